@@ -1,4 +1,4 @@
-"""The kernel's side of the soak: the explorer, and what is asked of it."""
+"""The part of the soak test that runs in the kernel: the explorer and the interactions."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 import torch
-from inside import display_of, panels_of, view_of
-from untouched import HOOKS, fingerprint
+from explorer_internals import display_of, panels_of, view_of
+from module_fingerprint import HOOKS, fingerprint
 
 import camwidget as cw
 from camwidget.attribution.methods import list_methods
@@ -51,7 +51,7 @@ class Side:
             "panels": panels_of(self.ex).box.model_id,
             "classes": len(model.classes),
             "scenes": [picture.id for picture in self.ex.pictures],
-            "quick": [m.name for m in list_methods() if not m.slow],
+            "quick": [m.name for m in list_methods() if not m.slow and m.group != "Attention"],
             "slow": ["scorecam", "rise", "occlusion"],
             "layers": [layer.name for layer in model.layers],
             "pictures": len(self.ex.pictures),

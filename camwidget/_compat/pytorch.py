@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import types
 import warnings
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
@@ -10,6 +11,7 @@ from typing import Any, TypeVar
 import torch
 from torch import nn
 from torch.nn import functional as nnF
+from torch.overrides import TorchFunctionMode
 from torch.utils.checkpoint import checkpoint
 
 from ..errors import CompatibilityError
@@ -40,6 +42,7 @@ __all__ = [
     "graph_changes",
     "has_amx_tiles",
     "is_rectifier",
+    "open_multi_head_attention",
     "operation_name",
     "overload_name",
     "parameters_of",
@@ -57,7 +60,7 @@ _LIBRARY = "PyTorch"
 
 
 def version_of(tensor: torch.Tensor) -> int:
-    """How often a tensor has been written into. Inference tensors do not count it, and raise a RuntimeError."""
+    """The number of in-place writes to a tensor. Inference tensors do not count it, and raise a RuntimeError."""
     try:
         return tensor._version
     except AttributeError as error:
@@ -96,20 +99,20 @@ COMPILED_CALL, COMPILED_KIND, COMPILED_MODULE = (
     "OptimizedModule",
     "_orig_mod",
 )
-#: The base of all batch normalizations, other people's among them.
+#: Base class of all batch normalizations, also those of other libraries.
 BATCH_NORM: type[nn.Module] = nn.modules.batchnorm._BatchNorm
 
 
 @functools.cache
 def require_module_attributes() -> None:
-    """Raise a CompatibilityError if modules hold their tensors, parts or hooks otherwise than is relied on."""
+    """Raise a CompatibilityError if modules store tensors, submodules or hooks in other attributes than read here."""
     missing = {*TENSOR_HOLDERS, PARTS, *HOOKS} - USUAL_ATTRIBUTES
     if missing:
         raise CompatibilityError.of(_LIBRARY, f"Module.{sorted(missing)[0]}")
 
 
 def parts_in(module: nn.Module) -> dict[str, nn.Module | None]:
-    """The modules directly in a module, by name."""
+    """The direct submodules of a module, by name."""
     try:
         return module._modules
     except AttributeError as error:
@@ -144,7 +147,7 @@ def argument_names(operation: Any) -> list[str]:
 
 
 def overload_name(operation: Any) -> str:
-    """Which form of an operation this is, "default" or "Tensor", say."""
+    """The name of an operation's overload, such as "default" or "Tensor"."""
     try:
         return str(operation._overloadname)
     except AttributeError as error:
@@ -157,6 +160,21 @@ def operation_name(packet: Any) -> str:
         return str(packet._qualified_op_name)
     except AttributeError as error:
         raise CompatibilityError.of(_LIBRARY, "OpOverloadPacket._qualified_op_name") from error
+
+
+@functools.cache
+def open_multi_head_attention() -> Callable[..., Any]:
+    """Return ``multi_head_attention_forward`` whose inner operations a ``TorchFunctionMode`` sees.
+
+    PyTorch's own hands itself to the mode, and runs without it afterwards.
+    """
+    function: Any = nnF.multi_head_attention_forward
+    if "has_torch_function" not in function.__code__.co_names:
+        raise CompatibilityError.of(_LIBRARY, "multi_head_attention_forward")
+    namespace = {**function.__globals__, "has_torch_function": lambda tensors: False}
+    copy = types.FunctionType(function.__code__, namespace, function.__name__)
+    copy.__defaults__, copy.__kwdefaults__ = function.__defaults__, function.__kwdefaults__
+    return copy
 
 
 # -- nodes of autograd's graph ---------------------------------------------------------------
@@ -184,7 +202,7 @@ CHECKPOINT_NODE = "CheckpointFunctionBackward"
 
 
 def is_rectifier(node: Any) -> bool:
-    """Whether a node is of ReLU or ReLU6, or of what people write for them: clamp, hardtanh or threshold at zero."""
+    """Whether a node is of ReLU or ReLU6, or of an equivalent clamp, hardtanh or threshold at zero."""
     name = node.name()
     if name == "ReluBackward0":
         return True
@@ -203,7 +221,7 @@ def saved_tensors(node: Any) -> list[torch.Tensor]:
 
 @functools.lru_cache(maxsize=1024)
 def saved_names(kind: Any) -> tuple[str, ...]:
-    """Under which names the nodes of a kind of operation have what they saved."""
+    """The attributes in which the nodes of a kind of operation store their saved tensors."""
     own = tuple(name for name in dir(kind) if name.startswith("_saved_"))
     # Operations written in Python have all of it under one name.
     return (*own, "saved_tensors") if hasattr(kind, "saved_tensors") else own
@@ -211,7 +229,7 @@ def saved_names(kind: Any) -> tuple[str, ...]:
 
 @functools.cache
 def graph_changes() -> str:
-    """What of the nodes of rectifiers and other activations is not as it is relied on; empty if nothing is."""
+    """The assumptions about graph nodes of activations that this version of PyTorch breaks; empty if none."""
     failed = [name for name, check in CHECKS.items() if name.startswith("node of ") and not check()]
     return ", ".join(failed)
 
@@ -305,6 +323,28 @@ def _dispatches() -> bool:
     return "aten::exp" in seen.names
 
 
+def _opens_attention() -> bool:
+    class Seen(TorchFunctionMode):
+        """Notes which functions run."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.names: list[str] = []
+
+        def __torch_function__(
+            self, func: Any, types: Any, args: Any = (), kwargs: Any = None
+        ) -> Any:
+            self.names.append(getattr(func, "__name__", ""))
+            return func(*args, **(kwargs or {}))
+
+    x, w, b = torch.zeros(2, 1, 2), torch.zeros(6, 2), torch.zeros(6)
+    with Seen() as seen:
+        open_multi_head_attention()(
+            x, x, x, 2, 1, w, b, None, None, False, 0.0, w[:2], b[:2], need_weights=False
+        )
+    return "scaled_dot_product_attention" in seen.names
+
+
 def _names_checkpoint() -> bool:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -312,7 +352,7 @@ def _names_checkpoint() -> bool:
     return bool(node.name() == CHECKPOINT_NODE)
 
 
-#: By what is relied on, whether it still is so.
+#: Description of each assumption, with the function that checks it.
 CHECKS: Mapping[str, Callable[[], bool]] = {
     "Tensor._version": _counts_writes,
     "the _metadata of a state dict": _has_metadata,
@@ -320,6 +360,7 @@ CHECKS: Mapping[str, Callable[[], bool]] = {
     "what torch.compile makes": _holds_compiled,
     "how operations are declared": _declares_operations,
     "TorchDispatchMode": _dispatches,
+    "multi_head_attention_forward": _opens_attention,
     "_saved_ attributes": _keeps_saved,
     "the node of a checkpoint": _names_checkpoint,
     "node of GELU": lambda: _is_activation("GELU", nnF.gelu),

@@ -30,7 +30,7 @@ sys.path.insert(0, str(Path(__file__).parent / "support"))
 import numpy as np
 import torch
 import traitlets
-from inside import panels_of, parts_of, receive, send_from_page, view_of, worker_of
+from explorer_internals import panels_of, parts_of, receive, send_from_page, view_of, worker_of
 from torch import nn
 
 import camwidget as cw

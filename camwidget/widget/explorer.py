@@ -18,6 +18,7 @@ from .host.marimo import MISSING_IN_MARIMO, marimo_elements
 from .state.state import State, read_state
 
 if TYPE_CHECKING:
+    from .host.static_outputs import StaticView
     from .state.figure_export import PaperFigure
 
 __all__ = ["Explorer"]
@@ -233,6 +234,21 @@ class Explorer(ExplorerTraits):
             parts.close()
 
     # -- hosts -----------------------------------------------------------------------------
+
+    #: Seconds that the output of a cell waits for the first map, without which there is no static view.
+    _PATIENCE = 0.5
+
+    def _static_view(self) -> StaticView:
+        from .state.static_view import explorer_static_view
+
+        parts = self._parts
+        parts.requests.wait_for_map(self._PATIENCE)
+        return explorer_static_view(parts.context, parts.requests)
+
+    def _view_metadata(self) -> dict[str, Any]:
+        # An explorer is a box of ipywidgets; the view in it is anywidget's, which knows about Colab.
+        shown = self._parts.view._repr_mimebundle_()
+        return shown[1] if isinstance(shown, tuple) else {}
 
     def _heard_from_page(self) -> bool:
         return bool(self._parts.context.display.view.is_heard)

@@ -4303,7 +4303,7 @@ function followThumbnails(context, root) {
   let reported2 = "";
   const places = () => {
     const { first, places: count } = fields(model.get("strip"));
-    return { first: number(first, 0), count: number(count, texts(model.get("pictures")).length) };
+    return { first: number(first, 0), count: typeof count === "number" ? count : texts(model.get("pictures")).length };
   };
   const scrollToChosen = () => {
     const { first, count } = places();

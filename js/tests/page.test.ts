@@ -201,7 +201,7 @@ describe("a page", () => {
     page.querySelector(".camwidget-bars")!.dispatchEvent(new MouseEvent("click", { clientY: 40, bubbles: true }));
     await settle();
     expect(model.get("target")).toBe(3);
-    change(model, { fraction: 0.5 });
+    change(model, { fraction: 0.25 });
     await settle();
     expect(widths().slice(4)).toEqual(["20%", "20%"]);
     const curve = page.querySelector(".camwidget-curve svg")!;

@@ -68,6 +68,8 @@ def list_pictures(images: Any) -> list[Picture]:
 
 def _picture(entry: PictureEntry, number: int) -> Picture:
     """A picture, or something that carries one, perhaps with its truth, as the zoo's samples do."""
+    if isinstance(entry.source, (str, os.PathLike)):  # whose protocol takes time to find out
+        return Picture(entry.source, entry.name)
     truth = entry.source if isinstance(entry.source, GroundTruth) else None
     source = getattr(entry.source, "image", entry.source)
     return Picture(source, entry.name or f"picture {number + 1}", truth)

@@ -22,7 +22,8 @@ export function followThumbnails(context: Context, root: HTMLElement): void {
   /** The number of the first picture on the strip's canvas, and how many are on it. */
   const places = (): { first: number; count: number } => {
     const { first, places: count } = fields(model.get("strip"));
-    return { first: number(first, 0), count: number(count, texts(model.get("pictures")).length) };
+    // Not counted at each scroll: there may be ten thousand.
+    return { first: number(first, 0), count: typeof count === "number" ? count : texts(model.get("pictures")).length };
   };
 
   const scrollToChosen = (): void => {

@@ -57,6 +57,19 @@ class Made:
         self.strip._clicked(place * (Thumbnails.SIDE + Thumbnails.GAP) + 5, 5)
 
 
+def test_what_a_replaced_request_has_made_is_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A page that says what it shows requests the thumbnails anew, in the middle of making them."""
+    made = Made(10)
+    drawn: set[int] = set()
+    monkeypatch.setattr(made.strip, "_draw_some", lambda numbers: drawn.update(numbers))
+    begun = made.strip.fill(made._tile, 10, lambda: 0)
+    next(begun)
+    next(begun)
+    begun.close()
+    assert made.fill() == [2, *range(3, 10)]
+    assert drawn == set(range(10))
+
+
 @pytest.fixture
 def made() -> Callable[[int], Made]:
     return Made

@@ -48,6 +48,8 @@ class Thumbnails:
         self._lock = fork_safety.rlock()
         #: By the number of the picture; None for one that cannot be read.
         self.tiles: dict[int, np.ndarray | None] = {}
+        #: Those of them that are not drawn yet, also when the request that made them was replaced by another.
+        self._undrawn: list[int] = []
         self._count = 0  # of all pictures
         self._first = self._places = 0
         self._seen: tuple[int, int] | None = (
@@ -83,17 +85,16 @@ class Thumbnails:
         """
         self._place(count, selected())
         drawn = time.monotonic()
-        made: list[int] = []
         while (number := self._next_wanted(selected())) is not None:
             thumb = tile(number)
             with self._lock:
                 self.tiles[number] = thumb
-            made.append(number)
+                self._undrawn.append(number)
             if time.monotonic() - drawn > self.PACE:  # show what there is
-                self._draw_some(made)
-                drawn, made = time.monotonic(), []
+                self._draw_new()
+                drawn = time.monotonic()
             yield
-        self._draw_some(made)
+        self._draw_new()
 
     def see(self, first: int, last: int) -> bool:
         """A page shows the thumbnails of these pictures, from ``first`` to ``last``; whether one is not made yet."""
@@ -146,6 +147,11 @@ class Thumbnails:
             shown = range(max(first, self._seen[0]), min(end, self._seen[1]))
         missing = [number for number in shown if number not in self.tiles]
         return min(missing, key=lambda number: abs(number - selected), default=None)
+
+    def _draw_new(self) -> None:
+        with self._lock:
+            new, self._undrawn = self._undrawn, []
+        self._draw_some(new)
 
     def _draw_some(self, numbers: Iterable[int]) -> None:
         """Draw some thumbnails, over what is there."""

@@ -32,8 +32,9 @@ class Explorer(ExplorerTraits):
             model if None.
         images: a picture, or several in a list, a mapping from names, a folder with the folders below it, a generator
             (such as of ``Path.glob``), a pandas Series, an array (N, H, W, C) or (N, C, H, W), a tensor (N, C, H, W), a
-            data set, or a DataLoader. Classes that come with them are left out. For an embedded model its own samples
-            if None.
+            data set, or a DataLoader. In a list, (picture, class) and (picture, class, mask or boxes) say what is true:
+            outlines, the map's box and the panel's metrics go by it; other classes that come with pictures are left
+            out. For an embedded model its own samples if None.
         top: how many classes to list, from 1 to 9.
         kwargs: first values of the traits below.
 

@@ -81,7 +81,7 @@ def check_arguments(
         images = zoo.samples(main.name) if main.name in zoo.available() else []
     # How many classes there are under a text is not known yet.
     listed = int(top) if main.prompt is not None else min(int(top), len(main.classes))
-    return models, list_pictures(images), listed
+    return models, list_pictures(images, main), listed
 
 
 @dataclass(frozen=True, eq=False)

@@ -120,7 +120,12 @@ def test_a_picture_from_the_file_browser(shown: LabPage, textures: cw.VisionMode
     status_has(page, expected.names[1])
     shown.comes_to("ex.target", expected.names[1])
     # The main loop is on one screen.
-    for part in (".camwidget-canvas", ".camwidget-bars", ".camwidget-fraction", ".camwidget-say"):
+    for part in (
+        ".camwidget-canvas",
+        ".camwidget-bars",
+        ".camwidget-fraction",
+        ".camwidget-mask-sentence",
+    ):
         box = page.locator(part).first.bounding_box()
         assert box["y"] > 0 and box["y"] + box["height"] <= 720, part
 
@@ -363,10 +368,12 @@ def test_ten_thousand_pictures(shown: LabPage, files: Path) -> None:
     shown.widget(timeout=2 * PATIENCE)
     made = "sorted(ex._parts.context.display.strip.tiles)"
     assert shown.value("len(ex.pictures)") == 10_000
-    seen = page.locator(".camwidget-thumbs").evaluate("(strip) => strip.clientWidth / 42")
+    seen = page.locator(".camwidget-thumbnails-scroll").evaluate(
+        "(strip) => strip.clientWidth / 42"
+    )
     shown.comes_to(f"len({made}) >= {int(seen)}", True)
     assert len(shown.value(made)) <= 2 * seen + 2
-    page.locator(".camwidget-thumbs").evaluate("(strip) => { strip.scrollLeft = 8000; }")
+    page.locator(".camwidget-thumbnails-scroll").evaluate("(strip) => { strip.scrollLeft = 8000; }")
     shown.comes_to(f"{made}[-1] >= {int(8000 / 42 + seen) - 1}", True)
     assert len(shown.value(made)) <= 4 * seen + 4
     fraction_is(page, 25)

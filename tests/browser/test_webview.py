@@ -221,7 +221,7 @@ def test_the_view(open_host: Callable[..., Any], textures: cw.VisionModel, host:
     page.locator("[role=radio][data-name='layercam']").click()
     still(page)
     for part in (
-        ".camwidget-say",
+        ".camwidget-mask-sentence",
         ".camwidget-name",
         ".camwidget-status-text",
         ".camwidget-caption",

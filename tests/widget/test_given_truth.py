@@ -40,8 +40,8 @@ def test_the_class_and_its_objects(textures: cw.VisionModel, label: Any, as_boxe
     given = np.array([box_of(mask)]) if as_boxes else mask
     ex = cw.Explorer(textures, [(SAMPLE.image, label, given)], boxes=True, outlines=True).wait()
     assert ex.target == SAMPLE.names[0]
-    assert view_of(ex).truthful and len(view_of(ex).truth["objects"]) == 1
-    assert "The box overlaps the true one by" in view_of(ex).box["said"]
+    assert view_of(ex).has_ground_truth and len(view_of(ex).truth["objects"]) == 1
+    assert "The box overlaps the true one by" in view_of(ex).box["summary"]
     found = scores_of(ex, "top1-localization", "localization")
     where = mask if not as_boxes else np.zeros_like(mask)
     if as_boxes:
@@ -61,7 +61,7 @@ def test_the_class_and_its_objects(textures: cw.VisionModel, label: Any, as_boxe
     # For another class nothing is known, and it is said whose map is whose.
     ex.target = textures.classes[(SAMPLE.label + 1) % 10]
     ex.wait()
-    assert view_of(ex).box["said"] == ""
+    assert view_of(ex).box["summary"] == ""
     ex.close()
 
 
@@ -83,7 +83,7 @@ def test_a_class_alone(textures: cw.VisionModel) -> None:
     first, second = ex.pictures
     assert true_class(first.label, first.truth, textures) == SAMPLE.label
     assert true_class(second.label, second.truth, textures) is None
-    assert first.truth is None and not view_of(ex).truthful
+    assert first.truth is None and not view_of(ex).has_ground_truth
     panels_of(ex).box.selected_index = 1
     panel = panels_of(ex).evaluate
     assert panel is not None

@@ -122,7 +122,7 @@ def test_the_table_is_what_the_widget_shows(textures: cw.VisionModel) -> None:
     found = check_plain(ex._repr_mimebundle_()[0]["text/html"])
     for row, masked in zip(view.rows, view.masked, strict=True):
         at = found.cells.index(row["name"], found.cells.index("whole picture"))
-        assert found.cells[at + 1 : at + 3] == [f"{row['whole']:.2f}", f"{masked:.2f}"]
+        assert found.cells[at + 1 : at + 3] == [f"{row['unmasked']:.2f}", f"{masked:.2f}"]
     assert found.text.count(ex.sentence) == 1
     expected = np.asarray(ex.explanation.overlay(), float)
     assert np.abs(np.asarray(found.images[0], float) - expected).mean() < 6

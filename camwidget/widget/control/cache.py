@@ -226,7 +226,7 @@ class ModelCache:
             self._too_large[shape] = limit
             return None
 
-    def stages(self, picture: Picture, target: int, method: str) -> Iterator[dict[str, Any]]:
+    def layer_maps(self, picture: Picture, target: int, method: str) -> Iterator[dict[str, Any]]:
         """A map's own cells at each layer where the method applies, all from one pass.
 
         Nothing comes for a method that has no maps at layers, or runs the model anew for each, nor where the picture is

@@ -18,7 +18,7 @@ from ...models.scores import decimals, number_text
 from ..control.context import ExplorerContext
 from ..control.map_request import MapInputs, MapResult
 from ..control.masked_prediction import mask_shown_picture
-from ..control.trait_requests import RequestController
+from ..control.trait_requests import TraitRequests
 from ..host.static_outputs import StaticView
 from ..view.mask_settings import MaskSettings, is_unmasked
 
@@ -39,13 +39,13 @@ class _Content:
     other: Explanation | None
     rows: Sequence[dict[str, Any]]
     masked: Sequence[float]
-    first_now: dict[str, Any]
+    most_probable: dict[str, Any]
     sentence: str
     error: str
     mask: MaskSettings | None
 
 
-def explorer_static_view(context: ExplorerContext, requests: RequestController) -> StaticView:
+def explorer_static_view(context: ExplorerContext, requests: TraitRequests) -> StaticView:
     """Return what an explorer shows now, whether or not all of it is computed."""
     view = context.display.view
     with requests.main.lock:
@@ -55,7 +55,7 @@ def explorer_static_view(context: ExplorerContext, requests: RequestController) 
             context.values.other,
             list(view.rows),
             list(view.masked),
-            dict(view.first_now),
+            dict(view.most_probable),
             view.sentence,
             view.error,
             None if result is None else requests.mask_settings(result.inputs.picture),
@@ -113,7 +113,7 @@ def _class_rows(content: _Content) -> list[tuple[str, list[str], bool]]:
     rows = [dict(row) for row in content.rows]
     for row, value in zip(rows, content.masked, strict=False):
         row["masked"] = value
-    first = content.first_now
+    first = content.most_probable
     if first and content.masked and all(row["index"] != first["index"] for row in rows):
         rows.append({**first, "name": f"now first: {first['name']}"})
     found = []

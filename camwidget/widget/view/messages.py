@@ -22,7 +22,7 @@ def sentence(
     mask: MaskSettings,
     before: float,
     after: float | None,
-    first_now: str | None = None,
+    most_probable: str | None = None,
 ) -> str:
     """One sentence on what masking did, to be read aloud.
 
@@ -31,7 +31,7 @@ def sentence(
         mask: how the picture is masked.
         before: the probability of the map's class, or the quantity, for the unmasked picture.
         after: that for the masked one; None if nothing is hidden.
-        first_now: the most probable class of the masked picture, if it is another than that of the unmasked one.
+        most_probable: the most probable class of the masked picture, if it is another than that of the unmasked one.
     """
     name = explanation.target.label
     kept = painted_fractions(mask.paint)[1]
@@ -47,8 +47,8 @@ def sentence(
     deed = _deed(explanation, mask)
     it = "it" if name in deed else name
     text = f"{deed} {_effect(before, after, it, explanation.prediction)}"
-    if first_now is not None:
-        text = f"{text} Now first: {first_now}."
+    if most_probable is not None:
+        text = f"{text} Now first: {most_probable}."
     if explanation.is_empty:
         return f"{text} {explanation.note}"
     evident = float((explanation.saliency > 0).mean())

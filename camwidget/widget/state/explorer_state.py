@@ -17,7 +17,7 @@ from ...models.vision_model import VisionModel
 from .. import _compat
 from ..control.context import TWO_WAY_TRAITS, ExplorerContext
 from ..control.paint import PaintController
-from ..control.trait_requests import RequestController
+from ..control.trait_requests import TraitRequests
 from ..view.synced_traits import names_tagged
 
 __all__ = [
@@ -52,7 +52,7 @@ class StateContext:
     """
 
     explorer: ExplorerContext
-    requests: RequestController
+    requests: TraitRequests
     paint: PaintController
 
     def owner(self, name: str) -> t.HasTraits:

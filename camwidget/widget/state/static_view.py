@@ -118,7 +118,7 @@ def _class_rows(content: _Content) -> list[tuple[str, list[str], bool]]:
         rows.append({**first, "name": f"now first: {first['name']}"})
     found = []
     for row in rows:
-        values = [row["whole"], *([row["masked"]] if "masked" in row else [])]
+        values = [row["unmasked"], *([row["masked"]] if "masked" in row else [])]
         digits = decimals(*values, scores=prediction.scores)
         numbers = [
             number_text(v, prediction.scores, prediction.unit, digits=digits) for v in values

@@ -40,7 +40,7 @@ def test_the_class_and_its_objects(textures: cw.VisionModel, label: Any, as_boxe
     given = np.array([box_of(mask)]) if as_boxes else mask
     ex = cw.Explorer(textures, [(SAMPLE.image, label, given)], boxes=True, outlines=True).wait()
     assert ex.target == SAMPLE.names[0]
-    assert view_of(ex).has_ground_truth and len(view_of(ex).truth["objects"]) == 1
+    assert view_of(ex).has_ground_truth and len(view_of(ex).ground_truth["objects"]) == 1
     assert "The box overlaps the true one by" in view_of(ex).box["summary"]
     found = scores_of(ex, "top1-localization", "localization")
     where = mask if not as_boxes else np.zeros_like(mask)

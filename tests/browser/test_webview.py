@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from inside import view_of
+from explorer_internals import view_of
 from page_driver import canvas_pixels, fraction_is, repainted, shows, still
 
 import camwidget as cw

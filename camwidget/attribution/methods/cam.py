@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import torch
 
-from ..._validation import real, whole
+from ..._validation import check_number, check_integer
 from ...errors import MethodError
 from ...models.vision_model import VisionModel
 from ..targets import ClassTarget, PerPictureTarget, Target
@@ -360,8 +360,8 @@ def finercam(
         >>> cw.explain(cw.load(), image, method=method).raw.shape
         (12, 12)
     """
-    strength = real("strength", strength, 0, error=MethodError)
-    references = whole("references", references, error=MethodError)
+    strength = check_number("strength", strength, 0, error=MethodError)
+    references = check_integer("references", references, error=MethodError)
     indices = _class_indices(trace, target, "Finer-CAM")
     class_logits = trace.logits.gather(1, indices[:, None])
     distance = (trace.logits - class_logits).abs().scatter(1, indices[:, None], float("inf"))

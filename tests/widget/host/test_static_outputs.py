@@ -16,7 +16,7 @@ import nbformat
 import numpy as np
 import pytest
 import torch
-from inside import parts_of
+from explorer_internals import parts_of
 from PIL import Image
 from torch import nn
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import torch
 
-from ..._validation import check_number, check_integer
+from ..._validation import check_integer, check_number
 from ...errors import MethodError
 from ..batched_inference import batch_size, in_batches
 from ..targets import Target, uses_module_output
@@ -182,8 +182,8 @@ def _check_base(base: Method) -> None:
         raise MethodError(f"base is a method from get_method(…), not {base!r}.")
     if base.slow or not (base.needs_gradients or base.needs_input):
         raise MethodError(
-            "SmoothGrad averages a quick method with gradients, such as 'gradcam' or 'guided-backprop'; "
-            f"{base.label} is none."
+            f"SmoothGrad averages a quick gradient method, such as 'gradcam' or 'guided-backprop'; {base.label} is "
+            "not one."
         )
 
 

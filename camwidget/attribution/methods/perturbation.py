@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import torch
 from torch.nn import functional as nnF
 
-from ..._validation import check_number, check_integer
+from ..._validation import check_integer, check_number
 from ...errors import MethodError
 from ...models.vision_model import VisionModel
 from ..batched_inference import rerun_from_input, rerun_scores
@@ -75,7 +75,11 @@ def occlusion(
         if window is None
         else check_integer("window", window, error=MethodError)
     )
-    stride = max(1, window // 2) if stride is None else check_integer("stride", stride, error=MethodError)
+    stride = (
+        max(1, window // 2)
+        if stride is None
+        else check_integer("stride", stride, error=MethodError)
+    )
     if not 1 <= window <= min(height, width) or not 1 <= stride <= window:
         raise MethodError(
             f"A window of {window} and a stride of {stride} do not cover a picture of {width}×{height}: take a window "

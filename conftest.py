@@ -43,6 +43,9 @@ if "PYTEST_XDIST_WORKER" in os.environ:
     _share = max(1, _cores() // int(os.environ["PYTEST_XDIST_WORKER_COUNT"]))
     os.environ.setdefault("OMP_NUM_THREADS", str(_share))
 
+#: Keeps pictures and numbers with their last bits out of the outputs of notebooks, which are committed as text.
+STATIC_VIEWS = "CAMWIDGET_STATIC_VIEWS"
+
 _left_out = pytest.StashKey[int]()
 
 
@@ -67,6 +70,15 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         config.stash[_left_out] = len(full)
         config.hook.pytest_deselected(items=full)
         items[:] = [item for item in items if not item.get_closest_marker("full")]
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Before a notebook's kernel starts."""
+    if item.path.suffix == ".ipynb":
+        os.environ[STATIC_VIEWS] = "0"
+    else:
+        os.environ.pop(STATIC_VIEWS, None)
 
 
 def _nets(item: pytest.Item) -> set[str]:

@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 __all__ = [
     "ACCENT",
     "COLORMAPS",
     "DIFFERENCE",
+    "FRACTION_TICKS",
     "NEUTRAL",
     "RISING",
     "RIVALS",
@@ -22,6 +24,7 @@ __all__ = [
     "lookup_tables",
     "new_figure",
     "plain_text",
+    "set_fraction_axis",
 ]
 
 #: Perceptually uniform colormaps, suitable for color-blind readers.
@@ -40,6 +43,9 @@ RISING = ("#b5518f", "#7d8a1e", "#5f6ad1")
 SERIES = ("#4477aa", "#e4576b", "#2f9a48", "#b8a11f", "#3aa8d0", "#aa3377", "#7a5ae0", "#44b099")
 #: Color of everything else.
 NEUTRAL = "#8a929c"
+
+#: Ticks of an axis of masked fractions that is a square root; js/src/page/curveChart.ts has the same.
+FRACTION_TICKS = (0.0, 0.01, 0.05, 0.1, 0.25, 0.5, 1.0)
 
 
 def class_colors(count: int, chosen: int) -> list[str]:
@@ -65,6 +71,22 @@ def plain_text(text: str) -> str:
     """Text for matplotlib to show as it is: it reads formulas between dollar signs, and hides what begins with "_"."""
     text = text.replace("$", r"\$")
     return f" {text}" if text.startswith("_") else text
+
+
+def set_fraction_axis(axes: Axes, spacing: str) -> None:
+    """Make the horizontal axis one of masked fractions from 0 to 1.
+
+    Args:
+        axes: the axes.
+        spacing: of the fractions. For "quadratic", the axis is a square root, on which they are evenly spaced.
+    """
+    ticks = [0, 0.25, 0.5, 0.75, 1] if spacing == "even" else list(FRACTION_TICKS)
+    if spacing != "even":
+        # The limits before are beyond 0.
+        axes.set_xscale("function", functions=(lambda x: np.sqrt(np.maximum(x, 0)), np.square))
+    axes.set_xlim(0, 1)
+    labels = [f"{100 * tick:g}{' %' if tick == 1 else ''}" for tick in ticks]
+    axes.set_xticks(ticks, labels)
 
 
 def new_figure(width: float, height: float, kind: type[Figure] | None = None) -> Figure:

@@ -78,6 +78,7 @@ def strip(outputs: list[Any]) -> list[Any]:
 
 if __name__ == "__main__":
     os.environ["TQDM_DISABLE"] = "1"
+    os.environ["CAMWIDGET_STATIC_VIEWS"] = "0"
     names = sys.argv[1:]
     for path in sorted(FOLDER.glob("*.ipynb")):
         if not names or path.name.startswith(tuple(names)):

@@ -30,11 +30,16 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 __all__ = [
+    "SPACINGS",
     "ConfidenceChange",
     "MaskCurve",
     "confidence_change",
     "mask_curve",
+    "spaced_fractions",
 ]
+
+#: How the fractions of a curve are spaced: evenly, or as the squares of evenly spaced numbers.
+SPACINGS = ("even", "quadratic")
 
 
 @dataclass(frozen=True)
@@ -54,6 +59,7 @@ class MaskCurve:
         baseline: name of the baseline that replaces masked pixels.
         scores: kind of the model's outputs; see ``wrap``.
         unit: unit of a regression output; empty for probabilities.
+        spacing: "even", or "quadratic" where the fractions are closer to each other the less is masked.
 
     Example:
         >>> import camwidget as cw
@@ -77,6 +83,7 @@ class MaskCurve:
     probabilities: np.ndarray = field(repr=False)
     scores: str = "softmax"
     unit: str = ""
+    spacing: str = "even"
 
     @property
     def axis(self) -> str:
@@ -101,8 +108,11 @@ class MaskCurve:
         return float(np.trapezoid(self.probability, self.fraction))
 
     def plot(self) -> Figure:
-        """The target's curve, and those of the other top classes (matplotlib)."""
-        from ..plotting import new_figure, plain_text
+        """The target's curve, and those of the other top classes (matplotlib).
+
+        The axis of quadratic fractions is a square root, as in the widget.
+        """
+        from ..plotting import new_figure, plain_text, set_fraction_axis
 
         figure = new_figure(5.2, 3.2)
         axes = figure.subplots()
@@ -117,10 +127,9 @@ class MaskCurve:
             if self.mode == "keep"
             else f"top evidence {verb} (replaced by {self.baseline})",
             ylabel=self.axis,
-            xlim=(0, 1),
             ylim=self.span if self.scores == "value" else (0, 1.02),
         )
-        axes.xaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
+        set_fraction_axis(axes, self.spacing)
         axes.legend(frameon=False, fontsize=8)
         axes.spines[["top", "right"]].set_visible(False)
         return figure
@@ -135,6 +144,7 @@ def mask_curve(
     baseline: str = "blur",
     steps: int = 21,
     *,
+    spacing: str = "even",
     paint: np.ndarray | None = None,
     progress: Progress | None = None,
 ) -> MaskCurve:
@@ -151,7 +161,9 @@ def mask_curve(
         mode: "remove" masks the top fraction, "keep" masks all other pixels.
         baseline: replacement of masked pixels: "blur", "mean" or "black", or the slower inpaintings "inpaint" and
             "telea".
-        steps: number of fractions, evenly spaced from 0 to 1, at least 2.
+        steps: number of fractions from 0 to 1, at least 2.
+        spacing: "even", or "quadratic" for fractions that are the squares of evenly spaced numbers, as in the widget:
+            many nets' probability falls within the first tenth, where evenly spaced fractions are few.
         paint: pixels that are masked or kept at every fraction: bool (H, W) at the model's input size, or int (H, W)
             with 1 (masked), -1 (kept) and 0.
         progress: called with (done, total); may raise to cancel. If None, a bar appears after a second.
@@ -160,8 +172,8 @@ def mask_curve(
         The fractions and the probabilities of every class at them.
 
     Raises:
-        CamwidgetError: if ``mode``, ``baseline`` or ``steps`` is unknown or out of its range, or the target is no
-            class.
+        CamwidgetError: if ``mode``, ``baseline``, ``steps`` or ``spacing`` is unknown or out of its range, or the
+            target is no class.
         MetricError: if the explanation is of another model, or has another text than the model.
         ModelError: if ``model`` is not from ``load`` or ``wrap``.
         PictureError: if the picture cannot be read, the map has another size than the model's input, or the
@@ -180,8 +192,8 @@ def mask_curve(
     require_model(model, "mask_curve", image, saliency)
     if not is_integer(steps, 2):
         raise CamwidgetError(f"A curve has at least 2 steps, not {steps!r}.")
+    fractions = spaced_fractions(steps, spacing)
     model, pixels, target = _resolve_arguments(model, image, saliency, target)
-    fractions = np.linspace(0, 1, steps)
     levels = check_map_size(rank_levels(saliency), pixels)
     hidden = hidden_pixels(levels, fractions.tolist(), mode, paint)
     if paint is not None:  # then no fraction leaves the picture unmasked: it is appended
@@ -198,7 +210,21 @@ def mask_curve(
     values = gather_probabilities(model, len(hidden), masked, label, progress).double().numpy()
     unmasked = values[0 if paint is None and mode == "remove" else -1]
     values = values[:steps]
-    return curve_of(model, fractions, values, unmasked, target, mode, baseline)
+    return curve_of(model, fractions, values, unmasked, target, mode, baseline, spacing)
+
+
+def spaced_fractions(steps: int, spacing: str) -> np.ndarray:
+    """Return fractions float64 (steps,) from 0 to 1.
+
+    Raises:
+        CamwidgetError: if there is no such spacing.
+    """
+    if spacing not in SPACINGS:
+        raise CamwidgetError(
+            f"The spacing of fractions is {' or '.join(map(repr, SPACINGS))}, not {spacing!r}."
+        )
+    even = np.linspace(0, 1, steps)
+    return even if spacing == "even" else even**2
 
 
 def curve_of(
@@ -209,6 +235,7 @@ def curve_of(
     target: TargetLike | None,
     mode: str,
     baseline: str,
+    spacing: str = "even",
 ) -> MaskCurve:
     """Assemble a curve.
 
@@ -220,6 +247,7 @@ def curve_of(
         target: as in ``mask_curve``, as the next two.
         mode: "remove" or "keep".
         baseline: name of the baseline.
+        spacing: how the fractions are spaced.
 
     Raises:
         CamwidgetError: if the target is no class.
@@ -241,6 +269,7 @@ def curve_of(
         probabilities=values,
         scores=model.scores,
         unit=model.unit,
+        spacing=spacing,
     )
 
 

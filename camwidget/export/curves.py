@@ -10,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
+from ..analysis.mask_curve import spaced_fractions
 from ..attribution.batched_inference import rerun_probabilities
 from ..masking.baselines import baseline_pixels
 from ..masking.masked_pixels import multiply_pixels
@@ -57,7 +58,7 @@ def curves(
         classes: indices of the classes whose probabilities are kept.
         modes: "remove", "keep", "multiply".
         baselines: names of baselines.
-        steps: number of fractions, evenly spaced from 0 to 1.
+        steps: number of fractions from 0 to 1, the squares of evenly spaced numbers.
         label: label of the progress bar.
         progress: called with (done, total); a bar appears after a second if None.
 
@@ -65,7 +66,7 @@ def curves(
         For every map the curves, float64 (steps, classes), by ``curve_key``; no curves for an empty map.
     """
     height, width = pixels.shape[-2:]
-    fractions = np.linspace(0, 1, steps).tolist()
+    fractions = spaced_fractions(steps, "quadratic").tolist()
 
     # Masks of one map are computed consecutively; the levels of all maps together may be large.
     @lru_cache(maxsize=2)

@@ -104,7 +104,7 @@ def save_page(
         layers: layers of the page; up to six of ``model.layers`` if None; "all" for every one.
         modes: modes besides ``mode``.
         baselines: baselines besides ``baseline``.
-        steps: number of fractions, evenly spaced from 0 to 1, at least 2.
+        steps: number of fractions, from 0 to 1, the squares of evenly spaced numbers, at least 2.
         name: name of the picture; the name of its file if None.
         title: title of the page; picture and model if None.
         overwrite: whether an existing file is replaced.

@@ -28,7 +28,7 @@ from .selection import Selection, quantity_of
 __all__ = ["MaskOptions", "Payload", "build_payload"]
 
 #: Version of the data format; the script refuses others.
-_FORMAT = 1
+_FORMAT = 2
 
 
 @dataclass(frozen=True)

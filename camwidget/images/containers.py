@@ -36,10 +36,14 @@ class PictureEntry:
     Attributes:
         source: the picture, or its location.
         name: name of the picture; empty if it has none.
+        label: the class that comes with it, as an index or a name; None without.
+        truth: what follows the class in (picture, class, truth), such as masks or boxes; None without.
     """
 
     source: Any
     name: str = ""
+    label: Any = None
+    truth: Any = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,8 +71,8 @@ class DatasetPicture(LazyPicture):
 def list_entries(images: Any) -> list[PictureEntry] | None:
     """List the pictures in a container; None for a single picture.
 
-    Classes that come with pictures are dropped. Files are not opened here, so that a damaged one does not affect the
-    others.
+    Classes that come with the pictures of a list are kept, those of a data set are dropped. Files are not opened here,
+    so that a damaged one does not affect the others.
 
     Args:
         images: a list, a mapping from names, a folder with its subfolders, an opened ZIP archive, a generator or
@@ -173,7 +177,11 @@ def _is_folder(path: str | os.PathLike[str]) -> bool:
 
 def _folder_entries(folder: Path) -> list[PictureEntry]:
     root = folder.expanduser()
-    return [PictureEntry(path, path.relative_to(root).as_posix()) for path in list_folder(root)]
+    # Not by ``relative_to``, which would take most of the time for a folder of ten thousand.
+    start = 0 if root == Path() else len(os.path.join(root, ""))
+    return [
+        PictureEntry(path, str(path)[start:].replace(os.sep, "/")) for path in list_folder(root)
+    ]
 
 
 def _archive_entries(folder: Any) -> list[PictureEntry]:
@@ -211,7 +219,7 @@ def _element_entries(element: Any) -> list[PictureEntry]:
 
 
 def _entry(row: Row) -> PictureEntry:
-    return PictureEntry(row.picture, row.name)
+    return PictureEntry(row.picture, row.name, row.label, row.truth)
 
 
 def _mapping_entries(images: Mapping[Any, Any]) -> list[PictureEntry]:

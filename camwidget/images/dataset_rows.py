@@ -49,11 +49,13 @@ class Row:
         picture: the picture as stored: an image, an array, a path or bytes.
         name: name of its file; empty if unknown.
         label: its class; None if the row has none.
+        truth: what follows the class in (picture, class, truth), such as masks or boxes; None without.
     """
 
     picture: Any
     name: str = ""
     label: Any = None
+    truth: Any = None
 
 
 def read_row(element: Any) -> Row:
@@ -63,15 +65,16 @@ def read_row(element: Any) -> Row:
         PictureError: if there is no picture, or there are several.
     """
     element = as_mapping(element)
+    label = truth = None
     if isinstance(element, (tuple, list)) and element:
         if len(element) > 1 and _is_surely_picture(element[1]):
             raise PictureError(
                 "A list of lists of pictures: pass them as one list. Of a pair, the first is the picture and the "
                 "second its class."
             )
-        element = element[0]
-    label = None
-    element = as_mapping(element)  # the first element of a pair
+        label = element[1] if len(element) > 1 else None
+        truth = element[2] if len(element) == 3 else None
+        element = as_mapping(element[0])
     if isinstance(element, Mapping) and not _is_undecoded(element):
         key = _picture_key(element)
         if key is None:
@@ -79,17 +82,19 @@ def read_row(element: Any) -> Row:
                 f"The elements of the data are mappings without a picture that is known by its name: {ROW_KEYS}. There "
                 f"are {', '.join(map(repr, element))}: rename them, or pass a list of the pictures."
             )
-        label = next((element[k] for k in _CLASS_KEYS if k in element), None)
+        if label is None:
+            label = next((element[k] for k in _CLASS_KEYS if k in element), None)
         element = element[key]
     if isinstance(element, Mapping) and _is_undecoded(element):
         path, content = element.get("path"), element.get("bytes")
-        return Row(path if content is None else content, Path(path).name if path else "", label)
+        name = Path(path).name if path else ""
+        return Row(path if content is None else content, name, label, truth)
     if element is None or isinstance(element, (bool, int, float, complex)):
         raise PictureError(
             f"{element!r} is no picture. Of a picture with its class pass the picture alone, or a list of such pairs."
         )
     is_path = isinstance(element, (str, os.PathLike))
-    return Row(element, Path(element).name if is_path else "", label)
+    return Row(element, Path(element).name if is_path else "", label, truth)
 
 
 def row_of_mapping(images: Mapping[Any, Any]) -> Row | None:

@@ -9,6 +9,9 @@
     console.error(`camwidget: ${detail} has changed. ${effect2} Please report this with the versions of JupyterLab and ipywidgets.`);
   }
   var OWN_KEYS = { "data-lm-suppress-shortcuts": "true" };
+  function hasLabColors(element) {
+    return getComputedStyle(element).getPropertyValue("--jp-layout-color1").trim() !== "";
+  }
   var COMM_EVENT = "comm_live_update";
   var DEAD_COMM = ".jupyter-widgets-disconnected";
   var GONE = /* @__PURE__ */ new Set(["starting", "restarting", "autorestarting", "terminating", "dead"]);
@@ -4276,6 +4279,7 @@
       const width = probe.clientWidth;
       if (width === 0) return;
       const grid2 = explorerBox(root) ?? root;
+      grid2.classList.toggle("camwidget-unthemed", !hasLabColors(grid2));
       grid2.classList.toggle("camwidget-narrow", width < NARROW);
       grid2.classList.toggle("camwidget-tiny", width < TINY);
     });
@@ -4321,7 +4325,7 @@
     let reported2 = "";
     const places = () => {
       const { first, places: count } = fields(model.get("thumbnails"));
-      return { first: number(first, 0), count: number(count, texts(model.get("pictures")).length) };
+      return { first: number(first, 0), count: typeof count === "number" ? count : texts(model.get("pictures")).length };
     };
     const scrollToChosen = () => {
       const { first, count } = places();
@@ -5340,8 +5344,21 @@
     return out;
   }
 
+  // src/page/curve.ts
+  function fractionAt(step2, count) {
+    return count < 2 ? 0 : (step2 / (count - 1)) ** 2;
+  }
+  function between3(curve, fraction) {
+    const at = Math.sqrt(fraction) * (curve.length - 1);
+    const low = Math.min(Math.floor(at), Math.max(0, curve.length - 2));
+    const part = at - low;
+    const next = curve[low + 1] ?? curve[low];
+    return curve[low].map((value, row) => value + part * (next[row] - value));
+  }
+
   // src/page/curveChart.ts
   var MARGIN2 = { top: 10, right: 22, bottom: 26, left: 34 };
+  var TICKS = [0, 1, 5, 10, 25, 50, 100];
   var WIDER = 52;
   function curveChart(model, points, signal) {
     const element = document.createElement("div");
@@ -5366,7 +5383,7 @@
       drawing.append(
         frame2.upright(fraction),
         ...rivals(frame2, curve, chosen),
-        frame2.line(curve.map((values, at) => [at / (curve.length - 1), values[chosen]]), {
+        frame2.line(curve.map((values, at) => [fractionAt(at, curve.length), values[chosen]]), {
           stroke: ACCENT,
           "stroke-width": 2.5
         }),
@@ -5382,7 +5399,7 @@
   function rivals(frame2, curve, chosen) {
     const others2 = curve[0].map((_, at) => at).filter((at) => at !== chosen);
     return others2.slice(0, RIVALS.length).map(
-      (row, rank) => frame2.line(curve.map((values, at) => [at / (curve.length - 1), values[row]]), {
+      (row, rank) => frame2.line(curve.map((values, at) => [fractionAt(at, curve.length), values[row]]), {
         stroke: RIVALS[rank],
         "stroke-width": 1.5,
         "stroke-dasharray": "6 4",
@@ -5405,7 +5422,7 @@
   function describe3(name, curve, chosen, measured) {
     if (curve === null || chosen < 0) return "No curve";
     const quarters = [0, 25, 50, 75, 100].map((percents) => {
-      const value = curve[Math.round((curve.length - 1) * percents / 100)][chosen];
+      const value = between3(curve, percents / 100)[chosen];
       return `${measured === null ? fixed(value, 2) : signed(value, decimals(value))} at ${percents} %`;
     });
     if (measured !== null) return `${name}${unitSuffix(measured, " in ")}: ${quarters.join(", ")}`;
@@ -5422,8 +5439,9 @@
     height;
     span;
     left;
+    /** On an axis that is a square root: the answer of many nets falls within the first tenth. */
     x(fraction) {
-      return this.left + fraction * Math.max(1, this.width - this.left - MARGIN2.right);
+      return this.left + Math.sqrt(fraction) * Math.max(1, this.width - this.left - MARGIN2.right);
     }
     y(value) {
       const [low, high] = this.span ?? [0, 1];
@@ -5438,11 +5456,11 @@
       return svg("polyline", { points: joined2, fill: "none", "stroke-linejoin": "round", ...style });
     }
     axes() {
-      const across = [0, 25, 50, 75, 100].map(
+      const across = TICKS.map(
         (percents) => svg(
           "text",
           { x: this.x(percents / 100), y: this.height - 8, "text-anchor": "middle" },
-          `${percents}%`
+          percents === 100 ? `${percents}%` : String(percents)
         )
       );
       const [low, high] = this.span ?? [0, 1];
@@ -5493,7 +5511,7 @@
   };
 
   // src/page/payload.ts
-  var FORMAT = 1;
+  var FORMAT = 2;
   function curveKey(mode2, baseline) {
     return mode2 === "multiply" ? mode2 : `${mode2} ${baseline}`;
   }
@@ -5840,13 +5858,6 @@
       baselines: data.baselines,
       colormaps: Object.fromEntries(Object.entries(data.colormaps).map(([name, at]) => [name, archive.bytes(at)]))
     };
-  }
-  function between3(curve, fraction) {
-    const at = fraction * (curve.length - 1);
-    const low = Math.min(Math.floor(at), Math.max(0, curve.length - 2));
-    const part = at - low;
-    const next = curve[low + 1] ?? curve[low];
-    return curve[low].map((value, row) => value + part * (next[row] - value));
   }
 
   // src/page/index.ts

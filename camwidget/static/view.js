@@ -319,6 +319,9 @@ function reportChange(detail, effect) {
   console.error(`camwidget: ${detail} has changed. ${effect} Please report this with the versions of JupyterLab and ipywidgets.`);
 }
 var OWN_KEYS = { "data-lm-suppress-shortcuts": "true" };
+function hasLabColors(element) {
+  return getComputedStyle(element).getPropertyValue("--jp-layout-color1").trim() !== "";
+}
 var COMM_EVENT = "comm_live_update";
 var DEAD_COMM = ".jupyter-widgets-disconnected";
 var GONE = /* @__PURE__ */ new Set(["starting", "restarting", "autorestarting", "terminating", "dead"]);
@@ -4254,6 +4257,7 @@ function observeWidth(root, probe, signal) {
     const width = probe.clientWidth;
     if (width === 0) return;
     const grid2 = explorerBox(root) ?? root;
+    grid2.classList.toggle("camwidget-unthemed", !hasLabColors(grid2));
     grid2.classList.toggle("camwidget-narrow", width < NARROW);
     grid2.classList.toggle("camwidget-tiny", width < TINY);
   });
@@ -4299,7 +4303,7 @@ function followThumbnails(context, root) {
   let reported2 = "";
   const places = () => {
     const { first, places: count } = fields(model.get("thumbnails"));
-    return { first: number(first, 0), count: number(count, texts(model.get("pictures")).length) };
+    return { first: number(first, 0), count: typeof count === "number" ? count : texts(model.get("pictures")).length };
   };
   const scrollToChosen = () => {
     const { first, count } = places();

@@ -18,6 +18,7 @@ from .host.marimo import MISSING_IN_MARIMO, marimo_elements
 from .state.explorer_state import State, read_state
 
 if TYPE_CHECKING:
+    from .host.static_outputs import StaticView
     from .state.figure_export import PaperFigure
 
 __all__ = ["Explorer"]
@@ -31,7 +32,10 @@ class Explorer(ExplorerTraits):
             model if None.
         images: a picture, or several in a list, a mapping from names, a folder with the folders below it, a generator
             (such as of ``Path.glob``), a pandas Series, an array (N, H, W, C) or (N, C, H, W), a tensor (N, C, H, W), a
-            data set, or a DataLoader. Labels of a data set are ignored. None: the samples of an embedded model.
+            data set, or a DataLoader. In a list, (picture, class) and (picture, class, mask or boxes) give the true
+            class and objects, by which outlines, the map's box and the panel's metrics go; labels of a data set are
+            ignored.
+            None: the samples of an embedded model.
         top: how many classes to list, from 1 to 9.
         kwargs: initial values of the traits below.
 
@@ -246,6 +250,21 @@ class Explorer(ExplorerTraits):
             parts.close()
 
     # -- hosts -----------------------------------------------------------------------------
+
+    #: Seconds that the output of a cell waits for the first map, without which there is no static view.
+    _PATIENCE = 0.5
+
+    def _static_view(self) -> StaticView:
+        from .state.static_view import explorer_static_view
+
+        parts = self._parts
+        parts.requests.wait_for_map(self._PATIENCE)
+        return explorer_static_view(parts.context, parts.requests)
+
+    def _view_metadata(self) -> dict[str, Any]:
+        # An explorer is a box of ipywidgets; the view in it is anywidget's, which knows about Colab.
+        shown = self._parts.view._repr_mimebundle_()
+        return shown[1] if isinstance(shown, tuple) else {}
 
     def _heard_from_page(self) -> bool:
         return bool(self._parts.context.display.view.is_heard)

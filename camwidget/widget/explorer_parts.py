@@ -81,7 +81,7 @@ def check_arguments(
         images = zoo.samples(main.name) if main.name in zoo.available() else []
     # The classes of a model that takes a text are not known before there is one.
     listed = int(top) if main.prompt is not None else min(int(top), len(main.classes))
-    return models, list_pictures(images), listed
+    return models, list_pictures(images, main), listed
 
 
 @dataclass(frozen=True, eq=False)

@@ -18,6 +18,7 @@ from ..runtime import fork_safety
 from ..runtime.error_reports import error_text
 from .control.worker import Worker
 from .host.lifetime import HeldWhileShown, weakly
+from .host.static_outputs import StaticView
 from .view.comm import CheckedMessages
 from .view.quiz_cards import card_of, failed_card
 
@@ -275,6 +276,18 @@ class Quiz(CheckedMessages, HeldWhileShown, anywidget.AnyWidget):
 
     def _heard_from_page(self) -> bool:
         return self.is_heard
+
+    def _static_view(self) -> StaticView:
+        from .state.static_quiz import quiz_static_view
+
+        with self._lock:
+            cards = list(self._made)
+        chosen = self.answers[self.number] if self.number < self.total else None
+        mean = self.mean
+        score = str(self.score) if self.score.answered else ""
+        if mean is not None:
+            score = f"mean {mean:+.2f}, {self.scale}"
+        return quiz_static_view(self.title, cards, self.number, chosen, score)
 
     def __repr__(self) -> str:
         answered = sum(a is not None for a in self.answers)

@@ -43,7 +43,7 @@ function packed(): { readonly data: Payload; readonly packer: Packer } {
   });
   const data = {
     quantity: {},
-    format: 1, model: "net",
+    format: 2, model: "net",
     scene: {
       width: 4, height: 2,
       // Paeth: the first pixel, then no difference.
@@ -114,12 +114,12 @@ describe("a page's model", () => {
 
   it("answers the slider from the curve, on straight lines between its points", () => {
     const model = opened();
-    change(model, { fraction: 0.25 });
+    change(model, { fraction: 0.0625 });
     const [tabby, other] = model.get("masked") as number[];
     expect(tabby).toBeCloseTo(0.6, 6);
     expect(other).toBeCloseTo(0.4, 6);
     expect(model.get("sentence")).toBe(
-      "Removing the 25 % with the most evidence for tabby lowers it by 0.20 (0.80 → 0.60).",
+      "Removing the 6.2 % with the most evidence for tabby lowers it by 0.20 (0.80 → 0.60).",
     );
     change(model, { fraction: 1 });
     expect((model.get("masked") as number[])[0]).toBeCloseTo(0.1, 6);
@@ -201,7 +201,7 @@ describe("a page", () => {
     page.querySelector(".camwidget-bars")!.dispatchEvent(new MouseEvent("click", { clientY: 40, bubbles: true }));
     await settle();
     expect(model.get("target")).toBe(3);
-    change(model, { fraction: 0.5 });
+    change(model, { fraction: 0.25 });
     await settle();
     expect(widths().slice(4)).toEqual(["20%", "20%"]);
     const curve = page.querySelector(".camwidget-curve svg")!;

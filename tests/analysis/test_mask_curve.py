@@ -415,7 +415,7 @@ def test_a_plotted_curve_says_what_it_shows() -> None:
     assert axes.get_xlim() == (0, 1) and axes.get_ylim() == (0, 1.02)
     assert axes.get_xlabel() == "top evidence removed (replaced by blur)"
     assert axes.get_ylabel() == "probability"
-    assert axes.xaxis.get_major_formatter()(0.25, 0) == "25%"
+    assert axes.xaxis.get_ticklabels()[1].get_text() == "25"
     assert not axes.spines["top"].get_visible() and axes.spines["left"].get_visible()
     (axes,) = made_curve(rows, mode="keep", scores="value", unit="kg").plot().axes
     assert axes.get_xlabel() == "top evidence kept (blur elsewhere)"
@@ -612,3 +612,22 @@ def test_answers_are_put_together_once(
         meter, pixels[0], [grid], [0, 2], ["remove"], ["mean"], 60, "x", lambda done, total: None
     )
     assert found[0]["remove mean"].shape == (60, 2) and copied == 0
+
+
+def test_quadratic_fractions(textures: cw.VisionModel, noise: torch.Tensor) -> None:
+    """The squares of evenly spaced numbers: a third of the points lies within the first tenth."""
+    exp = cw.explain(textures, noise)
+    curve = cw.mask_curve(textures, noise, exp, steps=11, spacing="quadratic")
+    np.testing.assert_allclose(curve.fraction, np.arange(11) ** 2 / 100)
+    assert curve.spacing == "quadratic"
+    even = cw.mask_curve(textures, noise, exp, steps=5)
+    assert even.spacing == "even" and even.fraction[1] == curve.fraction[5] == 0.25
+    np.testing.assert_allclose(curve.probabilities[5], even.probabilities[1], atol=1e-6)
+    with pytest.raises(cw.CamwidgetError, match="'even' or 'quadratic', not 'log'"):
+        cw.mask_curve(textures, noise, exp, spacing="log")
+    # On the figure's axis the points are evenly spaced, and the ticks say which fractions they are.
+    (axes,) = curve.plot().axes
+    places = axes.transData.transform(axes.get_lines()[0].get_xydata())[:, 0]
+    np.testing.assert_allclose(np.diff(places), np.diff(places)[0], rtol=1e-6)
+    labels = [text.get_text() for text in axes.xaxis.get_ticklabels()]
+    assert labels == ["0", "1", "5", "10", "25", "50", "100 %"]

@@ -47,6 +47,7 @@ def use(page: Any) -> None:
     page.locator("[role=radio][data-name='layercam']").click()
     shows(page, ".camwidget-status-text", "LayerCAM")
     assert page.locator(".camwidget-error-text").inner_text() == ""
+    assert page.get_by_text("A still picture").count() == 0, "the static view is for other readers"
 
 
 def use_neighbors(page: Any) -> None:

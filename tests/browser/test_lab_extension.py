@@ -358,6 +358,29 @@ def test_a_folder_without_pictures(shown: LabPage, files: Path) -> None:
 
 
 @pytest.mark.full
+def test_ten_thousand_pictures(shown: LabPage, files: Path) -> None:
+    """The strip holds what is seen of them, at its beginning and where it is scrolled to."""
+    page, folder = shown.page, files / "many"
+    folder.mkdir()
+    for number in range(10_000):
+        os.link(files / "dots.png", folder / f"{number:05}.png")
+    choose(shown, "many")
+    shown.widget(timeout=2 * PATIENCE)
+    made = "sorted(ex._parts.context.display.strip.tiles)"
+    assert shown.value("len(ex.pictures)") == 10_000
+    seen = page.locator(".camwidget-thumbnails-scroll").evaluate(
+        "(strip) => strip.clientWidth / 42"
+    )
+    shown.comes_to(f"len({made}) >= {int(seen)}", True)
+    assert len(shown.value(made)) <= 2 * seen + 2
+    page.locator(".camwidget-thumbnails-scroll").evaluate("(strip) => { strip.scrollLeft = 8000; }")
+    shown.comes_to(f"{made}[-1] >= {int(8000 / 42 + seen) - 1}", True)
+    assert len(shown.value(made)) <= 4 * seen + 4
+    fraction_is(page, 25)
+    shown.comes_to("ex.fraction", 0.25)
+
+
+@pytest.mark.full
 def test_a_kernel_that_dies(shown: LabPage) -> None:
     """It is said, what was seen stays in sight, and a restart shows the same."""
     page = shown.page

@@ -173,10 +173,10 @@ def test_the_pixels_are_those_the_model_got(
         assert np.array_equal(
             shown.pixels(), (wanted * 255).round().byte().permute(1, 2, 0).numpy()
         )
-        # Between two points on a straight line.
+        # Between two points on the line that the chart draws.
         curve = data.curve(data.grid(target, method, layer), f"{mode} {fill}")
         row = targets.index(target)
-        after = float(np.interp(q, np.linspace(0, 1, len(curve)), curve[:, row]))
+        after = float(np.interp(np.sqrt(q), np.linspace(0, 1, len(curve)), curve[:, row]))
         assert abs(float(shown.numbers()[row]) - after) <= 0.0051
     assert shown.happened() == []
 

@@ -65,7 +65,9 @@ def test_curves_are_the_models(
         explanation = cw.explain(textures, picture, target, "layercam", layer)
         grid = page.grid(target, "layercam", layer)
         for mode, baseline in (("remove", "blur"), ("keep", "black")):
-            curve = cw.mask_curve(textures, picture, explanation, target, mode, baseline, steps=5)
+            curve = cw.mask_curve(
+                textures, picture, explanation, target, mode, baseline, steps=5, spacing="quadratic"
+            )
             found = page.curve(grid, f"{mode} {baseline}")
             assert np.abs(found - curve.probabilities[:, classes]).max() < 2e-4
         change = cw.confidence_change(textures, picture, explanation, target)
@@ -103,7 +105,9 @@ def test_large_maps_mask_as_they_are_rounded(
         assert (grid["knee"] is None) == (method == "gradcam")
         size = explanation.saliency.shape
         assert np.abs(own.saliency(size) - explanation.saliency).max() <= 1 / STEPS
-        curve = cw.mask_curve(textures, picture, own.saliency(size), target, steps=5)
+        curve = cw.mask_curve(
+            textures, picture, own.saliency(size), target, steps=5, spacing="quadratic"
+        )
         assert (
             np.abs(page.curve(grid, "remove blur") - curve.probabilities[:, classes]).max() < 2e-4
         )

@@ -107,8 +107,10 @@ def test_the_view_moves_the_traits(ex: cw.Explorer) -> None:
 def test_the_answer_is_the_models_own(ex: cw.Explorer, samples: list) -> None:
     ex.fraction = 0.25
     ex.wait(30)
-    curve = cw.mask_curve(ex.model, samples[0].image, ex.explanation.saliency, ex.target)
-    assert view_of(ex).masked[0] == pytest.approx(curve.probability[5], abs=1e-5)
+    picture, saliency = samples[0].image, ex.explanation.saliency
+    curve = cw.mask_curve(ex.model, picture, saliency, ex.target, spacing="quadratic")
+    assert curve.fraction[10] == 0.25
+    assert view_of(ex).masked[0] == pytest.approx(curve.probability[10], abs=1e-5)
     np.testing.assert_allclose(ex.curve.probability, curve.probability, atol=1e-5)
     before, after = view_of(ex).rows[0]["unmasked"], view_of(ex).masked[0]
     assert f"({before:.2f} → {after:.2f})" in view_of(ex).sentence

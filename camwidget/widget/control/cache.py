@@ -40,6 +40,9 @@ class Picture:
     source: PictureLike = field(repr=False)
     name: str
     truth: GroundTruth | None = field(default=None, repr=False)
+    label: Any = field(
+        default=None, repr=False
+    )  #: its true class as the data have it; None if they do not
     id: str = field(default_factory=lambda: f"picture-{next(_numbers)}")
 
 

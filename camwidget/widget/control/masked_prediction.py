@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from ...analysis.mask_curve import MaskCurve, curve_of
+from ...analysis.mask_curve import MaskCurve, curve_of, spaced_fractions
 from ...attribution.batched_inference import batch_size
 from ...attribution.explanation import Explanation
 from ...images.conversion import shades
@@ -35,6 +35,8 @@ __all__ = [
 
 #: Points of a complete curve; each pass of ``_PASSES`` adds those between the ones before.
 _STEPS = 21
+#: On the chart's axis, a square root, they are evenly spaced.
+_SPACING = "quadratic"
 _PASSES = ((0, 5, 10, 15, 20), (2, 7, 12, 17, 3, 8, 13, 18), (1, 4, 6, 9, 11, 14, 16, 19))
 
 
@@ -121,7 +123,7 @@ def refine_curve(
     """
     mode, baseline, _, paint = mask
     known: dict[int, np.ndarray] = {}
-    fractions = np.linspace(0, 1, _STEPS)
+    fractions = spaced_fractions(_STEPS, _SPACING)
     piece = 1
     for steps in _PASSES:
         left = list(steps)
@@ -148,5 +150,5 @@ def refine_curve(
         order = sorted(known)
         points = np.stack([known[i] for i in order])
         yield curve_of(
-            model, fractions[order], points, unmasked, explanation.target, mode, baseline
+            model, fractions[order], points, unmasked, explanation.target, mode, baseline, _SPACING
         )

@@ -10,8 +10,10 @@ from typing import Any
 from ...errors import PictureError
 from ...images.containers import PictureEntry, list_entries
 from ...images.ground_truth import GroundTruth
+from ...models.vision_model import VisionModel
 from ...runtime import fork_safety
 from .cache import Picture
+from .given_truth import truth_of
 
 __all__ = ["PictureList", "list_pictures", "named_picture"]
 
@@ -50,10 +52,14 @@ def named_picture(source: Any, number: int) -> Picture:
     return _picture(PictureEntry(source, name), number)
 
 
-def list_pictures(images: Any) -> list[Picture]:
+def list_pictures(images: Any, model: VisionModel | None = None) -> list[Picture]:
     """List the pictures of a container (see ``images.containers.list_entries``), or a single picture.
 
     Files are not opened here: a broken file must not prevent the others from being shown.
+
+    Args:
+        images: the pictures.
+        model: to whose classes those that come with pictures belong; None: masks that come with them are left out.
 
     Raises:
         PictureError: if ``images`` is neither, or a folder without a picture.
@@ -63,11 +69,16 @@ def list_pictures(images: Any) -> list[Picture]:
     entries = list_entries(images)
     if entries is None:
         return [named_picture(images, 0)]
-    return [_picture(entry, number) for number, entry in enumerate(entries)]
+    return [_picture(entry, number, model) for number, entry in enumerate(entries)]
 
 
-def _picture(entry: PictureEntry, number: int) -> Picture:
+def _picture(entry: PictureEntry, number: int, model: VisionModel | None = None) -> Picture:
     """Make a picture of a container's entry, with the ground truth if the entry carries one (as zoo samples do)."""
-    truth = entry.source if isinstance(entry.source, GroundTruth) else None
-    source = getattr(entry.source, "image", entry.source)
-    return Picture(source, entry.name or f"picture {number + 1}", truth)
+    source, name = entry.source, entry.name or f"picture {number + 1}"
+    truth = None
+    if not isinstance(source, (str, os.PathLike)):  # of which it takes time to find out
+        truth = source if isinstance(source, GroundTruth) else None
+        source = getattr(source, "image", source)
+    if entry.truth is not None and model is not None:
+        truth = truth_of(source, entry.label, entry.truth, model)
+    return Picture(source, name, truth, entry.label)

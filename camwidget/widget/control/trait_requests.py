@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from typing import Any, Protocol
 
@@ -126,6 +127,14 @@ class TraitRequests:
         if self.compared.result is None:
             return None
         return self._compared_map.difference(self._context.values.explanation)
+
+    def wait_for_map(self, timeout: float) -> None:
+        """Block until there is a map, or nothing left to do, for at most ``timeout`` seconds."""
+        worker, deadline = self._context.worker, time.monotonic() + timeout
+        while self.main.result is None and not worker.idle and not worker.in_worker:
+            if (left := deadline - time.monotonic()) <= 0:
+                return
+            worker.wait(min(left, 0.02))
 
     # -- requests --------------------------------------------------------------------------
 

@@ -13,11 +13,19 @@ from typing import Any
 
 from .. import _compat
 
-__all__ = ["finish_cells_with", "note_page_message"]
+__all__ = [
+    "after_cells",
+    "finish",
+    "finish_cells_with",
+    "is_executed_by_program",
+    "note_page_message",
+]
 
 #: Whether a page has sent a message: then a person is there, and cells no longer wait.
 _is_attended = False
 _registered: Any = None
+_finish: Callable[[], None] | None = None
+_after_cells: list[Callable[[], None]] = []
 
 
 def note_page_message() -> None:
@@ -32,22 +40,40 @@ def finish_cells_with(finish: Callable[[], None]) -> None:
     Args:
         finish: blocks until all widgets are finished. An interrupt ends it.
     """
-    global _registered
+    global _registered, _finish
+    _finish = finish
     shell = _compat.kernel_shell()
     if shell is None or shell is _registered:
         return
     _registered = shell
 
     def after_cell(result: Any) -> None:
-        if not _is_attended and _is_unattended(shell):
+        if is_executed_by_program():
             finish()
+            for follow in list(_after_cells):
+                follow()
 
     shell.events.register("post_run_cell", after_cell)
 
 
-def _is_unattended(shell: Any) -> bool:
-    # Voila executes a notebook too, but shows a page of it afterwards, which should not wait.
-    if os.environ.get("SERVER_SOFTWARE", "").startswith("voila"):
+def finish() -> None:
+    """Block until all widgets are finished."""
+    if _finish is not None:
+        _finish()
+
+
+def after_cells(follow: Callable[[], None]) -> None:
+    """Have a function called at the end of each cell that nobody attends, once the widgets are finished."""
+    if follow not in _after_cells:
+        _after_cells.append(follow)
+
+
+def is_executed_by_program() -> bool:
+    """Whether the cell that runs belongs to a notebook that a program executes, and no page shows."""
+    shell = _compat.kernel_shell()
+    # Voila executes a notebook too, but has a page for its kernel afterwards, which is not to wait.
+    is_voila = os.environ.get("SERVER_SOFTWARE", "").startswith("voila")
+    if _is_attended or shell is None or is_voila:
         return False
     content = shell.kernel.get_parent().get("content", {})
     return content.get("allow_stdin") is False

@@ -19,6 +19,7 @@ from ipywidgets import Widget
 
 from ...runtime import fork_safety
 from .. import _compat
+from .static_outputs import OutputData, StaticView, output_data, show_in_executed_notebook
 
 __all__ = [
     "HeldWhileShown",
@@ -79,7 +80,28 @@ class HeldWhileShown(ipywidgets.Widget):
 
     def _repr_mimebundle_(self, **kwargs: Any) -> Any:
         _cells.note_shown(self)
-        return super()._repr_mimebundle_(**kwargs)
+        return self._output()
+
+    def _ipython_display_(self) -> None:
+        """Show the widget in a notebook that a program executes; elsewhere IPython shows the mime bundle."""
+        if not show_in_executed_notebook(self.model_id, weakly(self._open_output)):
+            raise NotImplementedError
+        _cells.note_shown(self)
+
+    def _output(self) -> OutputData:
+        plain = super()._repr_mimebundle_()
+        return output_data(plain, self._view_metadata(), self._static_view)
+
+    def _open_output(self) -> OutputData | None:
+        return None if self.comm is None else self._output()
+
+    def _static_view(self) -> StaticView:
+        """What the widget shows now, for readers without it."""
+        return StaticView("", "")
+
+    def _view_metadata(self) -> dict[str, Any]:
+        """Metadata of the view that are not in ipywidgets' output."""
+        return {}
 
     def _hold(self) -> None:
         """Keep the widget until it is closed: a host that is no notebook shows it."""

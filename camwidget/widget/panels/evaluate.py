@@ -14,6 +14,7 @@ import numpy as np
 from ...metrics import Metric, get_metric, list_metrics
 from ...runtime import fork_safety
 from ...runtime.error_reports import error_text
+from ..control.given_truth import true_class
 from ..control.map_location import objects_of_picture
 from ..control.map_request import MapRequest
 from ..control.prompt_control import PromptController
@@ -195,9 +196,12 @@ class EvaluatePanel(ipywidgets.Box):
             objects_of_picture(shown.picture, model, shown.target),
             model.classes[shown.target],
         )
-        is_quantity = model.scores == "value"
+        facts = {
+            "is_quantity": model.scores == "value",
+            "is_labeled": true_class(shown.picture.label, shown.picture.truth, model) is not None,
+        }
         self._metrics = offered = [
-            metric_choice(m, lacks(m, where, name, is_quantity=is_quantity)) for m in list_metrics()
+            metric_choice(m, lacks(m, where, name, **facts)) for m in list_metrics()
         ]
         chosen = self.table.chosen_metrics
         if not self._chosen:

@@ -15,6 +15,7 @@ from ...metrics import Case, Metric, Score, ScoredPicture, score_steps
 from ...metrics.measuring import case_of
 from ...runtime.error_reports import error_text
 from ..control.cache import ModelCache, Picture
+from ..control.given_truth import true_class
 from ..control.map_location import objects_of_picture
 
 __all__ = ["MethodScores", "lacks", "score_methods"]
@@ -41,7 +42,12 @@ class MethodScores:
 
 
 def lacks(
-    metric: Metric, where: ObjectLocations | None, name: str, *, is_quantity: bool = False
+    metric: Metric,
+    where: ObjectLocations | None,
+    name: str,
+    *,
+    is_quantity: bool = False,
+    is_labeled: bool = False,
 ) -> str | None:
     """Return why a metric cannot score the maps of a class; None if it can.
 
@@ -50,10 +56,11 @@ def lacks(
         where: the objects of the class; None where that is unknown.
         name: of the class.
         is_quantity: whether the model's numbers are no probabilities.
+        is_labeled: whether the picture's true class is known.
     """
     if "certainty" in metric.needs and is_quantity:
         return "It needs a certainty to gain, and this model gives a quantity."
-    if "label" in metric.needs:
+    if "label" in metric.needs and not is_labeled:
         return "It needs the picture's true class, which is not known here."
     if "truth" in metric.needs:
         if where is None:
@@ -79,6 +86,7 @@ def score_methods(
     model = cache.model
     unmasked = torch.from_numpy(cache.probabilities(picture))
     subject = ScoredPicture(model, cache.pixels(picture).to(model.device), unmasked)
+    subject.label = true_class(picture.label, picture.truth, model)
     subject.locate = lambda index: objects_of_picture(picture, model, index)
     names = {}
     part = _SLOW_MAPS if any(get_method(m).slow for m in methods) else _QUICK_MAPS

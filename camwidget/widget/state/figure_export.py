@@ -22,7 +22,7 @@ from ...attribution.tone_mapping import COLORS, tone_mapped
 from ...errors import CamwidgetError
 from ...images.conversion import shades
 from ...models.scores import decimals, number_text
-from ...plotting import ACCENT, NEUTRAL, class_colors, new_figure
+from ...plotting import ACCENT, NEUTRAL, class_colors, new_figure, set_fraction_axis
 from ..control.context import ExplorerContext, ExplorerValues
 from ..control.map_request import MapInputs, MapResult
 from ..control.masked_prediction import mask_shown_picture
@@ -183,7 +183,10 @@ def _curve(axes: Axes, content: _Content) -> None:
     colors = line_colors(curve.others, content.row_classes, curve.target)
     for index, color in zip(curve.others, colors, strict=True):
         axes.plot(curve.fraction, curve.probabilities[:, index], lw=1, ls="--", color=color)
-    at = float(np.interp(fraction, curve.fraction, curve.probability))
+    # On the line as it is drawn.
+    places = np.sqrt(curve.fraction) if curve.spacing == "quadratic" else curve.fraction
+    place = np.sqrt(fraction) if curve.spacing == "quadratic" else fraction
+    at = float(np.interp(place, places, curve.probability))
     axes.axvline(fraction, lw=0.8, color=NEUTRAL, zorder=0)
     axes.plot(
         [fraction],
@@ -196,12 +199,11 @@ def _curve(axes: Axes, content: _Content) -> None:
         zorder=4,
         clip_on=False,
     )
-    axes.set(xlim=(0, 1), xticks=[0, 0.5, 1])
+    set_fraction_axis(axes, curve.spacing)
     if curve.scores == "value":
         axes.set_ylim(curve.span)
     else:
         axes.set(ylim=(0, 1.02), yticks=[0, 0.5, 1])
-    axes.xaxis.set_major_formatter(lambda value, _: f"{100 * value:g} %")
     verb = "removed" if curve.mode == "remove" else "kept"
     axes.set_xlabel(f"top evidence {verb}", fontsize=_SMALL)
     axes.set_ylabel(curve.axis, fontsize=_SMALL)

@@ -152,7 +152,7 @@ def _maps(now: State, model: VisionModel, picture: str, is_empty: bool) -> list[
             lines += _call("change = cw.confidence_change(", [name, "image", "exp", *target])
     elif (mode, fraction) not in UNMASKED or paint:
         lines += _masked(name, [*hide, "by=exp", f"fraction={literal(fraction)}", *how])
-        how += [f"{one}={one}" for one in hide]
+        how += ['spacing="quadratic"', *(f"{one}={one}" for one in hide)]
         lines += _call("curve = cw.mask_curve(", [name, "image", "exp", *target, *how])
     return lines
 

@@ -11,7 +11,7 @@ from ipywidgets import Layout
 
 from ...analysis.mask_curve import MaskCurve
 from ...models.scores import decimals
-from ...plotting import ACCENT, NEUTRAL, RISING, RIVALS, class_colors
+from ...plotting import ACCENT, FRACTION_TICKS, NEUTRAL, RISING, RIVALS, class_colors
 
 __all__ = ["ROW_HEIGHT", "ClassBars", "CurveChart", "line_colors", "spread"]
 
@@ -25,6 +25,11 @@ _PARTS = (0.1, 0.5, 0.9)
 _NAMES = 104
 #: The least distance between two names, as a share of the chart's height.
 _APART = 0.17
+#: Places of the ticks on the axis of fractions, and their labels.
+_LABELS = {
+    float(np.sqrt(tick)): f"{100 * tick:g}{'%' if tick == 1 else ''}" for tick in FRACTION_TICKS
+}
+_TICKS = list(_LABELS)
 #: bqplot needs at least two points for a line, even for a hidden one.
 _NOWHERE = [0.0, 0.0]
 
@@ -126,6 +131,9 @@ class ClassBars:
 class CurveChart:
     """Predictions of the target and its rivals as the top evidence is masked, and the slider's position.
 
+    The axis of fractions is a square root, which gives the first tenth a third of the room: there the answer of many
+    nets falls. It is the same for all maps, so that two curves can be compared.
+
     Args:
         is_quantity: whether the numbers are quantities: the axis is then scaled to their range.
     """
@@ -190,8 +198,9 @@ class CurveChart:
         axes = [
             bqplot.Axis(
                 scale=scales["x"],
-                tick_format=".0%",
-                tick_values=[0, 0.25, 0.5, 0.75, 1],
+                tick_values=_TICKS,
+                # By the numbers as JavaScript writes them: 1, not 1.0.
+                tick_labels={f"{place!r}".removesuffix(".0"): _LABELS[place] for place in _TICKS},
                 grid_lines="none",
             ),
             self._y_axis,
@@ -229,11 +238,11 @@ class CurveChart:
         self._fit(curve.span)
         with self._others.hold_sync():
             self._others.colors = list(colors)
-            self._others.x = curve.fraction
+            self._others.x = _places(curve.fraction)
             self._others.y = curve.probabilities[:, list(curve.others)].T
             self._others.visible = bool(curve.others)
         with self.target_line.hold_sync():
-            self.target_line.x = curve.fraction
+            self.target_line.x = _places(curve.fraction)
             self.target_line.y = curve.probability
             self.target_line.visible = True
 
@@ -267,11 +276,11 @@ class CurveChart:
         if curve.scores == "value":
             self._fit((min(low, self._span[0]), max(high, self._span[1])))
         with self.other_line.hold_sync():
-            self.other_line.x = curve.fraction
+            self.other_line.x = _places(curve.fraction)
             self.other_line.y = curve.probability
         at = self._far(curve)
         with self.other_name.hold_sync():
-            self.other_name.x = [float(curve.fraction[at])]
+            self.other_name.x = [float(_places(curve.fraction[at]))]
             self.other_name.y = [float(curve.probability[at])]
 
     def _fit(self, span: tuple[float, float]) -> None:
@@ -289,7 +298,7 @@ class CurveChart:
 
     def _far(self, curve: MaskCurve) -> int:
         """Return the index where a curve is furthest from the target's, for its name; never one of its ends."""
-        main = np.interp(curve.fraction, self.target_line.x, self.target_line.y)
+        main = np.interp(_places(curve.fraction), self.target_line.x, self.target_line.y)
         return 1 + int(np.argmax(np.abs(curve.probability - main)[1:-1]))
 
     def clear(self) -> None:
@@ -306,14 +315,20 @@ class CurveChart:
 
     def mark(self, fraction: float, probability: float | None) -> None:
         """Mark the slider's position, and the target's present number on it."""
-        self.position_line.x, self.position_line.y = [fraction, fraction], list(self._span)
+        place = float(_places(fraction))
+        self.position_line.x, self.position_line.y = [place, place], list(self._span)
         self.position_line.visible = True
         if probability is None:
             self.position_dot.x, self.position_dot.y = [], []
         else:
             with self.position_dot.hold_sync():
-                self.position_dot.x = [fraction]
+                self.position_dot.x = [place]
                 self.position_dot.y = [probability]
+
+
+def _places(fractions: Any) -> Any:
+    """Where fractions lie on the axis: bqplot has no scale of that kind."""
+    return np.sqrt(fractions)
 
 
 def spread(places: Sequence[float], apart: float) -> list[float]:

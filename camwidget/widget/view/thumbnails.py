@@ -50,6 +50,8 @@ class Thumbnails:
         self._lock = fork_safety.rlock()
         #: Thumbnails by the picture's number; None for a picture that cannot be read.
         self.tiles: dict[int, np.ndarray | None] = {}
+        #: Those of them that are not drawn yet, also when the request that made them was replaced by another.
+        self._undrawn: list[int] = []
         self._count = 0  # of all pictures
         self._first = self._places = 0
         self._seen: tuple[int, int] | None = (
@@ -85,17 +87,16 @@ class Thumbnails:
         """
         self._place(count, selected())
         drawn = time.monotonic()
-        made: list[int] = []
         while (number := self._next_wanted(selected())) is not None:
             thumb = tile(number)
             with self._lock:
                 self.tiles[number] = thumb
-            made.append(number)
+                self._undrawn.append(number)
             if time.monotonic() - drawn > self.PACE:  # show what there is
-                self._draw_some(made)
-                drawn, made = time.monotonic(), []
+                self._draw_new()
+                drawn = time.monotonic()
             yield
-        self._draw_some(made)
+        self._draw_new()
 
     def see(self, first: int, last: int) -> bool:
         """Note that a page shows the thumbnails ``first`` to ``last``; return whether one of them is missing."""
@@ -148,6 +149,11 @@ class Thumbnails:
             shown = range(max(first, self._seen[0]), min(end, self._seen[1]))
         missing = [number for number in shown if number not in self.tiles]
         return min(missing, key=lambda number: abs(number - selected), default=None)
+
+    def _draw_new(self) -> None:
+        with self._lock:
+            new, self._undrawn = self._undrawn, []
+        self._draw_some(new)
 
     def _draw_some(self, numbers: Iterable[int]) -> None:
         """Draw some thumbnails over the present content."""

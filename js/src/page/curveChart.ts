@@ -7,13 +7,17 @@ import { portion, trait, watch } from "../view/model";
 import type { Model } from "../view/model";
 import { quantity, rows } from "../view/traits";
 import { ACCENT, NEUTRAL, RIVALS } from "./barChart";
+import { between, fractionAt } from "./curve";
 
 const MARGIN = { top: 10, right: 22, bottom: 26, left: 34 } as const;
+
+/** Percents with a tick; camwidget/plotting.py has the same. */
+const TICKS = [0, 1, 5, 10, 25, 50, 100];
 
 /** The margin at the left, where quantities stand. */
 const WIDER = 52;
 
-/** The numbers of the listed classes at evenly spaced fractions, [step][class]; null where there is no curve. */
+/** The numbers of the listed classes at the fractions of `fractionAt`, [step][class]; null where there is no curve. */
 export type Curve = readonly (readonly number[])[] | null;
 
 /**
@@ -44,7 +48,7 @@ export function curveChart(model: Model, points: () => Curve, signal: AbortSigna
     drawing.append(
       frame.upright(fraction),
       ...rivals(frame, curve, chosen),
-      frame.line(curve.map((values, at) => [at / (curve.length - 1), values[chosen]!]), {
+      frame.line(curve.map((values, at) => [fractionAt(at, curve.length), values[chosen]!]), {
         stroke: ACCENT, "stroke-width": 2.5,
       }),
       svg("circle", { cx: frame.x(fraction), cy: frame.y(now), r: 4.5, fill: ACCENT, stroke: "#fff" }),
@@ -60,7 +64,7 @@ export function curveChart(model: Model, points: () => Curve, signal: AbortSigna
 function rivals(frame: Frame, curve: NonNullable<Curve>, chosen: number): SVGElement[] {
   const others = curve[0]!.map((_, at) => at).filter((at) => at !== chosen);
   return others.slice(0, RIVALS.length).map((row, rank) =>
-    frame.line(curve.map((values, at) => [at / (curve.length - 1), values[row]!]), {
+    frame.line(curve.map((values, at) => [fractionAt(at, curve.length), values[row]!]), {
       stroke: RIVALS[rank]!, "stroke-width": 1.5, "stroke-dasharray": "6 4", opacity: 0.8,
     }),
   );
@@ -82,7 +86,7 @@ function span(curve: Curve, chosen: number): readonly [number, number] {
 function describe(name: string, curve: Curve, chosen: number, measured: Quantity | null): string {
   if (curve === null || chosen < 0) return "No curve";
   const quarters = [0, 25, 50, 75, 100].map((percents) => {
-    const value = curve[Math.round(((curve.length - 1) * percents) / 100)]![chosen]!;
+    const value = between(curve, percents / 100)[chosen]!;
     return `${measured === null ? fixed(value, 2) : signed(value, decimals(value))} at ${percents} %`;
   });
   if (measured !== null) return `${name}${unitSuffix(measured, " in ")}: ${quarters.join(", ")}`;
@@ -101,8 +105,9 @@ class Frame {
     this.left = span === null ? MARGIN.left : WIDER;
   }
 
+  /** On an axis that is a square root: the answer of many nets falls within the first tenth. */
   x(fraction: number): number {
-    return this.left + fraction * Math.max(1, this.width - this.left - MARGIN.right);
+    return this.left + Math.sqrt(fraction) * Math.max(1, this.width - this.left - MARGIN.right);
   }
 
   y(value: number): number {
@@ -121,11 +126,11 @@ class Frame {
   }
 
   axes(): SVGElement[] {
-    const across = [0, 25, 50, 75, 100].map((percents) =>
+    const across = TICKS.map((percents) =>
       svg(
         "text",
         { x: this.x(percents / 100), y: this.height - 8, "text-anchor": "middle" },
-        `${percents}%`,
+        percents === 100 ? `${percents}%` : String(percents),
       ),
     );
     const [low, high] = this.span ?? [0, 1];

@@ -10,6 +10,7 @@ import { mode, quantity } from "../view/traits";
 import type { BinaryBundle } from "./binaryBundle";
 import { curveKey } from "./payload";
 import type { Payload } from "./payload";
+import { between } from "./curve";
 import { QuantizedMaps } from "./quantizedMaps";
 import { note, probeSentence, sentence } from "./messages";
 
@@ -215,12 +216,4 @@ function traitsOf(data: Payload, archive: BinaryBundle): Values<SyncedTraits> {
     rows: data.classes, masked: [], quantity: data.quantity, layers: data.layers, modes: data.modes, baselines: data.baselines,
     colormaps: Object.fromEntries(Object.entries(data.colormaps).map(([name, at]) => [name, archive.bytes(at)])),
   };
-}
-
-function between(curve: readonly (readonly number[])[], fraction: number): number[] {
-  const at = fraction * (curve.length - 1);
-  const low = Math.min(Math.floor(at), Math.max(0, curve.length - 2));
-  const part = at - low;
-  const next = curve[low + 1] ?? curve[low]!;
-  return curve[low]!.map((value, row) => value + part * (next[row]! - value));
 }

@@ -22,7 +22,7 @@ export interface Payload {
   readonly grids: readonly GridData[];
   /** What the numbers are where they are no probabilities; empty where they are. */
   readonly quantity: { readonly unit?: string };
-  /** The number of points of a curve, from fraction 0 to 1. */
+  /** The number of points of a curve, at fractions from 0 to 1 that are the squares of evenly spaced numbers. */
   readonly steps: number;
   readonly modes: readonly Mode[];
   readonly baselines: readonly string[];
@@ -71,7 +71,7 @@ export interface GridData {
   readonly curves: Readonly<Record<string, ByteRange>>;
 }
 
-export const FORMAT = 1;
+export const FORMAT = 2;
 
 export function curveKey(mode: Mode, baseline: string): string {
   return mode === "multiply" ? mode : `${mode} ${baseline}`;

@@ -236,10 +236,12 @@ def test_numbers_and_curve_are_of_bs_own_map(ex: cw.Explorer, samples: list) -> 
     for mode, baseline in (("remove", "blur"), ("keep", "mean")):
         ex.mode, ex.baseline = mode, baseline
         ex.wait(60)
-        curve = cw.mask_curve(ex.model, samples[0], ex.other, ex.target, mode, baseline)
-        assert masked(ex)[0] == pytest.approx(curve.probability[5], abs=1e-5)
+        curve = cw.mask_curve(
+            ex.model, samples[0], ex.other, ex.target, mode, baseline, spacing="quadratic"
+        )
+        assert masked(ex)[0] == pytest.approx(curve.probability[10], abs=1e-5)
         answer = view_of(ex).compared_prediction["target"]
-        assert answer["masked"] == pytest.approx(curve.probability[5], abs=1e-5)
+        assert answer["masked"] == pytest.approx(curve.probability[10], abs=1e-5)
         line = display_of(ex).chart.other_line
         assert line.visible and display_of(ex).chart.other_name.text.tolist() == ["B"]
         np.testing.assert_allclose(line.y, curve.probability, atol=1e-5)

@@ -72,7 +72,12 @@ def test_setting_a_mask_asks_the_model_and_shows_it(ex: cw.Explorer, samples: li
     # The curve is that of the painted picture, so the mark lies on it.
     assert ex.curve.probability[0] == pytest.approx(view_of(ex).masked[0], abs=1e-5)
     curve = cw.mask_curve(
-        ex.model, samples[0].image, ex.explanation, ex.target, paint=square().astype(bool)
+        ex.model,
+        samples[0].image,
+        ex.explanation,
+        ex.target,
+        spacing="quadratic",
+        paint=square().astype(bool),
     )
     np.testing.assert_allclose(ex.curve.probability, curve.probability, atol=1e-5)
     assert ex.curve.others == curve.others

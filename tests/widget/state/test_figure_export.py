@@ -96,7 +96,8 @@ def test_it_shows_what_the_model_gets_and_says(ex: cw.Explorer) -> None:
     overlay = ex.explanation.overlay(opacity=0.5, colormap="viridis")
     np.testing.assert_array_equal(heat.images[0].get_array(), np.asarray(overlay))
     np.testing.assert_array_equal(curve.lines[0].get_ydata(), ex.curve.probability)
-    at = float(np.interp(0.4, ex.curve.fraction, ex.curve.probability))
+    # On the line as it is drawn: the axis is a square root.
+    at = float(np.interp(np.sqrt(0.4), np.sqrt(ex.curve.fraction), ex.curve.probability))
     assert curve.lines[-1].get_xydata().tolist() == [[0.4, pytest.approx(at)]]
     widths = [patch.get_width() for patch in classes.patches]
     count = len(view_of(ex).rows)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from itertools import pairwise
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from camwidget.analysis.mask_curve import MaskCurve
 from camwidget.plotting import ACCENT, NEUTRAL, RISING, RIVALS
-from camwidget.widget.view.charts import line_colors, spread
+from camwidget.widget.view.charts import CurveChart, line_colors, spread
 
 
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=4).map(sorted))
@@ -31,3 +33,23 @@ def test_a_line_has_the_color_of_its_bar_or_one_of_its_own() -> None:
     # Neither the neutral bar of 5 nor the class 8, which is not listed, could be told from others.
     assert line_colors([3, 5, 8], rows, 7) == [RIVALS[0], RISING[0], RISING[1]]
     assert len({*RIVALS, *RISING, ACCENT, NEUTRAL}) == 8
+
+
+def test_the_axis_of_fractions_is_a_square_root() -> None:
+    """The curve's points, the slider's line and the dot go by the same axis."""
+    chart = CurveChart()
+    fractions = np.array([0, 0.01, 0.25, 1])
+    values = np.array([[0.9, 0.1], [0.5, 0.5], [0.2, 0.8], [0.1, 0.9]])
+    chart.show(MaskCurve(fractions, values[:, 0], 0, "a", "remove", "blur", (1,), ("b",), values))
+    for line in (chart.target_line, chart._others):
+        np.testing.assert_allclose(line.x, [0, 0.1, 0.5, 1])
+    chart.mark(0.25, 0.2)
+    assert chart.position_line.x.tolist() == [0.5, 0.5] and chart.position_dot.x.tolist() == [0.5]
+    axis = chart.figure.axes[0]
+    # bqplot looks a label up by the tick as JavaScript writes it.
+    shown = {float(place): label for place, label in axis.tick_labels.items()}
+    assert [shown[place] for place in axis.tick_values.tolist()] == [
+        *("0", "1", "5", "10", "25", "50"),
+        "100%",
+    ]
+    assert {"0", "0.5", "1"} <= set(axis.tick_labels)

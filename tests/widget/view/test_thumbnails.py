@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,9 +12,11 @@ import pytest
 import torch
 from explorer_internals import display_of, receive, view_of
 from kernel_driver import custom
+from PIL import Image
 from torch import nn
 
 import camwidget as cw
+from camwidget import zoo
 from camwidget.widget.view.thumbnails import TILE, Thumbnails
 
 PICTURE = np.random.default_rng(0).integers(0, 256, (16, 16, 3), np.uint8)
@@ -51,6 +55,19 @@ class Made:
 
     def click(self, place: int) -> None:
         self.strip._clicked(place * (Thumbnails.SIDE + Thumbnails.GAP) + 5, 5)
+
+
+def test_what_a_replaced_request_has_made_is_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A page that says what it shows requests the thumbnails anew, in the middle of making them."""
+    made = Made(10)
+    drawn: set[int] = set()
+    monkeypatch.setattr(made.strip, "_draw_some", lambda numbers: drawn.update(numbers))
+    begun = made.strip.fill(made._tile, 10, lambda: 0)
+    next(begun)
+    next(begun)
+    begun.close()
+    assert made.fill() == [2, *range(3, 10)]
+    assert drawn == set(range(10))
 
 
 @pytest.fixture
@@ -157,3 +174,40 @@ def test_an_explorer_waits_for_what_is_seen(explorer: cw.Explorer) -> None:
     for wrong in ({}, {"first": 1}, {"first": "a", "last": None}, {"first": True, "last": 2}):
         say(explorer, **wrong)
     assert view_of(explorer).error == ""
+
+
+@pytest.mark.full
+def test_ten_thousand_pictures(
+    tmp_path: Path, textures: cw.VisionModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Only what is seen is opened, and only the names' trait grows with their number."""
+    Image.fromarray(zoo.samples("zoo/textures")[0].image).save(tmp_path / "00000.png")
+    for number in range(1, 10_000):
+        os.link(tmp_path / "00000.png", tmp_path / f"{number:05}.png")
+    opened: set[str] = set()
+    first_map: set[str] = set()
+    open_image = Image.open
+
+    def counted(file: Any, *args: Any, **options: Any) -> Image.Image:
+        opened.add(str(getattr(file, "name", file)))
+        return open_image(file, *args, **options)
+
+    monkeypatch.setattr(Image, "open", counted)
+    ex = cw.Explorer(textures, tmp_path)
+    ex.observe(lambda change: first_map.update(opened), "explanation")
+    ex.wait()
+    assert len(ex.pictures) == 10_000 and ex.pictures[-1].name == "09999.png"
+    assert len(first_map) == 1, "the picture shown, before anything else"
+    assert len(opened) <= Thumbnails.SEEN
+    ex.picture = 9000
+    ex.wait()
+    assert len(opened) <= 2 * Thumbnails.SEEN + 1
+    strip = display_of(ex).thumbnails
+    assert len(strip.tiles) <= 2 * Thumbnails.SEEN and strip.canvas.canvas.width <= 32_000
+    few = cw.Explorer(textures, [tmp_path / f"{number:05}.png" for number in range(40)]).wait()
+    for name in view_of(ex).keys:
+        if name not in ("pictures", "class_names") and not name.startswith("_"):
+            grown, usual = (len(repr(getattr(view_of(one), name))) for one in (ex, few))
+            assert grown <= 1.2 * usual + 400, name
+    ex.close()
+    few.close()

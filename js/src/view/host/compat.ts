@@ -22,6 +22,11 @@ export function reportChange(detail: string, effect: string): void {
 /** Attributes of an element whose keys are its own: JupyterLab would take arrows and letters for its shortcuts. */
 export const OWN_KEYS = { "data-lm-suppress-shortcuts": "true" } as const;
 
+/** Whether the page has JupyterLab's colors, by which the view then goes. */
+export function hasLabColors(element: Element): boolean {
+  return getComputedStyle(element).getPropertyValue("--jp-layout-color1").trim() !== "";
+}
+
 // ipywidgets: the mark of a dead comm.
 
 /** Emitted by ipywidgets' models when their comm dies, or lives again. */

@@ -2,6 +2,7 @@
 import type { Context } from "../context";
 import { button, setAttribute } from "../dom/dom";
 import type { Tool } from "../dom/dom";
+import { hasLabColors } from "./compat";
 import { explorerBox } from "./keyboardFocus";
 
 const NARROW = 640;
@@ -20,6 +21,8 @@ export function observeWidth(root: HTMLElement, probe: HTMLElement, signal: Abor
     const width = probe.clientWidth;
     if (width === 0) return;
     const grid = explorerBox(root) ?? root;
+    // Elsewhere its background is not known, and may be as dark as the text.
+    grid.classList.toggle("camwidget-unthemed", !hasLabColors(grid));
     grid.classList.toggle("camwidget-narrow", width < NARROW);
     grid.classList.toggle("camwidget-tiny", width < TINY);
   });

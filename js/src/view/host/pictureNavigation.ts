@@ -22,7 +22,8 @@ export function followThumbnails(context: Context, root: HTMLElement): void {
   /** Returns the number of the first picture on the canvas, and the number of pictures on it. */
   const places = (): { first: number; count: number } => {
     const { first, places: count } = fields(model.get("thumbnails"));
-    return { first: number(first, 0), count: number(count, texts(model.get("pictures")).length) };
+    // Not counted at each scroll: there may be ten thousand.
+    return { first: number(first, 0), count: typeof count === "number" ? count : texts(model.get("pictures")).length };
   };
 
   const scrollToChosen = (): void => {

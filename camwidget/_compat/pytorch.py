@@ -5,11 +5,13 @@ from __future__ import annotations
 import functools
 import warnings
 from collections.abc import Callable, Mapping
+from types import FunctionType
 from typing import Any, TypeVar
 
 import torch
 from torch import nn
 from torch.nn import functional as nnF
+from torch.overrides import TorchFunctionMode
 from torch.utils.checkpoint import checkpoint
 
 from ..errors import CompatibilityError
@@ -35,6 +37,7 @@ __all__ = [
     "USUAL_ATTRIBUTES",
     "TorchDispatchMode",
     "argument_names",
+    "body_of",
     "buffers_of",
     "copy_metadata",
     "graph_changes",
@@ -157,6 +160,24 @@ def operation_name(packet: Any) -> str:
         return str(packet._qualified_op_name)
     except AttributeError as error:
         raise CompatibilityError.of(_LIBRARY, "OpOverloadPacket._qualified_op_name") from error
+
+
+@functools.cache
+def body_of(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a composite function of ``torch.nn.functional`` that is not given to modes as one operation.
+
+    A ``TorchFunctionMode`` sees the operations that the returned function consists of instead. Functions that are not
+    written in Python are returned unchanged.
+    """
+    code = getattr(function, "__code__", None)
+    if not isinstance(function, FunctionType) or code is None:
+        return function
+    if "has_torch_function" not in code.co_names:
+        raise CompatibilityError.of(_LIBRARY, f"has_torch_function in {function.__name__}")
+    names = {**function.__globals__, "has_torch_function": lambda tensors: False}
+    body = FunctionType(code, names, function.__name__, function.__defaults__, function.__closure__)
+    body.__kwdefaults__ = function.__kwdefaults__
+    return body
 
 
 # -- nodes of autograd's graph ---------------------------------------------------------------
@@ -286,6 +307,26 @@ def _declares_operations() -> bool:
     )
 
 
+def _opens_attention() -> bool:
+    seen: list[str] = []
+
+    class Seen(TorchFunctionMode):
+        def __torch_function__(
+            self, func: Any, types: Any, args: Any = (), kwargs: Any = None
+        ) -> Any:
+            seen.append(getattr(func, "__name__", ""))
+            return func(*args, **(kwargs or {}))
+
+    tokens, weight = torch.ones(1, 1, 2), torch.ones(6, 2)
+    with Seen():
+        body_of(nnF.multi_head_attention_forward)(
+            *(tokens, tokens, tokens, 2, 1, weight, None, None, None, False, 0.0),
+            *(torch.ones(2, 2), None, False),
+            need_weights=False,
+        )
+    return "scaled_dot_product_attention" in seen and "multi_head_attention_forward" not in seen
+
+
 def _dispatches() -> bool:
     class Seen(TorchDispatchMode):
         """Notes which operations run."""
@@ -320,6 +361,7 @@ CHECKS: Mapping[str, Callable[[], bool]] = {
     "what torch.compile makes": _holds_compiled,
     "how operations are declared": _declares_operations,
     "TorchDispatchMode": _dispatches,
+    "has_torch_function in multi_head_attention_forward": _opens_attention,
     "_saved_ attributes": _keeps_saved,
     "the node of a checkpoint": _names_checkpoint,
     "node of GELU": lambda: _is_activation("GELU", nnF.gelu),

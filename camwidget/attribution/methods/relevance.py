@@ -38,7 +38,7 @@ _NEEDS_RELU = (
 )
 _NEEDS = f"{_NEEDS_RELU}; or a transformer"
 #: γ in networks with attention, normalization or smooth activation functions.
-_GAMMA = 0.0
+_GAMMA = 0.25
 _REMEDY = "Use 'gradcam' or 'layercam', which ask for gradients only."
 
 

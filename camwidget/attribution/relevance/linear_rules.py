@@ -22,7 +22,7 @@ STABILIZER = 1e-20
 
 def stabilized(denominator: torch.Tensor) -> torch.Tensor:
     """Return a denominator moved away from zero by ``STABILIZER``, in the direction of its sign."""
-    return denominator + torch.where(denominator < 0, -STABILIZER, STABILIZER)
+    return denominator + torch.copysign(denominator.new_tensor(STABILIZER), denominator)
 
 
 @dataclass(frozen=True)
@@ -54,21 +54,16 @@ class Gamma:
         if not self.gamma:
             share = relevance / stabilized(output)
             return x * operation.transposed(operation.weight, x, share)
-        # (Σ_j z_jk, Σ_j |z_jk|) give the sums over positive and over negative contributions.
-        total = output if operation.bias is None else output - operation.broadcast_bias(output)
+        # Σ_j |z_jk|, so that the contributions with the output's sign have the magnitude (|Σ_j z_jk| + Σ_j |z_jk|) / 2.
         weight_size = operation.weight.abs()
-        magnitude = operation.call(x.abs(), weight_size, None)
-        positive, negative = (total + magnitude) / 2, (total - magnitude) / 2
-        if operation.bias is not None:
-            bias = operation.broadcast_bias(output)
-            positive, negative = positive + bias.clamp(min=0), negative + bias.clamp(max=0)
-        is_positive = output > 0
-        favored = torch.where(is_positive, positive, negative)
-        share = relevance / stabilized(output + self.gamma * favored)
-        signed = torch.where(is_positive, share, -share)
-        linear = x * operation.transposed(operation.weight, x, share)
-        absolute = x.abs() * operation.transposed(weight_size, x, signed)
-        return linear + self.gamma / 2 * (linear + absolute)
+        bias_size = None if operation.bias is None else operation.bias.abs()
+        denominator = operation.call(x.abs(), weight_size, bias_size).mul_(self.gamma / 2)
+        denominator.add_(output.abs(), alpha=1 + self.gamma / 2).add_(STABILIZER)
+        unsigned = relevance / denominator
+        share = torch.copysign(unsigned.new_ones(()), output).mul_(unsigned)
+        linear = operation.transposed(operation.weight, x, share).mul_(x)
+        absolute = operation.transposed(weight_size, x, unsigned).mul_(x.abs())
+        return linear.mul_(1 + self.gamma / 2).add_(absolute, alpha=self.gamma / 2)
 
 
 @dataclass(frozen=True)

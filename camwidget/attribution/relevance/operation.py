@@ -114,7 +114,7 @@ class _RulePropagation(torch.autograd.Function):
         if not callable(ctx.operation.rule):
             if ctx.operation.is_merged:
                 output = ctx.operation(x)
-            return ctx.operation.rule.propagate(ctx.operation, x, output, relevance[0]), None
+            return _propagate_directly(ctx.operation, x, output, relevance[0]), None
         negative = (output < 0) & (relevance[0] != 0)
         rule = ctx.operation.rule(bool((x < 0).any()), bool(negative.any()))
         # The rule's own forward hook would store these; "kwargs" since zennit 1.0.
@@ -122,6 +122,23 @@ class _RulePropagation(torch.autograd.Function):
         rule.stored_tensors["kwargs"] = {}
         (propagated,) = rule.backward(ctx.operation, (x,), relevance)
         return propagated, None
+
+
+def _propagate_directly(
+    operation: Operation, x: torch.Tensor, output: torch.Tensor, relevance: torch.Tensor
+) -> torch.Tensor:
+    """Return the relevance of an operation's input by a ``DirectRule``; tokens without relevance cost nothing."""
+    rule: Any = operation.rule
+    # Behind the last attention, relevance is at the class token only.
+    has_relevance = relevance.any(-1) if operation.is_dense else None
+    if has_relevance is None or bool(has_relevance.all()):
+        result: torch.Tensor = rule.propagate(operation, x, output, relevance)
+        return result
+    received = torch.zeros_like(x)
+    received[has_relevance] = rule.propagate(
+        operation, x[has_relevance], output[has_relevance], relevance[has_relevance]
+    )
+    return received
 
 
 class _PassThrough(torch.autograd.Function):

@@ -77,7 +77,7 @@ MOVES = _names(
     "flatten view reshape view_as reshape_as permute transpose swapaxes movedim unsqueeze squeeze unflatten "
     "contiguous clone cat concat concatenate stack chunk split split_with_sizes tensor_split unbind narrow select "
     "index_select __getitem__ pad expand expand_as to float double type_as pixel_shuffle pixel_unshuffle "
-    "channel_shuffle flip roll"
+    "channel_shuffle flip roll T.__get__ mT.__get__"
 )
 
 #: The maximum takes all relevance, as it takes the gradient; but the output no longer counts as the picture.
@@ -144,7 +144,7 @@ def operation_name(function: Callable[..., Any]) -> str:
 
 def is_in_place(name: str, args: tuple[Any, ...], kwargs: Any) -> bool:
     """Return whether an operation writes into its first argument."""
-    if name in IDENTITIES:
+    if name in IDENTITIES or name.endswith("__get__"):
         return False
     if name.startswith("__"):
         return name.startswith("__i") and name != "__invert__"

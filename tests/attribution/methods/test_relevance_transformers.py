@@ -11,6 +11,7 @@ from torch import nn
 from torch.nn import functional as nnF
 
 import camwidget as cw
+from camwidget import errors
 from camwidget.attribution.methods import get_method
 from camwidget.attribution.relevance import linear_rules
 from camwidget.attribution.relevance.operation import Operation
@@ -287,3 +288,245 @@ def test_rules_of_linear_operations_equal_zennits(kind: str, gamma: float | str)
     theirs.stored_tensors["kwargs"] = {}
     (expected,) = theirs.backward(operation, (x,), (relevance,))
     agree(ours, expected, 1e-10)
+
+
+def test_gamma_in_networks_of_relus() -> None:
+    """γ = 0 is LRP-ε in all layers but the first, and a large γ is nearly z+, as without a setting."""
+    torch.manual_seed(0)
+    module = nn.Sequential(
+        nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Conv2d(4, 4, 3, bias=False), nn.BatchNorm2d(4), nn.ReLU(),
+        nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, CLASSES),
+    )  # fmt: skip
+    nn.init.uniform_(module[3].running_var, 0.5, 2)
+    nn.init.normal_(module[3].running_mean)
+    model = cw.wrap(module.double().eval(), cw.Preprocess(SIDE), name="net", layers=["0"])
+    trace = Trace(model, pictures(), ["0"])
+    target = ClassTarget(1, "x")
+
+    def maps(**settings: float) -> torch.Tensor:
+        return get_method("lrp", **settings).compute(trace, target, "0")
+
+    large = maps(gamma=1e9)
+    assert not torch.allclose(maps(gamma=0), large, rtol=0.1)
+    pooled = get_method("lrp").compute(trace, target, "0")
+    assert (maps(gamma=0) - pooled).abs().max() > 1e-3 * pooled.abs().max()
+    for wrong in (-1, "x", float("nan")):
+        with pytest.raises(errors.MethodError, match="gamma"):
+            maps(gamma=wrong)  # type: ignore[arg-type]
+    with pytest.raises(errors.MethodError, match="'attn', 'cp'"):
+        get_method("lrp", rule="mine").compute(trace, target, "0")
+
+
+# -- ways of writing the same ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("rule", ["attn", "cp"])
+@pytest.mark.parametrize(
+    "way", ["eager", "einsum", "multi_head_attention_forward", "multi_head_attention with weights"]
+)
+def test_how_attention_is_written_does_not_matter(way: str, rule: str) -> None:
+    agree(compute(wrapped(Transformer(way)), rule=rule), compute(wrapped(Transformer()), rule=rule))
+
+
+def quick_gelu(x: torch.Tensor) -> torch.Tensor:
+    return x * torch.sigmoid(1.702 * x)
+
+
+def gelu_by_erf(x: torch.Tensor) -> torch.Tensor:
+    return x * 0.5 * (1 + torch.erf(x / math.sqrt(2)))
+
+
+@pytest.mark.parametrize(
+    "act", [nnF.gelu, nnF.silu, quick_gelu, gelu_by_erf, nnF.hardswish, nnF.mish, nnF.relu]
+)
+def test_activation_functions_pass_relevance_on(
+    act: Callable[[torch.Tensor], torch.Tensor],
+) -> None:
+    module = Transformer(act=act)
+    model = wrapped(module)
+    ours = compute(model, rule="attn", gamma=0.25)[0]
+    agree(ours, transcription(module, model.inputs(pictures())[0], 1, "attn", 0.25))
+
+
+def test_masked_scores_receive_nothing() -> None:
+    """A mask of −inf, one of Booleans, and a causal one are the same."""
+
+    class Masked(Transformer):
+        def __init__(self, kind: str) -> None:
+            super().__init__()
+            self.kind = kind
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            x = self.embed(x).flatten(2).transpose(1, 2)
+            seen = torch.ones(x.shape[1], x.shape[1], dtype=torch.bool).tril()
+            mask = torch.zeros_like(seen, dtype=x.dtype).masked_fill(~seen, -math.inf)
+            q = k = self.up(x)
+            if self.kind == "causal":
+                x = nnF.scaled_dot_product_attention(q, k, x, is_causal=True)
+            elif self.kind == "Boolean":
+                x = nnF.scaled_dot_product_attention(q, k, x, seen)
+            elif self.kind == "added":
+                x = nnF.scaled_dot_product_attention(q, k, x, mask)
+            else:
+                scores = (q @ k.mT / math.sqrt(10)).masked_fill(~seen, -math.inf)
+                x = scores.softmax(-1) @ x
+            return self.head(x.mean(1))
+
+    maps = [compute(wrapped(Masked(kind))) for kind in ("causal", "Boolean", "added", "filled")]
+    assert torch.isfinite(maps[0]).all()
+    for other in maps[1:]:
+        agree(other, maps[0])
+
+
+# -- conservation ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("gamma", [0.0, 0.25])
+def test_cp_hands_out_the_score_where_no_constant_absorbs(gamma: float) -> None:
+    model = wrapped(without_constants(Transformer()))
+    scores = model.logits(pictures())[:, 1].double()
+    total = compute(model, rule="cp", gamma=gamma).sum((1, 2))
+    # The class token is zero, so that attention is the only way from the head to the picture.
+    torch.testing.assert_close(total, scores, rtol=1e-4, atol=0)
+
+
+def test_attn_keeps_the_sum_approximately_only() -> None:
+    """Queries and keys receive Σ x (R − y Σ R), which need not be what the weights had."""
+    model = wrapped(without_constants(Transformer()))
+    share = compute(model, rule="attn", gamma=0.0).sum((1, 2)) / model.logits(pictures())[:, 1]
+    assert ((share - 1).abs() > 0.01).any() and torch.isfinite(share).all()
+
+
+# -- refusals ----------------------------------------------------------------------------------------
+
+
+def test_excitation_says_why_not() -> None:
+    model = wrapped(Transformer())
+    for method in ("excitation-backprop", "c-mwp"):
+        reason = get_method(method).reason(model, "embed")
+        assert reason is not None and "layer_norm (in norm1)" in reason
+
+
+def test_grouped_queries_are_refused() -> None:
+    class Grouped(Transformer):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            x = self.embed(x).flatten(2).transpose(1, 2)
+            q = self.up(x).unflatten(2, (2, 5)).transpose(1, 2)
+            k = q[:, :1]
+            return self.head(
+                self.down(
+                    nnF.scaled_dot_product_attention(q, k, k, enable_gqa=True)
+                    .transpose(1, 2)
+                    .flatten(2)
+                ).mean(1)
+            )
+
+    model = wrapped(Grouped())
+    assert "grouped-query" in str(get_method("lrp").reason(model, "embed"))
+
+
+# -- libraries --------------------------------------------------------------------------------------
+
+
+def library_models() -> dict[str, Callable[[], nn.Module]]:
+    """One small network of each family, with random weights."""
+
+    def torchvision_vit() -> nn.Module:
+        from torchvision.models import VisionTransformer
+
+        module = VisionTransformer(32, 8, 2, 2, 16, 32, num_classes=5)
+        nn.init.normal_(module.heads.head.weight)
+        return module
+
+    def torchvision_swin() -> nn.Module:
+        from torchvision.models import SwinTransformer
+
+        return SwinTransformer([4, 4], 8, [2, 2], [2, 2], [2, 2], num_classes=5)
+
+    def torchvision_convnext() -> nn.Module:
+        from torchvision.models.convnext import CNBlockConfig, ConvNeXt
+
+        return ConvNeXt([CNBlockConfig(8, 16, 1), CNBlockConfig(16, None, 1)], num_classes=5)
+
+    def timm_vit() -> nn.Module:
+        timm = pytest.importorskip("timm")
+        return timm.models.vision_transformer.VisionTransformer(
+            img_size=32,
+            patch_size=8,
+            embed_dim=16,
+            depth=2,
+            num_heads=2,
+            num_classes=5,
+            reg_tokens=2,
+        )
+
+    def timm_swin() -> nn.Module:
+        timm = pytest.importorskip("timm")
+        return timm.models.swin_transformer.SwinTransformer(
+            img_size=32, embed_dim=8, depths=(2, 2), num_heads=(2, 2), window_size=2, num_classes=5
+        )
+
+    def transformers(name: str, **options: object) -> Callable[[], nn.Module]:
+        def build() -> nn.Module:
+            library = pytest.importorskip("transformers")
+            options.setdefault("num_labels", 5)
+            module = getattr(library, f"{name}ForImageClassification")(
+                getattr(library, f"{name}Config")(**options)
+            )
+            for parameter in module.parameters():
+                if parameter.ndim > 1:
+                    nn.init.normal_(parameter, 0, 0.15)
+            return module
+
+        return build
+
+    tokens = {
+        "image_size": 32, "patch_size": 8, "hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2,
+        "intermediate_size": 32,
+    }  # fmt: skip
+    return {
+        "torchvision ViT": torchvision_vit,
+        "torchvision Swin": torchvision_swin,
+        "torchvision ConvNeXt": torchvision_convnext,
+        "timm ViT": timm_vit,
+        "timm Swin": timm_swin,
+        "transformers ViT": transformers("ViT", **tokens),
+        "transformers ViT, eager": transformers("ViT", attn_implementation="eager", **tokens),
+        "transformers DeiT": transformers("DeiT", **tokens),
+        "transformers DINOv2": transformers("Dinov2", use_swiglu_ffn=True, **tokens),
+        "transformers Swin": transformers(
+            "Swin", image_size=32, embed_dim=8, depths=[2, 2], num_heads=[2, 2], window_size=2
+        ),
+        "transformers ConvNeXT": transformers("ConvNext", hidden_sizes=[8] * 4, depths=[1] * 4),
+        "transformers ResNet": transformers(
+            "ResNet", embedding_size=8, hidden_sizes=[8] * 4, depths=[1] * 4, layer_type="basic"
+        ),
+    }
+
+
+LIBRARY_MODELS = library_models()
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=() if name.startswith("torchvision") else pytest.mark.full)
+        for name in LIBRARY_MODELS
+    ],
+)
+def test_models_of_libraries_are_followed(name: str, record_property: Callable[..., None]) -> None:
+    torch.manual_seed(0)
+    side = 64 if "Conv" in name or "ResNet" in name else 32
+    model = cw.wrap(LIBRARY_MODELS[name]().eval(), cw.Preprocess(side), name=name)
+    layer = model.default_layer
+    pixels = torch.rand((2, 3, side, side), generator=torch.Generator().manual_seed(1))
+    trace = Trace(model, pixels, [layer])
+    for method in ("lrp", "relevancecam"):
+        for rule in ("attn", "cp"):
+            entry = get_method(method, rule=rule)
+            assert entry.reason(model, layer) is None
+            maps = entry.compute(trace, ClassTarget(1, "x"), layer)
+            assert torch.isfinite(maps).all() and maps.abs().amax((1, 2)).min() > 0
+            if method == "lrp":
+                kept = maps.sum((1, 2)) / trace.logits[:, 1]
+                record_property(f"{rule}: share of the score", kept.tolist())

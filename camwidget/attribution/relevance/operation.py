@@ -8,7 +8,7 @@ from typing import Any, Protocol, TypeAlias
 import torch
 from torch import nn
 
-__all__ = ["Operation", "Rule", "pass_through", "propagate"]
+__all__ = ["Operation", "Rule", "ZennitRule", "pass_through", "propagate"]
 
 
 class DirectRule(Protocol):
@@ -20,9 +20,10 @@ class DirectRule(Protocol):
         """Return the relevance of the operation's input, from its input, output and the output's relevance."""
 
 
-#: A rule; or (whether the input is negative somewhere, whether the output is negative where it has relevance) to a rule
+#: (whether the input is negative somewhere, whether the output is negative where it has relevance) to a rule
 #: of zennit (a ``BasicHook``).
-Rule: TypeAlias = Callable[[bool, bool], Any] | DirectRule
+ZennitRule: TypeAlias = Callable[[bool, bool], Any]
+Rule: TypeAlias = ZennitRule | DirectRule
 
 
 class Operation(nn.Module):

@@ -1,4 +1,4 @@
-"""Relevance propagation rules for each kind of operation, computed by zennit."""
+"""Sets of relevance propagation rules, one rule for each kind of operation."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from .linear_rules import STABILIZER, Gamma, Positive
-from .operation import Rule
+from .operation import Rule, ZennitRule
 
 __all__ = [
     "ATTENTION_RULES",
@@ -86,7 +86,7 @@ def _share(parts: list[tuple[Any, Any]]) -> Any:
     )
 
 
-def _positive(zero: list[str]) -> Rule:
+def _positive(zero: list[str]) -> ZennitRule:
     def rule(signed: bool, negative: bool) -> Any:
         from zennit.rules import ClampMod, ZPlus
 

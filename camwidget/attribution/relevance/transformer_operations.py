@@ -76,7 +76,8 @@ class TransformerOperations:
             with self._mode:
                 mask, query, key = args
                 return torch.bmm(query, key) + mask, Role.SCORES
-        x, rest = (args[0], args[1:]) if args else (kwargs.get("input"), ())
+        x: Any = args[0] if args else kwargs.get("input")
+        rest = args[1:]
         kwargs = {k: v for k, v in kwargs.items() if k != "input"}
         roles = {source.role for source in sources}
         is_only_source = len(sources) == 1 and sources[0].tensor is x

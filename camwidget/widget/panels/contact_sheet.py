@@ -273,8 +273,8 @@ LINE, LETTER = 15, 6.6
 
 
 def _is_listed(method: Method) -> bool:
-    """All but the control, which has no map of a class."""
-    return method.is_quick_at_layers and method.name != "random"
+    """All but the controls, which have no map of a class."""
+    return method.is_quick_at_layers and method.group != "Control"
 
 
 def _lines(text: str, width: float, middle: float) -> list[tuple[str, float]]:

@@ -1,4 +1,4 @@
-"""``ExplorerParts``: what an explorer is made of, put together."""
+"""``ExplorerParts``: builds the parts of an explorer, connects them, and closes them."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ from .control.pictures import PictureList, list_pictures
 from .control.prompt_control import PromptController
 from .control.trait_checks import TraitChecks
 from .control.trait_publisher import TraitPublisher
-from .control.trait_requests import RequestController
+from .control.trait_requests import TraitRequests
 from .control.view_events import ViewEvents
 from .control.worker import Worker
-from .panels.deepvis import DREAM
-from .panels.panels import Panels
+from .panels.accordion import Panels
+from .panels.deepvis import DEEPVIS_JOB
+from .state.explorer_state import StateContext
 from .state.history import History
 from .state.python_code import CodeWriter
-from .state.state import StateContext
 from .view.display import Display
 from .view.synced_traits import View
 
@@ -46,16 +46,16 @@ _JOBS = (
     "methods",
     COMPARED_JOBS.quick,
     COMPARED_JOBS.prediction,
-    "strip",
+    "thumbnails",
     MAIN_JOBS.slow,
     MAIN_JOBS.curve,
     COMPARED_JOBS.curve,
-    "evidence",
-    "stages",
+    "class maps",
+    "layer maps",
     COMPARED_JOBS.slow,
     "sheet",
     "evaluate",
-    DREAM,
+    DEEPVIS_JOB,
 )
 
 #: Classes that can be listed: as many as there is room for beside the picture.
@@ -65,7 +65,7 @@ _MOST_LISTED = 9
 def check_arguments(
     model: VisionModel | Sequence[VisionModel] | None, images: Any, top: int
 ) -> tuple[tuple[VisionModel, ...], list[Picture], int]:
-    """Check what ``Explorer`` is called with; return the models, the pictures, and how many classes are listed.
+    """Check the arguments of ``Explorer``; return the models, the pictures, and the number of classes to list.
 
     Raises:
         CamwidgetError: if an argument cannot be.
@@ -79,18 +79,18 @@ def check_arguments(
     main = models[0]
     if images is None:
         images = zoo.samples(main.name) if main.name in zoo.available() else []
-    # How many classes there are under a text is not known yet.
+    # The classes of a model that takes a text are not known before there is one.
     listed = int(top) if main.prompt is not None else min(int(top), len(main.classes))
     return models, list_pictures(images), listed
 
 
 @dataclass(frozen=True, eq=False)
 class ExplorerParts:
-    """Parts of one explorer. None holds the explorer, but weakly: it goes with its last user (see ``lifetime``)."""
+    """Parts of one explorer. They refer to it weakly, so that it is closed with its last user (see ``lifetime``)."""
 
     context: ExplorerContext
     paint: PaintController
-    requests: RequestController
+    requests: TraitRequests
     checks: TraitChecks
     events: ViewEvents
     panels: Panels
@@ -107,16 +107,16 @@ class ExplorerParts:
         pictures: list[Picture],
         listed: int,
     ) -> ExplorerParts:
-        """Make the parts of an explorer, before it has any traits.
+        """Build the parts of an explorer, before it has any traits.
 
         Args:
-            explorer: whose.
+            explorer: the explorer.
             models: from ``list_models``.
             pictures: from ``list_pictures``.
             listed: how many classes to list.
         """
         proxy: Any = weakref.proxy(explorer)
-        # Called later, when everything below exists.
+        # These functions are called later, when all parts exist.
         worker = Worker(
             _JOBS,
             lambda job, error: failures.job_failed(job, error),
@@ -133,7 +133,7 @@ class ExplorerParts:
         prompts = tuple(PromptController(model) for model in models)
         context = ExplorerContext(proxy, traits, PictureList(pictures), prompts, worker, display)
         paint = PaintController(context)
-        requests = RequestController(context, paint)
+        requests = TraitRequests(context, paint)
         failures = FailureHandler(context, requests)
         events = ViewEvents(context, requests, proxy)
         panels = Panels(context.prompt, worker, display, events)
@@ -157,7 +157,7 @@ class ExplorerParts:
         )
 
     def first_values(self, values: Mapping[str, Any]) -> dict[str, Any]:
-        """First values of the explorer's traits, of those that were given and what is usual.
+        """Complete the given values of the explorer's traits by defaults that depend on the models.
 
         Raises:
             PromptError: if the text cannot be read.
@@ -169,7 +169,7 @@ class ExplorerParts:
         if len(context.models) > 1:
             first["compare"] = {"model": 1}
         first |= values
-        if "text" in first:  # before a target is looked for among its classes
+        if "text" in first:  # before the target, whose classes depend on it
             first["text"] = context.prompt.readable(first["text"])
             pictures, number = context.pictures.all, first.get("picture", 0)
             picture = pictures[number] if 0 <= number < len(pictures) else None
@@ -183,18 +183,18 @@ class ExplorerParts:
 
     @property
     def widgets(self) -> list[Any]:
-        """Widgets, to be put into one box of class ``camwidget-explorer``."""
+        """The widgets of the explorer's box, which has the CSS class ``camwidget-explorer``."""
         return [*self.context.display.parts, self.panels.box]
 
     def start(self) -> None:
-        """Show the first values of the traits, begin to observe them, and request the first map."""
+        """Show the first values of the traits, start to observe them, and request the first map."""
         context, values = self.context, self.context.values
         context.display.publish(
             pictures=context.pictures.names,
             prompt=context.prompt.panel(),
             models=list(model_names(context.models)),
             compare=values.compare or {},
-            truthful=context.pictures.has_truth,
+            has_ground_truth=context.pictures.has_truth,
             **{name: getattr(values, name) for name in TWO_WAY_TRAITS},
         )
         context.display.show_methods(values.layer, wait=False)
@@ -206,7 +206,7 @@ class ExplorerParts:
         self.requests.request(values.target)
 
     def close(self) -> None:
-        """Let go of everything that was computed or shown: a closed explorer may still be held."""
+        """Release all maps and pictures: a closed explorer may still be referred to."""
         self.requests.forget()
         self.context.display.forget()
         for prompt in self.context.prompts:

@@ -54,7 +54,7 @@ describe("many methods", () => {
     await settle();
     expect(view.all(".camwidget-chips > *")).toEqual(before);
     expect(names(view, ".camwidget-chips")).toEqual(["m0", "m1", "m2", "m6"]);
-    expect(before[3]!.title).toBe("Not here: not here");
+    expect(before[3]!.title).toBe("Not available: not here");
     expect(document.activeElement).toBe(before[3]);
   });
 
@@ -118,7 +118,7 @@ describe("the list of the rest", () => {
   });
 
   it("closes on Escape, before anything else does, and gives the focus back", () => {
-    const view = many("m0", { busy: true, cancellable: true });
+    const view = many("m0", { busy: true, can_cancel: true });
     opener(view).click();
     view.key("Escape", '[data-name="m3"]');
     expect(panel(view).hidden).toBe(true);

@@ -1,4 +1,4 @@
-"""The main map of an explorer (A): what is computed for it, and how it is shown."""
+"""Role of the main map (A): look up its inputs, and show the map, its prediction and its curve in the view."""
 
 from __future__ import annotations
 
@@ -17,29 +17,29 @@ from ..view import messages
 from ..view.display import Display, DrawnMap
 from ..view.mask_settings import MaskSettings
 from .cache import ModelCache, Picture
-from .class_probe import ClassProbe
+from .class_maps import ClassMaps
+from .ground_truth_overlay import GroundTruthOverlay
 from .map_location import MapLocation
 from .map_request import COMPARED_JOBS, MAIN_JOBS, MapInputs, MapRequest, MapResult
 from .prompt_control import PromptController
-from .truth_overlay import TruthOverlay
 from .worker import Worker
 
-__all__ = ["MainMap"]
+__all__ = ["MainMapRole"]
 
 
-class MainMap:
-    """The role of the map shown in the large picture (see ``MapRole``).
+class MainMapRole:
+    """Role of the main map, which is shown over the large picture (see ``MapRole``).
 
     Args:
         prompts: give the model's cache under the text of each picture.
-        worker: computes what follows a map: the classes' evidence, and the map at every layer.
+        worker: runs the jobs that follow a map: the maps of the listed classes, and the map at every layer.
         display: shows everything.
         lock: the map controllers', held while what is requested or shown changes.
         on_curve: called with each complete curve, and with None when there is none yet.
     """
 
     jobs = MAIN_JOBS
-    dependent_jobs: tuple[str, ...] = ("stages", "evidence", "pick", *COMPARED_JOBS)
+    dependent_jobs: tuple[str, ...] = ("layer maps", "class maps", "pick", *COMPARED_JOBS)
     goes_back = True
 
     def __init__(
@@ -55,49 +55,53 @@ class MainMap:
         self._worker = worker
         self._display = display
         self._on_curve = on_curve
-        self._truths = TruthOverlay(prompts.model)
+        self._ground_truth = GroundTruthOverlay(prompts.model)
         self._locations = MapLocation()
-        self._probe = ClassProbe(prompts, worker, display)
-        #: All that was shown of the last finished map, so that it comes back without computing anything.
+        self._class_maps = ClassMaps(prompts, worker, display)
+        #: The last finished map as it was shown, so that it can be shown again without computing anything.
         self._drawn: DrawnMap | None = None
 
     # -- what is computed ------------------------------------------------------------------
 
     def is_slow(self, request: MapRequest) -> bool:
+        """Whether the method runs the model many times."""
         return get_method(request.method).slow
 
     def weights(self) -> tuple[int, ...]:
+        """Version numbers of the model's parameters, which change when the weights do."""
         return weight_versions(self._prompts.model.module)
 
     def resolve(self, request: MapRequest) -> MapInputs:
-        """Show the picture, and look up the cache under its text, for which the model may run."""
+        """Show the picture, and look up the cache for its text; the model may run to propose the text."""
         picture, target, method, layer, text = request
         if self._display.view.scene.get("id") != picture.id:
             self._display.publish(scene=self._prompts.base.scene(picture))
         return MapInputs(self._prompts.cache(picture, text), picture, target, method, layer)
 
     def completed(self, request: MapRequest, result: MapResult[MapInputs]) -> MapRequest:
+        """Return the request with the class and the text of its result."""
         return request._replace(target=result.target, text=result.model.text)
 
     # -- what is shown ---------------------------------------------------------------------
 
     def show_requested(self, request: MapRequest, before: MapRequest | None) -> None:
+        """Show that a map is being computed, and clear what belongs to the previous picture or text."""
         self._display.publish(
             busy=True,
             progress=-1.0,
             error="",
             partial=False,
-            cancellable=self.is_slow(request),
+            can_cancel=self.is_slow(request),
         )
-        self._display.publish(other_state={"busy": True})
+        self._display.publish(compared_status={"busy": True})
         if before is None or before._replace(target=request.target) != request:
-            # What a click found holds for this picture, method and layer, whatever class is chosen.
+            # The result of a click holds for its picture, method and layer, whichever class is chosen.
             self._display.publish(class_probe={})
         if before is not None and before.text != request.text:
-            self._display.publish(stages={})  # they do not carry the text that they belong to
+            self._display.publish(layer_maps={})  # they do not carry the text that they belong to
 
     def prepare_growing(self, inputs: MapInputs) -> Callable[[], None]:
-        """Prepare the class list: the prediction for the unmasked picture does not wait for the map."""
+        """Compute the prediction for the unmasked picture, so that the class list does not wait for a slow map."""
         cache, picture = inputs.cache, inputs.picture
         unmasked = cache.probabilities(picture)
         target = cache.predicted(picture) if inputs.target is None else inputs.target
@@ -108,6 +112,7 @@ class MainMap:
     def show_progress(
         self, inputs: MapInputs, explanation: Explanation, share: float, *, is_due: bool
     ) -> None:
+        """Show the progress of a slow map, and if ``is_due`` also the partial map."""
         label, name = get_method(inputs.method).label, explanation.target.label
         self._display.publish(progress=share, status=messages.growing(label, name, share))
         if is_due:
@@ -115,6 +120,7 @@ class MainMap:
             self._display.publish(explanation=payload, partial=True)
 
     def prepare(self, result: MapResult[MapInputs], milliseconds: float) -> Callable[[], None]:
+        """Encode a finished map for the browser; the function returned shows it."""
         picture, cache, explanation = result.inputs.picture, result.inputs.cache, result.explanation
         drawn = DrawnMap(
             scene=self._display.view.scene,
@@ -133,28 +139,32 @@ class MainMap:
 
         return show
 
-    def show_cancelled(self, request: MapRequest, share: float) -> None:
+    def show_canceled(self, request: MapRequest, share: float) -> None:
+        """Show at which share of its work a slow map was canceled."""
         label = get_method(request.method).label
-        self._display.publish(status=f"{label} cancelled at {100 * share:.0f} %")
+        self._display.publish(status=f"{label} canceled at {100 * share:.0f} %")
 
     def show_restored(self, request: MapRequest | None, *, was_growing: bool) -> bool:
-        self._display.publish(busy=False, partial=False, cancellable=False)
+        """Show the previous map again after a newer one failed or was canceled; return whether there is one."""
+        self._display.publish(busy=False, partial=False, can_cancel=False)
         drawn = self._drawn
         if request is None or drawn is None:
             return False
-        # The picture may have changed before its map failed, or was cancelled.
+        # The picture may have changed before its map failed, or was canceled.
         was_elsewhere = self._display.view.scene.get("id") != drawn.scene["id"]
         if was_elsewhere:
             self._display.publish(scene=drawn.scene)
         if was_growing or was_elsewhere:
             self._display.show_map(drawn)
-        self._probe.follow(request)
+        self._class_maps.follow(request)
         return True
 
     def show_error(self, error: Exception, result: MapResult[MapInputs] | None) -> None:
-        raise error  # the worker reports it
+        """Raise the error: the worker reports it."""
+        raise error
 
     def show_pending(self) -> None:
+        """Dim the numbers of the masked picture until the next prediction."""
         self._display.publish(pending=True)
 
     def show_prediction(
@@ -164,54 +174,57 @@ class MainMap:
         mask: MaskSettings,
         inpainted: dict[str, Any],
     ) -> None:
+        """Show the prediction for the masked picture, and the pixels of an inpainted fill."""
         filled = {"scene": result.inputs.picture.id, **inpainted} if inpainted else None
         self._display.show_prediction(result.explanation, result.target, values, mask, filled)
 
     def show_stale_curve(self, mask: MaskSettings) -> None:
-        """Take the curve away if there will be none for a while; a quick one is replaced without a gap."""
+        """Remove the old curve where computing the new one takes long; otherwise keep it until it is replaced."""
         if mask.baseline in INPAINTINGS:
             self._display.show_curve(None)
 
     def show_curve(self, curve: MaskCurve | None) -> None:
+        """Draw a curve, complete or not; None removes it."""
         self._display.show_curve(curve)
 
     def publish_curve(self, curve: MaskCurve | None) -> None:
+        """Set the explorer's ``curve`` trait."""
         self._on_curve(curve)
 
     def forget(self) -> None:
-        """Let go of what was shown: the explorer is closed."""
+        """Release the map and the ground truth: the explorer is closed."""
         self._drawn = None
-        self._truths.forget()
+        self._ground_truth.forget()
         self._locations.forget()
 
-    # -- what follows a map ----------------------------------------------------------------
+    # -- what is computed after a map ----------------------------------------------------------------
 
     def follow(self, shown: MapRequest) -> None:
-        """Have what belongs to a map that is shown computed when nothing more urgent is to be done."""
-        self._probe.follow(shown)
-        self._worker.submit("stages", lambda: self._compute_stages(shown))
+        """Submit the jobs that add to a map that is shown: the maps of the listed classes, and of the other layers."""
+        self._class_maps.follow(shown)
+        self._worker.submit("layer maps", lambda: self._compute_layer_maps(shown))
 
     def _overlays(
         self, picture: Picture, cache: ModelCache, target: int, explanation: Explanation | None
     ) -> dict[str, Any]:
-        """Traits that change with a map: the text's panel, the ground truth, and the map's box."""
+        """Encode the view's traits that change with a map: prompt panel, ground truth, and the map's box."""
         return {
             "prompt": self._prompts.panel(picture, cache.model),
-            "truth": self._truths.payload(picture, cache.model, target, explanation),
+            "ground_truth": self._ground_truth.payload(picture, cache.model, target, explanation),
             "box": self._locations.payload(picture, cache.model, target, explanation),
         }
 
-    def _compute_stages(self, shown: MapRequest) -> Iterator[None]:
-        """Send the same map at every layer, so that moving along the layers costs nothing."""
+    def _compute_layer_maps(self, shown: MapRequest) -> Iterator[None]:
+        """Send the class's map at every layer, which the layer slider previews without the kernel."""
         picture, target, method, _, text = shown
         assert target is not None
         layers = []
-        for layer in self._prompts.cache(picture, text).stages(picture, target, method):
+        for layer in self._prompts.cache(picture, text).layer_maps(picture, target, method):
             layers.append(layer)
             yield  # a more urgent request goes first
             if self._worker.dropped():
                 return
-        stages = {"scene": picture.id, "target": target, "method": method, "layers": layers}
+        layer_maps = {"scene": picture.id, "target": target, "method": method, "layers": layers}
         with self._lock:
             if not self._worker.dropped():
-                self._display.publish(stages=stages if layers else {})
+                self._display.publish(layer_maps=layer_maps if layers else {})

@@ -8,8 +8,8 @@ from ...loading.loader import DEFAULT_MODEL
 from ...models.vision_model import VisionModel
 from ..control.cache import Picture
 from ..view.mask_settings import UNMASKED
+from .explorer_state import STYLE_TRAITS, State, StateContext, default_of, read_state
 from .picture_sources import MOST, PictureSources, literal
-from .state import STYLE_TRAITS, State, StateContext, default_of, read_state
 
 __all__ = ["CodeWriter"]
 

@@ -16,7 +16,7 @@ __all__ = ["View", "names_tagged", "synced"]
 
 #: Set by Python alone: what a page sends under this name is ignored.
 OUTPUT: dict[str, Any] = {"sync": True, "output": True}
-#: Set by Python, and cleared by the page.
+#: Set by Python; the page may clear it.
 NOTICE: dict[str, Any] = {"sync": True}
 #: A choice that ``Explorer`` has in another form; set by both sides, part of the state.
 CONVERTED: dict[str, Any] = {"sync": True}
@@ -27,24 +27,26 @@ STYLE: dict[str, Any] = {"sync": True, "style": True}
 
 
 class View(CheckedMessages, anywidget.AnyWidget):
-    """The picture with its controls: one canvas that composites picture, saliency and mask in the browser.
+    """The picture with its controls. The browser composites picture, saliency and mask on one canvas.
 
     Holds no logic: ``Explorer`` sets these traits and observes them. ``js/generate_traits.py`` writes their names,
     types and defaults to ``js/src/view/syncedTraits.ts``; ``js/src/view/traits.ts`` parses those that are no plain
     values.
     """
 
-    # Not the paths: anywidget would watch these for changes, and so hold every view for ever.
+    # The text and not the path: anywidget would watch a path for changes, and so keep every view alive.
     _esm = (STATIC / "view.js").read_text("utf-8")
     _css = (STATIC / "view.css").read_text("utf-8")
 
+    # The picture with its baselines, and its map.
     scene = t.Dict({}).tag(**OUTPUT)
     explanation = t.Dict({}).tag(**OUTPUT)
 
+    # The listed classes: their names and numbers for the unmasked picture in rows, those for the masked one in masked.
     target = t.Int(-1).tag(**CONVERTED)
     rows: t.List = t.List([]).tag(**OUTPUT)
     masked: t.List = t.List([]).tag(**OUTPUT)
-    first_now = t.Dict({}).tag(**OUTPUT)
+    most_probable = t.Dict({}).tag(**OUTPUT)
     curve_names: t.List = t.List([]).tag(**OUTPUT)
     quantity = t.Dict({}).tag(**OUTPUT)
     class_names: t.List = t.List([]).tag(**OUTPUT)
@@ -53,11 +55,12 @@ class View(CheckedMessages, anywidget.AnyWidget):
     method = t.Unicode("").tag(**SHARED)
     layers: t.List = t.List([]).tag(**OUTPUT)
     layer = t.Unicode("").tag(**SHARED)
-    stages = t.Dict({}).tag(**OUTPUT)
-    evidence = t.Dict({}).tag(**OUTPUT)
+    # Small maps sent ahead: of the class at every layer, and of every listed class at the layer.
+    layer_maps = t.Dict({}).tag(**OUTPUT)
+    class_maps = t.Dict({}).tag(**OUTPUT)
 
     mode = t.Unicode("remove").tag(**SHARED, offline=True)
-    # Which modes can be chosen; empty: all. An offline page has those that were computed.
+    # The modes to choose from; all if empty. An offline page has those that were computed.
     modes: t.List = t.List([]).tag(**OUTPUT)
     baseline = t.Unicode("blur").tag(**SHARED, offline=True)
     baselines: t.List = t.List([]).tag(**OUTPUT)
@@ -74,29 +77,31 @@ class View(CheckedMessages, anywidget.AnyWidget):
 
     pictures: t.List = t.List([]).tag(**OUTPUT)
     picture = t.Int(-1).tag(**SHARED)
-    strip = t.Dict({}).tag(**OUTPUT)
+    thumbnails = t.Dict({}).tag(**OUTPUT)
 
     prompt = t.Dict({}).tag(**OUTPUT)
     text_error = t.Unicode("").tag(**NOTICE)
 
-    truth = t.Dict({}).tag(**OUTPUT)
-    truthful = t.Bool(False).tag(**OUTPUT)
+    ground_truth = t.Dict({}).tag(**OUTPUT)
+    has_ground_truth = t.Bool(False).tag(**OUTPUT)
     outlines = t.Bool(False).tag(**SHARED, offline=True)
+    # The box around the map's strongest part, and its peak.
     box = t.Dict({}).tag(**OUTPUT)
     boxes = t.Bool(False).tag(**SHARED, offline=True)
 
+    # The comparison with another map, B: how it differs (compare), and its data (compared_…).
     models: t.List = t.List([]).tag(**OUTPUT)
     compare = t.Dict({}).tag(**CONVERTED)
     arrangement = t.Unicode("side").tag(**SHARED, offline=True)
     divider = t.Float(0.5).tag(**STYLE, offline=True)
     difference_colors = t.Bytes(b"").tag(**OUTPUT)
-    other = t.Dict({}).tag(**OUTPUT)
-    other_scene = t.Dict({}).tag(**OUTPUT)
-    other_state = t.Dict({}).tag(**OUTPUT)
-    other_answer = t.Dict({}).tag(**OUTPUT)
-    other_baseline_fill = t.Dict({}).tag(**OUTPUT)
-    undoable = t.Bool(False).tag(**OUTPUT)
-    redoable = t.Bool(False).tag(**OUTPUT)
+    compared_explanation = t.Dict({}).tag(**OUTPUT)
+    compared_scene = t.Dict({}).tag(**OUTPUT)
+    compared_status = t.Dict({}).tag(**OUTPUT)
+    compared_prediction = t.Dict({}).tag(**OUTPUT)
+    compared_baseline_fill = t.Dict({}).tag(**OUTPUT)
+    can_undo = t.Bool(False).tag(**OUTPUT)
+    can_redo = t.Bool(False).tag(**OUTPUT)
     code = t.Unicode("").tag(**OUTPUT)
 
     sentence = t.Unicode("").tag(**OUTPUT)
@@ -105,16 +110,17 @@ class View(CheckedMessages, anywidget.AnyWidget):
     pending = t.Bool(False).tag(**OUTPUT)
     progress = t.Float(-1.0).tag(**OUTPUT)
     partial = t.Bool(False).tag(**OUTPUT)
-    cancellable = t.Bool(False).tag(**OUTPUT)
+    can_cancel = t.Bool(False).tag(**OUTPUT)
     error = t.Unicode("").tag(**NOTICE, offline=True)
     class_probe = t.Dict({}).tag(**NOTICE)
-    missing = t.Unicode("").tag(**OUTPUT)
+    # What a host that shows only this view leaves out; "" where everything is shown.
+    fallback_note = t.Unicode("").tag(**OUTPUT)
 
     @t.validate("opacity", "contour", "divider")
     def _valid_part(self, proposal: Any) -> float:
         value: float = proposal["value"]
         if not 0 <= value <= 1:
-            raise t.TraitError(f"a number between 0 and 1 is wanted, not {value!r}.")
+            raise t.TraitError(f"the value must be a number between 0 and 1, not {value!r}.")
         return value
 
     @t.validate("colormap")

@@ -1,16 +1,16 @@
-/** Color maps, the blending of their colors with a picture, and pixels packed into one number each. */
+/** Color maps, their blending with a picture, and packing of pixels into 32-bit numbers. */
 
 /** A color map is 256 RGB triples. */
 export const COLORMAP_BYTES = 768;
 
-/** Grey, for the moment before the kernel has sent a map. */
-export const GREY: Uint8Array = Uint8Array.from({ length: COLORMAP_BYTES }, (_, i) =>
+/** Gray, for the moment before the kernel has sent a map. */
+export const GRAY: Uint8Array = Uint8Array.from({ length: COLORMAP_BYTES }, (_, i) =>
   Math.floor(i / 3),
 );
 
 /**
  * How strongly a value colors its pixel, 0..1 before the opacity. Weak values are held back more
- * than in proportion, so that the picture stays readable where the map has little to say.
+ * than in proportion, so that the picture stays visible where the map is weak.
  */
 export function emphasis(value: number): number {
   const v = value / 255;

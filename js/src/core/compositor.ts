@@ -1,10 +1,10 @@
-/** Picture, map and mask composited into the pixels of a canvas. */
-import { blendTable, COLORMAP_BYTES, fillBlendTable, fromRgb, GREY, OPAQUE, pack } from "./colormap";
+/** ``Compositor``: blends picture, map and mask into the pixels of a canvas. */
+import { blendTable, COLORMAP_BYTES, fillBlendTable, fromRgb, GRAY, OPAQUE, pack } from "./colormap";
 import { expandCells } from "./interpolation";
 import { multiply, threshold } from "./maskingRule";
 import type { Mode } from "./maskingRule";
 
-export interface Picture {
+export interface RgbPicture {
   readonly width: number;
   readonly height: number;
   /** width × height × 3 bytes. */
@@ -12,9 +12,9 @@ export interface Picture {
 }
 
 export interface Heat {
-  /** One byte a pixel, 0..255, in proportion to the map: what multiplies the picture. */
+  /** Saliency, one byte a pixel, 0..255, in proportion to the map; the mode "multiply" uses it. */
   readonly saliency: Uint8Array;
-  /** The same as it is drawn, where that is brighter; the cells are as they are drawn, too. */
+  /** The tone-mapped saliency, if it is drawn instead; the cells are tone-mapped then, too. */
   readonly drawn?: Uint8Array | null;
   /** One 16-bit rank a pixel, 0 for the strongest evidence. */
   readonly levels: Uint16Array;
@@ -34,9 +34,9 @@ export interface MapStyle {
 export interface Mask {
   readonly mode: Mode;
   readonly fraction: number;
-  /** A full picture, one color, or null for black. */
+  /** RGB bytes of a full picture or of one color; null for black. */
   readonly fill: Uint8Array | null;
-  /** What a person has painted, one number a pixel (see userMask.ts). */
+  /** Paint, one number a pixel (see userMask.ts). */
   readonly paint?: Int8Array | null;
   /** For a fill that depends on what is hidden: the pixels it was made for, 1 each. */
   readonly hole?: Uint8Array | null;
@@ -59,7 +59,7 @@ export class Compositor {
   private filling = new Uint32Array(0);
   private heat: Heat | null = null;
   private expanded: Uint8Array | null = null;
-  private style: MapStyle = { overlay: false, opacity: 0, cells: false, colors: GREY };
+  private style: MapStyle = { overlay: false, opacity: 0, cells: false, colors: GRAY };
   private fill: Uint8Array | null | undefined = undefined;
   private blended = false;
   private readonly table = blendTable();
@@ -72,7 +72,7 @@ export class Compositor {
   /** Whether the fill painted last was made for other pixels than those hidden: they are hatched then. */
   provisional = false;
 
-  setPicture({ width, height, rgb }: Picture): void {
+  setPicture({ width, height, rgb }: RgbPicture): void {
     const size = width * height;
     if (width !== this.width || height !== this.height) {
       this.width = width;
@@ -182,7 +182,7 @@ export class Compositor {
     const { style, heat } = this;
     if (heat === null || !style.overlay || style.opacity <= 0) return this.picture;
     if (!this.blended) {
-      const colors = style.colors.length === COLORMAP_BYTES ? style.colors : GREY;
+      const colors = style.colors.length === COLORMAP_BYTES ? style.colors : GRAY;
       fillBlendTable(this.table, colors, Math.min(1, style.opacity));
       this.blend(style.cells ? this.cellMap(heat) : heat.drawn ?? heat.saliency);
       this.blended = true;

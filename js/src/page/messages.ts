@@ -6,7 +6,7 @@ import type { Mode } from "../core/maskingRule";
 import { decimals, fixed, rounded, signed, unitSuffix } from "../core/numberFormat";
 import type { Quantity } from "../core/numberFormat";
 
-export interface Masked {
+export interface MaskedResult {
   readonly name: string;
   readonly method: string;
   readonly layer: string;
@@ -28,13 +28,13 @@ export function note(name: string, layer: string): string {
 }
 
 /** One sentence on what masking did. */
-export function sentence(of: Masked): string {
+export function sentence(of: MaskedResult): string {
   const { name, mode, fraction, before, after, evident } = of;
   if (evident === 0) return `${note(name, of.layer)} Choose another ${others(of)}layer or method.`;
-  const whole = (mode === "remove" && fraction === 0) || (mode === "keep" && fraction === 1);
-  if (after === null || whole) {
+  const isUnmasked = (mode === "remove" && fraction === 0) || (mode === "keep" && fraction === 1);
+  if (after === null || isUnmasked) {
     return mode === "keep"
-      ? `The whole picture is kept. Drag the slider to keep only the most evidence for ${name}.`
+      ? `Nothing is masked yet. Drag the slider to keep only the most evidence for ${name}.`
       : `Nothing is removed yet. Drag the slider to take the evidence for ${name} away.`;
   }
   const part = `${rounded(100 * fraction, 1)} %`;
@@ -52,7 +52,7 @@ export function sentence(of: Masked): string {
   return `${deed} ${(of.quantity === null ? effect : moved(of.quantity))(before, after, deed.includes(name) ? "it" : name)}${beyond}`;
 }
 
-function others({ alone, quantity }: Masked): string {
+function others({ alone, quantity }: MaskedResult): string {
   if (alone) return "";
   return quantity === null ? "class, " : "quantity, ";
 }

@@ -1,4 +1,4 @@
-/** The view's model on the offline page: precomputed maps and curves answer instead of a kernel. */
+/** ``PageModel``: the view's model on the offline page, with precomputed maps and curves in place of a kernel. */
 import { peakOf } from "../core/geometry";
 import type { Mode } from "../core/maskingRule";
 import { number, text, unit } from "../core/parse";
@@ -15,20 +15,20 @@ import { note, probeSentence, sentence } from "./messages";
 
 const SCENE = "page";
 
-/** Below this a click finds nothing, as in the kernel. */
+/** The least value at which a click finds a class, as in the kernel. */
 const FAINT = 0.005;
 
-/** A map requested or shown: places in the lists of classes, methods and layers. */
-interface Place {
+/** A map, as indices into the lists of classes, methods and layers. */
+interface MapIndices {
   readonly row: number;
   readonly method: number;
   readonly layer: number;
 }
 
-/** The view's model where there is no kernel: it answers from precomputed maps and curves. */
+/** The view's model without a kernel: changes of its traits are answered from precomputed maps and curves. */
 export class PageModel extends Store implements Model {
   private readonly maps: QuantizedMaps;
-  private shown: Place | null = null;
+  private shown: MapIndices | null = null;
 
   constructor(
     private readonly data: Payload,
@@ -60,7 +60,7 @@ export class PageModel extends Store implements Model {
     return grid === undefined || of === "multiply" ? null : this.maps.curve(grid, curveKey(of, baseline));
   }
 
-  private get requested(): Place {
+  private get requested(): MapIndices {
     const { classes, methods, layers } = this.data;
     return {
       row: classes.findIndex(({ index }) => index === this.state.target),
@@ -81,11 +81,11 @@ export class PageModel extends Store implements Model {
     return this.shown === null ? undefined : this.at(this.shown);
   }
 
-  private at({ row, method, layer }: Place): number | undefined {
+  private at({ row, method, layer }: MapIndices): number | undefined {
     return this.maps.find(row, method, layer);
   }
 
-  private explain(requested: Place): void {
+  private explain(requested: MapIndices): void {
     const grid = this.at(requested);
     const { classes, methods, layers, missing } = this.data;
     if (grid === undefined) {
@@ -106,7 +106,7 @@ export class PageModel extends Store implements Model {
     this.show(requested, grid);
   }
 
-  private show(place: Place, number: number): void {
+  private show(place: MapIndices, number: number): void {
     const { classes, methods, layers, grids, model } = this.data;
     const method = methods[place.method]!;
     const layer = layers[place.layer]!.name;
@@ -116,18 +116,18 @@ export class PageModel extends Store implements Model {
     const where = method.everywhere ? "input" : layer;
     this.setAll({
       error: "",
-      evidence: {
+      class_maps: {
         scene: SCENE, method: method.name, layer: where, text: "",
-        classes: this.maps.evidence(place.method, place.layer),
+        classes: this.maps.classMaps(place.method, place.layer),
       },
       explanation: {
         scene: SCENE, saliency, drawn, knee, scale_note, levels, cells, cells_shape: [rows, columns], layer: where,
         at_input: method.everywhere, title: `${method.label} · ${where} · ${target.name}`,
         empty: peak === 0, note: peak === 0 ? note(target.name, where) : "",
       },
-      box: box === null ? {} : { scene: SCENE, box, peak: at, hit: "", said: "" },
+      box: box === null ? {} : { scene: SCENE, box, peak: at, hit: "", summary: "" },
       methods: this.methods(layer),
-      stages: this.stages(place),
+      layer_maps: this.layerMaps(place),
       status: `${model} · ${method.label} · ${where} ${columns}×${rows} · ${target.name}`,
     });
   }
@@ -139,7 +139,7 @@ export class PageModel extends Store implements Model {
   }
 
   /** The same map at all layers, so that scrubbing along them shows each. */
-  private stages({ row, method }: Place): unknown {
+  private layerMaps({ row, method }: MapIndices): unknown {
     const { classes, methods, layers } = this.data;
     if (methods[method]!.everywhere) return {};
     const found = layers.flatMap(({ name }, layer) => {
@@ -158,8 +158,8 @@ export class PageModel extends Store implements Model {
     if (grid === undefined || shown === null) return;
     const { mode: of, baseline, fraction } = this.mask;
     const { evident } = this.maps.show(grid);
-    const whole = (of === "remove" && fraction === 0) || (of === "keep" && fraction === 1);
-    const curve = whole ? null : this.maps.curve(grid, curveKey(of, baseline));
+    const isUnmasked = (of === "remove" && fraction === 0) || (of === "keep" && fraction === 1);
+    const curve = isUnmasked ? null : this.maps.curve(grid, curveKey(of, baseline));
     const masked = curve === null ? [] : between(curve, of === "multiply" ? 0 : fraction);
     const target = this.data.classes[shown.row]!;
     this.setAll({
@@ -167,7 +167,7 @@ export class PageModel extends Store implements Model {
       sentence: sentence({
         name: target.name, method: this.data.methods[shown.method]!.name,
         layer: this.data.methods[shown.method]!.everywhere ? "input" : this.data.layers[shown.layer]!.name,
-        mode: of, fraction, before: target.whole, after: masked[shown.row] ?? null, evident,
+        mode: of, fraction, before: target.unmasked, after: masked[shown.row] ?? null, evident,
         quantity: quantity(this.data.quantity), alone: this.data.classes.length === 1,
       }),
     });

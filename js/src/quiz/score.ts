@@ -4,10 +4,10 @@ import { button, make } from "../view/dom/dom";
 import { MARK, WORD } from "./cards";
 import type { Game } from "./game";
 import { image } from "./pictures";
-import type { Addresses } from "./pictures";
+import type { ObjectUrls } from "./pictures";
 
-/** The last page: how many were right, what that compares to, and every question with what was answered. */
-export function scorePage(game: Game, addresses: Addresses): HTMLElement {
+/** Creates the last page: the score, a published score to compare with, and the questions with their answers. */
+export function scorePage(game: Game, addresses: ObjectUrls): HTMLElement {
   const again = button("camwidget-quiz-button camwidget-quiz-next", {}, "Play again");
   again.addEventListener("click", () => game.restart());
   const rows = Array.from({ length: game.total }, (_, at) => row(game, at, addresses));
@@ -19,7 +19,7 @@ export function scorePage(game: Game, addresses: Addresses): HTMLElement {
     ...means(game),
     ...(game.source === "" ? [] : [make("p", "camwidget-quiz-source", {}, game.source)]),
     make("ol", "camwidget-quiz-rows", {}, ...rows),
-    make("div", "camwidget-quiz-foot", {}, make("div", "camwidget-quiz-ways", {}, again)),
+    make("div", "camwidget-quiz-foot", {}, make("div", "camwidget-quiz-buttons", {}, again)),
   );
 }
 
@@ -41,28 +41,28 @@ function signed(value: number): string {
   return `${value < 0 ? "−" : "+"}${size}`;
 }
 
-/** A question in one line, which opens it again. */
-function row(game: Game, at: number, addresses: Addresses): HTMLElement {
+/** Creates the row of a question; a click shows the question again. */
+function row(game: Game, at: number, addresses: ObjectUrls): HTMLElement {
   const card = game.card(at);
   const choice = game.choice(at);
   const found = game.verdict(at);
   const right = card?.right.map((k) => card.options[k]).join(" or ") ?? "";
   const chosen = choice === null ? "" : (card?.options[choice] ?? "");
-  const given = choice === null ? "Not answered" : `You said ${chosen}`;
+  const given = choice === null ? "Not answered" : `Your answer: ${chosen}`;
   const correction = found === "wrong" || found === "undecided" ? `Right: ${right}` : "";
   const pictures = card?.pictures ?? [];
   const open = button(
     "camwidget-quiz-row",
     { title: "Show this question again" },
-    make("span", "camwidget-quiz-at", {}, String(at + 1)),
-    make("span", "camwidget-quiz-thumbs", {}, ...pictures.map((picture) => image(picture, addresses))),
+    make("span", "camwidget-quiz-row-number", {}, String(at + 1)),
+    make("span", "camwidget-quiz-thumbnails", {}, ...pictures.map((picture) => image(picture, addresses))),
     make(
       "span",
       "camwidget-quiz-answer",
       {},
-      make("span", "camwidget-quiz-word", { "data-verdict": found ?? "" }, found === null ? "" : `${MARK[found]} ${WORD[found]}`),
+      make("span", "camwidget-quiz-verdict", { "data-verdict": found ?? "" }, found === null ? "" : `${MARK[found]} ${WORD[found]}`),
       make("span", "", {}, given),
-      make("span", "camwidget-quiz-told", {}, correction),
+      make("span", "camwidget-quiz-correction", {}, correction),
     ),
   );
   open.addEventListener("click", () => game.show(at));

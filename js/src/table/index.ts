@@ -1,4 +1,4 @@
-/** The table of scores as a module of anywidget: choices, a button to start, progress, and the scores. */
+/** Entry point of the score table, an anywidget module: choices, start button, progress, and scores. */
 import { text, unit } from "../core/parse";
 import { button, make, setAttribute, setText } from "../view/dom/dom";
 import { watch, widgetModule } from "../view/model";
@@ -28,7 +28,7 @@ function mount(model: TableModel, root: HTMLElement, signal: AbortSignal): void 
 export function runControls(model: TableModel, signal: AbortSignal): HTMLElement {
   const press = button("camwidget-table-button", {});
   press.addEventListener("click", () => model.send({ type: model.get("running") === true ? "cancel" : "start" }), { signal });
-  const message = make("span", "camwidget-table-said");
+  const message = make("span", "camwidget-table-message");
   const done = make("div", "camwidget-table-done");
   const bar = make(
     "div",
@@ -50,7 +50,7 @@ export function runControls(model: TableModel, signal: AbortSignal): HTMLElement
     setAttribute(bar, "aria-valuenow", String(percent));
     done.style.width = `${percent}%`;
   });
-  return make("div", "camwidget-table-go", {}, make("div", "camwidget-table-line", {}, press, message), bar);
+  return make("div", "camwidget-table-start", {}, make("div", "camwidget-table-line", {}, press, message), bar);
 }
 
 export default widgetModule(mount);

@@ -1,10 +1,8 @@
-/** Actions that both buttons and keys trigger. */
+/** Actions that buttons and keyboard shortcuts share. */
 import { clamp, texts } from "../core/parse";
 import type { Context } from "./context";
 import { trait } from "./model";
 import { methods, mode, rows } from "./traits";
-
-/** What both a button and a key can do. */
 
 export function nudgeFraction(context: Context, percents: number): void {
   if (mode(context.model.get("mode")) === "multiply") return;
@@ -36,7 +34,7 @@ export function pickRow(context: Context, at: number): void {
 }
 
 export function toggleOutlines(context: Context): void {
-  if (trait(context.model, "truthful")) context.write({ outlines: !trait(context.model, "outlines") });
+  if (trait(context.model, "has_ground_truth")) context.write({ outlines: !trait(context.model, "outlines") });
 }
 
 export function toggleBoxes(context: Context): void {

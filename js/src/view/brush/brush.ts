@@ -1,4 +1,4 @@
-/** The brush: a tool that paints on the picture which pixels to hide or keep. */
+/** ``Brush``: a tool that paints on the picture which pixels are hidden or kept. */
 import { pixelCenter } from "../../core/geometry";
 import type { Point, Position } from "../../core/geometry";
 import { HIDDEN, KEPT } from "../../core/userMask";
@@ -32,7 +32,7 @@ export class Brush implements Tool {
   private readonly shades: RadioGroup<Shade>;
   private readonly size: HTMLInputElement;
   private readonly ring = make("div", "camwidget-brush", { "aria-hidden": "true", hidden: true });
-  private readonly reading = make("output", "camwidget-brush-reading", { "aria-hidden": "true" });
+  private readonly reading = make("output", "camwidget-brush-value", { "aria-hidden": "true" });
   private readonly wiper: HTMLButtonElement;
   private shade: Shade = HIDDEN;
   /** The brush's last position, from which shift draws a straight line. */
@@ -83,7 +83,7 @@ export class Brush implements Tool {
     else this.start();
   }
 
-  /** False when it was not taken up. */
+  /** Deactivates the brush; returns false if it was not active. */
   stop(): boolean {
     if (!this.isOn) return false;
     this.lift();
@@ -92,7 +92,7 @@ export class Brush implements Tool {
     return true;
   }
 
-  /** The next of hide, keep and erase. */
+  /** Switches to the next of hide, keep and erase. */
   cycle(): void {
     if (!this.isOn) return;
     const now = SHADES.findIndex(({ value }) => value === this.shade);
@@ -182,7 +182,7 @@ export class Brush implements Tool {
     const { size, shade, ring } = this;
     this.shades.update(shade);
     const low = Number(size.min);
-    size.style.setProperty("--camwidget-filled", String((Number(size.value) - low) / (Number(size.max) - low)));
+    size.style.setProperty("--camwidget-slider-fill", String((Number(size.value) - low) / (Number(size.max) - low)));
     setAttribute(size, "aria-valuetext", `${size.value} pixels`);
     setText(this.reading, `${size.value}\u00a0px`);
     ring.style.width = `${(100 * Number(size.value)) / Math.max(1, painted.width)}%`;
@@ -222,7 +222,7 @@ export class Brush implements Tool {
     if (spot === null) return;
     this.moveRing(spot);
     if (event.pointerId !== this.pointer) return;
-    // The browser gives one event a frame; a quick stroke has passed several places since the last one.
+    // Browsers coalesce events into one for each frame; a quick stroke has passed several positions in it.
     const between = event.getCoalescedEvents?.() ?? [];
     for (const one of between.length > 0 ? between : [event]) {
       const to = this.stage.over(one);

@@ -1,4 +1,4 @@
-/** Captions and numbers of the two compared maps. */
+/** Captions over the two compared pictures, and the column with B's numbers. */
 import { readings, unitSuffix } from "../../core/numberFormat";
 import type { Quantity } from "../../core/numberFormat";
 import { numbers, texts } from "../../core/parse";
@@ -6,29 +6,29 @@ import type { Context } from "../context";
 import { numberCell, showNumbers } from "../controls/classList";
 import { fit, make, setAttribute, setText } from "../dom/dom";
 import { trait } from "../model";
-import { methods, place, quantity, rows } from "../traits";
-import { compared, DIMENSIONS, isComparing, comparedMap, comparedNumbers } from "./comparedTraits";
-import type { Change, Label } from "./comparedTraits";
+import { methods, mapLayer, quantity, rows } from "../traits";
+import { compared, DIMENSIONS, isComparing, comparedMap, comparedPrediction } from "./comparedTraits";
+import type { NumberPair, Label } from "./comparedTraits";
 
-/** Creates a line over each of the two pictures: what its map is, and its model's number for the class. */
+/** Creates a line over each of the two pictures: how its map differs, and its model's number for the class. */
 export function captions(context: Context): readonly [HTMLElement, HTMLElement] {
   const { model } = context;
   const a = new Caption("A");
   const b = new Caption("B");
   context.watch(
-    ["compare", "other", "other_scene", "other_answer", "scene", "models", "pictures", "picture", "methods", "method",
+    ["compare", "compared_explanation", "compared_scene", "compared_prediction", "scene", "models", "pictures", "picture", "methods", "method",
       "explanation", "rows", "masked", "target"],
     () => {
       if (!isComparing(model)) return;
       const now = compared(model);
       const ownLabel = labelOf(context);
       const otherLabel = comparedMap(model)?.label ?? null;
-      // The class stands at the end anyway, beside its number.
+      // The class is always named at the end, next to its number.
       const shownKeys = DIMENSIONS.filter(
         (key) => key === "method" || (key !== "target" && (key in now || (otherLabel !== null && otherLabel[key] !== ownLabel[key]))),
       );
-      const answer = comparedNumbers(model);
-      a.show(ownLabel, shownKeys, changeOf(context), quantity(model.get("quantity")));
+      const answer = comparedPrediction(model);
+      a.show(ownLabel, shownKeys, numbersOf(context), quantity(model.get("quantity")));
       b.show(otherLabel, shownKeys, answer.target, answer.quantity);
     },
   );
@@ -37,7 +37,7 @@ export function captions(context: Context): readonly [HTMLElement, HTMLElement] 
 
 class Caption {
   readonly element: HTMLElement;
-  private readonly what = make("span", "camwidget-caption-what");
+  private readonly what = make("span", "camwidget-caption-title");
   private readonly numbers = make("span", "camwidget-caption-numbers");
 
   constructor(private readonly name: string) {
@@ -46,7 +46,7 @@ class Caption {
   }
 
   show(
-    label: Label | null, shownKeys: readonly (keyof Label)[], { unmasked, masked }: Change, measured: Quantity | null,
+    label: Label | null, shownKeys: readonly (keyof Label)[], { unmasked, masked }: NumberPair, measured: Quantity | null,
   ): void {
     const parts = label === null ? [] : [...shownKeys.map((key) => label[key]), label.target];
     const title = parts.filter((part) => part !== "").join(" · ");
@@ -65,24 +65,24 @@ function labelOf({ model }: Context): Label {
     picture: texts(model.get("pictures"))[trait(model, "picture")] ?? "",
     target: rows(model.get("rows")).find(({ index }) => index === target)?.name ?? "",
     method: methods(model.get("methods")).find(({ name }) => name === method)?.label ?? method,
-    layer: place(model.get("explanation")).layer,
+    layer: mapLayer(model.get("explanation")).layer,
   };
 }
 
-function changeOf({ model }: Context): Change {
+function numbersOf({ model }: Context): NumberPair {
   const target = trait(model, "target");
   const all = rows(model.get("rows"));
   const at = all.findIndex(({ index }) => index === target);
   return { unmasked: all[at]?.unmasked ?? Number.NaN, masked: numbers(model.get("masked"))[at] };
 }
 
-/** The numbers of B's model for each listed class, in a column next to A's. */
+/** Creates the column with the numbers of B's model for each class listed for A. */
 export function comparedNumbersColumn(context: Context): readonly [HTMLElement, HTMLElement] {
   const { model } = context;
   const badge = make("span", "camwidget-badge", { "data-of": "B" }, "B");
-  const head = make("div", "camwidget-otherhead", { title: "What B's model says; – where it has no class of that name" }, badge);
-  const column = make("div", "camwidget-others", { role: "group", "aria-label": "B's numbers" });
-  context.watch(["compare", "rows", "target", "other_answer"], () => {
+  const head = make("div", "camwidget-compared-heading", { title: "B's prediction; – where its model has no class of that name" }, badge);
+  const column = make("div", "camwidget-compared-numbers", { role: "group", "aria-label": "B's numbers" });
+  context.watch(["compare", "rows", "target", "compared_prediction"], () => {
     head.hidden = column.hidden = !isComparing(model);
     if (column.hidden) {
       column.replaceChildren();
@@ -90,8 +90,8 @@ export function comparedNumbersColumn(context: Context): readonly [HTMLElement, 
     }
     const all = rows(model.get("rows"));
     const target = trait(model, "target");
-    const { rows: answers, quantity: measured } = comparedNumbers(model);
-    const cells = fit(column, all.length, (at) => numberCell(context, at, "other-number"));
+    const { rows: answers, quantity: measured } = comparedPrediction(model);
+    const cells = fit(column, all.length, (at) => numberCell(context, at, "compared-number"));
     all.forEach(({ index }, at) => {
       const cell = cells[at];
       if (cell === undefined) return;

@@ -1,4 +1,4 @@
-/** The drawer of the comparison: in what B differs from A, and how the two are shown. */
+/** The drawer with the comparison's controls: how B differs from A, and how the two are arranged. */
 import { texts } from "../../core/parse";
 import type { Context } from "../context";
 import { button, labeledLine, make, setChoices, setText } from "../dom/dom";
@@ -23,7 +23,7 @@ const SHOWN: Readonly<Record<Arrangement, { readonly label: string; readonly tit
 /** The option "its own prediction". */
 const OWN = "";
 
-/** The drawer of the comparison: in what B differs, and how the two are shown. */
+/** Creates the drawer with the comparison's controls. */
 export function comparisonDrawer(context: Context, off: () => void): HTMLElement {
   const drawer = make(
     "div",
@@ -38,7 +38,7 @@ export function comparisonDrawer(context: Context, off: () => void): HTMLElement
 
 function differLine(context: Context): HTMLElement {
   const { model, signal } = context;
-  const dimension = select("B differs in", "In what B differs from A; in all else it follows");
+  const dimension = select("B differs in", "How B differs from A; in everything else it follows A");
   const value = select("B is", "What B is");
   const more = make("span", "camwidget-compare-more");
   dimension.addEventListener(

@@ -8,7 +8,7 @@ import { button, fit, make, setAttribute, setText } from "../dom/dom";
 import { trait } from "../model";
 import { mostProbable, quantity, rows } from "../traits";
 
-/** Below this a change would read as "0.97 → 0.97". */
+/** Smaller changes are not marked: they would be shown as "0.97 → 0.97". */
 const VISIBLE = 0.005;
 
 export interface ClassList {
@@ -17,25 +17,25 @@ export interface ClassList {
   readonly numbers: HTMLElement;
 }
 
-/** Class names and their numbers; the bars between them belong to another widget. */
+/** Creates the list of class names and their numbers; the bars between them are a widget of their own (bqplot). */
 export function classList(context: Context): ClassList {
   const { model } = context;
   const caption = make("span", "camwidget-caption");
   const head = make(
     "div",
-    "camwidget-classhead",
+    "camwidget-class-heading",
     {},
-    make("span", "camwidget-heading", {}, "What the model says"),
+    make("span", "camwidget-heading", {}, "Prediction"),
     caption,
   );
-  const names = make("div", "camwidget-names", { role: "group", "aria-label": "Classes" });
+  const names = make("div", "camwidget-class-names", { role: "group", "aria-label": "Classes" });
   const values = make("div", "camwidget-numbers");
   context.watch(["rows", "masked", "target", "quantity"], () => {
     const all = rows(model.get("rows"));
     const masked = numbers(model.get("masked"));
     const target = trait(model, "target");
     const measured = quantity(model.get("quantity"));
-    setText(caption, `${masked.length > 0 ? "whole → masked" : "whole"}${unitSuffix(measured, ", ")}`);
+    setText(caption, `${masked.length > 0 ? "unmasked → masked" : "unmasked"}${unitSuffix(measured, ", ")}`);
     const buttons = fit(names, all.length, (at) => nameButton(context, at));
     const cells = fit(values, all.length, (at) => numberCell(context, at));
     all.forEach((row, at) => {
@@ -67,7 +67,7 @@ export function numberCell(context: Context, at: number, of = "number"): HTMLEle
     "div",
     "camwidget-number",
     { id: context.id(`${of}-${at}`) },
-    make("span", "camwidget-whole"),
+    make("span", "camwidget-unmasked"),
     make("span", "camwidget-arrow"),
     make("span", "camwidget-masked"),
   );
@@ -88,29 +88,29 @@ export function showNumbers(
   setAttribute(cell, "data-change", direction);
 }
 
-/** The class that is most probable now that the picture is masked, whether it is among those listed or not. */
+/** Creates the row with the most probable class of the masked picture, which need not be a listed one. */
 export function mostProbableRow(context: Context): HTMLElement {
   const { model, signal } = context;
-  const name = button("camwidget-first-name", { title: "Explain this class" }, "…");
-  const bar = make("span", "camwidget-first-bar", { "aria-hidden": "true" });
-  const cell = numberCell(context, 0, "first-now");
+  const name = button("camwidget-most-probable-name", { title: "Explain this class" }, "…");
+  const bar = make("span", "camwidget-most-probable-bar", { "aria-hidden": "true" });
+  const cell = numberCell(context, 0, "most-probable-number");
   const row = make(
     "div",
-    "camwidget-first",
+    "camwidget-most-probable",
     { role: "group", "aria-label": "Most probable class of the masked picture" },
-    make("span", "camwidget-first-label", {}, "now first"),
+    make("span", "camwidget-most-probable-label", {}, "now first"),
     name,
     bar,
     cell,
   );
   let index = -1;
   name.addEventListener("click", () => index >= 0 && pickClass(context, index), { signal });
-  context.watch(["first_now", "quantity", "rows"], () => {
-    const now = mostProbable(model.get("first_now"));
+  context.watch(["most_probable", "quantity", "rows"], () => {
+    const now = mostProbable(model.get("most_probable"));
     index = now?.index ?? -1;
-    // Its place is kept while the picture is unmasked; where no class can be first, it has none.
+    // The row keeps its space while the picture is unmasked; of quantities, or of one class, none is most probable.
     row.hidden = quantity(model.get("quantity")) !== null || rows(model.get("rows")).length < 2;
-    row.classList.toggle("camwidget-first-none", now === null);
+    row.classList.toggle("camwidget-most-probable-none", now === null);
     if (now === null) return;
     setText(name, now.name);
     bar.style.setProperty("--camwidget-value", `${100 * now.masked}%`);

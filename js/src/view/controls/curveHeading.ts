@@ -1,4 +1,4 @@
-/** Texts of the view: headings of the curve, the sentence on the mask, status and error. */
+/** Texts around the chart and the picture: the curve's heading and names, sentence on the mask, status, error. */
 import type { Mode } from "../../core/maskingRule";
 import type { Context } from "../context";
 import { button, fit, make, setText } from "../dom/dom";
@@ -6,14 +6,14 @@ import { trait } from "../model";
 import { lineNames, mode, quantity } from "../traits";
 
 const CURVE: Readonly<Record<Mode, string>> = {
-  remove: " as the top evidence goes",
-  keep: " as the top evidence comes",
+  remove: " as evidence is removed",
+  keep: " as evidence is kept",
   multiply: "Picture × map",
 };
 
 /** Creates the heading over the curve, which is another widget. */
 export function curveHeading(context: Context): HTMLElement {
-  const head = make("div", "camwidget-curvehead camwidget-heading");
+  const head = make("div", "camwidget-curve-heading camwidget-heading");
   context.watch(["mode", "quantity"], () => {
     const now = mode(context.model.get("mode"));
     const measured = quantity(context.model.get("quantity"));
@@ -44,7 +44,7 @@ export function curveNames(context: Context): HTMLElement {
 
 /** Creates the sentence under the slider, a live region. */
 export function sentence(context: Context): HTMLElement {
-  const line = make("div", "camwidget-say", { "aria-live": "polite" });
+  const line = make("div", "camwidget-mask-sentence", { "aria-live": "polite" });
   context.watch(["sentence"], () => setText(line, trait(context.model, "sentence")));
   return line;
 }

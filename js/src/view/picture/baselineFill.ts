@@ -1,17 +1,17 @@
-/** The pixels that replace masked ones. */
+/** ``BaselineFills``: the pixels that replace masked ones, from the scene or from the kernel. */
 import type { Context } from "../context";
-import { filled } from "../traits";
+import { inpaintedFill } from "../traits";
 import type { Scene } from "../traits";
 
-/** What stands where pixels are hidden, and for which pixels it was made: null for any. */
+/** The colors that replace hidden pixels, and the hole that they were made for; null for any. */
 export interface BaselineFill {
   readonly fill: Uint8Array | null;
   readonly hole: Uint8Array | null;
 }
 
 /**
- * The fill of a baseline. Some are one picture, whatever is hidden; others the kernel makes for each hole, and sends
- * with its answer: until then the last one is used, or the mean where there was none.
+ * Fills by baseline. Most are one picture for all holes; inpaintings are made by the kernel for each hole, and sent with
+ * the prediction. Until then the previous one is used, or the mean.
  */
 export class BaselineFills {
   private scene: Scene | null = null;
@@ -23,7 +23,7 @@ export class BaselineFills {
   /** @param trait the name of the trait with the kernel's fill */
   constructor(
     private readonly context: Context,
-    private readonly trait: "baseline_fill" | "other_baseline_fill" = "baseline_fill",
+    private readonly trait: "baseline_fill" | "compared_baseline_fill" = "baseline_fill",
   ) {}
 
   of(scene: Scene, baseline: string): BaselineFill {
@@ -46,7 +46,7 @@ export class BaselineFills {
 
   private take(raw: unknown, scene: Scene, baseline: string): void {
     this.raw = raw;
-    const given = filled(raw, scene);
+    const given = inpaintedFill(raw, scene);
     if (given === null || given.baseline !== baseline) return;
     const { hole, rgb } = given;
     // Another array: whoever has the one before knows by it that the fill has changed.

@@ -1,0 +1,154 @@
+"""``Panels``: the accordion below an explorer, whose panels are built when they are first opened."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Protocol, TypeVar
+
+import ipywidgets
+
+from ...models.vision_model import VisionModel
+from ...runtime import fork_safety
+from ..control.map_request import MapRequest
+from ..control.prompt_control import PromptController
+from ..control.view_events import ViewEvents
+from ..control.worker import Worker
+from ..host.lifetime import close_parts
+from ..view.display import Display
+from .contact_sheet import ContactSheet
+from .deepvis import DeepVisPanel
+from .evaluate import EvaluatePanel
+
+__all__ = ["Panels"]
+
+P = TypeVar("P")
+
+
+class _Panel(Protocol):
+    """A panel: a widget that follows the map that the explorer shows."""
+
+    def follow_map(self, shown: MapRequest) -> None:
+        """Follow the map that the explorer shows."""
+
+    def close(self) -> None:
+        """Stop computing, and remove the panel from every page."""
+
+
+@dataclass
+class _Fold:
+    """One section of the accordion, with its panel once that is built."""
+
+    title: str
+    build: Callable[[], _Panel]
+    of_model: bool = False  #: whether the panel is rebuilt for another model
+    panel: _Panel | None = None
+    place: ipywidgets.Box = field(default_factory=ipywidgets.Box)
+
+    def open(self) -> _Panel:
+        """Return the panel; it is built at the first call."""
+        if self.panel is None:
+            self.panel = self.build()
+            self.place.children = (self.panel,)
+        return self.panel
+
+    def close(self) -> None:
+        """Close the panel, if it was built."""
+        if self.panel is not None:
+            self.place.children = ()
+            self.panel.close()
+            self.panel = None
+
+
+class Panels:
+    """An accordion of panels, all closed at first. The open panel follows the map that is shown.
+
+    Args:
+        prompts: the model, and its caches.
+        worker: the explorer's.
+        display: has the methods and the listed classes.
+        events: handles clicks in a panel.
+    """
+
+    def __init__(
+        self, prompts: PromptController, worker: Worker, display: Display, events: ViewEvents
+    ) -> None:
+        self._model = prompts.model
+        self._events = events
+        self._shown: MapRequest | None = None
+        # Called from the browser's thread and from the worker.
+        self._lock = fork_safety.rlock()
+        self._folds = (
+            _Fold(
+                "DeepVis: a picture drawn for a class or a channel",
+                lambda: DeepVisPanel(self._model, worker=worker),
+                of_model=True,
+            ),
+            _Fold(
+                "Evaluate: methods scored by metrics",
+                lambda: EvaluatePanel(prompts, worker, display.view, events.pick_method),
+            ),
+            _Fold(
+                "Contact sheet: quick methods × listed classes",
+                lambda: ContactSheet(
+                    prompts, worker, lambda: list(display.row_classes), events.pick_map
+                ),
+            ),
+        )
+        self.box = ipywidgets.Accordion(
+            [fold.place for fold in self._folds],
+            titles=tuple(fold.title for fold in self._folds),
+            selected_index=None,
+        )
+        self.box.add_class("camwidget-panels")
+        self.box.observe(lambda change: self._opened(), "selected_index")
+
+    def map_shown(self, shown: MapRequest, model: VisionModel) -> None:
+        """Have the open panel follow the map; rebuild panels that depend on the model if that has changed."""
+        if model is not self._model:
+            self._model = model
+            self._shown = None
+            with self._lock:
+                for fold in self._folds:
+                    if fold.of_model and fold.panel is not None:
+                        fold.close()
+                        self._opened()
+        self._shown = shown
+        self._opened()
+
+    def map_restored(self) -> None:
+        """Do nothing: the panels have followed the map that is shown again."""
+
+    @property
+    def deepvis(self) -> DeepVisPanel | None:
+        """The feature visualization panel; None before it is opened."""
+        return self._built(DeepVisPanel)
+
+    @property
+    def evaluate(self) -> EvaluatePanel | None:
+        """The evaluation panel; None before it is opened."""
+        return self._built(EvaluatePanel)
+
+    @property
+    def sheet(self) -> ContactSheet | None:
+        """The contact sheet; None before it is opened."""
+        return self._built(ContactSheet)
+
+    def _built(self, kind: type[P]) -> P | None:
+        return next((f.panel for f in self._folds if isinstance(f.panel, kind)), None)
+
+    def close(self) -> None:
+        """Cancel the panels' computations, and close them."""
+        for fold in self._folds:
+            fold.close()
+        close_parts(self.box)
+        self.box.close()
+
+    def _opened(self) -> None:
+        # Runs on the worker's thread too: an error in a panel must not stop the map from being shown.
+        with self._events.shown_errors(), self._lock:
+            at = self.box.selected_index
+            if at is not None:
+                panel = self._folds[at].open()
+                if self._shown is not None:
+                    panel.follow_map(self._shown)

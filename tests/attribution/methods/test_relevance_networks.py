@@ -102,6 +102,7 @@ def test_networks_without_relu(name: str) -> None:
     reshape: Callable[[torch.Tensor], torch.Tensor] | None = None
     if name == "vit_b_16":
         module: nn.Module = torchvision.models.VisionTransformer(64, 16, 1, 2, 32, 64).eval()
+        nn.init.normal_(module.heads.head.weight)  # which torchvision makes zero
         reshape = lambda x: x[:, 1:].mT.unflatten(2, (4, 4))  # noqa: E731
     else:
         module = build(name)

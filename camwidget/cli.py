@@ -27,8 +27,8 @@ _SUCCESS, _SOME_FAILED, _USAGE, _INTERRUPTED = 0, 1, 2, 130
 _DESCRIPTION = """\
 Explain pictures, and write each explanation as a page for any browser: the
 heatmap of every class, method and layer in it, and a slider that masks the
-picture, with what the model says then. A page is one file, and asks nothing of
-any network.
+picture, with the model's predictions for the masked picture. A page is one file
+and needs no network.
 """
 
 _EPILOG = """\
@@ -39,11 +39,11 @@ examples:
   camwidget holiday/ cat.png -o pages          pages/index.html leads to them
 
 The embedded models need no network. The weights of torchvision's models, and of
-timm's (timm/NAME), are fetched when they are first options for.
+timm's (timm/NAME), are downloaded at first use.
 
 exit codes:
   0    every picture has its page
-  1    something could not be explained; stderr says what, and the rest was
+  1    something could not be explained, which stderr names; the rest was
   2    wrong usage: no such option, file, model, method, layer or class, or the
        page exists already; nothing was written
   130  interrupted; pages that were finished stay
@@ -99,12 +99,18 @@ def _parser() -> argparse.ArgumentParser:
     model = parser.add_argument_group("model")
     model.add_argument("--model", metavar="NAME", help="(default: the embedded zoo/textures)")
     model.add_argument(
-        "--weights", metavar="FILE", help="of the model, instead of its pretrained ones"
+        "--weights",
+        metavar="FILE",
+        help="of the model, instead of its pretrained ones; for open_clip/NAME also the tag of pretrained ones",
     )
     model.add_argument(
         "--device", metavar="NAME", help="cpu, cuda or mps (default: the fastest there is)"
     )
-    model.add_argument("--text", help="the question or caption, for a model that takes one")
+    model.add_argument(
+        "--text",
+        action="append",
+        help="the question or caption, for a model that takes one; for CLIP, a text that is a class (may be repeated)",
+    )
 
     shown = parser.add_argument_group(
         "what is in a page", "Options marked * may be repeated; the first is shown first."
@@ -143,7 +149,7 @@ def _parser() -> argparse.ArgumentParser:
     output.add_argument("--force", action="store_true", help="replace pages that exist")
     output.add_argument("--open", action="store_true", help="show the result in the browser")
     output.add_argument(
-        "-q", "--quiet", action="store_true", help="no progress; errors are still told"
+        "-q", "--quiet", action="store_true", help="no progress bar; errors are still reported"
     )
     output.add_argument(
         "--debug", action="store_true", help="stop at the first error, with a traceback"
@@ -157,7 +163,7 @@ def _number(least: int, most: int) -> Callable[[str], int]:
     def read(text: str) -> int:
         if text.isdecimal() and least <= int(text) <= most:
             return int(text)
-        raise argparse.ArgumentTypeError(f"a whole number from {least} to {most}, not {text!r}")
+        raise argparse.ArgumentTypeError(f"an integer from {least} to {most}, not {text!r}")
 
     return read
 
@@ -259,19 +265,30 @@ def _check_free(files: Sequence[Path]) -> None:
 
 
 def _load(options: argparse.Namespace) -> VisionModel:
-    if options.weights is not None and not Path(options.weights).is_file():
+    # open_clip's pretrained weights have names.
+    is_named = str(options.model).startswith("open_clip/")
+    if options.weights is not None and not is_named and not Path(options.weights).is_file():
         raise _UsageError(f"--weights: there is no file {options.weights!r}")
     _log(options, f"Loading {options.model or 'the embedded model'}…")
     from .errors import ModelError, PromptError, WeightsError
     from .loading.loader import DEFAULT_MODEL, load
+    from .models.similarity_model import SimilarityModel
 
     try:
         model = load(options.model or DEFAULT_MODEL, weights=options.weights, device=options.device)
-        if options.text is None:
+        if isinstance(model, SimilarityModel) and model.compared_with == "texts":
+            if not options.text:
+                raise _UsageError(
+                    f"--text: {model.name} compares pictures with texts; give each by --text"
+                )
+            return model.given(texts=options.text)
+        if not options.text:
             return model
         if model.prompt is None:
             raise _UsageError(f"--text: {model.name} takes no text")
-        return model.given(**{model.prompt.name: options.text})
+        if len(options.text) > 1:
+            raise _UsageError(f"--text: {model.name} takes one {model.prompt.name}")
+        return model.given(**{model.prompt.name: options.text[0]})
     except (ModelError, PromptError, WeightsError) as error:
         raise _UsageError(str(error)) from error
 

@@ -1,4 +1,4 @@
-"""The kernel's side of the soak: the explorer, and what is asked of it."""
+"""The part of the soak test that runs in the kernel: the explorer and the interactions."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 import torch
-from inside import display_of, panels_of, view_of
-from untouched import HOOKS, fingerprint
+from explorer_internals import display_of, panels_of, view_of
+from module_fingerprint import HOOKS, fingerprint
 
 import camwidget as cw
 from camwidget.attribution.methods import list_methods

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import torch
 
-from .._validation import check_filled, is_number
+from .._validation import check_no_masked_values, is_number
 from ..attribution.batched_inference import batch_size, in_batches
 from ..attribution.trace import Trace
 from ..errors import CamwidgetError, LayerError, PictureError
@@ -84,13 +84,14 @@ def dissect(
     require_model(model, "dissect", samples)
     if not (hasattr(samples, "__len__") and hasattr(samples, "__getitem__")):
         raise CamwidgetError(
-            f"dissect goes through the samples twice, which {type(samples).__name__} may not allow: pass list(samples)."
+            f"dissect iterates over the samples twice, which {type(samples).__name__} may not allow: pass "
+            "list(samples)."
         )
     if not len(samples):
         raise CamwidgetError("There is nothing to dissect with: samples is empty.")
     for name, value in (("quantile", quantile), ("min_iou", min_iou)):
         if not is_number(value, 0, 1, ends=False):
-            raise CamwidgetError(f"{name} lies between 0 and 1, not at {value!r}.")
+            raise CamwidgetError(f"{name} is a number between 0 and 1, not {value!r}.")
     if model.no_maps:
         raise LayerError(f"There is nothing to dissect, since {model.no_maps}")
     name = model.layer(layer).name
@@ -202,7 +203,7 @@ class _DissectionRun:
         sample = self.samples[number]
         masks: dict[str, torch.Tensor] = {}
         for concept, mask in sample.concepts().items():
-            check_filled(mask, f"the mask of {concept!r} in sample {number}", "False")
+            check_no_masked_values(mask, f"the mask of {concept!r} in sample {number}", "False")
             mask = np.asarray(mask, dtype=bool)
             if mask.shape != np.shape(sample.image)[:2]:
                 raise PictureError(

@@ -90,9 +90,9 @@ class Trace:
             self._returned = self._forward(
                 inputs, torch.enable_grad() if with_input else torch.no_grad()
             )
-            wanted = self.layers or with_input
+            needs_graph = self.layers or with_input
             attached = any(t.requires_grad for t in tensors_of(self._returned))
-            if self._interrupted or (wanted and not attached):
+            if self._interrupted or (needs_graph and not attached):
                 # The module switches gradients off for a part of itself, and then restores the mode that it found:
                 # run it again with gradients on.
                 self._returned = self._forward(inputs, torch.enable_grad())
@@ -135,7 +135,7 @@ class Trace:
         """
         key = (target, self._name(layer), rule)
         if key not in self._gradients:
-            self.remember_gradients([target], [layer] if layer == INPUT else self.layers, rule)
+            self.store_gradients([target], [layer] if layer == INPUT else self.layers, rule)
         gradient = self._gradients[key]
         if gradient is None:
             raise self._unreached(target, key[1])
@@ -147,11 +147,11 @@ class Trace:
             with torch.no_grad():
                 score_of(target, self._returned, self._graph)
 
-    def remembers(self, target: Target, layer: str) -> bool:
+    def has_gradient(self, target: Target, layer: str) -> bool:
         """Return whether the layer's activation and the target's gradient there are stored."""
         return self._gradients.get((target, layer, None)) is not None
 
-    def remember_gradients(
+    def store_gradients(
         self,
         targets: Sequence[Target],
         layers: Sequence[str] | None = None,
@@ -159,27 +159,27 @@ class Trace:
     ) -> None:
         """Compute and store the gradients of several targets at several layers (default: all) in one batched pass."""
         names = [self._name(n) for n in (self.layers if layers is None else layers)]
-        wanted = [
+        missing = [
             t
             for t in dict.fromkeys(targets)
             if any((t, name, rule) not in self._gradients for name in names)
         ]
-        if not wanted or not names:
+        if not missing or not names:
             return
         leaves = [self._output(name) for name in names]
-        with self.model.undisturbed(runs=False), torch.enable_grad():
+        with self.model.isolated(runs=False), torch.enable_grad():
             # Pictures do not mix in evaluation mode, so that the gradient of the sum is each picture's own gradient.
-            scores = torch.stack([score_of(t, self._returned, self._graph).sum() for t in wanted])
+            scores = torch.stack([score_of(t, self._returned, self._graph).sum() for t in missing])
             with contextlib.nullcontext() if rule is None else relu_rule(scores, rule):
                 rows = (
                     self._rows(scores, leaves)
                     if scores.requires_grad
-                    else [[None] * len(leaves)] * len(wanted)
+                    else [[None] * len(leaves)] * len(missing)
                 )
         for number, (name, leaf) in enumerate(zip(names, leaves, strict=True)):
             # A layer that influences other targets' scores but not this one has a gradient of zero.
             none = None if all(row[number] is None for row in rows) else torch.zeros_like(leaf)
-            for target, row in zip(wanted, rows, strict=True):
+            for target, row in zip(missing, rows, strict=True):
                 gradient = row[number]
                 self._gradients[target, name, rule] = (
                     none if gradient is None else gradient.detach()
@@ -196,7 +196,7 @@ class Trace:
             )
         return LayerError(
             f"The score of {target.label!r} does not depend on layer {name!r} of {self.model.name} in a "
-            "way that can be differentiated (is something detached, or the layer a branch of its own?). Choose "
+            "way that can be differentiated (is a tensor detached, or is the layer in a separate branch?). Choose "
             "another layer, or a method without gradients."
         )
 
@@ -208,18 +208,18 @@ class Trace:
             "a layer behind that part, or a method without gradients."
         )
 
-    def apart(self) -> Trace:
+    def with_own_gradients(self) -> Trace:
         """Return the same pass with separate storage of gradients.
 
         Gradients of several targets in one batched pass differ in their last bits from those of single passes; with
         separate storage, a result does not depend on which targets were computed before.
         """
         other = copy.copy(self)
-        other.forget_gradients()
+        other.drop_gradients()
         return other
 
-    def forget_gradients(self) -> None:
-        """Let go of the gradients that were remembered, and leave those of copies alone."""
+    def drop_gradients(self) -> None:
+        """Drop the stored gradients of this trace; those of its copies are kept."""
         self._gradients = {}
 
     @property
@@ -270,13 +270,13 @@ class Trace:
             # The next operation may be in place (ReLU), so that it gets a copy.
             return output.clone()
 
-        with self.model.undisturbed() as held, start, in_precision(self.precision, inputs.device):
-            self.module = held.module
-            names = {held.module.get_submodule(name): name for name in self.layers}
+        with self.model.isolated() as isolated, start, in_precision(self.precision, inputs.device):
+            self.module = isolated.module
+            names = {isolated.module.get_submodule(name): name for name in self.layers}
             if self._with_input:
                 self._outputs[INPUT] = inputs = inputs.detach().requires_grad_()
             with hooked(dict.fromkeys(names, remember)):
-                return held.run(inputs.clone())  # a module may modify its input in place
+                return isolated.run(inputs.clone())  # a module may modify its input in place
 
     def _check_size(self, output: torch.Tensor) -> None:
         """Stop a pass whose graph, up to a layer's output, is larger than allowed."""
@@ -299,12 +299,12 @@ class Trace:
             raise LayerError(
                 self._did_not_run(name)
                 if name in self.layers
-                else f"Layer {name or AT_INPUT!r} was not asked for in this trace ({', '.join(self.layers)})."
+                else f"Layer {name or AT_INPUT!r} was not requested for this trace ({', '.join(self.layers)})."
             )
         return self._outputs[name]
 
     def _did_not_run(self, name: str) -> str:
-        """Say of a layer that did not run, or not for all of the pictures, and which of the listed ones did."""
+        """Return the message for a layer that did not run for every picture, with the listed layers that did."""
         sizes: dict[str, int] = {}
 
         def note(module: torch.nn.Module, args: Any, output: Any) -> None:
@@ -313,19 +313,19 @@ class Trace:
 
         listed = [layer.name for layer in self.model.layers]
         with (
-            self.model.undisturbed() as held,
+            self.model.isolated() as isolated,
             torch.no_grad(),
             in_precision(self.precision, self.pixels.device),
         ):
-            names = {held.module.get_submodule(n): n for n in listed}
+            names = {isolated.module.get_submodule(n): n for n in listed}
             with hooked(dict.fromkeys(names, note)):
-                held.run(self.model.inputs(self.pixels))
+                isolated.run(self.model.inputs(self.pixels))
         ran = [repr(n) for n in listed if sizes.get(n) == len(self.pixels)]
         which = "this picture" if len(self.pixels) == 1 else "every one of these pictures"
         remedy = (
             f"Choose one that did: {', '.join(ran)}."
             if ran
-            else "None of the listed ones did: if the module remembers what it was shown, switch that off."
+            else "None of the listed ones did: if the module caches results of earlier inputs, switch that off."
         )
         return f"Layer {name!r} of {self.model.name} did not run for {which}. {remedy}"
 
@@ -341,8 +341,8 @@ class Trace:
             raise LayerError(self._did_not_run(name))
         if len(maps) > len(self.pixels):
             raise LayerError(
-                "The layer takes pictures of this size apart, in windows that come one after the other, and has no one "
-                "map. Choose the block that contains it."
+                "For pictures of this size the layer processes windows separately, so it has no map of the whole "
+                "picture. Choose the block that contains it."
             )
         return maps
 

@@ -9,7 +9,7 @@ from typing import TypeAlias
 import numpy as np
 import torch
 
-from .._validation import listed_names
+from .._validation import as_name_list
 from ..attribution.methods import Method, get_method, list_methods
 from ..errors import CamwidgetError, TargetError
 from ..models.vision_model import VisionModel
@@ -55,7 +55,7 @@ def choose_classes(
     """Choose the listed classes and the one that is shown first.
 
     Args:
-        model: the model, under its text.
+        model: the model, with its text.
         unmasked: probabilities (classes,) of the unmasked picture.
         target: classes that are listed in any case; the first one is shown first. If None, the predicted class is shown
             first, or the first of ``classes`` if they exclude it.
@@ -72,8 +72,8 @@ def choose_classes(
         target = []
     elif isinstance(target, (int, np.integer)):
         target = [target]
-    targets = [model.class_index(t) for t in listed_names(target, "target")]
-    predicted = model.foremost(torch.from_numpy(unmasked)[None])[0]
+    targets = [model.class_index(t) for t in as_name_list(target, "target")]
+    predicted = model.most_probable(torch.from_numpy(unmasked)[None])[0]
     order: list[int] = model.ordered(torch.from_numpy(unmasked)).tolist()
     if isinstance(classes, (int, np.integer)):
         classes = int(classes)
@@ -87,7 +87,7 @@ def choose_classes(
             kept = [i for i in listed if i not in spare]
             listed = sorted([*kept, *more], key=order.index)
         return tuple(listed), shown
-    selected = [model.class_index(c) for c in listed_names(classes, "classes")]
+    selected = [model.class_index(c) for c in as_name_list(classes, "classes")]
     if not selected and not targets:
         raise TargetError("A page has at least one class: classes is empty.")
     shown = targets[0] if targets else predicted if predicted in selected else selected[0]
@@ -109,7 +109,7 @@ def choose_methods(
     """
     if isinstance(methods, Method):
         methods = [methods]
-    several = [] if methods is None else listed_names(methods, "methods")
+    several = [] if methods is None else as_name_list(methods, "methods")
     selected = [get_method(m) for m in (*([] if method is None else [method]), *several)]
     for m in selected:
         m.check(model, layer)
@@ -141,7 +141,7 @@ def choose_layers(
         layers, layer = listed, layer or model.default_layer
     selected = None
     if layers is not None:
-        selected = [model.layer(name).name for name in listed_names(layers, "layers")]
+        selected = [model.layer(name).name for name in as_name_list(layers, "layers")]
     if selected is not None and not selected:
         raise CamwidgetError("A page has at least one layer: layers is empty.")
     shown = model.layer(layer).name if layer is not None or selected is None else selected[0]
@@ -178,7 +178,7 @@ def listed_classes(model: VisionModel, unmasked: np.ndarray, target: int, most: 
     """Choose the most probable classes and the target; words keep their reading order, regression outputs the model's.
 
     Args:
-        model: the model, under its text if it takes one.
+        model: the model, with its text if it takes one.
         unmasked: probabilities (classes,) of the unmasked picture.
         target: the explained class.
         most: the greatest number of classes, at least 1.
@@ -186,8 +186,8 @@ def listed_classes(model: VisionModel, unmasked: np.ndarray, target: int, most: 
     Returns:
         Class indices.
     """
-    reading = model.reading
-    by_text = reading is not None and reading.classes is not None
+    parsed_prompt = model.parsed_prompt
+    by_text = parsed_prompt is not None and parsed_prompt.classes is not None
     every = (
         np.arange(len(unmasked)) if by_text else model.ordered(torch.from_numpy(unmasked)).numpy()
     )

@@ -3,7 +3,7 @@
 A metric that needs the model is a generator: it yields requests for predictions or recomputed maps and is sent the
 results. ``scoring`` collects the requests of all metrics and maps, and computes each once.
 
-What is asked of a map without scoring it belongs in ``analysis``, and tables over many pictures in ``evaluation``.
+Analyses of a map that are not scores belong in ``analysis``, and tables over many pictures in ``evaluation``.
 """
 
 # The order of the imports is the order of display.
@@ -17,20 +17,20 @@ from . import (  # isort: skip
     agreement,
     localization_metrics,
 )
-from .cases import Case, Change, MetricContext, Recomputation, ScoredPicture
+from .cases import Case, ChangedPicture, MetricContext, Recomputation, ScoredPicture
 from .measuring import measure
 from .registry import Metric, Score, get_metric, list_metrics, metric
-from .scoring import Scoring, score_steps
+from .scoring import ScoringProgress, score_steps
 
 __all__ = [
     "Case",
-    "Change",
+    "ChangedPicture",
     "Metric",
     "MetricContext",
     "Recomputation",
     "Score",
     "ScoredPicture",
-    "Scoring",
+    "ScoringProgress",
     "agreement",
     "compactness",
     "confidence",

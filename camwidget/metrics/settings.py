@@ -8,63 +8,71 @@ from typing import Any
 
 from .. import _validation
 from ..errors import CamwidgetError, MetricError
-from ..masking.baselines import check_baseline
+from ..masking import baselines
 
-__all__ = ["a_baseline", "a_fraction", "listed", "one_of", "percentages", "real", "whole"]
+__all__ = [
+    "as_list",
+    "check_baseline",
+    "check_choice",
+    "check_fraction",
+    "check_integer",
+    "check_number",
+    "check_percentiles",
+]
 
 
-def listed(value: Any) -> list[Any]:
+def as_list(value: Any) -> list[Any]:
     """One value or several as a list; a string is one value."""
     is_several = isinstance(value, Iterable) and not isinstance(value, str)
     return list(value) if is_several else [value]
 
 
-def whole(name: str, value: Any, least: int = 1) -> int:
+def check_integer(name: str, value: Any, least: int = 1) -> int:
     """Check an integer of at least ``least``.
 
     Raises:
-        MetricError: if it is none.
+        MetricError: if it is not one.
     """
-    return _validation.whole(name, value, least, error=MetricError)
+    return _validation.check_integer(name, value, least, error=MetricError)
 
 
-def real(name: str, value: Any, low: float, high: float = math.inf) -> float:
+def check_number(name: str, value: Any, low: float, high: float = math.inf) -> float:
     """Check a number between two bounds, inclusive; the message leaves out a bound of infinity.
 
     Raises:
-        MetricError: if it is none.
+        MetricError: if it is not one.
     """
-    return _validation.real(name, value, low, high, error=MetricError)
+    return _validation.check_number(name, value, low, high, error=MetricError)
 
 
-def a_fraction(value: Any) -> float:
+def check_fraction(value: Any) -> float:
     """Check a share of the picture's pixels, in (0, 1).
 
     Raises:
-        MetricError: if it is none.
+        MetricError: if it is not one.
     """
     if _validation.is_number(value, 0, 1, ends=False):
         return float(value)
     raise MetricError(
-        f"A fraction of the picture lies between 0 and 1, such as 0.25; {value!r} was given."
+        f"A fraction of the picture is a number between 0 and 1, such as 0.25, not {value!r}."
     )
 
 
-def percentages(values: Any) -> tuple[float, ...]:
+def check_percentiles(values: Any) -> tuple[float, ...]:
     """Check shares of the picture's pixels in percent, each in (0, 100).
 
     Raises:
-        MetricError: if a value is out of its range, or there is none.
+        MetricError: if a value is out of its range, or there is no value.
     """
     found = tuple(values) if isinstance(values, Iterable) else (values,)
     if found and all(_validation.is_number(v, 0, 100, ends=False) for v in found):
         return tuple(float(v) for v in found)
     raise MetricError(
-        f"Percentiles lie between 0 and 100, such as (10, 50, 90), and there is at least one; {values!r} was given."
+        f"Percentiles are one or several numbers between 0 and 100, such as (10, 50, 90), not {values!r}."
     )
 
 
-def one_of(value: Any, known: Sequence[str], what: str) -> str:
+def check_choice(value: Any, known: Sequence[str], what: str) -> str:
     """Check that a value is one of the known names.
 
     Args:
@@ -73,20 +81,20 @@ def one_of(value: Any, known: Sequence[str], what: str) -> str:
         what: the kind of name, for the message ("baseline").
 
     Raises:
-        MetricError: if it is none of them.
+        MetricError: if it is not one of them.
     """
     if value in known:
         return str(value)
     raise MetricError(f"There is no {what} {value!r}: use {', '.join(map(repr, known))}.")
 
 
-def a_baseline(name: Any) -> str:
+def check_baseline(name: Any) -> str:
     """Check the name of a baseline.
 
     Raises:
         MetricError: if there is no such baseline, or it cannot be computed here.
     """
     try:
-        return check_baseline(name)
+        return baselines.check_baseline(name)
     except CamwidgetError as error:
         raise MetricError(str(error)) from None

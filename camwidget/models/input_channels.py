@@ -1,4 +1,4 @@
-"""Input of a module, as its first convolution declares it: channels, dimensions, and a default preprocessing."""
+"""Input channels of a module, read off its first convolution, and the preprocessing that follows from them."""
 
 from __future__ import annotations
 
@@ -6,22 +6,19 @@ from torch import nn
 
 from ..images.preprocess import Preprocess
 
-__all__ = ["channels_taken", "default_preprocess", "takes_volumes"]
-
-
-def channels_taken(module: nn.Module) -> int | None:
-    """Return the number of input channels of the first convolution; None if it is not two-dimensional."""
-    first = _first_convolution(module)
-    return first.in_channels if isinstance(first, nn.Conv2d) else None
+__all__ = ["default_preprocess", "input_channels", "takes_volumes"]
 
 
 def default_preprocess(module: nn.Module) -> Preprocess:
-    """Return the preprocessing of a module without one: short side 224, center crop, no normalization.
-
-    The number of channels is that of the first convolution.
-    """
-    channels = channels_taken(module) or 3
+    """Return the preprocessing of a module without one: short side 224, center crop, no normalization."""
+    channels = input_channels(module) or 3
     return Preprocess(mean=(0.0,) * channels, std=(1.0,) * channels)
+
+
+def input_channels(module: nn.Module) -> int | None:
+    """Return the number of input channels of the first convolution; None if it is not two-dimensional."""
+    first = _first_convolution(module)
+    return first.in_channels if isinstance(first, nn.Conv2d) else None
 
 
 def takes_volumes(module: nn.Module) -> bool:

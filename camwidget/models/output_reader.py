@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from ..errors import ModelError, warn
+from ..errors import CamwidgetError, ModelError, warn
 from ..runtime.error_reports import error_line
 from .final_activation import (
     ActivationRecorder,
@@ -19,7 +19,7 @@ from .final_activation import (
     invert_activation,
     possible_activations,
 )
-from .outputs import Place, ScoredOutput, as_scores, at_place, describe_output, locate_scores
+from .outputs import OutputPath, ScoredOutput, as_scores, describe_output, locate_scores, value_at
 from .scores import check_log
 
 __all__ = ["OutputReader", "picture_keyword"]
@@ -43,12 +43,12 @@ class OutputReader:
 
     Attributes:
         name: name of the model.
-        requested: the place of the scores given by the user; None to find it.
+        requested: the path of the scores given by the user; None to find it.
         declared: the kind of the scores given by the user; None to find it.
         names: number of class names; None if unknown.
         keyword: name of the argument that takes the picture; None if it is the first argument.
         scores: kind of the scores, one of ``scores.SCORES`` other than "probability".
-        place: place of the scores; None for a model without classes.
+        path: path of the scores; None for a model without classes.
         no_classes_reason: reason why the model has no classes.
         columns: number of scores in the module's output.
         channels: number of channels of a layer that is the output itself: those scores, or the scores of every pixel.
@@ -58,12 +58,12 @@ class OutputReader:
     """
 
     name: str
-    requested: Place | None = None
+    requested: OutputPath | None = None
     declared: str | None = None
     names: int | None = None
     keyword: str | None = None
     scores: str = "softmax"
-    place: Place | None = None
+    path: OutputPath | None = None
     no_classes_reason: str = ""
     columns: int = 0
     channels: int = 0
@@ -120,13 +120,14 @@ class OutputReader:
             return
         kind = "logarithms of probabilities" if is_log else "probabilities"
         raise ModelError(
-            f"{self.name} answers {float(values.min()):.3g} to {float(values.max()):.3g} here, which are no {kind}, "
-            f"though its first answers looked like it ({self.final_activation}). If they are logits, wrap a module "
+            f"{self.name} returned values from {float(values.min()):.3g} to {float(values.max()):.3g}, which are "
+            f"not {kind}, although its first outputs were (detected: {self.final_activation}). If they are logits, "
+            "wrap a module "
             "that adds a constant to all of them, such as 1: their softmax stays the same."
         )
 
     def logits(self, returned: Any, count: int) -> torch.Tensor | None:
-        """Return the logits (N, classes) in an output of ``call``; None if they are not at their place."""
+        """Return the logits (N, classes) in an output of ``call``; None if they are not at their path."""
         return (
             returned.logits if isinstance(returned, ScoredOutput) else self._scores(returned, count)
         )
@@ -138,9 +139,9 @@ class OutputReader:
         else:
             with SkippedActivation(self.final_activation, self.columns):
                 returned = copy(inputs) if self.keyword is None else copy(**{self.keyword: inputs})
-        if self.place is None:
+        if self.path is None:
             return returned
-        found = at_place(returned, self.place)
+        found = value_at(returned, self.path)
         # Unchanged where possible, since relevance propagation tracks tensors by identity.
         if isinstance(found, torch.Tensor) and found.ndim != 2:
             found = as_scores(found, len(inputs), self.columns)
@@ -156,10 +157,10 @@ class OutputReader:
         return module(**{self.keyword: inputs}, **extras)
 
     def _scores(self, returned: Any, count: int) -> torch.Tensor | None:
-        if self.place is None:
+        if self.path is None:
             return None
         try:
-            found = at_place(returned, self.place)
+            found = value_at(returned, self.path)
         except (KeyError, IndexError, TypeError, AttributeError):
             return None
         if not isinstance(found, torch.Tensor):
@@ -196,18 +197,18 @@ class OutputReader:
                 "it yields."
             )
         if self.requested is not None:
-            self.place = self.requested
-            self._check_asked(returned, len(inputs))
+            self.path = self.requested
+            self._check_requested_path(returned, len(inputs))
         else:
             located = locate_scores(returned, len(inputs), self.names)
-            self.place, self.no_classes_reason, self.channels = (
-                located.place,
+            self.path, self.no_classes_reason, self.channels = (
+                located.path,
                 located.why,
                 located.channels,
             )
         scores = self._scores(returned, len(inputs))
         if scores is None:
-            self.place = None
+            self.path = None
             return None
         self.columns = self.channels = scores.shape[1]
         other: torch.Tensor | None = None
@@ -217,7 +218,7 @@ class OutputReader:
             with torch.no_grad():  # a single picture may look so by chance
                 other = self._scores(self._run(module, _other_picture(inputs), extras), len(inputs))
         if self.requested is None and self._is_embedding(module, scores, other):
-            self.place, self.columns = None, 0
+            self.path, self.columns = None, 0
             return None
         seen = (
             possible_activations(scores) & possible_activations(other)
@@ -228,9 +229,11 @@ class OutputReader:
         self.is_binary_logit = self.columns == 1 and self.names == 2 and self.scores == "sigmoid"
         return scores if found is None else found
 
-    def _check_asked(self, returned: Any, count: int) -> None:
+    def _check_requested_path(self, returned: Any, count: int) -> None:
         try:
-            found = at_place(returned, self.place or ())
+            found = value_at(returned, self.path or ())
+        except CamwidgetError:
+            raise
         except Exception as error:  # a user's function may raise anything
             raise ModelError(
                 f"output={self._requested_text()} is not in what {self.name} returns, {describe_output(returned)} "
@@ -243,8 +246,8 @@ class OutputReader:
             )
 
     def _requested_text(self) -> str:
-        place = self.requested or ()
-        steps = [getattr(s, "__name__", "…") if callable(s) else repr(s) for s in place]
+        path = self.requested or ()
+        steps = [getattr(s, "__name__", "…") if callable(s) else repr(s) for s in path]
         return steps[0] if len(steps) == 1 else f"({', '.join(steps)})"
 
     def _is_embedding(
@@ -263,7 +266,7 @@ class OutputReader:
             self.no_classes_reason = (
                 f"it was made with num_classes=0, and returns its {self.columns} features"
             )
-        elif removed and self.place == ():
+        elif removed and self.path == ():
             self.no_classes_reason = (
                 f"its {removed[0]!r} is an Identity, so that it returns its {self.columns} features"
             )
@@ -279,8 +282,8 @@ class OutputReader:
         else:
             return False
         self.no_classes_reason += (
-            ". Wrap it with a classifier's head; or, if they are class scores all the same, pass their names as "
-            "classes=[…] to camwidget.wrap"
+            ". Wrap it with a classifier's head; or with kind='embedding', to compare pictures by it; or, if they are "
+            "class scores all the same, pass their names as classes=[…] to camwidget.wrap"
         )
         return True
 
@@ -294,14 +297,14 @@ class OutputReader:
     ) -> tuple[str, torch.Tensor | None]:
         """Return the kind of the scores, and the logits if a final activation hides them."""
         problem = getattr(getattr(module, "config", None), "problem_type", None)
-        wanted = self.declared or _PROBLEMS.get(problem if isinstance(problem, str) else "")
-        if wanted in ("value", "log"):
-            if wanted == "log":
+        kind = self.declared or _PROBLEMS.get(problem if isinstance(problem, str) else "")
+        if kind in ("value", "log"):
+            if kind == "log":
                 check_log(scores, self.name)
-            return wanted, None
+            return kind, None
         if self.columns > 1 and other is not None and bool((torch.cat([scores, other]) == 1).all()):
             raise ModelError(
-                f"{self.name} gives probability 1 to every class: its softmax goes over the pictures of a batch, not "
+                f"{self.name} gives probability 1 to every class: its softmax is over the pictures of a batch, not "
                 "over the classes. Use softmax(1), or leave it out."
             )
         found: torch.Tensor | None = None
@@ -314,35 +317,35 @@ class OutputReader:
                 # Rows that add up to 1 are a softmax, except rows of zeros and ones, which rectifiers make; numbers
                 # between 0 and 1 may be so by chance.
                 self.final_activation = "softmax" if "softmax" in seen else "log_softmax"
-        if self.final_activation is None and wanted == "probability":
+        if self.final_activation is None and kind == "probability":
             values = scores.detach()
             if "sigmoid" not in possible_activations(values):
                 raise ModelError(
-                    f"{self.name} answers {float(values.min()):.3g} to {float(values.max()):.3g}, which are no "
-                    "probabilities. Leave scores='probability' out."
+                    f"{self.name} returned values from {float(values.min()):.3g} to {float(values.max()):.3g}, "
+                    "which are not probabilities. Leave scores='probability' out."
                 )
             self.final_activation = "sigmoid"
         if self.final_activation is not None:
             rule = "softmax" if self.final_activation in ("softmax", "log_softmax") else "sigmoid"
-            if wanted not in (None, "probability", rule) and self.columns > 1:
+            if kind not in (None, "probability", rule) and self.columns > 1:
                 raise ModelError(
-                    f"{self.name} ends in a {self.final_activation}, which scores={wanted!r} contradicts. Leave "
+                    f"{self.name} ends in a {self.final_activation}, which scores={kind!r} contradicts. Leave "
                     "scores out: it is recognized."
                 )
             return rule, invert_activation(
                 scores, self.final_activation
             ) if found is None else found
         if self.columns == 1:
-            if wanted is None and self.names != 2:
+            if kind is None and self.names != 2:
                 raise ModelError(
-                    f"{self.name} has a single output, and it is not clear what it is. Say so to camwidget.wrap: "
+                    f"{self.name} has a single output, and its meaning is not clear. Pass to camwidget.wrap: "
                     "scores='value' (and unit='years', say) for a quantity; classes=[NAME, NAME] for one logit "
                     "that decides between two classes; scores='sigmoid' for one label."
                 )
             return "sigmoid", None
-        if wanted is None:
+        if kind is None:
             self._check_ambiguity(scores, other)
-        return wanted or "softmax", None
+        return kind or "softmax", None
 
     def _check_ambiguity(self, scores: torch.Tensor, other: torch.Tensor | None) -> None:
         """Warn where numbers that are taken for logits may be probabilities: of two pictures, all lie in [0, 1] or add
@@ -358,8 +361,8 @@ class OutputReader:
             )
         if bool(((rows >= 0) & (rows <= 1)).all()):
             warn(
-                f"The outputs of {self.name} all lie between 0 and 1, and are taken for logits. If they are "
-                "probabilities say so: camwidget.wrap(…, scores='probability')."
+                f"The outputs of {self.name} are all between 0 and 1, and are treated as logits. If they are "
+                "probabilities, use camwidget.wrap(…, scores='probability')."
             )
 
 

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from module_fingerprint import fingerprint
 from torch import nn
-from untouched import fingerprint
 
 import camwidget as cw
 from camwidget import zoo
@@ -76,9 +76,9 @@ def test_the_model_takes_the_picture_of_a_class_for_that_class(
     textures: cw.VisionModel, index: int
 ) -> None:
     drawn = draw(textures, index)
-    said = textures.predict(drawn.image)
-    assert said.indices[0] == index
-    assert drawn.probability == pytest.approx(said.probabilities[0], abs=1e-4)
+    predicted = textures.predict(drawn.image)
+    assert predicted.indices[0] == index
+    assert drawn.probability == pytest.approx(predicted.probabilities[0], abs=1e-4)
     assert drawn.probability > 0.9
 
 
@@ -227,16 +227,16 @@ def test_other_precisions(dtype: torch.dtype) -> None:
     assert drawn.score > drawn.before and np.isfinite(drawn.scores).all()
 
 
-def test_sizes_and_grey_models() -> None:
+def test_sizes_and_gray_models() -> None:
     assert draw(tiny(), 1, steps=2, size=(17, 40)).pixels.shape == (17, 40, 3)
     assert draw(tiny(), 1, steps=2).pixels.shape == (24, 24, 3)
-    grey = nn.Sequential(nn.Conv2d(1, 4, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten())
-    drawn = draw(cw.wrap(grey, cw.Preprocess(20, mean=[0.5], std=[0.5])), 1, steps=2)
+    gray = nn.Sequential(nn.Conv2d(1, 4, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten())
+    drawn = draw(cw.wrap(gray, cw.Preprocess(20, mean=[0.5], std=[0.5])), 1, steps=2)
     assert drawn.pixels.shape == (20, 20, 3)
     assert (drawn.pixels == drawn.pixels[..., :1]).all()
 
 
-# -- each regulariser does what it says ----------------------------------------------------
+# -- each regularizer does what it says ----------------------------------------------------
 
 
 def roughness(pixels: np.ndarray) -> float:
@@ -286,14 +286,14 @@ def test_the_spectrum_decides_where_the_power_is(
 @pytest.mark.parametrize(
     "which", ["clip_norm", pytest.param("clip_contribution", marks=pytest.mark.full)]
 )
-def test_clipping_leaves_so_many_pixels_grey(
+def test_clipping_leaves_so_many_pixels_gray(
     textures: cw.VisionModel, plain: cw.Visualization, which: str
 ) -> None:
-    def grey(pixels: np.ndarray) -> float:
+    def gray(pixels: np.ndarray) -> float:
         return float((np.abs(pixels.astype(int) - 127.5).max(2) < 3).mean())
 
     clipped = draw(textures, "veined", **{**OFF, which: 40.0})
-    assert grey(plain.pixels) < 0.2 and 0.38 < grey(clipped.pixels) < 0.7
+    assert gray(plain.pixels) < 0.2 and 0.38 < gray(clipped.pixels) < 0.7
 
 
 def test_wobbling_makes_it_robust(textures: cw.VisionModel, plain: cw.Visualization) -> None:
@@ -317,10 +317,10 @@ def test_wobbling_makes_it_robust(textures: cw.VisionModel, plain: cw.Visualizat
 @pytest.mark.parametrize(
     ("what", "error", "says"),
     [
-        ({}, MethodError, "Say what to visualise"),
+        ({}, MethodError, "Pass what to visualize"),
         ({"layer": "first"}, MethodError, "channel="),
-        ({"target": 1, "channel": 1}, MethodError, "leave one of them out"),
-        ({"target": 1, "layer": "first"}, MethodError, "leave one of them out"),
+        ({"target": 1, "channel": 1}, MethodError, "not both"),
+        ({"target": 1, "layer": "first"}, MethodError, "not both"),
         ({"target": "nothing"}, TargetError, "no class named"),
         ({"target": 4}, TargetError, "classes 0 to 3"),
         ({"target": lambda logits: logits.sum()[None, None]}, TargetError, "one number"),
@@ -329,7 +329,7 @@ def test_wobbling_makes_it_robust(textures: cw.VisionModel, plain: cw.Visualizat
         ({"layer": "frist", "channel": 1}, LayerError, "first"),
         ({"layer": "first", "channel": 6}, LayerError, "channels 0 to 5"),
         ({"layer": "first", "channel": -1}, LayerError, "channels 0 to 5"),
-        ({"layer": "first", "channel": 1.5}, MethodError, "whole number"),
+        ({"layer": "first", "channel": 1.5}, MethodError, "integer"),
         ({"layer": "first", "channel": 1, "unit": (24, 0)}, LayerError, "rows 0 to 23"),
         ({"layer": "first", "channel": 1, "unit": (0, -1)}, LayerError, "columns 0 to 23"),
         ({"layer": "first", "channel": 1, "unit": 3}, LayerError, "row, column"),
@@ -365,7 +365,7 @@ def test_a_dead_channel_is_told() -> None:
     dead = Tiny()
     with torch.no_grad():
         dead.first.bias[0] = -100
-    with pytest.raises(MethodError, match="answers to no noise"):
+    with pytest.raises(MethodError, match="has no gradient"):
         draw(tiny(dead), layer="relu", channel=0)
 
 
@@ -393,7 +393,7 @@ def test_what_is_handed_over(textures: cw.VisionModel) -> None:
     )
 
 
-def test_other_outputs_inputs_and_tokens_are_visualised_too() -> None:
+def test_other_outputs_inputs_and_tokens_are_visualized_too() -> None:
     from torch import nn
 
     class Packed(nn.Module):

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from inside import display_of
+from explorer_internals import display_of
 from PIL import Image
 from saved_page import SavedPage
 
@@ -22,7 +22,7 @@ import camwidget as cw
 from camwidget.attribution.methods import get_method
 from camwidget.errors import CamwidgetError, LayerError, MethodError, TargetError
 from camwidget.export import save_index, save_page
-from camwidget.export.html import as_json
+from camwidget.export.html import script_json
 from camwidget.export.quantized_maps import FINE_STEPS, STEPS, quantize_map
 from camwidget.export.selection import choose_classes, choose_layers, choose_methods
 from camwidget.widget import Explorer
@@ -158,10 +158,10 @@ def test_names_end_nothing(textures: cw.VisionModel, picture: Image.Image, tmp_p
 
 
 def test_json_in_a_script() -> None:
-    text = as_json({"a": "</script>&\u2028\u2029<!--"})
+    text = script_json({"a": "</script>&\u2028\u2029<!--"})
     assert text.isascii() and not set("<>&") & set(text)
     with pytest.raises(ValueError):
-        as_json(float("nan"))
+        script_json(float("nan"))
 
 
 def test_nothing_is_overwritten(
@@ -173,11 +173,11 @@ def test_nothing_is_overwritten(
     file = tmp_path / "page.html"
     file.write_text("mine")
 
-    def asked(done: int, total: int) -> None:
+    def report(done: int, total: int) -> None:
         raise AssertionError("nothing is computed")
 
     with pytest.raises(FileExistsError, match=r"page\.html.*overwrite=True"):
-        save_page(textures, picture, tmp_path / "page", progress=asked)
+        save_page(textures, picture, tmp_path / "page", progress=report)
     assert file.read_text() == "mine"
     save_page(
         textures,
@@ -203,14 +203,14 @@ def test_nothing_is_overwritten(
 
         patch.setattr(tempfile, "TemporaryFile", refuse)
         with pytest.raises(PermissionError, match="Read-only.*Name another folder"):
-            save_page(textures, picture, tmp_path / "other", progress=asked)
+            save_page(textures, picture, tmp_path / "other", progress=report)
     long = "图" * 82  # with its suffix 251 bytes, of 255 that there may be
     quick = {"methods": "gradcam", "layers": textures.default_layer}
     numbers = {"target": np.int64(1), "classes": np.int64(2), "steps": np.int64(2)}
     assert save_page(textures, picture, tmp_path / long, **quick, **numbers).path.is_file()
 
 
-def test_a_cancelled_page_leaves_nothing(
+def test_a_canceled_page_leaves_nothing(
     textures: cw.VisionModel, picture: Image.Image, tmp_path: Path
 ) -> None:
     def cancel(done: int, total: int) -> None:

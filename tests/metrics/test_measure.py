@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from module_fingerprint import fingerprint
 from PIL import Image
-from prompted import SIDE, caption_model, question_model, squares
-from untouched import fingerprint
+from prompt_models import SIDE, caption_model, question_model, squares
 
 import camwidget as cw
 from camwidget import zoo
@@ -75,7 +75,7 @@ def test_several_maps_share_and_come_in_their_order(scenes: cw.VisionModel) -> N
     maps = cw.explain(
         scenes, SAMPLE.image, [0, SAMPLE.label], ["gradcam", "saliency"], ["stage2", "stage3"]
     )
-    names = ["energy", "continuity", "random-logit", "parameter-randomisation", "drop"]
+    names = ["energy", "continuity", "random-logit", "parameter-randomization", "drop"]
     rows = cw.measure(scenes, SAMPLE, maps, names, progress=quiet)  # type: ignore[arg-type]
     assert len(rows) == len(maps) == 8  # type: ignore[arg-type]
     for e, row in zip(maps, rows, strict=True):  # type: ignore[arg-type]
@@ -96,7 +96,7 @@ def test_what_makes_no_sense_is_refused(scenes: cw.VisionModel) -> None:
     e = one(scenes, SAMPLE.image)
     bare: Any = e.saliency
     nothing: Any = None
-    for explanation, metrics, options, error, said in (
+    for explanation, metrics, options, error, message in (
         (bare, "drop", {}, MetricError, "ndarray"),
         ([e, bare], "drop", {}, MetricError, "ndarray"),
         (nothing, "drop", {}, MetricError, "NoneType"),
@@ -109,7 +109,7 @@ def test_what_makes_no_sense_is_refused(scenes: cw.VisionModel) -> None:
         (e, "energy", {"mask": "mask.png"}, PictureError, "type str"),
         (e, cw.get_metric("road", percentiles=99.999), {}, MetricError, "lower percentiles"),
     ):
-        with pytest.raises(error, match=said):
+        with pytest.raises(error, match=message):
             cw.measure(scenes, SAMPLE, explanation, metrics, progress=quiet, **options)
     module: Any = scenes.module
     with pytest.raises(ModelError, match=r"camwidget\.wrap"):
@@ -117,7 +117,7 @@ def test_what_makes_no_sense_is_refused(scenes: cw.VisionModel) -> None:
 
 
 @pytest.mark.parametrize("stop", [0, 8])
-def test_cancelled_it_leaves_the_model_alone(scenes: cw.VisionModel, stop: int) -> None:
+def test_canceled_it_leaves_the_model_alone(scenes: cw.VisionModel, stop: int) -> None:
     maps = cw.explain(scenes, SAMPLE.image, SAMPLE.label, ["gradcam", "occlusion"], progress=quiet)
     before = fingerprint(scenes.module)
     calls: list[tuple[int, int]] = []
@@ -228,7 +228,7 @@ def test_a_map_of_another_picture_is_refused(scenes: cw.VisionModel) -> None:
 
 def test_what_cannot_be_measured(scenes: cw.VisionModel) -> None:
     e = one(scenes, SAMPLE.image, cw.Contrast(0, 1))
-    with pytest.raises(MetricError, match="none"):
+    with pytest.raises(MetricError, match="not a class"):
         cw.measure(scenes, SAMPLE, e, "energy")
     e = one(scenes, SAMPLE.image, 0)
     for maps, metrics in (([], "energy"), (e, [])):
@@ -263,16 +263,16 @@ def test_half_precision(scenes: cw.VisionModel) -> None:
 
 # -- models that take a text ------------------------------------------------------------------
 
-ANEW = ["drop", "continuity", "parameter-randomisation", "random-logit", "occlusion-correlation"]
+ANEW = ["drop", "continuity", "parameter-randomization", "random-logit", "occlusion-correlation"]
 
 
 @pytest.mark.parametrize("method", ["gradcam", "integrated-gradients"])
 def test_a_model_is_measured_under_the_explanations_question(method: str) -> None:
     model, sample = question_model(), squares("red", "blue")
-    told = model.given(question="is there a red square")
-    e = one(told, sample.image, "yes", method)
+    prompted = model.given(question="is there a red square")
+    e = one(prompted, sample.image, "yes", method)
     before = fingerprint(model.module)
-    own, given = (cw.measure(m, sample.image, e, ANEW, progress=quiet) for m in (told, model))
+    own, given = (cw.measure(m, sample.image, e, ANEW, progress=quiet) for m in (prompted, model))
     assert own == given
     assert own["continuity"].value < 1
     # A window of a seventh of the picture hides no square.
@@ -302,7 +302,7 @@ def test_a_caption_that_the_model_proposed() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "text"), [("zoo/vqa", "what colour is the disc"), ("zoo/captions", None)]
+    ("name", "text"), [("zoo/vqa", "what color is the disc"), ("zoo/captions", None)]
 )
 def test_the_zoos_models_that_take_a_text(name: str, text: str | None) -> None:
     model, sample = cw.load(name, device="cpu"), zoo.samples(name)[0]

@@ -1,4 +1,4 @@
-"""Which layers are maps of the picture: what changes with it, and where it changes."""
+"""Detection of layers that are maps of the picture, by what changes with it and where."""
 
 from __future__ import annotations
 
@@ -303,7 +303,7 @@ def test_a_branch_beside_the_score_spoils_nothing() -> None:
     assert len(cw.explain(model, PICTURE, 1, layer="all")) == 3
     trace = cw.attribution.explaining.Trace(model, PICTURE[None], ["trunk.0", "branch.0"])
     target = cw.attribution.targets.resolve_target(model, 1)
-    trace.remember_gradients([target])
+    trace.store_gradients([target])
     assert trace.gradient(target, "trunk.0").any()
     with pytest.raises(cw.CamwidgetError, match=r"does not depend on layer 'branch\.0'"):
         trace.gradient(target, "branch.0")
@@ -564,12 +564,12 @@ def test_a_volume_of_one_slice_is_a_picture(method: str) -> None:
 
 
 def test_of_a_deeper_volume_it_has_to_be_said_what_the_map_is() -> None:
-    with pytest.raises(LayerError, match=r"makes volumes .* reshape=lambda t: t\.mean\(2\)"):
+    with pytest.raises(LayerError, match=r"computes volumes .* reshape=lambda t: t\.mean\(2\)"):
         wrapped(Deep(3))
     model = wrapped(Deep(3), reshape=lambda t: t.mean(2))
     expected = cw.explain(wrapped(Deep()), PICTURE, 1).saliency
     torch.testing.assert_close(
         torch.tensor(cw.explain(model, PICTURE, 1).saliency), torch.tensor(expected)
     )
-    with pytest.raises(ModelError, match="single output, and it is not clear what it is"):
+    with pytest.raises(ModelError, match="single output, and its meaning is not clear"):
         wrapped(Deep(columns=1))

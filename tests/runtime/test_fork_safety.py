@@ -1,4 +1,4 @@
-"""A process that forks while another thread is at work: the child finds locks free, and waits for nobody."""
+"""A process that forks while another thread works: the child finds all locks free."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from contextlib import contextmanager
 
 import pytest
 import torch
-from inside import worker_of
+from explorer_internals import worker_of
 
 import camwidget as cw
 from camwidget.runtime import fork_safety

@@ -1,4 +1,4 @@
-"""An evaluation in a process of its own, killed in the middle of a batch by the test."""
+"""Script that runs an evaluation, and is killed in the middle of a batch by the test."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import os
 import signal
 import sys
 
-from small_models import labelled, seen, small_model
+from small_models import labeled, seen, small_model
 
 import camwidget as cw
 
@@ -22,7 +22,7 @@ if __name__ == "__main__":
 
     cw.evaluate(
         model,
-        labelled(20),
+        labeled(20),
         ["gradcam", "random"],
         ["drop", "deletion"],
         batch=4,

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import torch
 
-from ..._validation import real, whole
+from ..._validation import check_integer, check_number
 from ...errors import MethodError
 from ..batched_inference import batch_size, in_batches
 from ..targets import Target, uses_module_output
@@ -62,7 +62,7 @@ def integrated_gradients(
         (192, 192)
     """
     pixels = trace.pixels[picture : picture + 1]
-    steps = whole("steps", steps, error=MethodError)
+    steps = check_integer("steps", steps, error=MethodError)
     # Gauss-Legendre nodes and weights are for [-1, 1]; the path runs from 0 to 1.
     nodes, weights = np.polynomial.legendre.leggauss(steps)
     alphas, weights = (nodes + 1) / 2, weights / 2
@@ -92,7 +92,7 @@ def _input_gradient(
     trace: Trace, target: Target, picture: int, pixels: torch.Tensor
 ) -> torch.Tensor:
     """Return the gradient of the target at the input for other pixels (N, C, H, W)."""
-    model = trace.model.given_of(picture)
+    model = trace.model.with_inputs_of(picture)
     other = Trace(model, pixels, (), precision=trace.precision, with_input=True)
     return other.gradient(target, INPUT)
 
@@ -146,12 +146,12 @@ def smoothgrad(
         (192, 192)
     """
     pixels = trace.pixels[picture : picture + 1]
-    model = trace.model.given_of(picture)
+    model = trace.model.with_inputs_of(picture)
     samples, seed = (
-        whole("samples", samples, error=MethodError),
-        whole("seed", seed, 0, error=MethodError),
+        check_integer("samples", samples, error=MethodError),
+        check_integer("seed", seed, 0, error=MethodError),
     )
-    sigma = real("noise", noise, 0, error=MethodError) * float(pixels.max() - pixels.min())
+    sigma = check_number("noise", noise, 0, error=MethodError) * float(pixels.max() - pixels.min())
     if base is not None:
         _check_base(base)
     layers = () if base is None or base.at_input else (layer,)
@@ -182,8 +182,8 @@ def _check_base(base: Method) -> None:
         raise MethodError(f"base is a method from get_method(…), not {base!r}.")
     if base.slow or not (base.needs_gradients or base.needs_input):
         raise MethodError(
-            "SmoothGrad averages a quick method with gradients, such as 'gradcam' or 'guided-backprop'; "
-            f"{base.label} is none."
+            f"SmoothGrad averages a quick gradient method, such as 'gradcam' or 'guided-backprop'; {base.label} is "
+            "not one."
         )
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import torch
 
-from ..._validation import real, whole
+from ..._validation import check_integer, check_number
 from ...errors import MethodError
 from ...models.vision_model import VisionModel
 from ..targets import ClassTarget, PerPictureTarget, Target
@@ -271,7 +271,7 @@ def xgradcam(trace: Trace, target: Target, layer: str) -> torch.Tensor:
     "eigencam",
     label="Eigen-CAM",
     citation="Muhammad and Yeasin 2020, IJCNN, arXiv:2008.00299",
-    summary="The main component of the layer's maps; it does not ask for a class, and is the same for all.",
+    summary="The first principal component of the layer's maps; it does not depend on the class.",
     needs="nothing but the activations",
     group=_GROUP,
     needs_gradients=False,
@@ -327,7 +327,7 @@ def _one_class_reason(model: VisionModel, layer: str) -> str | None:
     "finercam",
     label="Finer-CAM",
     citation="Zhang et al. 2025, CVPR, arXiv:2501.11309",
-    summary="Grad-CAM of what tells the class from those most like it, rather than of all that speaks for it.",
+    summary="Grad-CAM of the evidence that distinguishes the class from the most similar ones.",
     needs="gradients at the layer, and at least two classes",
     group=_GROUP,
     reason=_one_class_reason,
@@ -360,8 +360,8 @@ def finercam(
         >>> cw.explain(cw.load(), image, method=method).raw.shape
         (12, 12)
     """
-    strength = real("strength", strength, 0, error=MethodError)
-    references = whole("references", references, error=MethodError)
+    strength = check_number("strength", strength, 0, error=MethodError)
+    references = check_integer("references", references, error=MethodError)
     indices = _class_indices(trace, target, "Finer-CAM")
     class_logits = trace.logits.gather(1, indices[:, None])
     distance = (trace.logits - class_logits).abs().scatter(1, indices[:, None], float("inf"))

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import torch
 from torch.nn import functional as nnF
 
-from ..._validation import real, whole
+from ..._validation import check_integer, check_number
 from ...errors import MethodError
 from ..batched_inference import rerun_from_input, rerun_scores
 from ..targets import ClassTarget, ProbabilityTarget, Target
@@ -24,7 +24,7 @@ _GROUP = "Perturbation"
     "occlusion",
     label="Occlusion",
     citation="Zeiler and Fergus 2014, ECCV, arXiv:1311.2901",
-    summary="How much the class's score falls when a grey square slides over the picture.",
+    summary="How much the class's score falls when a gray square slides over the picture.",
     needs="a forward pass for every place of the square",
     group=_GROUP,
     needs_gradients=False,
@@ -72,9 +72,13 @@ def occlusion(
     window = (
         max(1, min(height, width) // 7)
         if window is None
-        else whole("window", window, error=MethodError)
+        else check_integer("window", window, error=MethodError)
     )
-    stride = max(1, window // 2) if stride is None else whole("stride", stride, error=MethodError)
+    stride = (
+        max(1, window // 2)
+        if stride is None
+        else check_integer("stride", stride, error=MethodError)
+    )
     if not 1 <= window <= min(height, width) or not 1 <= stride <= window:
         raise MethodError(
             f"A window of {window} and a stride of {stride} do not cover a picture of {width}×{height}: take a window "
@@ -176,11 +180,11 @@ def rise(
     inputs = trace.model.inputs(trace.pixels[picture : picture + 1])
     size = inputs.shape[-2:]
     masks, cells = (
-        whole("masks", masks, error=MethodError),
-        whole("cells", cells, error=MethodError),
+        check_integer("masks", masks, error=MethodError),
+        check_integer("cells", cells, error=MethodError),
     )
-    seed = whole("seed", seed, 0, error=MethodError)
-    keep = real("keep", keep, 0.001, 1, error=MethodError)
+    seed = check_integer("seed", seed, 0, error=MethodError)
+    keep = check_number("keep", keep, 0.001, 1, error=MethodError)
     generator = torch.Generator().manual_seed(seed)
     grids = (torch.rand((masks, 1, cells, cells), generator=generator) < keep).float()
     cell = [math.ceil(length / cells) for length in size]

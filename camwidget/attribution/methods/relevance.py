@@ -39,7 +39,7 @@ _NEEDS_RELU = (
 _NEEDS = f"{_NEEDS_RELU}; or a transformer"
 #: γ in networks with attention, normalization or smooth activation functions.
 _GAMMA = 0.25
-_REMEDY = "Use 'gradcam' or 'layercam', which ask for gradients only."
+_REMEDY = "Use 'gradcam' or 'layercam', which need only gradients."
 
 
 # -- applicability -------------------------------------------------------------------------------
@@ -153,9 +153,9 @@ def _relevance_pass(
             f"of the relevance. {_REMEDY}"
         )
     try:
-        with model.undisturbed() as held:
+        with model.isolated() as isolated:
             inputs = model.inputs(pixels.clone() if pixels.is_inference() else pixels)
-            return RelevancePass(held.module, inputs, rules, layers, negated, model.read_copy)
+            return RelevancePass(isolated.module, inputs, rules, layers, negated, model.read_copy)
     except UnsupportedOperation as error:
         problem = error
         text = f"{model.name} cannot be followed: {error}. {_REMEDY}"
@@ -226,7 +226,7 @@ def _relevance_at(
 ) -> torch.Tensor:
     """Return relevance at a layer's own output, or at the input if None."""
     try:
-        with model.undisturbed(runs=False):
+        with model.isolated(runs=False):
             return forward.relevance(start, layer)
     except CamwidgetError:
         raise

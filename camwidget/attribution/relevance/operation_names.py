@@ -25,7 +25,7 @@ __all__ = [
     "MOVES",
     "NORMALIZATIONS",
 ]
-__all__ += ["IDENTITIES", "PRODUCTS", "SMOOTH_ACTIVATIONS", "SUMS", "is_in_place", "operation_name"]
+__all__ += ["IDENTITIES", "PRODUCTS", "SMOOTH_ACTIVATIONS", "SUMS", "function_name", "is_in_place"]
 
 
 def _names(text: str) -> frozenset[str]:
@@ -131,7 +131,7 @@ _INPLACE_ARGUMENT = {
 
 
 @functools.cache
-def operation_name(function: Callable[..., Any]) -> str:
+def function_name(function: Callable[..., Any]) -> str:
     """Return the name of a PyTorch function without its modules."""
     from torch.overrides import resolve_name
 

@@ -31,7 +31,7 @@ class RelevancePass:
         module: module in evaluation mode; it is only read, since a replica of it runs.
         inputs: the module's input (N, C, H, W).
         rules: propagation rules.
-        layers: module names at whose outputs relevance is wanted; None for all.
+        layers: module names at whose outputs relevance is read; None for all.
         negated: indices of linear operations whose weights are negated.
         read: function of (replica, inputs) to logits; the replica's output if None.
 
@@ -114,8 +114,8 @@ class RelevancePass:
             )
         if relevance is None:
             raise LayerError(
-                f"No relevance goes through layer {layer!r}: the output is computed beside it. Choose another "
-                "layer, or 'gradcam'."
+                f"No relevance goes through layer {layer!r}: the output does not depend on it by operations that "
+                "propagate relevance. Choose another layer, or 'gradcam'."
             )
         return relevance
 
@@ -213,7 +213,7 @@ class _RuleMode(TorchFunctionMode):
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
     ) -> Any:
         kwargs = kwargs or {}
-        name = operation_names.operation_name(func)
+        name = operation_names.function_name(func)
         if name in operation_names.METADATA:
             return func(*args, **kwargs)
         sources = tuple(

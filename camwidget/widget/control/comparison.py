@@ -25,9 +25,9 @@ __all__ = [
     "ARRANGEMENTS",
     "KEYS",
     "ComparedInputs",
+    "as_models",
     "class_of",
     "difference",
-    "list_models",
     "model_names",
     "resolve",
     "valid_compare",
@@ -41,7 +41,7 @@ KEYS = ("model", "picture", "target", "method", "layer")
 ARRANGEMENTS = ("side", "split", "difference")
 
 
-def list_models(model: VisionModel | Sequence[VisionModel]) -> tuple[VisionModel, ...]:
+def as_models(model: VisionModel | Sequence[VisionModel]) -> tuple[VisionModel, ...]:
     """Return the models of an explorer as a tuple.
 
     Raises:

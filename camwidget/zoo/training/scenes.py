@@ -31,11 +31,11 @@ _STREAM = 0x5CEE
 """Third word of the seed of every training picture; `draw(seed)` has but two."""
 
 DATA = (
-    "Pictures drawn by camwidget.zoo.scenes: one to five things of four shapes, four colours and three textures "
+    "Pictures drawn by camwidget.zoo.scenes: one to five things of four shapes, four colors and three textures "
     "on plain or cluttered grounds. Only the classes present were used for training, never the places of the things."
 )
 FAULTS = [
-    "It knows drawn things only; on photographs its answers mean little.",
+    "It was trained on drawn objects only; its predictions for photographs mean little.",
     "It has no class for none of them: any other picture still gets one of their names.",
     "In a picture of several things the scores share out among the classes present, so each is well below one.",
 ]

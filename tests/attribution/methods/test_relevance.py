@@ -1,4 +1,4 @@
-"""The relevance family against conservation, against zennit by itself, and against slow transcriptions."""
+"""Relevance methods, compared with conservation laws, with zennit, and with slow transcriptions of the equations."""
 
 from __future__ import annotations
 
@@ -280,7 +280,7 @@ def test_how_a_relu_is_written_does_not_matter(kind: str, method: str) -> None:
     )
 
 
-# -- targets, batches, randomisation ------------------------------------------------------------
+# -- targets, batches, randomization ------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import torch
 
-from ..._validation import real
+from ..._validation import check_number
 from ...errors import CamwidgetError, MethodError, TargetError
 from ...models.scores import are_close
 from ...models.vision_model import VisionModel
@@ -352,7 +352,7 @@ def lrp(
         (192, 192)
     """
     if gamma is not None:
-        gamma = real("gamma", gamma, 0, error=MethodError)
+        gamma = check_number("gamma", gamma, 0, error=MethodError)
     plain = LRP if gamma is None else with_gamma(LRP, gamma)
     linear = with_gamma(LRP, _GAMMA if gamma is None else gamma)
     forward = _checked_pass(trace, _rules(trace.model, plain, rule, linear), None)

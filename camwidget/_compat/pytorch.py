@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import functools
-import types
 import warnings
 from collections.abc import Callable, Mapping
+from types import FunctionType
 from typing import Any, TypeVar
 
 import torch
@@ -37,12 +37,12 @@ __all__ = [
     "USUAL_ATTRIBUTES",
     "TorchDispatchMode",
     "argument_names",
+    "body_of",
     "buffers_of",
     "copy_metadata",
     "graph_changes",
     "has_amx_tiles",
     "is_rectifier",
-    "open_multi_head_attention",
     "operation_name",
     "overload_name",
     "parameters_of",
@@ -163,18 +163,21 @@ def operation_name(packet: Any) -> str:
 
 
 @functools.cache
-def open_multi_head_attention() -> Callable[..., Any]:
-    """Return ``multi_head_attention_forward`` whose inner operations a ``TorchFunctionMode`` sees.
+def body_of(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a composite function of ``torch.nn.functional`` that is not given to modes as one operation.
 
-    PyTorch's own hands itself to the mode, and runs without it afterwards.
+    A ``TorchFunctionMode`` sees the operations that the returned function consists of instead. Functions that are not
+    written in Python are returned unchanged.
     """
-    function: Any = nnF.multi_head_attention_forward
-    if "has_torch_function" not in function.__code__.co_names:
-        raise CompatibilityError.of(_LIBRARY, "multi_head_attention_forward")
-    namespace = {**function.__globals__, "has_torch_function": lambda tensors: False}
-    copy = types.FunctionType(function.__code__, namespace, function.__name__)
-    copy.__defaults__, copy.__kwdefaults__ = function.__defaults__, function.__kwdefaults__
-    return copy
+    code = getattr(function, "__code__", None)
+    if not isinstance(function, FunctionType) or code is None:
+        return function
+    if "has_torch_function" not in code.co_names:
+        raise CompatibilityError.of(_LIBRARY, f"has_torch_function in {function.__name__}")
+    names = {**function.__globals__, "has_torch_function": lambda tensors: False}
+    body = FunctionType(code, names, function.__name__, function.__defaults__, function.__closure__)
+    body.__kwdefaults__ = function.__kwdefaults__
+    return body
 
 
 # -- nodes of autograd's graph ---------------------------------------------------------------
@@ -304,6 +307,26 @@ def _declares_operations() -> bool:
     )
 
 
+def _opens_attention() -> bool:
+    seen: list[str] = []
+
+    class Seen(TorchFunctionMode):
+        def __torch_function__(
+            self, func: Any, types: Any, args: Any = (), kwargs: Any = None
+        ) -> Any:
+            seen.append(getattr(func, "__name__", ""))
+            return func(*args, **(kwargs or {}))
+
+    tokens, weight = torch.ones(1, 1, 2), torch.ones(6, 2)
+    with Seen():
+        body_of(nnF.multi_head_attention_forward)(
+            *(tokens, tokens, tokens, 2, 1, weight, None, None, None, False, 0.0),
+            *(torch.ones(2, 2), None, False),
+            need_weights=False,
+        )
+    return "scaled_dot_product_attention" in seen and "multi_head_attention_forward" not in seen
+
+
 def _dispatches() -> bool:
     class Seen(TorchDispatchMode):
         """Notes which operations run."""
@@ -323,28 +346,6 @@ def _dispatches() -> bool:
     return "aten::exp" in seen.names
 
 
-def _opens_attention() -> bool:
-    class Seen(TorchFunctionMode):
-        """Notes which functions run."""
-
-        def __init__(self) -> None:
-            super().__init__()
-            self.names: list[str] = []
-
-        def __torch_function__(
-            self, func: Any, types: Any, args: Any = (), kwargs: Any = None
-        ) -> Any:
-            self.names.append(getattr(func, "__name__", ""))
-            return func(*args, **(kwargs or {}))
-
-    x, w, b = torch.zeros(2, 1, 2), torch.zeros(6, 2), torch.zeros(6)
-    with Seen() as seen:
-        open_multi_head_attention()(
-            x, x, x, 2, 1, w, b, None, None, False, 0.0, w[:2], b[:2], need_weights=False
-        )
-    return "scaled_dot_product_attention" in seen.names
-
-
 def _names_checkpoint() -> bool:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -360,7 +361,7 @@ CHECKS: Mapping[str, Callable[[], bool]] = {
     "what torch.compile makes": _holds_compiled,
     "how operations are declared": _declares_operations,
     "TorchDispatchMode": _dispatches,
-    "multi_head_attention_forward": _opens_attention,
+    "has_torch_function in multi_head_attention_forward": _opens_attention,
     "_saved_ attributes": _keeps_saved,
     "the node of a checkpoint": _names_checkpoint,
     "node of GELU": lambda: _is_activation("GELU", nnF.gelu),

@@ -28,6 +28,7 @@ __all__ = [
     "FunctionTarget",
     "LogProbability",
     "PerPictureTarget",
+    "ProbabilityTarget",
     "Target",
     "TargetLike",
     "predicted_target",
@@ -321,6 +322,26 @@ class LogProbability:
         index = _inner(self.of).index
         assert index is not None
         return log_probabilities_of(logits, self.scores)[:, index]
+
+
+class ProbabilityTarget:
+    """Target: the probability of a class, for methods that rerun the model.
+
+    Args:
+        model: the model.
+        of: the class.
+    """
+
+    index = None
+
+    def __init__(self, model: VisionModel, of: ClassTarget) -> None:
+        self._model = model
+        self._of = of
+        self.label = f"p({of.label})"
+
+    def score(self, logits: torch.Tensor) -> torch.Tensor:
+        """Return the class's probability in each picture, shape (N,)."""
+        return self._model.probabilities(logits)[:, self._of.index]
 
 
 def uses_module_output(target: object) -> bool:

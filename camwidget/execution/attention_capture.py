@@ -16,7 +16,7 @@ import torch
 from torch.nn import functional as nnF
 from torch.overrides import TorchFunctionMode
 
-from .._compat.pytorch import open_multi_head_attention
+from .._compat.pytorch import body_of
 
 __all__ = [
     "AttentionCapture",
@@ -98,7 +98,7 @@ class AttentionCapture(TorchFunctionMode):
             return self._fused(func, args, kwargs)
         if func is nnF.multi_head_attention_forward:
             with self:  # its own operations are seen too
-                return open_multi_head_attention()(*args, **kwargs)
+                return body_of(func)(*args, **kwargs)
         if name in _PRODUCTS and self._pending:
             args = self._product(args)
         result = func(*args, **kwargs)

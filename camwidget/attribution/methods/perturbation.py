@@ -10,9 +10,8 @@ from torch.nn import functional as nnF
 
 from ..._validation import check_integer, check_number
 from ...errors import MethodError
-from ...models.vision_model import VisionModel
 from ..batched_inference import rerun_from_input, rerun_scores
-from ..targets import ClassTarget, Target
+from ..targets import ClassTarget, ProbabilityTarget, Target
 from ..trace import Trace
 from .registry import Step, method
 
@@ -212,7 +211,7 @@ def rise(
     weighted_sum, added = inputs.new_zeros(size), 0
     series = rerun_from_input(trace, picture, masks, make)
     key = ("rise", picture, masks, cells, keep, seed)
-    measured = _Probability(trace.model, target) if isinstance(target, ClassTarget) else target
+    measured = ProbabilityTarget(trace.model, target) if isinstance(target, ClassTarget) else target
     for scores in rerun_scores(trace, measured, key, masks, series):
         for start in range(added, len(scores), 64):
             stop = min(start + 64, len(scores))
@@ -220,18 +219,3 @@ def rise(
             weighted_sum += torch.einsum("nhw,n->hw", visible, scores[start:stop].to(visible))
         added = len(scores)
         yield Step(added, masks, weighted_sum / (keep * added))
-
-
-class _Probability:
-    """Target: the probability of a class."""
-
-    index = None
-
-    def __init__(self, model: VisionModel, class_target: ClassTarget) -> None:
-        self._model = model
-        self._class = class_target
-        self.label = f"p({class_target.label})"
-
-    def score(self, logits: torch.Tensor) -> torch.Tensor:
-        """Return the class's probability in each picture, shape (N,)."""
-        return self._model.probabilities(logits)[:, self._class.index]

@@ -4,15 +4,28 @@ from __future__ import annotations
 
 import logging
 import weakref
+from dataclasses import dataclass
 
 import torch
 
+from ..._validation import check_number
 from ...errors import CamwidgetError, MethodError, TargetError
 from ...models.scores import are_close
 from ...models.vision_model import VisionModel
 from ...runtime import fork_safety
 from ...runtime.error_reports import first_line, log_error
-from ..relevance import EXCITATION, LRP, ZPLUS, RelevancePass, Rules, UnsupportedOperation
+from ..relevance import (
+    ATTENTION_RULES,
+    EXCITATION,
+    LRP,
+    ZPLUS,
+    RelevancePass,
+    Rules,
+    UnsupportedOperation,
+    with_attention,
+    with_gamma,
+    with_positive,
+)
 from ..targets import Target, score_of
 from ..trace import Trace
 from .registry import method
@@ -20,51 +33,79 @@ from .registry import method
 __all__ = ["contrastive_excitation", "excitation_backprop", "lrp", "relevance_cam"]
 
 _GROUP = "Relevance"
-_NEEDS = (
+_NEEDS_RELU = (
     "a network of convolutions, linear layers, ReLUs, batch normalization, pooling and additions"
 )
+_NEEDS = f"{_NEEDS_RELU}; or a transformer"
+#: γ in networks with attention, normalization or smooth activation functions.
+_GAMMA = 0.25
 _REMEDY = "Use 'gradcam' or 'layercam', which need only gradients."
 
 
 # -- applicability -------------------------------------------------------------------------------
 
-#: By model: the reason why relevance cannot be propagated, or the layers at which it can be read. Both depend on the
-#: network's operations only, which training does not change.
-_applicability: weakref.WeakKeyDictionary[VisionModel, str | frozenset[str]] = (
-    weakref.WeakKeyDictionary()
-)
+
+@dataclass(frozen=True)
+class _Reach:
+    """How far relevance goes in a network. It depends on the network's operations only, which training keeps.
+
+    Attributes:
+        layers: names of the layers at which relevance can be read.
+        failure: why relevance cannot be propagated with any rules; None if it can.
+        transformer: why relevance cannot be propagated with rules for networks of ReLUs; None if it can.
+    """
+
+    layers: frozenset[str] = frozenset()
+    failure: str | None = None
+    transformer: str | None = None
+
+
+_reaches: weakref.WeakKeyDictionary[VisionModel, _Reach] = weakref.WeakKeyDictionary()
 _lock = fork_safety.lock()
 
 
-def _reason(model: VisionModel, layer: str | None) -> str | None:
-    """Return why relevance does not reach a layer, or the input if None; None if it does."""
+def _reach(model: VisionModel) -> _Reach:
+    """Return how far relevance goes in a model's network; found out once for each model."""
     with _lock:
-        result = _applicability.get(model)
+        result = _reaches.get(model)
     if result is None:
         # Not under the lock: this waits for the model's lock, whose holder may be waiting for this one.
-        result = _readable_layers_or_reason(model)
+        result = _find_reach(model)
         with _lock:
-            result = _applicability.setdefault(model, result)
-    if isinstance(result, str):
-        return result
-    if layer is not None and model.layer(layer).name not in result:
+            result = _reaches.setdefault(model, result)
+    return result
+
+
+def _reason(model: VisionModel, layer: str | None, *, needs_relu: bool = False) -> str | None:
+    """Return why relevance does not reach a layer, or the input if None; None if it does."""
+    reach = _reach(model)
+    reason = (reach.transformer if needs_relu else None) or reach.failure
+    if reason is not None:
+        return reason
+    if layer is not None and model.layer(layer).name not in reach.layers:
         return f"no relevance goes through layer {layer!r}. Choose another layer, or 'gradcam'."
     return None
 
 
-def _readable_layers_or_reason(model: VisionModel) -> str | frozenset[str]:
-    """Run a relevance pass on noise; return the layers it can read, or the reason why it fails."""
+def _find_reach(model: VisionModel) -> _Reach:
+    """Run a relevance pass on noise."""
     side = 64 if model.preprocess.geometry is None else 256
     bands = 3 if model.preprocess.channels == 1 else model.preprocess.channels
     noise = torch.rand((side, side, bands), generator=torch.Generator().manual_seed(0))
     pixels = _reduced_picture(model, model.pixels(noise.mul(255).to(torch.uint8).numpy()))
     try:
         with torch.no_grad():
-            forward = _relevance_pass(model, pixels, LRP, None)
+            forward = _relevance_pass(model, pixels, with_attention(LRP, "cp"), None)
             _check_logits(forward.logits, model.logits(pixels), model)
     except MethodError as error:
-        return str(error).removeprefix("Relevance cannot be computed: ")
-    return forward.readable_layers
+        return _Reach(failure=str(error).removeprefix("Relevance cannot be computed: "))
+    first = forward.first_transformer_operation
+    return _Reach(
+        forward.readable_layers,
+        transformer=None
+        if first is None
+        else f"{model.name} cannot be followed: {first}. {_REMEDY}",
+    )
 
 
 def _reduced_picture(model: VisionModel, pixels: torch.Tensor) -> torch.Tensor:
@@ -84,6 +125,10 @@ def _reduced_picture(model: VisionModel, pixels: torch.Tensor) -> torch.Tensor:
 
 def _reason_at_input(model: VisionModel, layer: str) -> str | None:
     return _reason(model, None)
+
+
+def _reason_with_relu(model: VisionModel, layer: str) -> str | None:
+    return _reason(model, layer, needs_relu=True)
 
 
 # -- shared steps --------------------------------------------------------------------------------
@@ -138,6 +183,28 @@ def _check_logits(found: torch.Tensor, expected: torch.Tensor, model: VisionMode
     raise MethodError(
         f"Relevance cannot be computed: a copy of {model.name} without hooks has other outputs. {_REMEDY}"
     )
+
+
+def _rules(model: VisionModel, plain: Rules, attention: str, linear: Rules) -> Rules:
+    """Return the rules of a pass: those for networks of ReLUs, or those for all others.
+
+    Args:
+        model: the model.
+        plain: rules for networks of ReLUs.
+        attention: name of the rules for attention.
+        linear: rules for networks with attention, normalization, gates or smooth activation functions.
+
+    Raises:
+        MethodError: if there are no rules for attention of that name.
+    """
+    if attention not in ATTENTION_RULES:
+        raise MethodError(
+            f"rule is one of {', '.join(map(repr, ATTENTION_RULES))}, not {attention!r}."
+        )
+    reach = _reach(model)
+    if reach.transformer is None and reach.failure is None:
+        return plain
+    return with_attention(linear, attention)
 
 
 def _checked_pass(
@@ -235,15 +302,30 @@ def _prior(target: Target, logits: torch.Tensor) -> torch.Tensor:
     own_passes=True,
     tone_mapped=True,
 )
-def lrp(trace: Trace, target: Target, layer: str) -> torch.Tensor:
+def lrp(
+    trace: Trace,
+    target: Target,
+    layer: str,
+    *,
+    rule: str = "attn",
+    gamma: float | None = None,
+) -> torch.Tensor:
     """Layer-wise relevance propagation, eqs. 1 to 3 of Bach et al. 2015: ``Σ_pixels R = … = Σ_j R_j = score``.
 
-    The rules are a composite, as section 10.3 of Montavon et al. 2019 (doi:10.1007/978-3-030-28954-6_10) and
-    Kohlbrenner et al. 2020 (arXiv:1910.09840) advise: LRP-ε in linear layers (Bach, eq. 58, ε = 1e-20), α1β0, that is
-    z+, in convolutions (eq. 60), and flat at the picture (Lapuschkin et al. 2019). It is zennit's EpsilonPlusFlat.
-    BatchNorm is merged into the linear operation before it; a BatchNorm without one passes relevance through
-    elementwise, as activations do. Additions and averages distribute by contribution. Biases absorb relevance, so that
-    the sum equals the score only in a network without biases.
+    In networks of ReLUs, the rules are a composite, as section 10.3 of Montavon et al. 2019
+    (doi:10.1007/978-3-030-28954-6_10) and Kohlbrenner et al. 2020 (arXiv:1910.09840) advise: LRP-ε in linear layers
+    (Bach, eq. 58, ε = 1e-20), α1β0, that is z+, in convolutions (eq. 60), and flat at the picture (Lapuschkin et al.
+    2019). It is zennit's EpsilonPlusFlat. BatchNorm is merged into the linear operation before it; a BatchNorm without
+    one passes relevance through elementwise, as activations do. Additions and averages distribute by contribution.
+
+    In networks with attention, normalization of activations, gates or smooth activation functions, the rules are those
+    of Achtibat et al. 2024 (arXiv:2402.05602, "attn") or of Ali et al. 2022 (arXiv:2202.07304, "cp"): LRP-γ in linear
+    layers and convolutions, a normalization's scale is a constant, and GELU, SiLU and their like pass relevance
+    through. In an attention, "attn" gives half of the relevance to the values and half, through softmax, to queries and
+    keys; "cp" gives all of it to the values.
+
+    Biases, positional embeddings and class tokens absorb relevance, so that the sum equals the score only in a network
+    without them; with "attn", softmax keeps the sum approximately only.
 
     Propagation starts from ``∂score/∂logits · logits``: the logit for a class, and the two terms of z_a − z_b for a
     contrast.
@@ -252,12 +334,15 @@ def lrp(trace: Trace, target: Target, layer: str) -> torch.Tensor:
         trace: recorded forward pass of N pictures.
         target: target whose score is distributed.
         layer: unused: the map is at the input.
+        rule: "attn" or "cp", the rules for attention; of no effect in networks without it.
+        gamma: γ ≥ 0 of LRP-γ in linear layers and convolutions but for the first; 0 is LRP-ε. None is the composite
+            above in networks of ReLUs, and 0 in others.
 
     Returns:
         Maps (N, H, W), signed, summed over the channels.
 
     Raises:
-        MethodError: if the model has an operation without a rule.
+        MethodError: if the model has an operation without a rule, or a setting is out of range.
         TargetError: if the target is not differentiable in the logits.
 
     Example:
@@ -266,7 +351,11 @@ def lrp(trace: Trace, target: Target, layer: str) -> torch.Tensor:
         >>> cw.explain(cw.load(), image, method="lrp").raw.shape
         (192, 192)
     """
-    forward = _checked_pass(trace, LRP, None)
+    if gamma is not None:
+        gamma = check_number("gamma", gamma, 0, error=MethodError)
+    plain = LRP if gamma is None else with_gamma(LRP, gamma)
+    linear = with_gamma(LRP, _GAMMA if gamma is None else gamma)
+    forward = _checked_pass(trace, _rules(trace.model, plain, rule, linear), None)
     start = _score_gradient(target, forward.logits) * forward.logits
     return _relevance_at(trace.model, forward, start).sum(1)
 
@@ -282,7 +371,7 @@ def lrp(trace: Trace, target: Target, layer: str) -> torch.Tensor:
     needs_gradients=False,
     own_passes=True,
 )
-def relevance_cam(trace: Trace, target: Target, layer: str) -> torch.Tensor:
+def relevance_cam(trace: Trace, target: Target, layer: str, *, rule: str = "attn") -> torch.Tensor:
     """Relevance-CAM of Lee et al. 2021: ``L = Σ_k α_k A_k`` with ``α_k = Σ_xy R_k(x, y)``.
 
     ``R_k`` is the relevance of channel k at the layer. Propagation starts contrastively, with ``R_t = z_t`` at the
@@ -291,19 +380,21 @@ def relevance_cam(trace: Trace, target: Target, layer: str) -> torch.Tensor:
     1/(N − 1), and additions distribute by signed contribution. z+ ignores the sign of z_t, so that a class with a
     negative logit would get the map of its opposite; the magnitude of z_t is used (the authors' code starts from 1),
     which keeps the paper's scale and gives the right sign. For a score of several logits, each starts with its
-    derivative. The map is signed: the paper does not rectify.
+    derivative. The map is signed: the paper does not rectify. In networks with attention, the rules of ``lrp`` are used
+    with z+ in linear layers and convolutions.
 
     Args:
         trace: recorded forward pass of N pictures.
         target: target whose score is distributed.
         layer: layer whose feature maps are weighted.
+        rule: "attn" or "cp", the rules for attention, as in ``lrp``.
 
     Returns:
         Maps (N, h, w) at the layer's resolution.
 
     Raises:
         LayerError: if no relevance goes through the layer.
-        MethodError: if the model has an operation without a rule.
+        MethodError: if the model has an operation without a rule, or a setting is out of range.
         TargetError: if the target is not differentiable in the logits.
 
     Example:
@@ -312,7 +403,8 @@ def relevance_cam(trace: Trace, target: Target, layer: str) -> torch.Tensor:
         >>> cw.explain(cw.load(), image, method="relevancecam").raw.shape
         (12, 12)
     """
-    forward = _checked_pass(trace, ZPLUS, layer)
+    rules = _rules(trace.model, ZPLUS, rule, with_positive(ZPLUS))
+    forward = _checked_pass(trace, rules, layer)
     start = _score_gradient(target, forward.logits) * forward.logits.abs()
     others = (start.sum(1, keepdim=True) - start) / start.shape[1]
     weights = _relevance_maps(trace, forward, start - others, layer).sum((2, 3))
@@ -325,9 +417,9 @@ def relevance_cam(trace: Trace, target: Target, layer: str) -> torch.Tensor:
     label="Excitation backprop",
     citation="Zhang et al. 2016, ECCV, arXiv:1608.00507",
     summary="The probability that each position excites the class's unit, passed down layer by layer.",
-    needs=_NEEDS,
+    needs=_NEEDS_RELU,
     group=_GROUP,
-    reason=_reason,
+    reason=_reason_with_relu,
     needs_gradients=False,
     own_passes=True,
 )
@@ -368,9 +460,9 @@ def excitation_backprop(trace: Trace, target: Target, layer: str) -> torch.Tenso
     label="c-MWP",
     citation="Zhang et al. 2016, ECCV, arXiv:1608.00507",
     summary="Excitation backprop of the class minus that of its opposite, so that what all classes share cancels.",
-    needs=_NEEDS,
+    needs=_NEEDS_RELU,
     group=_GROUP,
-    reason=_reason,
+    reason=_reason_with_relu,
     needs_gradients=False,
     own_passes=True,
 )

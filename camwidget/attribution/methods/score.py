@@ -1,4 +1,4 @@
-"""Gradient-free CAM methods that rerun the model: Score-CAM and Ablation-CAM."""
+"""Gradient-free CAM methods that rerun the model: Score-CAM, Ablation-CAM and Recipro-CAM."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from torch.nn import functional as nnF
 
 from ...errors import MethodError
 from ..batched_inference import rerun_from_input, rerun_from_layer, rerun_scores
-from ..targets import Target
+from ..targets import ClassTarget, ProbabilityTarget, Target
 from ..trace import Trace
 from .registry import Step, method
 
-__all__ = ["ablationcam", "scorecam"]
+__all__ = ["ablationcam", "reciprocam", "scorecam"]
 
 _GROUP = "Scores"
 
@@ -161,4 +161,109 @@ def _channel_dimension(trace: Trace, layer: str, output: torch.Tensor) -> int:
     raise MethodError(
         f"Ablation-CAM does not know which dimension of {layer!r} has the channels, since reshape= makes its map. "
         "Use 'scorecam'."
+    )
+
+
+#: The Gaussian mask of Recipro-CAM around a position.
+_GAUSSIAN = ((1 / 16, 1 / 8, 1 / 16), (1 / 8, 1 / 4, 1 / 8), (1 / 16, 1 / 8, 1 / 16))
+
+
+@method(
+    "recipro-cam",
+    label="Recipro-CAM",
+    citation="Byun and Lee 2022, arXiv:2209.14074; for transformers 2023, arXiv:2310.02588",
+    summary="How probable the class is when only the layer's cells around one position are left, for each position.",
+    needs="a pass from the layer on for every cell of its map",
+    group=_GROUP,
+    needs_gradients=False,
+    slow=True,
+    scale="range",
+)
+def reciprocam(
+    trace: Trace, target: Target, layer: str, picture: int, *, gaussian: bool = True
+) -> Iterator[Step]:
+    """Recipro-CAM of Byun and Lee 2022, section 3, and ViT-ReciproCAM of 2023.
+
+    ``L(u, v) = f(A ∘ S_uv)`` with A the layer's output, S_uv a mask of positions, and f the probability of the class
+    computed from the layer on (as in the authors' code, which applies softmax), or the score of any other target. S_uv
+    is a 3×3 Gaussian around (u, v) with sum 1, cut off at the edges of the map, or 1 at (u, v) alone. Tokens that are
+    not part of the map, such as the class token, stay as they are. The paper scales the map from its minimum to its
+    maximum, as saliency is.
+
+    The part of the network before the layer runs once for a batch of masks. Positions without a result yet have the
+    least value so far.
+
+    Args:
+        trace: recorded forward pass of the pictures.
+        target: target whose probability or score is explained.
+        layer: layer whose output is masked.
+        picture: index of the picture in the trace.
+        gaussian: whether a mask is Gaussian; otherwise it is a single position.
+
+    Yields:
+        Steps with the picture's map (h, w) so far.
+
+    Raises:
+        MethodError: if a custom ``reshape`` does more than to rearrange the layer's output.
+
+    Example:
+        >>> import camwidget as cw
+        >>> image = cw.zoo.samples("zoo/textures")[0].image
+        >>> cw.explain(cw.load(), image, method="recipro-cam").raw.shape
+        (12, 12)
+    """
+    output = trace.output(layer)[picture : picture + 1]
+    places = _places_of_cells(trace, layer, output, picture)
+    height, width = places.shape[-2:]
+    cells = height * width
+    places = places.flatten(1)
+    kernel = torch.tensor(
+        _GAUSSIAN if gaussian else ((0.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 0.0))
+    )
+
+    def factors(start: int, stop: int) -> torch.Tensor:
+        """Return each mask's factor of each cell, (masks, cells)."""
+        at_positions = torch.zeros(stop - start, cells)
+        at_positions[range(stop - start), range(start, stop)] = 1
+        at_positions = at_positions.reshape(-1, 1, height, width)
+        return nnF.conv2d(at_positions, kernel[None, None], padding=1).flatten(1).to(output)
+
+    def masked(start: int, stop: int) -> torch.Tensor:
+        # The first output of the series is unchanged.
+        rows = output.reshape(1, -1).repeat(stop - start, 1)
+        first = max(start, 1)
+        at_cells = factors(first - 1, stop - 1)[:, None].expand(-1, len(places), -1)
+        rows[first - start :, places.flatten()] *= at_cells.flatten(1)
+        return rows.reshape(stop - start, *output.shape[1:])
+
+    total = cells + 1
+    measured = ProbabilityTarget(trace.model, target) if isinstance(target, ClassTarget) else target
+    series = rerun_from_layer(trace, layer, picture, total, masked)
+    key = ("recipro-cam", layer, picture, gaussian)
+    for scores in rerun_scores(trace, measured, key, total, series):
+        done = len(scores)
+        found = scores[1:]
+        if len(found):
+            rest = found.min().expand(cells - len(found))
+            yield Step(done, total, torch.cat([found, rest]).reshape(height, width))
+
+
+def _places_of_cells(trace: Trace, layer: str, output: torch.Tensor, picture: int) -> torch.Tensor:
+    """Return where each value of a layer's map (K, h, w) is in the layer's output: indices (K, h, w).
+
+    Raises:
+        MethodError: if the map is not a rearrangement of the output.
+    """
+    activation = trace.activation(layer)[picture]
+    numbers = torch.arange(output.numel(), dtype=torch.float64, device=output.device)
+    maps = trace.model.maps(numbers.reshape(output.shape), trace.pixels.shape[-2:])
+    if maps is not None and maps.shape[1:] == activation.shape:
+        places = maps[0].round().long()
+        if bool((places == maps[0]).all()) and torch.equal(
+            output.flatten()[places.clamp(0, output.numel() - 1)].to(activation), activation
+        ):
+            return places
+    raise MethodError(
+        f"Recipro-CAM does not know where the cells of {layer!r} are in its output, since reshape= does more than to "
+        "rearrange it. Use 'scorecam'."
     )

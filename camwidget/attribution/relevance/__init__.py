@@ -3,7 +3,28 @@
 The methods that use it are in ``attribution.methods.relevance``.
 """
 
-from .propagation import RelevancePass, UnsupportedOperation
-from .rules import EXCITATION, LRP, ZPLUS, Rules
+from .propagation import RelevancePass
+from .rules import (
+    ATTENTION_RULES,
+    EXCITATION,
+    LRP,
+    ZPLUS,
+    Rules,
+    with_attention,
+    with_gamma,
+    with_positive,
+)
+from .tracked_tensor import UnsupportedOperation
 
-__all__ = ["EXCITATION", "LRP", "ZPLUS", "RelevancePass", "Rules", "UnsupportedOperation"]
+__all__ = [
+    "ATTENTION_RULES",
+    "EXCITATION",
+    "LRP",
+    "ZPLUS",
+    "RelevancePass",
+    "Rules",
+    "UnsupportedOperation",
+    "with_attention",
+    "with_gamma",
+    "with_positive",
+]

@@ -12,16 +12,20 @@ from typing import Any
 
 __all__ = [
     "ACTIVATIONS",
+    "ADDITIONS",
     "AFFINE",
     "AVERAGES",
     "CONSTANTS",
+    "GATES",
     "HEAD_DESCRIPTIONS",
     "LINEAR",
+    "MATRIX_PRODUCTS",
     "MAXIMA",
     "METADATA",
     "MOVES",
+    "NORMALIZATIONS",
 ]
-__all__ += ["IDENTITIES", "SUMS", "function_name", "is_in_place"]
+__all__ += ["IDENTITIES", "PRODUCTS", "SMOOTH_ACTIVATIONS", "SUMS", "function_name", "is_in_place"]
 
 
 def _names(text: str) -> frozenset[str]:
@@ -73,7 +77,7 @@ MOVES = _names(
     "flatten view reshape view_as reshape_as permute transpose swapaxes movedim unsqueeze squeeze unflatten "
     "contiguous clone cat concat concatenate stack chunk split split_with_sizes tensor_split unbind narrow select "
     "index_select __getitem__ pad expand expand_as to float double type_as pixel_shuffle pixel_unshuffle "
-    "channel_shuffle flip roll"
+    "channel_shuffle flip roll T.__get__ mT.__get__"
 )
 
 #: The maximum takes all relevance, as it takes the gradient; but the output no longer counts as the picture.
@@ -90,11 +94,40 @@ AVERAGES = _names(
 #: Sums of two activations.
 SUMS = _names("add add_ __add__ __radd__ __iadd__")
 
+#: Elementwise products.
+PRODUCTS = _names("mul mul_ __mul__ __rmul__ __imul__ multiply")
+
+#: Elementwise sums and differences.
+ADDITIONS = SUMS | _names("sub sub_ __sub__ __isub__ __rsub__ rsub subtract")
+
 #: Arithmetic with a constant, elementwise.
-AFFINE = SUMS | _names(
-    "mul mul_ __mul__ __rmul__ __imul__ multiply div div_ __truediv__ __itruediv__ divide true_divide "
-    "sub sub_ __sub__ __isub__ __rsub__ rsub subtract neg neg_ __neg__"
+AFFINE = (
+    ADDITIONS
+    | PRODUCTS
+    | _names("div div_ __truediv__ __itruediv__ divide true_divide neg neg_ __neg__")
 )
+
+#: Divide activations by a statistic of themselves.
+NORMALIZATIONS = _names("layer_norm rms_norm group_norm")
+
+#: Smooth elementwise functions that map zero to zero.
+SMOOTH_ACTIVATIONS = _names(
+    "gelu silu silu_ hardswish hardswish_ mish mish_ elu elu_ celu celu_ selu selu_ tanh tanh_"
+)
+
+#: Elementwise functions whose output multiplies an activation.
+GATES = _names("sigmoid sigmoid_ hardsigmoid hardsigmoid_ erf erf_")
+
+#: Products that sum over a dimension.
+MATRIX_PRODUCTS = _names("matmul __matmul__ __rmatmul__ bmm einsum")
+
+
+#: By function, the position of its argument ``inplace``.
+_INPLACE_ARGUMENT = {
+    **dict.fromkeys(_names("relu relu6 silu hardswish hardsigmoid mish selu"), 1),
+    **dict.fromkeys(_names("leaky_relu elu celu"), 2),
+    "hardtanh": 3,
+}
 
 
 @functools.cache
@@ -111,11 +144,11 @@ def function_name(function: Callable[..., Any]) -> str:
 
 def is_in_place(name: str, args: tuple[Any, ...], kwargs: Any) -> bool:
     """Return whether an operation writes into its first argument."""
-    if name in IDENTITIES:
+    if name in IDENTITIES or name.endswith("__get__"):
         return False
     if name.startswith("__"):
         return name.startswith("__i") and name != "__invert__"
     if name.endswith("_") or kwargs.get("inplace"):
         return True
-    place = {"relu": 1, "relu6": 1, "leaky_relu": 2, "hardtanh": 3}.get(name)
+    place = _INPLACE_ARGUMENT.get(name)
     return place is not None and len(args) > place and bool(args[place])

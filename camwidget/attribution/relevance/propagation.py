@@ -6,8 +6,7 @@ written as a module, a function, a method or in place. Nothing is patched.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -16,43 +15,13 @@ from torch.overrides import TorchFunctionMode
 
 from ...errors import LayerError
 from . import operation_names
+from .operation import Operation, pass_through, propagate
 from .replica import replicate
-from .rules import Operation, Rules, pass_through, propagate
+from .rules import Rules
+from .tracked_tensor import Role, TrackedTensor, UnsupportedOperation, tensors_in
+from .transformer_operations import TransformerOperations
 
 __all__ = ["RelevancePass", "UnsupportedOperation"]
-
-
-class UnsupportedOperation(Exception):  # noqa: N818 - it becomes the reason of a MethodError
-    """The network has an operation without a relevance rule. The message names the operation and its module."""
-
-
-@dataclass(eq=False)
-class _TrackedTensor:
-    """A tensor that was computed from the picture.
-
-    Attributes:
-        tensor: the tensor.
-        sources: the tracked tensors that it was computed from.
-        operation: index of the operation that computed it, if that operation has a rule.
-        is_picture: whether it is still the picture, moved or normalized, so that only the rule ``first`` fits.
-        uses: number of operations that read it.
-        is_stale: whether an operation wrote into memory that it shares.
-    """
-
-    tensor: torch.Tensor
-    sources: tuple[_TrackedTensor, ...] = ()
-    operation: int | None = None
-    is_picture: bool = False
-    uses: int = 0
-    is_stale: bool = False
-
-    def __post_init__(self) -> None:
-        self._grad_fn_type = type(self.tensor.grad_fn)
-
-    @property
-    def has_replaced_gradient(self) -> bool:
-        """Whether an ``autograd.Function`` around the operation replaced the rule by a gradient."""
-        return type(self.tensor.grad_fn) is not self._grad_fn_type
 
 
 class RelevancePass:
@@ -99,9 +68,17 @@ class RelevancePass:
         self._output = self._mode.tracked(output)
         if self._output is None:
             raise UnsupportedOperation("its output is computed in a way that cannot be followed")
+        if self._output.refusal is not None:
+            raise self._output.refusal
         self.logits = self._output.tensor.detach()
         self._mode.merge_batch_norms()
         self._last_linear = self._mode.assign_final_rules(self._output)
+
+    @property
+    def first_transformer_operation(self) -> str | None:
+        """Why rules without ``attention`` refuse the network; None if they do not."""
+        first = self._mode.first_transformer_operation
+        return None if first is None else str(first)
 
     @property
     def readable_layers(self) -> frozenset[str]:
@@ -149,7 +126,7 @@ class RelevancePass:
     def _recorder(self, name: str) -> Any:
         def record(module: nn.Module, args: Any, output: Any) -> None:
             tracked = self._mode.tracked(output)
-            if tracked is not None:
+            if tracked is not None and tracked.role.receives_relevance:
                 self._nodes[name] = tracked.tensor
 
         return record
@@ -162,11 +139,16 @@ class _RuleMode(TorchFunctionMode):
         super().__init__()
         self._rules = rules
         self._negated = negated
-        self._tracked = {id(picture): _TrackedTensor(picture, is_picture=True)}
+        self._tracked = {id(picture): TrackedTensor(picture, is_picture=True)}
         #: By identity of a tensor that was written into, the tensor that holds its new values.
         self._replacements: dict[int, torch.Tensor] = {}
         self._operations: list[Operation] = []
-        self._merges: list[tuple[_TrackedTensor, torch.Tensor, torch.Tensor]] = []
+        self._transformer = (
+            None if rules.attention is None else TransformerOperations(self, rules.attention)
+        )
+        #: The first operation that only ``TransformerOperations`` has a rule for.
+        self.first_transformer_operation: UnsupportedOperation | None = None
+        self._merges: list[tuple[TrackedTensor, torch.Tensor, torch.Tensor]] = []
         self._module_stack: list[str] = []
 
     def track_module(self, module: nn.Module, name: str) -> None:
@@ -177,7 +159,7 @@ class _RuleMode(TorchFunctionMode):
     def _exit_module(self) -> None:
         self._module_stack.pop()
 
-    def tracked(self, value: Any) -> _TrackedTensor | None:
+    def tracked(self, value: Any) -> TrackedTensor | None:
         """Return the record of a tensor; None if the tensor was not computed from the picture.
 
         Raises:
@@ -190,12 +172,12 @@ class _RuleMode(TorchFunctionMode):
         tracked = self._tracked.get(id(value))
         if value.requires_grad and (tracked is None or tracked.has_replaced_gradient):
             if type(value.grad_fn).__name__ == "CheckpointFunctionBackward":
-                raise self._refusal(
+                raise self.refusal(
                     "checkpointing with use_reentrant=True (switch it off, or pass use_reentrant=False)"
                 )
-            raise self._refusal("a function with a gradient of its own")
+            raise self.refusal("a function with a gradient of its own")
         if tracked is not None and tracked.is_stale:
-            raise self._refusal("writing into a part of a tensor that is used afterwards")
+            raise self.refusal("writing into a part of a tensor that is used afterwards")
         return tracked
 
     def merge_batch_norms(self) -> None:
@@ -204,7 +186,7 @@ class _RuleMode(TorchFunctionMode):
             if tracked.uses == 1 and tracked.operation is not None:
                 self._operations[tracked.operation].merge(scale, shift)
 
-    def assign_final_rules(self, output: _TrackedTensor) -> frozenset[int]:
+    def assign_final_rules(self, output: TrackedTensor) -> frozenset[int]:
         """Set the rules ``last`` and ``after``, and return the indices of the last linear operations."""
         found: set[int] = set()
         seen: set[int] = set()
@@ -235,7 +217,7 @@ class _RuleMode(TorchFunctionMode):
         if name in operation_names.METADATA:
             return func(*args, **kwargs)
         sources = tuple(
-            k for k in (self.tracked(t) for t in _tensors((args, kwargs))) if k is not None
+            k for k in (self.tracked(t) for t in tensors_in((args, kwargs))) if k is not None
         )
         if not sources or name in operation_names.CONSTANTS:
             with torch.no_grad():
@@ -248,8 +230,8 @@ class _RuleMode(TorchFunctionMode):
         before = len(self._operations)
         # The module may run parts of itself under no_grad.
         with torch.enable_grad():
-            result = self._run(name, func, args, kwargs, sources)
-        self._track(result, sources, name, before)
+            result, role = self._run_with_role(name, func, args, kwargs, sources)
+        self._track(result, sources, name, before, role)
         if (
             operation_names.is_in_place(name, args, kwargs)
             and isinstance(target, torch.Tensor)
@@ -258,16 +240,41 @@ class _RuleMode(TorchFunctionMode):
             self._replace_written(target, result)
         return result
 
+    def _run_with_role(
+        self,
+        name: str,
+        func: Any,
+        args: tuple[Any, ...],
+        kwargs: Any,
+        sources: tuple[TrackedTensor, ...],
+    ) -> tuple[Any, Role]:
+        """Run an operation with its rule; return its result and the role of it."""
+        if self._transformer is not None and kwargs.get("out") is None:
+            first = self.first_transformer_operation
+            if first is None:
+                first = self.refusal(operation_names.HEAD_DESCRIPTIONS.get(name, name))
+            found = self._transformer.run(name, func, args, kwargs, sources)
+            if found is not None:
+                self.first_transformer_operation = first
+                return found
+            if (
+                name in operation_names.AFFINE
+                and len(sources) == 1
+                and self._transformer.adds_constant(name, args, kwargs, sources[0])
+            ):
+                return self._transformer.absorb(func, args, kwargs, sources[0]), Role.ACTIVATION
+        return self._run(name, func, args, kwargs, sources), Role.ACTIVATION
+
     def _run(
         self,
         name: str,
         func: Any,
         args: tuple[Any, ...],
         kwargs: Any,
-        sources: tuple[_TrackedTensor, ...],
+        sources: tuple[TrackedTensor, ...],
     ) -> Any:
         if kwargs.get("out") is not None:
-            raise self._refusal(f"{name} with out=…")
+            raise self.refusal(f"{name} with out=…")
         kwargs = {k: v for k, v in kwargs.items() if k != "out"}
         if name in operation_names.MOVES or name in operation_names.MAXIMA:
             return func(*args, **kwargs)
@@ -278,7 +285,7 @@ class _RuleMode(TorchFunctionMode):
         ):
             return x
         if name in operation_names.LINEAR and is_only_source:
-            return self._linear(name, func, x, rest, kwargs, sources[0])
+            return self.linear(name, func, x, rest, kwargs, sources[0])
         if name == "batch_norm" and is_only_source:
             return self._batch_norm(func, x, rest, kwargs, sources[0])
         if (
@@ -294,11 +301,11 @@ class _RuleMode(TorchFunctionMode):
         if name in operation_names.AFFINE and len(sources) == 1:
             return self._affine(name, func, x, rest, kwargs, sources[0])
         if len(sources) > 1:
-            raise self._refusal(f"{name.rstrip('_') or name} of two activations")
-        raise self._refusal(operation_names.HEAD_DESCRIPTIONS.get(name, name))
+            raise self.refusal(f"{name.rstrip('_') or name} of two activations")
+        raise self.refusal(operation_names.HEAD_DESCRIPTIONS.get(name, name))
 
-    def _linear(
-        self, name: str, func: Any, x: torch.Tensor, rest: Any, kwargs: Any, source: _TrackedTensor
+    def linear(
+        self, name: str, func: Any, x: torch.Tensor, rest: Any, kwargs: Any, source: TrackedTensor
     ) -> torch.Tensor:
         rest = list(rest)
         weight = rest.pop(0) if rest else kwargs.pop("weight")
@@ -313,20 +320,24 @@ class _RuleMode(TorchFunctionMode):
             else self._rules.convolution
         )
         operation = Operation(
-            lambda value, w, b: func(value, w, b, *rest, **kwargs), rule, weight, bias
+            lambda value, w, b: func(value, w, b, *rest, **kwargs),
+            rule,
+            weight,
+            bias,
+            is_dense=name == "linear",
         )
         # The weights of transposed convolutions have the output's channels in another dimension.
         operation.mergeable = not name.startswith("conv_transpose")
         return self._propagate(x, operation)
 
     def _batch_norm(
-        self, func: Any, x: torch.Tensor, rest: Any, kwargs: Any, source: _TrackedTensor
+        self, func: Any, x: torch.Tensor, rest: Any, kwargs: Any, source: TrackedTensor
     ) -> torch.Tensor:
         names = ("running_mean", "running_var", "weight", "bias", "training", "momentum", "eps")
         given = {**dict(zip(names, rest, strict=False)), **kwargs}
         mean, variance = given.get("running_mean"), given.get("running_var")
         if given.get("training", False) or mean is None or variance is None:
-            raise self._refusal("batch normalization by the batch's own statistics")
+            raise self.refusal("batch normalization by the batch's own statistics")
         scale = (variance + given.get("eps", 1e-5)).rsqrt()
         if given.get("weight") is not None:
             scale = scale * given["weight"]
@@ -347,7 +358,7 @@ class _RuleMode(TorchFunctionMode):
             shape = call(x, None, None).shape
         # A mean over the batch mixes the relevance of different pictures.
         if not shape or shape[0] != x.shape[0]:
-            raise self._refusal(f"{name} over the batch")
+            raise self.refusal(f"{name} over the batch")
         return self._propagate(x, Operation(call, self._rules.average))
 
     def _sum(self, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
@@ -362,11 +373,11 @@ class _RuleMode(TorchFunctionMode):
         return propagate(x, operation)
 
     def _affine(
-        self, name: str, func: Any, x: Any, rest: Any, kwargs: Any, source: _TrackedTensor
+        self, name: str, func: Any, x: Any, rest: Any, kwargs: Any, source: TrackedTensor
     ) -> torch.Tensor:
         """Run arithmetic with a constant: each element keeps all of its relevance."""
         if "div" in name and x is not source.tensor:
-            raise self._refusal("division by an activation")
+            raise self.refusal("division by an activation")
 
         def call(value: torch.Tensor) -> torch.Tensor:
             positional = [value if v is source.tensor else v for v in (x, *rest)]
@@ -376,13 +387,18 @@ class _RuleMode(TorchFunctionMode):
 
         result = pass_through(source.tensor, call)
         if result.shape != source.tensor.shape:
-            raise self._refusal(f"{name} with a constant of another shape")
+            raise self.refusal(f"{name} with a constant of another shape")
         return result
 
     # -- tracking ---------------------------------------------------------------------------------
 
     def _track(
-        self, result: Any, sources: tuple[_TrackedTensor, ...], name: str, before: int
+        self,
+        result: Any,
+        sources: tuple[TrackedTensor, ...],
+        name: str,
+        before: int,
+        role: Role,
     ) -> None:
         """Record the tensors of an operation's result; ``before`` is the number of operations before it."""
         keeps_picture = (
@@ -390,11 +406,17 @@ class _RuleMode(TorchFunctionMode):
         )
         is_picture = keeps_picture and all(source.is_picture for source in sources)
         operation = len(self._operations) - 1 if len(self._operations) > before else None
-        for tensor in _tensors(result):
+        refusal = None
+        if not role.receives_relevance:
+            same = [s.refusal for s in sources if s.role is role or role is Role.LOST]
+            refusal = next((r for r in same if r), None) or self.refusal(_described(name, role))
+        for tensor in tensors_in(result):
             # Integers are indices of maxima, through which relevance does not go.
             if id(tensor) in self._tracked or not tensor.is_floating_point():
                 continue
-            self._tracked[id(tensor)] = _TrackedTensor(tensor, sources, operation, is_picture)
+            self._tracked[id(tensor)] = TrackedTensor(
+                tensor, sources, operation, is_picture, role, refusal
+            )
 
     def _replace_written(self, target: torch.Tensor, result: torch.Tensor) -> None:
         """Record that an operation in place gave ``target`` the values of ``result``."""
@@ -417,21 +439,15 @@ class _RuleMode(TorchFunctionMode):
             return {k: self._current(v) for k, v in value.items()}
         return value
 
-    def _refusal(self, what: str) -> UnsupportedOperation:
+    def refusal(self, what: str) -> UnsupportedOperation:
         where = f" (in {self._module_stack[-1]})" if self._module_stack else ""
         return UnsupportedOperation(
             f"it uses {what}{where}, through which no relevance rule is defined here"
         )
 
 
-def _tensors(value: Any) -> Iterator[torch.Tensor]:
-    if isinstance(value, torch.Tensor):
-        yield value
-    elif isinstance(value, (list, tuple)):
-        for item in value:
-            yield from _tensors(item)
-    elif isinstance(value, dict):
-        yield from _tensors(list(value.values()))
+def _described(name: str, role: Role) -> str:
+    return f"{name} of two activations" if role is Role.SCORES else name
 
 
 def _keeps_zero(func: Any, x: torch.Tensor, rest: Any, kwargs: Any) -> bool:

@@ -1,32 +1,26 @@
-"""Relevance propagation rules for each kind of operation, computed by zennit."""
+"""Sets of relevance propagation rules, one rule for each kind of operation."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
-from torch import nn
+
+from .linear_rules import STABILIZER, Gamma, Positive
+from .operation import Rule, ZennitRule
 
 __all__ = [
+    "ATTENTION_RULES",
     "EXCITATION",
     "LRP",
     "STABILIZER",
     "ZPLUS",
-    "Operation",
     "Rules",
-    "pass_through",
-    "propagate",
+    "with_attention",
+    "with_gamma",
+    "with_positive",
 ]
-
-#: Keeps denominators from zero. It is small enough to absorb no relevance even where activations shrink with depth,
-#: and large enough that its inverse is a float32.
-STABILIZER = 1e-20
-
-#: (whether the input is negative somewhere, whether the output is negative where it has relevance) to a rule of zennit
-#: (a ``BasicHook``).
-Rule = Callable[[bool, bool], Any]
 
 
 @dataclass(frozen=True)
@@ -43,6 +37,8 @@ class Rules:
         average: rule of average pooling, sums and means over positions, and interpolation.
         last: rule of the last linear operations; as any other if None.
         after: rule of sums and averages after the last linear operations; as any other if None.
+        attention: "attn" or "cp" for networks with attention, normalization of activations, gates or smooth activation
+            functions (see ``transformer_operations``); None to refuse them.
     """
 
     first: Rule
@@ -52,93 +48,7 @@ class Rules:
     average: Rule
     last: Rule | None = None
     after: Rule | None = None
-
-
-class Operation(nn.Module):
-    """One executed operation as a module, which zennit's rules run again with modified weights.
-
-    Args:
-        call: (input, weight, bias) to the output.
-        rule: rule that propagates relevance.
-        weight: None for operations without weights.
-        bias: None for operations without bias.
-    """
-
-    weight: nn.Parameter | None
-    bias: nn.Parameter | None
-
-    def __init__(
-        self,
-        call: Callable[..., torch.Tensor],
-        rule: Rule,
-        weight: torch.Tensor | None = None,
-        bias: torch.Tensor | None = None,
-    ) -> None:
-        super().__init__()
-        self.call = call
-        self.rule = rule
-        self.mergeable = weight is not None
-        self.weight = _fixed(weight)
-        self.bias = _fixed(bias)
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Return the operation's output."""
-        return self.call(x, self.weight, self.bias)
-
-    def merge(self, scale: torch.Tensor, shift: torch.Tensor) -> None:
-        """Merge an affine map of the output's channels into the weights, which relevance then follows."""
-        assert self.weight is not None
-        bias = shift if self.bias is None else self.bias * scale + shift
-        self.weight = _fixed(self.weight * scale.reshape(-1, *[1] * (self.weight.ndim - 1)))
-        self.bias = _fixed(bias)
-
-
-def propagate(x: torch.Tensor, operation: Operation) -> torch.Tensor:
-    """Return the operation's output; its backward pass propagates relevance by the operation's rule."""
-    result: torch.Tensor = _RulePropagation.apply(x, operation)
-    return result
-
-
-def pass_through(x: torch.Tensor, call: Callable[[torch.Tensor], torch.Tensor]) -> torch.Tensor:
-    """Return ``call(x)`` of an elementwise function; its backward pass leaves relevance unchanged."""
-    result: torch.Tensor = _PassThrough.apply(x, call)
-    return result
-
-
-class _RulePropagation(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx: Any, x: torch.Tensor, operation: Operation) -> torch.Tensor:
-        output = operation.forward(x)
-        ctx.save_for_backward(x, output)
-        ctx.operation = operation
-        return output
-
-    @staticmethod
-    def backward(ctx: Any, *relevance: torch.Tensor) -> Any:
-        x, output = ctx.saved_tensors
-        negative = (output < 0) & (relevance[0] != 0)
-        rule = ctx.operation.rule(bool((x < 0).any()), bool(negative.any()))
-        # The rule's own forward hook would store these; "kwargs" since zennit 1.0.
-        rule.stored_tensors["input"] = (x,)
-        rule.stored_tensors["kwargs"] = {}
-        (propagated,) = rule.backward(ctx.operation, (x,), relevance)
-        return propagated, None
-
-
-class _PassThrough(torch.autograd.Function):
-    @staticmethod
-    def forward(
-        ctx: Any, x: torch.Tensor, call: Callable[[torch.Tensor], torch.Tensor]
-    ) -> torch.Tensor:
-        return call(x.clone())  # some calls write into their argument
-
-    @staticmethod
-    def backward(ctx: Any, *relevance: torch.Tensor) -> Any:
-        return relevance[0], None
-
-
-def _fixed(tensor: torch.Tensor | None) -> nn.Parameter | None:
-    return None if tensor is None else nn.Parameter(tensor.detach(), requires_grad=False)
+    attention: str | None = None
 
 
 # -- rules: zennit is imported inside them, so that importing camwidget stays fast -----------
@@ -176,7 +86,7 @@ def _share(parts: list[tuple[Any, Any]]) -> Any:
     )
 
 
-def _positive(zero: list[str]) -> Rule:
+def _positive(zero: list[str]) -> ZennitRule:
     def rule(signed: bool, negative: bool) -> Any:
         from zennit.rules import ClampMod, ZPlus
 
@@ -269,3 +179,21 @@ EXCITATION = Rules(
     last=_zplus_unbiased,
     after=_positive_sum,
 )
+
+#: Names of the sets of rules for attention (see ``transformer_operations``).
+ATTENTION_RULES = ("attn", "cp")
+
+
+def with_gamma(rules: Rules, gamma: float) -> Rules:
+    """Return the rules with LRP-γ in linear layers and convolutions, but for those on the picture; γ = 0 is LRP-ε."""
+    return replace(rules, convolution=Gamma(gamma), dense=Gamma(gamma))
+
+
+def with_attention(rules: Rules, attention: str) -> Rules:
+    """Return the rules with one of ``ATTENTION_RULES``."""
+    return replace(rules, attention=attention)
+
+
+def with_positive(rules: Rules) -> Rules:
+    """Return the rules with z+ for activations of both signs in linear layers and convolutions."""
+    return replace(rules, convolution=Positive(), dense=Positive())

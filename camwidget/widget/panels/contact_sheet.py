@@ -268,8 +268,8 @@ LINE, LETTER = 15, 6.6
 
 
 def _is_listed(method: Method) -> bool:
-    """Whether a method is quick and has maps of classes, which the random control has not."""
-    return method.is_quick_at_layers and method.name != "random"
+    """Whether a method is quick and has maps of classes, which the controls have not."""
+    return method.is_quick_at_layers and method.group != "Control"
 
 
 def _lines(text: str, width: float, middle: float) -> list[tuple[str, float]]:

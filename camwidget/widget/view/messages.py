@@ -78,6 +78,8 @@ def _deed(explanation: Explanation, mask: MaskSettings) -> str:
     most = f"the {_percent(fraction)} with the most evidence for {name}"
     if explanation.method == "random":
         most = f"a random {_percent(fraction)}"
+    elif explanation.method == "center":
+        most = f"the middle {_percent(fraction)}"
     if mode == "keep":
         if fraction == 0:
             return f"Keeping only the painted {_percent(kept)}" if kept else "Hiding everything"

@@ -38,7 +38,8 @@ export function sentence(of: MaskedResult): string {
       : `Nothing is removed yet. Drag the slider to take the evidence for ${name} away.`;
   }
   const part = `${rounded(100 * fraction, 1)} %`;
-  const most = of.method === "random" ? `a random ${part}` : `the ${part} with the most evidence for ${name}`;
+  const control = { random: `a random ${part}`, center: `the middle ${part}` }[of.method];
+  const most = control ?? `the ${part} with the most evidence for ${name}`;
   const deed = {
     remove: `Removing ${most}`,
     keep: fraction === 0 ? "Hiding everything" : `Keeping only ${most}`,

@@ -21,6 +21,9 @@ DEFAULTS: dict[str, dict[str, Any]] = {
     "attention-rollout": {"residual": 0.5},
     "legrad": {"pooling": "model"},
     "finercam": {"strength": 1.0, "references": 3},
+    "recipro-cam": {"gaussian": True},
+    "lrp": {"rule": "attn", "gamma": None},
+    "relevancecam": {"rule": "attn"},
     "integrated-gradients": {"steps": 32},
     "smoothgrad": {"base": None, "samples": 32, "noise": 0.15, "seed": 0},
     "occlusion": {"window": None, "stride": None},
@@ -59,8 +62,11 @@ def test_methods_are_listed_by_family() -> None:
     assert groups["Gradients"] == [
         "saliency", "guided-backprop", "deconvnet", "guided-gradcam", "integrated-gradients", "smoothgrad",
     ]  # fmt: skip
-    assert groups["Scores"] == ["scorecam", "ablationcam"]
-    assert groups["Perturbation"] == ["occlusion", "rise"] and groups["Control"] == ["random"]
+    assert groups["Scores"] == ["scorecam", "ablationcam", "recipro-cam"]
+    assert groups["Perturbation"] == ["occlusion", "rise"] and groups["Control"] == [
+        "random",
+        "center",
+    ]
     assert groups["Class activation"] == [
         "cam", "gradcam", "gradcam++", "layercam", "hirescam", "xgradcam", "eigencam", "finercam",
     ]  # fmt: skip
@@ -70,7 +76,7 @@ def test_which_methods_one_pass_serves_at_all_layers() -> None:
     quick = {m.name for m in cw.list_methods() if m.is_quick_at_layers}
     assert quick == {
         "cam", "gradcam", "gradcam++", "layercam", "hirescam", "xgradcam", "eigencam", "finercam",
-        "random",
+        "random", "center",
     }  # fmt: skip
 
 

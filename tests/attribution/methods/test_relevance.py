@@ -355,19 +355,19 @@ def test_two_threads_ask_whether_it_applies(monkeypatch: pytest.MonkeyPatch) -> 
     )
     model = cw.wrap(module, cw.Preprocess(16))
     barrier = threading.Barrier(2)
-    judged: list[frozenset[str]] = []
+    judged: list[relevance._Reach] = []
 
-    def judge(_: cw.VisionModel) -> frozenset[str]:
+    def judge(_: cw.VisionModel) -> relevance._Reach:
         barrier.wait(60)  # both are here at once
-        judged.append(frozenset({"0", str(len(judged))}))
+        judged.append(relevance._Reach(frozenset({"0", str(len(judged))})))
         return judged[-1]
 
-    monkeypatch.setattr(relevance, "_readable_layers_or_reason", judge)
+    monkeypatch.setattr(relevance, "_find_reach", judge)
     threads = [threading.Thread(target=relevance._reason, args=(model, "0")) for _ in range(2)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join(60)
         assert not thread.is_alive()
-    assert len(judged) == 2 and relevance._applicability[model] in judged
+    assert len(judged) == 2 and relevance._reaches[model] in judged
     assert relevance._reason(model, "0") is None and len(judged) == 2, "it is remembered"

@@ -15,6 +15,7 @@ from torch import nn
 import camwidget as cw
 from camwidget import zoo
 
+CONTROLS = {"random", "center"}
 #: Few passes for each method that runs the model again.
 SETTINGS = {
     "rise": {"masks": 60},
@@ -75,7 +76,7 @@ def test_a_map_changes_when_the_weights_are_randomized(
     correlation = float(np.mean([spearmanr(a.ravel(), b.ravel())[0] for a, b in pairs]))
     record_property("rank_correlation", correlation)  # type: ignore[operator]
     print(f"{name}: rank correlation with a randomized net {correlation:+.2f}")
-    if name == "random":
+    if name in CONTROLS:
         assert correlation == pytest.approx(1), "the control does not look at the weights"
     else:
         assert correlation < 0.9
@@ -100,7 +101,7 @@ def test_a_map_does_not_change_when_another_class_is_renamed(
     np.testing.assert_array_equal(trained_maps(name)[0], again)
 
 
-CLASSLESS = {"eigencam", "random"}
+CLASSLESS = {"eigencam", *CONTROLS}
 
 
 @pytest.mark.parametrize("name", METHODS)

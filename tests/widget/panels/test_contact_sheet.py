@@ -52,7 +52,7 @@ def test_every_quick_method_for_every_listed_class(ex: cw.Explorer) -> None:
     plan = sheet.plan
     assert list(plan.classes) == display_of(ex).row_classes and len(plan.classes) == 3
     assert {"cam", "gradcam", "layercam"} <= set(plan.methods)
-    assert not {"rise", "lrp", "saliency", "random"} & set(plan.methods)
+    assert not {"rise", "lrp", "saliency", "random", "center"} & set(plan.methods)
     tiles = sheet.tiles
     assert len(tiles) == 3 * len(plan.methods)
     row = plan.methods.index("layercam")

@@ -27,7 +27,9 @@ def cases() -> list[dict[str, Any]]:
     halves = (0.125, 0.375, 0.625, 0.875, 0.005, 0.0049, 0.015, 0.0, 1.0)
     found = []
     draw = random.Random(0)
-    for mode, method in itertools.product(("remove", "keep", "multiply"), ("gradcam", "random")):
+    for mode, method in itertools.product(
+        ("remove", "keep", "multiply"), ("gradcam", "random", "center")
+    ):
         for n in range(40):
             before, after = (
                 draw.choice(halves) if n % 2 else draw.randrange(10_001) / 10_000 for _ in range(2)

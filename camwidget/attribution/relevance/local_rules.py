@@ -1,0 +1,146 @@
+"""Rules of operations that are linear once a part is held constant: normalization, attention, gates.
+
+Each holds a part of the operation constant and distributes relevance by the contributions to what is left:
+``R_x = x · J^T (R_y / y)`` with the Jacobian J of that part (LRP-ε). Softmax has a rule of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+
+from .linear_rules import stabilized
+
+__all__ = ["epsilon", "frozen_norm", "taylor_softmax"]
+
+
+def epsilon(
+    output: Callable[..., torch.Tensor],
+    inputs: Sequence[torch.Tensor],
+    *,
+    linear: Callable[..., torch.Tensor] | None = None,
+    share: float = 1.0,
+) -> torch.Tensor:
+    """Run an operation; its backward pass distributes relevance to its inputs by their contributions.
+
+    Args:
+        output: the operation, a function of the inputs.
+        inputs: inputs that receive relevance.
+        linear: the part of it in which contributions are counted, linear in each input; ``output`` if None.
+        share: factor of each input's relevance, 1/2 for a product of two inputs (uniform rule, proposition 3.3 of
+            Achtibat et al. 2024).
+
+    Returns:
+        The operation's output.
+    """
+    result: torch.Tensor = _Epsilon.apply(output, linear or output, share, *inputs)
+    return result
+
+
+def taylor_softmax(
+    x: torch.Tensor, softmax: Callable[[torch.Tensor], torch.Tensor], dimension: int
+) -> torch.Tensor:
+    """Run a softmax; relevance is ``R_x = x (R_y − y Σ R_y)``, proposition 3.1 of Achtibat et al. 2024.
+
+    Args:
+        x: attention scores; −inf where masked.
+        softmax: the operation.
+        dimension: dimension of the sum.
+
+    Returns:
+        The attention weights.
+    """
+    result: torch.Tensor = _TaylorSoftmax.apply(x, softmax, dimension)
+    return result
+
+
+def frozen_norm(
+    name: str, args: Sequence[Any], kwargs: dict[str, Any]
+) -> Callable[[torch.Tensor], torch.Tensor]:
+    """Return a normalization as a function of its input in which the scale is a constant.
+
+    Args:
+        name: "layer_norm", "rms_norm" or "group_norm".
+        args: arguments after the input.
+        kwargs: named arguments.
+
+    Returns:
+        Function of x to the normalized x. Its Jacobian is that of ``(x − mean(x)) · constant``, as the LN rule of Ali
+        et al. 2022 (arXiv:2202.07304, section 4) and the detached variance of Achtibat et al. 2024 have it.
+    """
+    names = {
+        "layer_norm": ("normalized_shape", "weight", "bias", "eps"),
+        "rms_norm": ("normalized_shape", "weight", "eps"),
+        "group_norm": ("num_groups", "weight", "bias", "eps"),
+    }[name]
+    given = {**dict(zip(names, args, strict=False)), **kwargs}
+    weight, bias = given.get("weight"), given.get("bias")
+
+    def normalize(x: torch.Tensor) -> torch.Tensor:
+        if name == "group_norm":
+            parts = x.reshape(len(x), given["num_groups"], -1)
+            dimensions: tuple[int, ...] = (2,)
+        else:
+            parts, shape = x, given["normalized_shape"]
+            dimensions = tuple(range(x.ndim - len(shape), x.ndim))
+        eps = given.get("eps")
+        if eps is None:
+            eps = torch.finfo(x.dtype).eps if name == "rms_norm" else 1e-5
+        if name != "rms_norm":
+            parts = parts - parts.mean(dimensions, keepdim=True)
+        scale = (parts.detach().square().mean(dimensions, keepdim=True) + eps).rsqrt()
+        result = (parts * scale).reshape(x.shape)
+        per_channel = (-1, *[1] * (x.ndim - 2)) if name == "group_norm" else None
+        if weight is not None:
+            result = result * (weight if per_channel is None else weight.reshape(per_channel))
+        if bias is not None:
+            result = result + (bias if per_channel is None else bias.reshape(per_channel))
+        return result
+
+    return normalize
+
+
+class _Epsilon(torch.autograd.Function):
+    @staticmethod
+    def forward(
+        ctx: Any,
+        output: Callable[..., torch.Tensor],
+        linear: Callable[..., torch.Tensor],
+        share: float,
+        *inputs: torch.Tensor,
+    ) -> torch.Tensor:
+        result = output(*(x.clone() for x in inputs))  # some operations write into their argument
+        ctx.save_for_backward(result, *inputs)
+        ctx.linear, ctx.share = linear, share
+        return result
+
+    @staticmethod
+    def backward(ctx: Any, *relevance: torch.Tensor) -> Any:
+        result, *inputs = ctx.saved_tensors
+        with torch.enable_grad():
+            leaves = [x.detach().requires_grad_() for x in inputs]
+            linear = ctx.linear(*(x.clone() for x in leaves))
+            gradients = torch.autograd.grad(linear, leaves, relevance[0] / stabilized(result))
+        received = [ctx.share * x * g for x, g in zip(inputs, gradients, strict=True)]
+        return None, None, None, *received
+
+
+class _TaylorSoftmax(torch.autograd.Function):
+    @staticmethod
+    def forward(
+        ctx: Any, x: torch.Tensor, softmax: Callable[[torch.Tensor], torch.Tensor], dimension: int
+    ) -> torch.Tensor:
+        weights = softmax(x)
+        ctx.save_for_backward(x, weights)
+        ctx.dimension = dimension
+        return weights
+
+    @staticmethod
+    def backward(ctx: Any, *relevance: torch.Tensor) -> Any:
+        x, weights = ctx.saved_tensors
+        total = relevance[0].sum(ctx.dimension, keepdim=True)
+        received = x * (relevance[0] - weights * total)
+        # A masked score is −inf: it has no influence, and must not become −inf · 0.
+        return torch.where(torch.isinf(x), torch.zeros_like(received), received), None, None

@@ -1,0 +1,309 @@
+"""Operations of transformers and gated networks: attention, normalization, gates and smooth activation functions.
+
+Two sets of rules, which differ in what receives relevance in an attention or a gated product:
+
+- "cp" (CP-LRP, Ali et al. 2022, arXiv:2202.07304): attention weights are constants; only values receive relevance.
+- "attn" (AttnLRP, Achtibat et al. 2024, arXiv:2402.05602): both factors of a product receive half (proposition 3.3),
+  and softmax hands its half on to queries and keys (proposition 3.1).
+
+In both, a normalization's scale is a constant, smooth activation functions pass relevance through, and a gate (a
+sigmoid) is a constant factor (Arras et al. 2017, doi:10.18653/v1/W17-5221). Constants that are added, such as
+positional embeddings, absorb their contribution, as biases do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Protocol
+
+import torch
+from torch.nn import functional as nnF
+
+from ..._compat.pytorch import body_of
+from . import operation_names
+from .local_rules import epsilon, frozen_norm, taylor_softmax
+from .operation import pass_through
+from .tracked_tensor import Role, TrackedTensor, UnsupportedOperation, tensors_in
+
+__all__ = ["TransformerOperations"]
+
+#: Result of an operation, and its role.
+Result = tuple[Any, Role]
+
+
+class Mode(Protocol):
+    """What these operations need of the pass: entered again, it sees operations that an operation consists of."""
+
+    def __enter__(self) -> Any: ...
+    def __exit__(self, *error: Any) -> Any: ...
+    def refusal(self, what: str) -> UnsupportedOperation: ...
+    def linear(
+        self, name: str, func: Any, x: torch.Tensor, rest: Any, kwargs: Any, source: TrackedTensor
+    ) -> torch.Tensor: ...
+
+
+class TransformerOperations:
+    """Rules of a pass for operations that networks of ReLUs do not have.
+
+    Args:
+        mode: the pass.
+        rule: "attn" or "cp".
+    """
+
+    def __init__(self, mode: Mode, rule: str) -> None:
+        self._mode = mode
+        self._is_attn = rule == "attn"
+
+    def run(
+        self,
+        name: str,
+        func: Any,
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+        sources: tuple[TrackedTensor, ...],
+    ) -> Result | None:
+        """Run an operation; None if it is none of these, and activations alone take part in it.
+
+        Raises:
+            UnsupportedOperation: if it has no rule.
+        """
+        if name == "scaled_dot_product_attention":
+            return self._attention(*args, **kwargs), Role.ACTIVATION
+        if name == "multi_head_attention_forward":
+            with self._mode:
+                return body_of(func)(*args, **kwargs), Role.ACTIVATION
+        if name == "baddbmm" and not any(kwargs.get(k, 1) != 1 for k in ("beta", "alpha")):
+            with self._mode:
+                mask, query, key = args
+                return torch.bmm(query, key) + mask, Role.SCORES
+        x: Any = args[0] if args else kwargs.get("input")
+        rest = args[1:]
+        kwargs = {k: v for k, v in kwargs.items() if k != "input"}
+        roles = {source.role for source in sources}
+        is_only_source = len(sources) == 1 and sources[0].tensor is x
+        if name in operation_names.MATRIX_PRODUCTS:
+            return self._matrix_product(name, func, (x, *rest), kwargs, sources)
+        if name in operation_names.GATES and is_only_source and roles <= _READABLE:
+            with torch.no_grad():
+                return func(x.clone(), *rest, **kwargs), Role.GATE
+        if name in operation_names.PRODUCTS and len(sources) == 2:
+            return self._product(name, func, args, kwargs, sources)
+        if name == "softmax" and roles == {Role.SCORES} and is_only_source:
+            return self._softmax(func, x, rest, kwargs), Role.WEIGHTS
+        if not all(role.receives_relevance for role in roles):
+            return self._on_factors(name, func, args, kwargs, sources)
+        if not is_only_source:
+            return None
+        if name in operation_names.NORMALIZATIONS and not sources[0].is_picture:
+            frozen = frozen_norm(name, rest, kwargs)
+            return (
+                epsilon(lambda value: func(value, *rest, **kwargs), [x], linear=frozen),
+                Role.ACTIVATION,
+            )
+        if name in operation_names.MOVES and roles == {Role.SMOOTH}:
+            return func(*args, **kwargs), Role.SMOOTH
+        if name in operation_names.SMOOTH_ACTIVATIONS:
+            return pass_through(x, lambda value: func(value, *rest, **kwargs)), Role.SMOOTH
+        return None
+
+    def adds_constant(
+        self, name: str, args: tuple[Any, ...], kwargs: dict[str, Any], source: TrackedTensor
+    ) -> bool:
+        """Return whether an operation adds a tensor of constants, which absorb relevance, to an activation."""
+        is_addition = name in operation_names.ADDITIONS and not source.is_picture
+        return is_addition and len(list(tensors_in([args, kwargs]))) > 1
+
+    def absorb(
+        self, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any], source: TrackedTensor
+    ) -> torch.Tensor:
+        """Run an operation that adds constants; they absorb their contribution."""
+        return epsilon(_function_of([source.tensor], func, args, kwargs), [source.tensor])
+
+    # -- attention ----------------------------------------------------------------------------
+
+    def _attention(
+        self,
+        query: torch.Tensor,
+        key: torch.Tensor,
+        value: torch.Tensor,
+        attn_mask: torch.Tensor | None = None,
+        dropout_p: float = 0.0,
+        is_causal: bool = False,
+        scale: float | None = None,
+        enable_gqa: bool = False,
+    ) -> torch.Tensor:
+        """Run fused attention as the operations that it consists of, each with its rule."""
+        if dropout_p > 0:
+            raise self._mode.refusal("dropout")
+        if enable_gqa and key.shape[-3] != query.shape[-3]:
+            raise self._mode.refusal("grouped-query attention")
+        with self._mode:
+            scores = torch.matmul(query, key.transpose(-2, -1))
+            scores = scores * (query.shape[-1] ** -0.5 if scale is None else scale)
+            if is_causal:
+                attn_mask = torch.ones(
+                    scores.shape[-2:], dtype=torch.bool, device=scores.device
+                ).tril()
+            if attn_mask is not None:
+                if attn_mask.dtype == torch.bool:
+                    hidden = torch.zeros(attn_mask.shape, dtype=scores.dtype, device=scores.device)
+                    attn_mask = hidden.masked_fill(~attn_mask, float("-inf"))
+                scores = scores + attn_mask
+            return torch.matmul(scores.softmax(-1), value)
+
+    def _matrix_product(
+        self,
+        name: str,
+        func: Any,
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+        sources: tuple[TrackedTensor, ...],
+    ) -> Result:
+        operands = list(tensors_in(args))
+        if len(operands) != 2:
+            raise self._mode.refusal(f"{name} of {len(operands)} tensors")
+        roles = [source.role for source in sources]
+        if len(sources) == 1 and roles[0].receives_relevance:
+            x, weight = operands
+            if name != "einsum" and sources[0].tensor is x and weight.ndim == 2:
+                product = self._mode.linear("linear", nnF.linear, x, [weight.mT], {}, sources[0])
+                return product, Role.ACTIVATION
+        if Role.WEIGHTS in roles:
+            return self._weighted_values(name, func, args, kwargs, sources), Role.ACTIVATION
+        self._check_activations(sources)
+        if not self._is_attn:
+            with torch.no_grad():
+                return func(*args, **kwargs), Role.SCORES
+        tracked = [source.tensor for source in sources]
+        call = _function_of(tracked, func, args, kwargs)
+        return epsilon(call, tracked, share=1 / len(tracked)), Role.SCORES
+
+    def _weighted_values(
+        self,
+        name: str,
+        func: Any,
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+        sources: tuple[TrackedTensor, ...],
+    ) -> torch.Tensor:
+        values = [source for source in sources if source.role is not Role.WEIGHTS]
+        self._check_activations(values)
+        if (
+            len(values) != 1
+        ):  # the values are constants, or the weights are multiplied by themselves
+            raise self._mode.refusal(f"{name} of attention weights without values")
+        received = [source.tensor for source in (sources if self._is_attn else values)]
+        return epsilon(
+            _function_of(received, func, args, kwargs), received, share=1 / len(received)
+        )
+
+    def _softmax(
+        self, func: Any, x: torch.Tensor, rest: Any, kwargs: dict[str, Any]
+    ) -> torch.Tensor:
+        if not self._is_attn:
+            with torch.no_grad():
+                weights: torch.Tensor = func(x, *rest, **kwargs)
+            return weights
+        dimension = kwargs.get("dim", rest[0] if rest else -1)
+        return taylor_softmax(x, lambda value: func(value, *rest, **kwargs), dimension)
+
+    # -- gates ----------------------------------------------------------------------------------
+
+    def _product(
+        self,
+        name: str,
+        func: Any,
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+        sources: tuple[TrackedTensor, ...],
+    ) -> Result | None:
+        """Run an elementwise product of two activations: one is a gate, a smooth activation, or neither."""
+        gates = [source for source in sources if source.role is Role.GATE]
+        signals = [source for source in sources if source.role is not Role.GATE]
+        if len(gates) == 2:
+            with torch.no_grad():
+                return func(*args, **kwargs), Role.GATE
+        self._check_activations(signals)
+        if len(gates) == 1:
+            (signal,) = signals
+            output = pass_through(signal.tensor, _function_of([signal.tensor], func, args, kwargs))
+            if output.shape != signal.tensor.shape:
+                raise self._mode.refusal(f"{name} of an activation and a larger gate")
+            return output, Role.ACTIVATION
+        smooth = [source for source in sources if source.role is Role.SMOOTH]
+        if len(smooth) != 1:
+            return None
+        # A gated linear unit.
+        received = [
+            source.tensor for source in sources if self._is_attn or source.role is not Role.SMOOTH
+        ]
+        output = epsilon(
+            _function_of(received, func, args, kwargs), received, share=1 / len(received)
+        )
+        return output, Role.ACTIVATION
+
+    # -- factors and scores -----------------------------------------------------------------------
+
+    def _on_factors(
+        self,
+        name: str,
+        func: Any,
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+        sources: tuple[TrackedTensor, ...],
+    ) -> Result:
+        """Run an operation on gates, scores or weights, which changes nothing but their values and places."""
+        role = sources[0].role
+        if any(source.role is not role for source in sources):
+            self._check_activations(sources)
+        if name in operation_names.MOVES:
+            return func(*args, **kwargs), role
+        if name in ("masked_fill", "masked_fill_") and role is Role.SCORES:
+            return func(args[0].clone(), *args[1:], **kwargs), role
+        if name in operation_names.AFFINE and len(sources) == 1 and role is not Role.WEIGHTS:
+            if role is not Role.SCORES or not self._is_attn:
+                with torch.no_grad():
+                    return func(*args, **kwargs), role
+            if self.adds_constant(name, args, kwargs, sources[0]):
+                return self.absorb(func, args, kwargs, sources[0]), role
+            tensor = sources[0].tensor
+            return pass_through(tensor, _function_of([tensor], func, args, kwargs)), role
+        if name in operation_names.IDENTITIES and not kwargs.get(
+            "training", args[2] if len(args) > 2 else True
+        ):
+            return args[0], role
+        # Such as the mean over the heads, which is returned beside the output.
+        with torch.no_grad():
+            return func(*args, **kwargs), Role.LOST
+
+    def _check_activations(self, sources: Any) -> None:
+        """Raise an error if an operation reads a gate, scores or weights as an activation."""
+        for source in sources:
+            if not source.role.receives_relevance:
+                assert source.refusal is not None
+                raise source.refusal
+
+
+_READABLE = {Role.ACTIVATION, Role.SMOOTH}
+
+
+def _function_of(
+    tensors: list[torch.Tensor], func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> Callable[..., torch.Tensor]:
+    """Return an operation as a function of some of the tensors in its arguments."""
+
+    def replaced(value: Any, by: dict[int, torch.Tensor]) -> Any:
+        if isinstance(value, torch.Tensor):
+            return by.get(id(value), value)
+        if type(value) in (list, tuple):
+            return type(value)(replaced(item, by) for item in value)
+        return value
+
+    def call(*values: torch.Tensor) -> torch.Tensor:
+        by = {id(tensor): value for tensor, value in zip(tensors, values, strict=True)}
+        result: torch.Tensor = func(
+            *replaced(args, by), **{k: replaced(v, by) for k, v in kwargs.items()}
+        )
+        return result
+
+    return call

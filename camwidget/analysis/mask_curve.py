@@ -209,6 +209,7 @@ def curve_of(
     target: TargetLike | None,
     mode: str,
     baseline: str,
+    rival: int | None = None,
 ) -> MaskCurve:
     """Assemble a curve.
 
@@ -220,6 +221,7 @@ def curve_of(
         target: as in ``mask_curve``, as the next two.
         mode: "remove" or "keep".
         baseline: name of the baseline.
+        rival: a class that is among the others in any case.
 
     Raises:
         CamwidgetError: if the target is no class.
@@ -228,7 +230,7 @@ def curve_of(
     index = _index_of(model, unmasked, target)
     if index is None:
         raise CamwidgetError("A mask curve follows a class: give its index or name.")
-    others = _highest(values, unmasked, order, index)
+    others = _highest(values, unmasked, order, index, rival)
     return MaskCurve(
         fraction=fractions,
         probability=values[:, index],
@@ -245,13 +247,16 @@ def curve_of(
 
 
 def _highest(
-    values: np.ndarray, unmasked: np.ndarray, order: list[int], target: int
+    values: np.ndarray, unmasked: np.ndarray, order: list[int], target: int, rival: int | None
 ) -> tuple[int, ...]:
-    """The three classes besides the target that are highest for the unmasked picture, or anywhere on a curve."""
+    """The three classes besides the target that are highest for the unmasked picture, or anywhere on a curve.
+
+    A rival is one of them in any case.
+    """
     peaks = np.maximum(values.max(0), unmasked)
     # Sorting is stable: of equal peaks, the class that is more probable for the unmasked picture comes first.
     rivals = [i for i in order if i != target]
-    chosen = set(sorted(rivals, key=lambda i: -peaks[i])[:3])
+    chosen = set(sorted(rivals, key=lambda i: (i != rival, -peaks[i]))[:3])
     return tuple(i for i in rivals if i in chosen)
 
 

@@ -81,9 +81,9 @@
   }
 
   // src/view/dom/dom.ts
-  function make(tag, className, attributes = {}, ...children) {
+  function make(tag, className2, attributes = {}, ...children) {
     const element = document.createElement(tag);
-    if (className !== "") element.className = className;
+    if (className2 !== "") element.className = className2;
     for (const [name, value] of Object.entries(attributes)) {
       if (value === true) element.setAttribute(name, "");
       else if (value !== false) element.setAttribute(name, String(value));
@@ -91,8 +91,8 @@
     element.append(...children);
     return element;
   }
-  function button(className, attributes, ...children) {
-    return make("button", className, { type: "button", ...OWN_KEYS, ...attributes }, ...children);
+  function button(className2, attributes, ...children) {
+    return make("button", className2, { type: "button", ...OWN_KEYS, ...attributes }, ...children);
   }
   function setText(element, value) {
     if (element.textContent !== value) element.textContent = value;
@@ -135,8 +135,8 @@
     made.append(...children);
     return made;
   }
-  function overlay(className, viewBox = "") {
-    const made = svg("svg", { class: className, "aria-hidden": "true", preserveAspectRatio: "none" });
+  function overlay(className2, viewBox = "") {
+    const made = svg("svg", { class: className2, "aria-hidden": "true", preserveAspectRatio: "none" });
     if (viewBox !== "") made.setAttribute("viewBox", viewBox);
     return made;
   }
@@ -209,6 +209,9 @@
     scene: {},
     explanation: {},
     target: -1,
+    stance: { "kind": "for", "other": -1 },
+    awaits_rival: false,
+    contrasts: [],
     rows: [],
     masked: [],
     first_now: {},
@@ -484,6 +487,7 @@
   }
 
   // src/view/traits.ts
+  var KINDS = ["for", "against", "rather"];
   function mode(value) {
     return value === "keep" || value === "multiply" ? value : "remove";
   }
@@ -560,16 +564,45 @@
     return list(value).map((item) => {
       const from = fields(item);
       const name = text(from["name"]);
-      const reason = from["reason"];
+      const { reason, against, rather } = from;
       return {
         name,
         label: text(from["label"], name),
         group: text(from["group"]),
         tip: text(from["tip"]),
         reason: typeof reason === "string" ? reason : null,
+        against: typeof against === "string" ? against : null,
+        rather: typeof rather === "string" ? rather : null,
         slow: flag(from["slow"], false)
       };
     });
+  }
+  function methodsHere(model) {
+    const { kind } = stance(model);
+    const all = methods(model.get("methods"));
+    return kind === "for" ? all : all.map((method) => ({ ...method, reason: method.reason ?? method[kind] }));
+  }
+  function stance(model) {
+    return parsedStance(model.get("stance"));
+  }
+  function parsedStance(value) {
+    const from = fields(value);
+    const kind = KINDS.find((one) => one === from["kind"]) ?? "for";
+    return { kind, other: kind === "rather" ? number(from["other"], -1) : -1 };
+  }
+  function contrasts(model) {
+    return list(model.get("contrasts")).map((value) => ({
+      target: number(fields(value)["target"], -1),
+      ...parsedStance(value)
+    }));
+  }
+  function targetLabel(model, of = stance(model)) {
+    const name = className(model, trait(model, "target"));
+    if (of.kind === "against") return `against ${name}`;
+    return of.kind === "rather" ? `${name} rather than ${className(model, of.other)}` : name;
+  }
+  function className(model, index) {
+    return rows(model.get("rows")).find((row) => row.index === index)?.name ?? texts(model.get("class_names"))[index] ?? "";
   }
   function layers(value) {
     return list(value).map((item) => {
@@ -753,7 +786,7 @@
      * @param attributes of the group, its accessible name among them
      * @param name what a choice is called in the document, as the stylesheet and the tests find it
      */
-    constructor(className, attributes, choices2, name, choose, signal) {
+    constructor(className2, attributes, choices2, name, choose, signal) {
       this.choices = choices2;
       this.radios = choices2.map((choice) => {
         const { value, label, title } = choice;
@@ -761,7 +794,7 @@
         radio2.addEventListener("click", () => choose(value), { signal });
         return radio2;
       });
-      this.element = make("div", className, { role: "radiogroup", ...attributes }, ...this.radios);
+      this.element = make("div", className2, { role: "radiogroup", ...attributes }, ...this.radios);
       makeRoving(this.element, signal);
     }
     choices;
@@ -1044,14 +1077,27 @@
     if (next >= 0 && next < texts(context.model.get("pictures")).length) context.write({ picture: next });
   }
   function nextMethod(context) {
-    const all = methods(context.model.get("methods"));
+    const all = methodsHere(context.model);
     const now = all.findIndex(({ name }) => name === trait(context.model, "method"));
     const onwards = [...all.slice(now + 1), ...all.slice(0, Math.max(0, now))];
     const next = onwards.find(({ reason, slow }) => reason === null && !slow);
     if (next !== void 0) context.write({ method: next.name });
   }
   function pickClass(context, index) {
-    context.write({ target: index });
+    if (trait(context.model, "awaits_rival")) context.write({ stance: { kind: "rather", other: index } });
+    else context.write({ target: index });
+  }
+  function pickStance(context, kind) {
+    const { model, live } = context;
+    if (live) {
+      if (kind === "rather") context.write({ awaits_rival: !trait(model, "awaits_rival") });
+      else context.write({ stance: { kind, other: -1 }, awaits_rival: false });
+      return;
+    }
+    const now = stance(model);
+    const known = contrasts(model).filter((one) => one.target === trait(model, "target") && one.kind === kind);
+    const next = known[(known.findIndex(({ other }) => other === now.other) + 1) % known.length];
+    if (kind === "for" || next !== void 0) context.write({ stance: { kind, other: next?.other ?? -1 } });
   }
   function pickRow(context, at) {
     const row = rows(context.model.get("rows"))[at];
@@ -1070,7 +1116,7 @@
 
   // src/view/controls/classList.ts
   var VISIBLE = 5e-3;
-  function classList(context) {
+  function classList(context, control) {
     const { model } = context;
     const caption = make("span", "camwidget-caption");
     const head = make(
@@ -1078,14 +1124,16 @@
       "camwidget-classhead",
       {},
       make("span", "camwidget-heading", {}, "What the model says"),
+      control,
       caption
     );
     const names = make("div", "camwidget-names", { role: "group", "aria-label": "Classes" });
     const values = make("div", "camwidget-numbers");
-    context.watch(["rows", "masked", "target", "quantity"], () => {
+    context.watch(["rows", "masked", "target", "stance", "quantity"], () => {
       const all = rows(model.get("rows"));
       const masked = numbers(model.get("masked"));
       const target = trait(model, "target");
+      const { other } = stance(model);
       const measured = quantity(model.get("quantity"));
       setText(caption, `${masked.length > 0 ? "whole → masked" : "whole"}${unitSuffix(measured, ", ")}`);
       const buttons = fit(names, all.length, (at) => nameButton(context, at));
@@ -1096,7 +1144,10 @@
         if (item === void 0 || cell === void 0) return;
         const chosen = String(row.index === target);
         item.dataset["index"] = String(row.index);
-        item.title = at < 9 ? `Explain ${row.name} (${at + 1})` : `Explain ${row.name}`;
+        const isRival = row.index === other;
+        const deed = isRival ? `The class explained is contrasted with ${row.name}` : `Explain ${row.name}`;
+        item.title = at < 9 ? `${deed} (${at + 1})` : deed;
+        setAttribute(item, "data-rival", String(isRival));
         setText(item, row.name);
         setAttribute(item, "aria-pressed", chosen);
         setAttribute(cell, "data-chosen", chosen);
@@ -1225,7 +1276,8 @@
         "explanation",
         "rows",
         "masked",
-        "target"
+        "target",
+        "stance"
       ],
       () => {
         if (!isComparing(model)) return;
@@ -1263,11 +1315,10 @@
   };
   function labelOf({ model }) {
     const method = trait(model, "method");
-    const target = trait(model, "target");
     return {
       model: texts(model.get("models"))[0] ?? "",
       picture: texts(model.get("pictures"))[trait(model, "picture")] ?? "",
-      target: rows(model.get("rows")).find(({ index }) => index === target)?.name ?? "",
+      target: targetLabel(model),
       method: methods(model.get("methods")).find(({ name }) => name === method)?.label ?? method,
       layer: place(model.get("explanation")).layer
     };
@@ -2306,6 +2357,7 @@
     difference: { label: "difference", title: "A's map minus B's, each scaled to its own maximum" }
   };
   var OWN = "";
+  var MAIN = "";
   function comparisonDrawer(context, off) {
     const drawer = make(
       "div",
@@ -2321,6 +2373,7 @@
     const { model, signal } = context;
     const dimension = select("B differs in", "In what B differs from A; in all else it follows");
     const value = select("B is", "What B is");
+    const kind = select("B's evidence", "Whether B is for its class, against it, or for it rather than A's");
     const more = make("span", "camwidget-compare-more");
     dimension.addEventListener(
       "change",
@@ -2335,7 +2388,18 @@
       "change",
       () => {
         const key = mainOf(compared(model));
-        if (key !== void 0) context.write({ compare: { ...compared(model), [key]: parsed(key, value.value) } });
+        if (key === void 0) return;
+        const chosen = key === "target" ? targetWith(context, kindOf(compared(model).target), value.value) : parsed(key, value.value);
+        context.write({ compare: { ...compared(model), [key]: chosen } });
+      },
+      { signal }
+    );
+    kind.addEventListener(
+      "change",
+      () => {
+        const chosen = KINDS.find((one) => one === kind.value) ?? "for";
+        const now = compared(model);
+        context.write({ compare: { ...now, target: targetWith(context, chosen, nameOf(now.target)) } });
       },
       { signal }
     );
@@ -2345,13 +2409,15 @@
       if (key === void 0) return;
       setChoices(dimension, possible(context, key), key);
       const all = options(context, key);
-      const present = written(now[key]);
+      const present = key === "target" ? nameOf(now.target) : written(now[key]);
+      kind.hidden = key !== "target" || present === OWN;
+      setChoices(kind, kinds(now.target), kindOf(now.target));
       const known = all.some((choice) => choice.value === present);
       setChoices(value, known ? all : [...all, { value: present, label: present }], present);
       const others2 = DIMENSIONS.filter((one) => one in now && one !== key).map((one) => NAMES[one]);
       setText(more, others2.length === 0 ? "" : `and ${others2.join(", ")}`);
     });
-    return labeledLine("B has", dimension, value, more);
+    return labeledLine("B has", dimension, value, kind, more);
   }
   function select(label, title) {
     return make("select", "camwidget-select", { "aria-label": label, title, ...OWN_KEYS });
@@ -2394,7 +2460,7 @@
       return rows(model.get("rows")).find(({ index }) => index !== target)?.name;
     }
     if (key === "layer") return neighbor(layers(model.get("layers")), trait(model, "layer"))?.name;
-    const usable = methods(model.get("methods")).filter(({ reason, slow }) => reason === null && !slow);
+    const usable = methodsHere(model).filter(({ reason, slow }) => reason === null && !slow);
     const now = usable.findIndex(({ name }) => name === trait(model, "method"));
     return usable.length > (now < 0 ? 0 : 1) ? usable[(now + 1) % usable.length]?.name : void 0;
   }
@@ -2415,7 +2481,33 @@
     if (key === "method") return methods(model.get("methods")).map(({ name, label }) => ({ value: name, label }));
     const names = key === "layer" ? layers(model.get("layers")).map(({ name }) => name) : texts(model.get("class_names"));
     const listed = names.map((name) => ({ value: name, label: name }));
-    return key === "layer" ? listed : [{ value: OWN, label: "its own prediction" }, ...listed];
+    if (key === "layer") return listed;
+    const main = kindOf(compared(model).target) === "against" ? [{ value: MAIN, label: "A's class" }] : [];
+    return [{ value: OWN, label: "its own prediction" }, ...main, ...listed];
+  }
+  function kindOf(target) {
+    const from = fields(target);
+    return "against" in from ? "against" : "rather_than" in from ? "rather" : "for";
+  }
+  function nameOf(target) {
+    const { against, for: of } = fields(target);
+    if (kindOf(target) === "against") return typeof against === "string" ? against : MAIN;
+    return written(kindOf(target) === "rather" ? of : target);
+  }
+  function kinds(target) {
+    const { rather_than: rival } = fields(target);
+    const labels = {
+      for: "for it",
+      against: "against it",
+      rather: typeof rival === "string" ? `rather than ${rival}` : "rather than A's class"
+    };
+    return KINDS.map((value) => ({ value, label: labels[value] }));
+  }
+  function targetWith(context, kind, option) {
+    if (option === OWN) return null;
+    if (kind === "against") return { against: option === MAIN ? null : option };
+    const name = option === MAIN ? nearest(context, "target") : option;
+    return kind === "rather" ? { for: name, rather_than: null } : name;
   }
   function written(value) {
     return typeof value === "string" || typeof value === "number" ? String(value) : OWN;
@@ -3050,6 +3142,82 @@
     }
   };
 
+  // src/view/controls/stanceControl.ts
+  var LABELS = { for: "for", against: "against", rather: "rather than…" };
+  var StanceControl = class {
+    constructor(context) {
+      this.context = context;
+      const { signal } = context;
+      const choices2 = KINDS.map((value) => ({ value, label: LABELS[value], title: "" }));
+      this.group = new RadioGroup(
+        "camwidget-segments camwidget-stances",
+        { "aria-label": "Evidence" },
+        choices2,
+        ({ value }) => value,
+        (value) => this.choose(value),
+        signal
+      );
+      this.element = make("span", "camwidget-stance", {}, this.group.element);
+      context.watch(
+        ["stance", "awaits_rival", "target", "rows", "class_names", "methods", "method", "contrasts"],
+        () => this.update()
+      );
+    }
+    context;
+    element;
+    group;
+    /** Waits for no other class any more; false when it did not wait. */
+    cancel() {
+      if (!trait(this.context.model, "awaits_rival")) return false;
+      this.context.write({ awaits_rival: false });
+      return true;
+    }
+    choose(kind) {
+      if (this.reason(kind) !== null) return;
+      pickStance(this.context, kind);
+    }
+    update() {
+      const { model } = this.context;
+      const awaits = trait(model, "awaits_rival");
+      this.group.update(awaits ? "rather" : stance(model).kind, (kind) => this.isOffered(kind));
+      for (const radio2 of this.group.element.children) {
+        const kind = KINDS.find((one) => one === radio2.getAttribute("data-name"));
+        if (kind === void 0) continue;
+        const reason = this.reason(kind);
+        setAttribute(radio2, "title", reason === null ? this.describe(kind) : `Not here: ${reason}`);
+        if (reason === null) radio2.removeAttribute("aria-disabled");
+        else setAttribute(radio2, "aria-disabled", "true");
+      }
+      this.element.classList.toggle("camwidget-stance-waiting", awaits);
+    }
+    /** A page without a kernel has only what was computed. */
+    isOffered(kind) {
+      const { model, live } = this.context;
+      const target = trait(model, "target");
+      if (live || kind === "for") return true;
+      return contrasts(model).some((one) => one.target === target && one.kind === kind);
+    }
+    reason(kind) {
+      const { model } = this.context;
+      if (kind === "for") return null;
+      if (kind === "rather" && rows(model.get("rows")).length < 2) return "there is no other class.";
+      const method = methods(model.get("methods")).find(({ name }) => name === trait(model, "method"));
+      return method?.[kind] ?? null;
+    }
+    describe(kind) {
+      const { model } = this.context;
+      const name = targetLabel(model, { kind: "for", other: -1 });
+      if (kind === "for") return `What speaks for ${name}`;
+      if (kind === "against") return `What speaks against ${name}: without it, its score would rise`;
+      const now = stance(model);
+      return now.kind === "rather" ? `What speaks for ${targetLabel(model)}: press to choose another class` : `What speaks for ${name} rather than the class that you choose next`;
+    }
+  };
+  function rivalQuestion(model) {
+    const name = targetLabel(model, { kind: "for", other: -1 });
+    return `What speaks for ${name} rather than which class? Choose it in the list, or find it by its name.`;
+  }
+
   // src/view/controls/curveHeading.ts
   var CURVE = {
     remove: " as the top evidence goes",
@@ -3085,7 +3253,11 @@
   }
   function sentence(context) {
     const line2 = make("div", "camwidget-say", { "aria-live": "polite" });
-    context.watch(["sentence"], () => setText(line2, trait(context.model, "sentence")));
+    context.watch(["sentence", "awaits_rival", "target", "rows"], () => {
+      const { model } = context;
+      const asked = trait(model, "awaits_rival");
+      setText(line2, asked ? rivalQuestion(model) : trait(model, "sentence"));
+    });
     return line2;
   }
   function status(context, help) {
@@ -3948,8 +4120,8 @@
         make("div", "camwidget-methodgroups", {}, chips, this.panel.opener),
         this.panel.panel
       );
-      context.watch(["methods", "method"], () => {
-        const { few, rest } = split(methods(model.get("methods")));
+      context.watch(["methods", "method", "stance"], () => {
+        const { few, rest } = split(methodsHere(model));
         const name = trait(model, "method");
         fillRadios(context, chips, few, name);
         this.panel.show(rest, name);
@@ -5173,7 +5345,8 @@
     const zoom = new Zoom(context, stage);
     const probe = new ClassProbePopover(context, stage, zoom);
     const help = new HelpPanel(context);
-    const classes = classList(context);
+    const stance2 = new StanceControl(context);
+    const classes = classList(context, stance2.element);
     const methods2 = new MethodRow(context);
     const compare = new Comparison(context, stage, zoom, root);
     const mask = maskRow(context, () => {
@@ -5226,7 +5399,7 @@
       contour: contour2,
       play,
       cycleComparison: () => compare.cycle(),
-      close: () => help.close() || play.stop() || methods2.close() || probe.close() || brush.stop() || stage.cancel.press() || large.leave()
+      close: () => help.close() || play.stop() || methods2.close() || stance2.cancel() || probe.close() || brush.stop() || stage.cancel.press() || large.leave()
     });
     observeWidth(root, mask, signal);
     markPending(context, root);
@@ -5590,25 +5763,31 @@
   }
 
   // src/page/messages.ts
-  function note(name, layer) {
-    return `No positive evidence for ${name} at ${layer}.`;
+  function evidenceOf(name, kind, label) {
+    return kind === "against" ? `against ${name}` : `for ${label}`;
+  }
+  function note(evidence2, layer) {
+    return `No positive evidence ${evidence2} at ${layer}.`;
   }
   function sentence2(of) {
-    const { name, mode: mode2, fraction, before, after, evident } = of;
-    if (evident === 0) return `${note(name, of.layer)} Choose another ${others(of)}layer or method.`;
+    const { name, evidence: evidence2, rival, mode: mode2, fraction, before, after, evident } = of;
+    if (evident === 0) return `${note(evidence2, of.layer)} Choose another ${others(of)}layer or method.`;
     const whole = mode2 === "remove" && fraction === 0 || mode2 === "keep" && fraction === 1;
     if (after === null || whole) {
-      return mode2 === "keep" ? `The whole picture is kept. Drag the slider to keep only the most evidence for ${name}.` : `Nothing is removed yet. Drag the slider to take the evidence for ${name} away.`;
+      return mode2 === "keep" ? `The whole picture is kept. Drag the slider to keep only the most evidence ${evidence2}.` : `Nothing is removed yet. Drag the slider to take the evidence ${evidence2} away.`;
     }
     const part = `${rounded(100 * fraction, 1)} %`;
-    const most = of.method === "random" ? `a random ${part}` : `the ${part} with the most evidence for ${name}`;
+    const most = of.method === "random" ? `a random ${part}` : `the ${part} with the most evidence ${evidence2}`;
     const deed = {
       remove: `Removing ${most}`,
       keep: fraction === 0 ? "Hiding everything" : `Keeping only ${most}`,
-      multiply: `Multiplying the picture by its map for ${name}`
+      multiply: `Multiplying the picture by its map ${evidence2}`
     }[mode2];
     const beyond = mode2 !== "multiply" && fraction > evident + 5e-3 ? ` Only ${fixed(100 * evident, 0)} % of the picture has any; beyond, pixels go in reading order.` : "";
-    return `${deed} ${(of.quantity === null ? effect : moved2(of.quantity))(before, after, deed.includes(name) ? "it" : name)}${beyond}`;
+    const say = of.quantity === null ? effect : moved2(of.quantity);
+    const found = say(before, after, deed.includes(name) && rival === null ? "it" : name);
+    if (rival === null || rival.after === null) return `${deed} ${found}${beyond}`;
+    return `${deed} ${found.slice(0, -1)} and ${say(rival.before, rival.after, rival.name)}${beyond}`;
   }
   function others({ alone, quantity: quantity2 }) {
     if (alone) return "";
@@ -5637,6 +5816,7 @@
   // src/page/pageModel.ts
   var SCENE = "page";
   var FAINT = 5e-3;
+  var FOR = { kind: "for", other: -1 };
   var PageModel = class extends Store {
     constructor(data, archive) {
       super(traitsOf(data, archive));
@@ -5666,12 +5846,24 @@
       return grid2 === void 0 || of === "multiply" ? null : this.maps.curve(grid2, curveKey(of, baseline));
     }
     get requested() {
-      const { classes, methods: methods2, layers: layers2 } = this.data;
+      const { classes, contrasts: contrasts2, methods: methods2, layers: layers2 } = this.data;
+      const { kind, other } = stance(this);
+      const contrast = contrasts2.findIndex((one) => one.target === this.state.target && one.kind === kind && one.other === other);
       return {
-        row: classes.findIndex(({ index }) => index === this.state.target),
+        row: contrast < 0 ? classes.findIndex(({ index }) => index === this.state.target) : classes.length + contrast,
         method: methods2.findIndex(({ name }) => name === this.state.method),
         layer: layers2.findIndex(({ name }) => name === this.state.layer)
       };
+    }
+    /** The place of a map's class in the list. */
+    rowOf(place4) {
+      const { classes, contrasts: contrasts2 } = this.data;
+      const contrast = contrasts2[place4.row - classes.length];
+      return contrast === void 0 ? place4.row : classes.findIndex(({ index }) => index === contrast.target);
+    }
+    stanceOf(place4) {
+      const contrast = this.data.contrasts[place4.row - this.data.classes.length];
+      return contrast === void 0 ? FOR : { kind: contrast.kind, other: contrast.other };
     }
     get mask() {
       return {
@@ -5691,12 +5883,15 @@
       const { classes, methods: methods2, layers: layers2, missing } = this.data;
       if (grid2 === void 0) {
         const label = methods2[requested.method]?.label ?? "This method";
-        const reason = missing[methods2[requested.method]?.name ?? ""]?.[layers2[requested.layer]?.name ?? ""];
+        const { kind } = this.stanceOf(requested);
+        const unsuited = kind === "for" ? null : methods2[requested.method]?.[kind];
+        const reason = unsuited ?? missing[methods2[requested.method]?.name ?? ""]?.[layers2[requested.layer]?.name ?? ""];
         const back = this.shown;
-        this.setAll({ error: `${label} does not apply: ${reason ?? "this page has no such map"}.` });
+        this.setAll({ error: `${label} does not apply: ${(reason ?? "this page has no such map").replace(/\.$/, "")}.` });
         if (back === null) return;
         this.setAll({
-          target: classes[back.row]?.index,
+          target: classes[this.rowOf(back)]?.index,
+          stance: this.stanceOf(back),
           method: methods2[back.method]?.name,
           layer: layers2[back.layer]?.name
         });
@@ -5711,7 +5906,10 @@
       const { classes, methods: methods2, layers: layers2, grids, model } = this.data;
       const method = methods2[place4.method];
       const layer = layers2[place4.layer].name;
-      const target = classes[place4.row];
+      const target = classes[this.rowOf(place4)];
+      const shown = this.stanceOf(place4);
+      this.setAll({ stance: shown });
+      const label = targetLabel(this, shown);
       const { rows: rows2, columns, box: box2, at, peak, knee, scale_note } = grids[number2];
       const { saliency, drawn, levels, cells: cells2 } = this.maps.show(number2);
       const where = method.everywhere ? "input" : layer;
@@ -5735,28 +5933,31 @@
           cells_shape: [rows2, columns],
           layer: where,
           at_input: method.everywhere,
-          title: `${method.label} · ${where} · ${target.name}`,
+          title: `${method.label} · ${where} · ${label}`,
           empty: peak === 0,
-          note: peak === 0 ? note(target.name, where) : ""
+          note: peak === 0 ? note(evidenceOf(target.name, shown.kind, label), where) : ""
         },
         box: box2 === null ? {} : { scene: SCENE, box: box2, peak: at, hit: "", said: "" },
         methods: this.methods(layer),
         stages: this.stages(place4),
-        status: `${model} · ${method.label} · ${where} ${columns}×${rows2} · ${target.name}`
+        status: `${model} · ${method.label} · ${where} ${columns}×${rows2} · ${label}`
       });
     }
     methods(layer) {
-      return this.data.methods.map(({ name, label, group, tip }) => ({
+      return this.data.methods.map(({ name, label, group, tip, against, rather }) => ({
         name,
         label,
         group,
         tip,
+        against,
+        rather,
         reason: this.data.missing[name]?.[layer] ?? null,
         slow: false
       }));
     }
     /** The same map at all layers, so that scrubbing along them shows each. */
-    stages({ row, method }) {
+    stages(place4) {
+      const { row, method } = place4;
       const { classes, methods: methods2, layers: layers2 } = this.data;
       if (methods2[method].everywhere) return {};
       const found = layers2.flatMap(({ name }, layer) => {
@@ -5765,7 +5966,7 @@
         const { rows: rows2, columns, cells: cells2 } = this.maps.grid(number2);
         return [{ name, rows: rows2, columns, cells: cells2 }];
       });
-      return { scene: SCENE, target: classes[row].index, method: methods2[method].name, layers: found };
+      return { scene: SCENE, target: classes[this.rowOf(place4)].index, method: methods2[method].name, layers: found };
     }
     /** Updates the numbers of the masked picture by linear interpolation between the steps of the curve. */
     updateMasked() {
@@ -5777,17 +5978,23 @@
       const whole = of === "remove" && fraction === 0 || of === "keep" && fraction === 1;
       const curve = whole ? null : this.maps.curve(grid2, curveKey(of, baseline));
       const masked = curve === null ? [] : between3(curve, of === "multiply" ? 0 : fraction);
-      const target = this.data.classes[shown.row];
+      const row = this.rowOf(shown);
+      const target = this.data.classes[row];
+      const { kind, other } = this.stanceOf(shown);
+      const at = this.data.classes.findIndex(({ index }) => index === other);
+      const rival = this.data.classes[at];
       this.setAll({
         masked,
         sentence: sentence2({
           name: target.name,
+          evidence: evidenceOf(target.name, kind, targetLabel(this)),
+          rival: rival === void 0 ? null : { name: rival.name, before: rival.whole, after: masked[at] ?? null },
           method: this.data.methods[shown.method].name,
           layer: this.data.methods[shown.method].everywhere ? "input" : this.data.layers[shown.layer].name,
           mode: of,
           fraction,
           before: target.whole,
-          after: masked[shown.row] ?? null,
+          after: masked[row] ?? null,
           evident,
           quantity: quantity(this.data.quantity),
           alone: this.data.classes.length === 1
@@ -5811,7 +6018,7 @@
         sentence: probeSentence(strongest?.name ?? null)
       });
       if (strongest !== void 0 && strongest.index !== this.state.target) {
-        this.set("target", strongest.index);
+        this.setAll({ target: strongest.index, stance: FOR });
         this.save_changes();
       }
     }
@@ -5833,6 +6040,7 @@
         fills: Object.fromEntries(fills)
       },
       rows: data.classes,
+      contrasts: data.contrasts,
       masked: [],
       quantity: data.quantity,
       layers: data.layers,

@@ -60,6 +60,9 @@ var DEFAULTS = {
   scene: {},
   explanation: {},
   target: -1,
+  stance: { "kind": "for", "other": -1 },
+  awaits_rival: false,
+  contrasts: [],
   rows: [],
   masked: [],
   first_now: {},
@@ -174,13 +177,15 @@ function methods(value) {
   return list(value).map((item) => {
     const from = fields(item);
     const name = text(from["name"]);
-    const reason = from["reason"];
+    const { reason, against, rather } = from;
     return {
       name,
       label: text(from["label"], name),
       group: text(from["group"]),
       tip: text(from["tip"]),
       reason: typeof reason === "string" ? reason : null,
+      against: typeof against === "string" ? against : null,
+      rather: typeof rather === "string" ? rather : null,
       slow: flag(from["slow"], false)
     };
   });

@@ -42,7 +42,9 @@ class Explorer(ExplorerTraits):
 
     Attributes:
         picture: number of the picture shown.
-        target: name of the class explained. Set it to a name, an index, or None (the predicted class).
+        target: name of the class explained; or ``Counterfactual`` of one, for the evidence against it, or ``Contrast``
+            of two, for the evidence for one rather than the other. Set it to one of these, with names or indices, or to
+            None (the predicted class).
         method: a name of ``list_methods()``.
         layer: a module name of ``model.layers``, or any other layer with a map.
         fraction: the masked part of the picture, from 0 to 1.
@@ -57,7 +59,7 @@ class Explorer(ExplorerTraits):
         outlines: whether the true outlines are drawn, of pictures that carry their truth.
         boxes: whether the map's box (``localize``) and its peak are drawn.
         compare: in what another map shown beside this one differs: a dictionary with any of "model" (a number),
-            "picture" (a number), "target" (a class, or None for its own prediction), "method" and "layer"; in all
+            "picture" (a number), "target" (as ``target``, or None for its own prediction), "method" and "layer"; in all
             else it follows. None: nothing is compared.
         arrangement: how the two are shown: "side" by side, "split" by a divider, or their "difference".
         other: the map compared, an ``Explanation``; None until it is there; read-only.

@@ -10,6 +10,7 @@ import traitlets as t
 
 from ..analysis.mask_curve import MaskCurve
 from ..attribution.explanation import Explanation
+from ..attribution.stance import NamedTarget
 from ..models.vision_model import VisionModel
 from .control.cache import Picture
 from .control.comparison import ARRANGEMENTS
@@ -92,7 +93,7 @@ class ExplorerTraits(HeldWhileShown, ipywidgets.Box):
         return self._parts.checks.picture(proposal["value"])
 
     @t.validate("target")
-    def _valid_target(self, proposal: Any) -> str | None:
+    def _valid_target(self, proposal: Any) -> NamedTarget | None:
         return self._parts.checks.target(proposal["value"])
 
     @t.validate("text")

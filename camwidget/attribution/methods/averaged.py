@@ -15,6 +15,7 @@ from ..targets import Target, uses_module_output
 from ..trace import INPUT, Trace
 from .backprop import saliency
 from .registry import Method, Step, get_method, method, wrapper
+from .target_reasons import absolute_gradients
 
 __all__ = ["integrated_gradients", "smoothed", "smoothgrad"]
 
@@ -104,6 +105,7 @@ def _input_gradient(
     summary="Saliency averaged over noisy copies of the picture, which takes the speckle out of it.",
     needs="gradients at the picture",
     group=_GROUP,
+    target_reason=absolute_gradients,
     needs_gradients=False,
     at_input=True,
     slow=True,
@@ -215,6 +217,7 @@ def smoothed(base: Method) -> Method:
         summary=f"{base.label} averaged over noisy copies of the picture.",
         needs=base.needs,
         applies=base.applies,
+        applies_to=base.applies_to,
         at_input=base.at_input,
         scale=base.scale,
         tone_mapped=base.tone_mapped,

@@ -12,6 +12,7 @@ from ...models.vision_model import VisionModel
 from ..targets import ClassTarget, PerPictureTarget, Target
 from ..trace import Trace
 from .registry import method
+from .target_reasons import classes_compared_already, one_map_for_all, weights_of_a_class
 
 __all__ = [
     "class_activation",
@@ -51,6 +52,7 @@ def _cam_reason(model: VisionModel, layer: str) -> str | None:
     needs="global average pooling that feeds one linear layer or a 1×1 convolution",
     group=_GROUP,
     reason=_cam_reason,
+    target_reason=weights_of_a_class,
     needs_gradients=False,
 )
 def class_activation(trace: Trace, target: Target, layer: str) -> torch.Tensor:
@@ -274,6 +276,7 @@ def xgradcam(trace: Trace, target: Target, layer: str) -> torch.Tensor:
     summary="The main component of the layer's maps; it does not ask for a class, and is the same for all.",
     needs="nothing but the activations",
     group=_GROUP,
+    target_reason=one_map_for_all,
     needs_gradients=False,
 )
 def eigencam(trace: Trace, target: Target, layer: str) -> torch.Tensor:
@@ -331,6 +334,7 @@ def _one_class_reason(model: VisionModel, layer: str) -> str | None:
     needs="gradients at the layer, and at least two classes",
     group=_GROUP,
     reason=_one_class_reason,
+    target_reason=classes_compared_already,
 )
 def finercam(
     trace: Trace, target: Target, layer: str, *, strength: float = 1.0, references: int = 3

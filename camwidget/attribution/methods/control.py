@@ -7,6 +7,7 @@ import torch
 from ..targets import Target
 from ..trace import Trace
 from .registry import method
+from .target_reasons import one_map_for_all
 
 __all__ = ["random_map"]
 
@@ -18,6 +19,7 @@ __all__ = ["random_map"]
     summary="A random map as coarse as the layer's own cells; an explanation should do better than this.",
     needs="nothing",
     group="Control",
+    target_reason=one_map_for_all,
     needs_gradients=False,
 )
 def random_map(trace: Trace, target: Target, layer: str) -> torch.Tensor:

@@ -24,6 +24,8 @@ Compute = Callable[..., torch.Tensor]
 ComputeSteps = Callable[..., "Iterator[Step]"]
 #: (model, layer name) to the reason why the method does not apply at that layer, or None.
 Applies = Callable[[VisionModel, str], "str | None"]
+#: Target to the reason why the method's map says nothing of it, or None.
+AppliesTo = Callable[[Target], "str | None"]
 
 
 @dataclass(frozen=True)
@@ -54,6 +56,7 @@ class Method:
         group: family of the method.
         function: computes the maps.
         applies: gives the reason why the method does not apply at a layer with a map, or None.
+        applies_to: gives the reason why the method's map says nothing of a target, or None.
         needs_gradients: whether the method uses the gradient of the target at the layer.
         needs_input: whether the forward pass needs an autograd graph from the picture on.
         at_input: whether the map is at the picture's resolution, and the same for every layer.
@@ -79,6 +82,7 @@ class Method:
     group: str
     function: Compute | ComputeSteps
     applies: Applies
+    applies_to: AppliesTo
     needs_gradients: bool = True
     needs_input: bool = False
     at_input: bool = False
@@ -112,6 +116,25 @@ class Method:
             return model.no_maps
         return self.applies(model, layer)
 
+    def target_reason(self, target: Target) -> str | None:
+        """Explain why the method's map says nothing of a target.
+
+        Args:
+            target: the target, resolved for a model.
+
+        Returns:
+            The reason and a remedy; None if the method applies.
+
+        Example:
+            >>> import camwidget as cw
+            >>> against = cw.Counterfactual("waffled").resolved(cw.load())
+            >>> cw.get_method("eigencam").target_reason(against)
+            "its map is the same for every class, and so for and against one. Use 'gradcam'."
+            >>> cw.get_method("gradcam").target_reason(against) is None
+            True
+        """
+        return self.applies_to(target)
+
     def check(self, model: VisionModel, layer: str) -> None:
         """Raise an error if the method does not apply to a layer.
 
@@ -129,6 +152,23 @@ class Method:
         reason = self.reason(model, layer)
         if reason is not None:
             raise MethodError(f"{self.label} does not apply: {reason}")
+
+    def check_target(self, target: Target) -> None:
+        """Raise an error if the method's map says nothing of a target.
+
+        Args:
+            target: the target, resolved for a model.
+
+        Raises:
+            MethodError: with the reason and a remedy, if it does not.
+
+        Example:
+            >>> import camwidget as cw
+            >>> cw.get_method("gradcam").check_target(cw.Counterfactual("waffled").resolved(cw.load()))
+        """
+        reason = self.target_reason(target)
+        if reason is not None:
+            raise MethodError(f"{self.label} does not apply to {target.label}: {reason}")
 
     def compute(self, trace: Trace, target: Target, layer: str) -> torch.Tensor:
         """Compute the maps of a trace's pictures.
@@ -213,6 +253,11 @@ def _everywhere(model: VisionModel, layer: str) -> str | None:
     return None
 
 
+def _any_target(target: Target) -> str | None:
+    """Return None: a method without restrictions explains every target."""
+    return None
+
+
 def method(
     name: str,
     *,
@@ -222,6 +267,7 @@ def method(
     needs: str,
     group: str,
     reason: Applies = _everywhere,
+    target_reason: AppliesTo = _any_target,
     needs_gradients: bool = True,
     needs_input: bool = False,
     at_input: bool = False,
@@ -243,6 +289,7 @@ def method(
         needs: what the method requires of the model.
         group: family of the method.
         reason: gives the reason why the method does not apply at a layer with a map, or None.
+        target_reason: gives the reason why the method's map says nothing of a target, or None.
         needs_gradients: whether the method uses the gradient of the target at the layer.
         needs_input: whether the forward pass needs an autograd graph from the picture on.
         at_input: whether the map is at the picture's resolution.
@@ -265,6 +312,7 @@ def method(
             group,
             function,
             reason,
+            target_reason,
             needs_gradients=needs_gradients,
             needs_input=needs_input,
             at_input=at_input,

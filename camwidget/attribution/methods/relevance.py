@@ -16,6 +16,7 @@ from ..relevance import EXCITATION, LRP, ZPLUS, RelevancePass, Rules, Unsupporte
 from ..targets import Target, score_of
 from ..trace import Trace
 from .registry import method
+from .target_reasons import prior_of_outputs
 
 __all__ = ["contrastive_excitation", "excitation_backprop", "lrp", "relevance_cam"]
 
@@ -328,6 +329,7 @@ def relevance_cam(trace: Trace, target: Target, layer: str) -> torch.Tensor:
     needs=_NEEDS,
     group=_GROUP,
     reason=_reason,
+    target_reason=prior_of_outputs,
     needs_gradients=False,
     own_passes=True,
 )
@@ -371,6 +373,7 @@ def excitation_backprop(trace: Trace, target: Target, layer: str) -> torch.Tenso
     needs=_NEEDS,
     group=_GROUP,
     reason=_reason,
+    target_reason=prior_of_outputs,
     needs_gradients=False,
     own_passes=True,
 )

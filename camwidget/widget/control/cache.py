@@ -13,6 +13,7 @@ import torch
 from ...attribution.explaining import PictureFacts, build_explanation, scale_saliency
 from ...attribution.explanation import Explanation
 from ...attribution.methods import Method, get_method
+from ...attribution.stance import FOR, Stance, stance_target
 from ...attribution.targets import resolve_target
 from ...attribution.tone_mapping import tone_mapped, tone_note
 from ...attribution.trace import LargeGraphError, Trace
@@ -160,14 +161,28 @@ class ModelCache:
         return self._shared.get(trace, trace.apart)
 
     def explanation(
-        self, picture: Picture, target: int | None, method: str, layer: str, *, spare: bool = False
+        self,
+        picture: Picture,
+        target: int | None,
+        method: str,
+        layer: str,
+        stance: Stance = FOR,
+        *,
+        spare: bool = False,
     ) -> Explanation:
         """A map; the predicted class's if target is None. A ``spare`` one displaces nothing that is remembered."""
-        *_, (_, explanation) = self.growing(picture, target, method, layer, spare=spare)
+        *_, (_, explanation) = self.growing(picture, target, method, layer, stance, spare=spare)
         return explanation
 
     def growing(
-        self, picture: Picture, target: int | None, method: str, layer: str, *, spare: bool = False
+        self,
+        picture: Picture,
+        target: int | None,
+        method: str,
+        layer: str,
+        stance: Stance = FOR,
+        *,
+        spare: bool = False,
     ) -> Iterator[tuple[float, Explanation]]:
         """A map as it takes shape: how much of the work is done, from 0 to 1, and the map so far."""
         chosen = get_method(method)
@@ -179,12 +194,14 @@ class ModelCache:
         else:
             index = target
         # A map of the picture itself is the same whatever layer is chosen.
-        key = (picture, index, method, None if chosen.at_input else layer)
+        key = (picture, index, stance, method, None if chosen.at_input else layer)
         known = self._explanations.peek(key)
         if known is not None:
             yield 1.0, known
             return
-        resolved = resolve_target(self.model, index)
+        resolved = stance_target(self.model, index, stance)
+        if stance != FOR:
+            chosen.check_target(resolved)
         trace = self._every.peek(picture)
         if trace is None or not (chosen.is_quick_at_layers and trace.remembers(resolved, layer)):
             trace = self._trace_for(picture, chosen, layer)
@@ -223,7 +240,9 @@ class ModelCache:
             self._too_large[shape] = limit
             return None
 
-    def stages(self, picture: Picture, target: int, method: str) -> Iterator[dict[str, Any]]:
+    def stages(
+        self, picture: Picture, target: int, method: str, stance: Stance = FOR
+    ) -> Iterator[dict[str, Any]]:
         """A map's own cells at each layer where the method applies, all from one pass.
 
         Nothing comes for a method that has no maps at layers, or runs the model anew for each, nor where the picture is
@@ -240,7 +259,7 @@ class ModelCache:
         trace = self._trace_of_every_layer(picture, every)
         if trace is None:
             return
-        resolved = resolve_target(self.model, target)
+        resolved = stance_target(self.model, target, stance)
         for name in names:
             cells = chosen.compute(trace, resolved, name)[0].relu().float().cpu().numpy()
             if np.isfinite(cells).all():

@@ -10,6 +10,7 @@ import numpy as np
 
 from ...analysis.mask_curve import MaskCurve
 from ...attribution.explanation import Explanation
+from ...attribution.stance import NamedTarget
 from ...models.vision_model import VisionModel
 from ..view.display import Display
 from ..view.synced_traits import names_tagged
@@ -29,7 +30,7 @@ class ExplorerValues(Protocol):
     """Traits of an explorer, as its parts read them. ``Explorer`` says what they mean."""
 
     picture: int
-    target: str | None
+    target: NamedTarget | None
     method: str
     layer: str
     fraction: float

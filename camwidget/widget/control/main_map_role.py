@@ -71,10 +71,10 @@ class MainMap:
 
     def resolve(self, request: MapRequest) -> MapInputs:
         """Show the picture, and look up the cache under its text, for which the model may run."""
-        picture, target, method, layer, text = request
+        picture, target, method, layer, text, stance = request
         if self._display.view.scene.get("id") != picture.id:
             self._display.publish(scene=self._prompts.base.scene(picture))
-        return MapInputs(self._prompts.cache(picture, text), picture, target, method, layer)
+        return MapInputs(self._prompts.cache(picture, text), picture, target, method, layer, stance)
 
     def completed(self, request: MapRequest, result: MapResult[MapInputs]) -> MapRequest:
         return request._replace(target=result.target, text=result.model.text)
@@ -90,11 +90,16 @@ class MainMap:
             cancellable=self.is_slow(request),
         )
         self._display.publish(other_state={"busy": True})
-        if before is None or before._replace(target=request.target) != request:
+        if before is None or before._replace(method=request.method, layer=request.layer) != request:
+            self._display.publish(awaits_rival=False)  # what it waited for has been chosen
+        if (
+            before is None
+            or before._replace(target=request.target, stance=request.stance) != request
+        ):
             # What a click found holds for this picture, method and layer, whatever class is chosen.
             self._display.publish(class_probe={})
-        if before is not None and before.text != request.text:
-            self._display.publish(stages={})  # they do not carry the text that they belong to
+        if before is not None and (before.text, before.stance) != (request.text, request.stance):
+            self._display.publish(stages={})  # they do not carry the text and stance of their maps
 
     def prepare_growing(self, inputs: MapInputs) -> Callable[[], None]:
         """Prepare the class list: the prediction for the unmasked picture does not wait for the map."""
@@ -103,7 +108,9 @@ class MainMap:
         target = cache.predicted(picture) if inputs.target is None else inputs.target
         label = get_method(inputs.method).label
         overlays = self._overlays(picture, cache, target, None)
-        return lambda: self._display.show_growing(cache.model, label, target, unmasked, **overlays)
+        return lambda: self._display.show_growing(
+            cache.model, label, target, inputs.stance, unmasked, **overlays
+        )
 
     def show_progress(
         self, inputs: MapInputs, explanation: Explanation, share: float, *, is_due: bool
@@ -165,7 +172,7 @@ class MainMap:
         inpainted: dict[str, Any],
     ) -> None:
         filled = {"scene": result.inputs.picture.id, **inpainted} if inpainted else None
-        self._display.show_prediction(result.explanation, result.target, values, mask, filled)
+        self._display.show_prediction(result.explanation, values, mask, filled)
 
     def show_stale_curve(self, mask: MaskSettings) -> None:
         """Take the curve away if there will be none for a while; a quick one is replaced without a gap."""
@@ -203,10 +210,10 @@ class MainMap:
 
     def _compute_stages(self, shown: MapRequest) -> Iterator[None]:
         """Send the same map at every layer, so that moving along the layers costs nothing."""
-        picture, target, method, _, text = shown
+        picture, target, method, _, text, stance = shown
         assert target is not None
         layers = []
-        for layer in self._prompts.cache(picture, text).stages(picture, target, method):
+        for layer in self._prompts.cache(picture, text).stages(picture, target, method, stance):
             layers.append(layer)
             yield  # a more urgent request goes first
             if self._worker.dropped():

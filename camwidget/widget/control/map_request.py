@@ -8,6 +8,7 @@ from typing import Generic, NamedTuple, TypeVar
 import numpy as np
 
 from ...attribution.explanation import Explanation
+from ...attribution.stance import FOR, Stance, class_of, stance_of
 from ...models.vision_model import VisionModel
 from .cache import ModelCache, Picture
 
@@ -17,7 +18,8 @@ __all__ = ["COMPARED_JOBS", "MAIN_JOBS", "MapInputs", "MapJobs", "MapRequest", "
 class MapRequest(NamedTuple):
     """A request for the main map.
 
-    ``target`` None stands for the predicted class; ``text`` None for the picture's own text, which the model may not
+    ``target`` is a class, and None stands for the predicted one; ``stance`` is whether the map is for it, against
+    it, or for it rather than another. ``text`` None stands for the picture's own text, which the model may not
     have proposed yet. A target is one of the classes under the text: where it is given, so is the text.
     """
 
@@ -26,6 +28,7 @@ class MapRequest(NamedTuple):
     method: str
     layer: str
     text: str | None = None
+    stance: Stance = FOR
 
 
 @dataclass(frozen=True)
@@ -38,6 +41,7 @@ class MapInputs:
         target: index of the class; None for the predicted one.
         method: name of the method.
         layer: name of the layer.
+        stance: whether the map is for the class, against it, or for it rather than another.
         has_paint: whether what is painted on the picture shown applies to this map's pixels.
     """
 
@@ -46,6 +50,7 @@ class MapInputs:
     target: int | None
     method: str
     layer: str
+    stance: Stance = FOR
     has_paint: bool = True
 
 
@@ -69,9 +74,12 @@ class MapResult(Generic[M_co]):
     @property
     def target(self) -> int:
         """Index of the class explained."""
-        index = self.explanation.target.index
-        assert index is not None  # the widget explains classes
-        return index
+        return class_of(self.explanation.target)
+
+    @property
+    def stance(self) -> Stance:
+        """Whether the map is for the class, against it, or for it rather than another."""
+        return stance_of(self.explanation.target)
 
     @property
     def model(self) -> VisionModel:

@@ -8,10 +8,13 @@ from typing import Any
 import numpy as np
 
 from ...attribution.methods import get_method
+from ...attribution.stance import FOR, NamedTarget, named_target, split_target
+from ...attribution.targets import Contrast, Counterfactual
 from ...errors import PictureError, PromptError
 from ...masking.baselines import check_baseline
 from ...masking.ranks import threshold
 from ...models.vision_model import VisionModel
+from .chosen_target import check_method
 from .comparison import valid_compare
 from .context import ExplorerContext
 from .paint import PaintController
@@ -37,11 +40,17 @@ class TraitChecks:
             raise PictureError(f"There is no picture {number}: there are {count}, from 0.")
         return number
 
-    def target(self, target: Any) -> str | None:
-        if target is None or self._context.traits.is_known("target", target):
-            return target
-        model = self._context.requested_text()[1]
-        return model.classes[model.class_index(target)]
+    def target(self, target: Any) -> NamedTarget | None:
+        context = self._context
+        if target is None or context.traits.is_known("target", target):
+            known: NamedTarget | None = target
+            return known
+        model = context.requested_text()[1]
+        index, stance = split_target(model, target)
+        if not context.traits.is_restoring and stance != FOR:
+            layer = context.values.layer or model.default_layer
+            check_method(context.values.method, model, layer, index, stance)
+        return named_target(model, index, stance)
 
     def text(self, text: str) -> str:
         if self._context.traits.is_known("text", text):
@@ -49,9 +58,14 @@ class TraitChecks:
         return self._context.prompt.readable(text)
 
     def method(self, name: str) -> str:
-        chosen, model = get_method(name), self._context.model
-        if not self._context.traits.is_restoring:
-            chosen.check(model, self._context.values.layer or model.default_layer)
+        context = self._context
+        chosen, model = get_method(name), context.model
+        if not context.traits.is_restoring:
+            layer = context.values.layer or model.default_layer
+            if isinstance(context.values.target, (Contrast, Counterfactual)):
+                check_method(name, model, layer, *split_target(model, context.values.target))
+            else:
+                chosen.check(model, layer)
         return name
 
     def layer(self, name: str) -> str:

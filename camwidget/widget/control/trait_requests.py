@@ -7,6 +7,8 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from ...attribution.stance import FOR, NamedTarget, named_target, split_target, stance_payload
+from ...attribution.targets import Contrast
 from ...errors import PictureError
 from ...models.vision_model import VisionModel
 from ...runtime import fork_safety
@@ -133,18 +135,18 @@ class RequestController:
 
     # -- requests --------------------------------------------------------------------------
 
-    def request(self, target: str | None) -> None:
+    def request(self, target: NamedTarget | None) -> None:
         """Request the map of the picture, method and layer chosen; the predicted class's if target is None."""
         context, values = self._context, self._context.values
         picture = context.picture
         if picture is None or context.traits.is_restoring:
             return
         if target is None:
-            text, index = context.prompt.known(picture), None
+            text, index, stance = context.prompt.known(picture), None, FOR
         else:
             text, model = context.requested_text()
-            index = model.class_index(target)
-        self._request_main(MapRequest(picture, index, values.method, values.layer, text))
+            index, stance = split_target(model, target)
+        self._request_main(MapRequest(picture, index, values.method, values.layer, text, stance))
 
     def write(self, text: str) -> None:
         """Explain the picture under a text; also under the same again, of another picture's caption.
@@ -298,7 +300,7 @@ class RequestController:
             request = requested._replace(method=values.method, layer=values.layer)
             if requested.picture is not picture:
                 text = context.prompt.known(picture)
-                request = request._replace(picture=picture, target=None, text=text)
+                request = request._replace(picture=picture, target=None, text=text, stance=FOR)
             self.main.request(request)
 
     def _painted(self, is_new: bool, is_painting: bool) -> None:
@@ -319,7 +321,7 @@ class RequestController:
             traits.publish_known("text", model.text)
         traits.publish("explanation", result.explanation)
         if self.main.requested == shown:
-            traits.publish_known("target", model.classes[result.target])
+            traits.publish_known("target", named_target(model, result.target, result.stance))
         for follower in self._followers:
             follower.map_shown(shown, model)
         self.main.request_curve()
@@ -337,8 +339,8 @@ class RequestController:
             if shown.text is not None:
                 context.prompt.restore(shown.picture, shown.text)
                 traits.publish_known("text", shown.text)
-            traits.publish_known("target", model.classes[shown.target])
-        self.publish_two_way(target=shown.target)
+            traits.publish_known("target", named_target(model, shown.target, shown.stance))
+        self.publish_two_way(target=shown.target, stance=stance_payload(shown.stance))
         self.main.request_curve()
         self.request_compared()
         for follower in self._followers:
@@ -371,5 +373,10 @@ class RequestController:
             if self._context.worker.dropped():
                 return
             display.show_pixel_classes(picture.id, x, y, found, len(classes))
-        if found:
-            self._context.traits.publish("target", cache.model.classes[found[0][0]])
+        awaits_rival = display.view.awaits_rival
+        picked = [index for index, _ in found if not (awaits_rival and index == result.target)]
+        if picked:
+            target: NamedTarget = cache.model.classes[picked[0]]
+            if awaits_rival:
+                target = Contrast(cache.model.classes[result.target], target)
+            self._context.traits.publish("target", target)

@@ -6,9 +6,11 @@ import contextlib
 from collections.abc import Iterator
 from typing import Any, Protocol
 
+from ...attribution.stance import split_target, stance_payload
 from ...errors import CamwidgetError, PictureError
 from ...runtime.error_reports import error_text
 from ..view.comm import KNOWN
+from .chosen_target import picked_target, target_with_stance
 from .context import TWO_WAY_TRAITS, ExplorerContext
 from .trait_requests import RequestController
 
@@ -50,6 +52,7 @@ class ViewEvents:
         view = self._context.display.view
         view.observe(self._two_way_set, list(TWO_WAY_TRAITS))
         view.observe(self._target_set, "target")
+        view.observe(self._stance_set, "stance")
         view.observe(self._compare_set, "compare")
         view.on_msg(self.receive)
 
@@ -92,8 +95,13 @@ class ViewEvents:
     def _pick_class(self, index: int) -> None:
         """Choose a class; of a list that belongs to another text than is requested by now, none is."""
         with self.shown_errors():
-            if index >= 0 and self._context.shows_requested_text():
-                self._set("target", index)
+            context = self._context
+            if index >= 0 and context.shows_requested_text():
+                awaits_rival = context.display.view.awaits_rival
+                now = context.values.target
+                self._set(
+                    "target", picked_target(context.model, now, index, awaits_rival=awaits_rival)
+                )
 
     # -- traits that the browser has set ---------------------------------------------------
 
@@ -111,10 +119,28 @@ class ViewEvents:
         if context.display.is_publishing:
             return
         self._pick_class(index)
-        if context.values.target is not None and context.shows_requested_text():
-            held = context.model.class_index(context.values.target)
-            if held != index:  # refused: the page must not mark it
-                context.display.publish(target=held)
+        self._publish_target()
+
+    def _stance_set(self, change: dict[str, Any]) -> None:
+        context = self._context
+        if context.display.is_publishing or context.values.target is None:
+            return
+        if context.shows_requested_text():
+            with self.shown_errors():
+                index, stance = split_target(context.model, context.values.target)
+                if change["new"] != stance_payload(stance):
+                    self._set("target", target_with_stance(context.model, index, change["new"]))
+        self._publish_target()
+
+    def _publish_target(self) -> None:
+        """Publish the class and the stance in force, where the page has others: what was refused must not be marked."""
+        context, view = self._context, self._context.display.view
+        if context.values.target is None or not context.shows_requested_text():
+            return
+        index, stance = split_target(context.model, context.values.target)
+        payload = stance_payload(stance)
+        if view.target != index or view.stance != payload:
+            context.display.publish(target=index, stance=payload)
 
     def _compare_set(self, change: dict[str, Any]) -> None:
         display, value = self._context.display, change["new"] or None

@@ -13,6 +13,9 @@ from PIL import Image
 
 from ...attribution.explanation import Explanation
 from ...attribution.methods import Method, get_method, list_methods
+from ...attribution.methods.target_reasons import target_reasons
+from ...attribution.stance import FOR, Stance
+from ...models.vision_model import VisionModel
 from ...plotting import ACCENT, NEUTRAL
 from ...runtime import fork_safety
 from ...runtime.error_reports import error_text
@@ -29,10 +32,12 @@ __all__ = ["ContactSheet"]
 class _Plan:
     """What the sheet shows, whichever map is chosen."""
 
-    about: MapRequest  #: without its class and method
+    about: MapRequest  #: without its class, stance and method
     methods: tuple[str, ...]
     classes: tuple[int, ...]
+    stances: tuple[Stance, ...]  #: towards each class
     names: tuple[str, ...]  #: of the classes
+    caption: str  #: what the maps are of, where that is not each class
 
 
 @dataclass
@@ -76,18 +81,25 @@ class ContactSheet(ipywidgets.Box):
         self.canvas = SharpCanvas(self._draw, self.click, self._show_error)
         # What failed, below the maps. All that is put in is escaped.
         self.message = ipywidgets.HTML(layout={"display": "none"})
-        super().__init__([self.canvas.canvas, self.message])
+        self.caption = ipywidgets.HTML(layout={"display": "none"})
+        super().__init__([self.caption, self.canvas.canvas, self.message])
         self.add_class("camwidget-sheet")
 
     def follow_map(self, shown: MapRequest) -> None:
         """Frame the map that the explorer shows, and show its neighbors."""
         model = self._prompts.cache(shown.picture, shown.text).model
         classes = tuple(self._classes())
+        stances = tuple(_stance(index, shown) for index in classes)
         methods = tuple(
-            m.name for m in list_methods() if _is_listed(m) and m.reason(model, shown.layer) is None
+            m.name
+            for m in list_methods()
+            if _is_listed(m)
+            and m.reason(model, shown.layer) is None
+            and target_reasons(m).get(shown.stance.kind) is None
         )
-        about = shown._replace(target=None, method="")
-        plan = _Plan(about, methods, classes, tuple(model.classes[i] for i in classes))
+        about = shown._replace(target=None, stance=FOR, method="")
+        names = tuple(model.classes[i] for i in classes)
+        plan = _Plan(about, methods, classes, stances, names, _caption(model, shown))
         at = (
             methods.index(shown.method) if shown.method in methods else -1,
             classes.index(shown.target) if shown.target in classes else -1,
@@ -102,6 +114,8 @@ class ContactSheet(ipywidgets.Box):
         # Not under the lock: a page that comes up draws, which takes the canvas's lock first.
         if is_new:
             self._show_error("")
+            self.caption.value = html.escape(plan.caption)
+            self.caption.layout.display = None if plan.caption else "none"
             self.canvas.resize(*self._size)
             self.canvas.draw()
             with self._lock:
@@ -241,7 +255,14 @@ class ContactSheet(ipywidgets.Box):
             for column, target in enumerate(plan.classes):
                 try:
                     # The sheet has all it shows of it: the map in the large picture stays remembered before it.
-                    made = cache.explanation(about.picture, target, method, about.layer, spare=True)
+                    made = cache.explanation(
+                        about.picture,
+                        target,
+                        method,
+                        about.layer,
+                        plan.stances[column],
+                        spare=True,
+                    )
                     tile = self._tile(made)
                     failed = ""
                 except Exception as error:  # the others go on
@@ -270,6 +291,23 @@ INK = "#7d848c"
 
 #: CSS pixels from line to line, and of a letter on average.
 LINE, LETTER = 15, 6.6
+
+
+def _stance(index: int, shown: MapRequest) -> Stance:
+    """The stance of the map shown, towards another class: what is contrasted with itself changes places."""
+    other = shown.stance.other
+    return Stance(shown.stance.kind, shown.target if index == other else other)
+
+
+def _caption(model: VisionModel, shown: MapRequest) -> str:
+    """What the maps are of; empty where they are each for their class."""
+    target, other = shown.target, shown.stance.other
+    if shown.stance.kind == "against":
+        return "Evidence against each class"
+    if target is None or other is None:
+        return ""
+    first, second = model.classes[other], model.classes[target]
+    return f"Evidence for each class rather than {first}, and for {first} rather than {second}"
 
 
 def _is_listed(method: Method) -> bool:

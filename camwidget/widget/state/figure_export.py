@@ -214,7 +214,7 @@ def _classes(axes: Axes, content: _Content) -> None:
     rows, masked = content.view.rows, content.view.masked
     unmasked = [row["whole"] for row in rows]
     indices = [row["index"] for row in rows]
-    chosen = indices.index(content.explanation.target.index)
+    chosen = indices.index(content.result.target)
     places, colors = range(len(rows)), class_colors(len(rows), chosen)
     prediction = content.explanation.prediction
     is_quantity = prediction.scores == "value"

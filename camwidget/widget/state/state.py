@@ -11,10 +11,12 @@ import numpy as np
 import traitlets as t
 
 from ...attribution.methods import get_method
+from ...attribution.stance import NamedTarget, named_target, split_target
 from ...errors import CamwidgetError, StateError
 from ...masking.user_mask import encode
 from ...models.vision_model import VisionModel
 from .. import _compat
+from ..control.chosen_target import check_method, target_from_json, target_to_json
 from ..control.context import TWO_WAY_TRAITS, ExplorerContext
 from ..control.paint import PaintController
 from ..control.trait_requests import RequestController
@@ -75,15 +77,15 @@ def _read_text(context: StateContext, name: str) -> str:
     return context.explorer.values.text if requested is None else requested.text or ""
 
 
-def _read_target(context: StateContext, name: str) -> str | None:
-    """The class that is requested; None while the predicted class is not known."""
+def _read_target(context: StateContext, name: str) -> NamedTarget | None:
+    """The target that is requested; None while the predicted class is not known."""
     requested = context.requests.main.requested
     if requested is None:
         return context.explorer.values.target
     if requested.target is None:
         return None
     cache = context.explorer.prompt.cache(requested.picture, requested.text)
-    return cache.model.classes[requested.target]
+    return named_target(cache.model, requested.target, requested.stance)
 
 
 def _set_trait(context: StateContext, name: str, value: Any) -> None:
@@ -149,7 +151,9 @@ def _plain(value: Any) -> Any:
 
 def _copied(value: Any) -> Any:
     """A copy: a dict of the state belongs to the state alone."""
-    return {k: _plain(v) for k, v in value.items()} if isinstance(value, Mapping) else value
+    if not isinstance(value, Mapping):
+        return value
+    return {k: _copied(v) if isinstance(v, Mapping) else _plain(v) for k, v in value.items()}
 
 
 @dataclass(frozen=True)
@@ -183,7 +187,13 @@ class StateKey:
 _SPECIAL = (
     StateKey("picture"),
     StateKey("text", read=_read_text, check=_checked_together, apply=_set_text),
-    StateKey("target", read=_read_target, check=_checked_together),
+    StateKey(
+        "target",
+        read=_read_target,
+        check=_checked_together,
+        to_json=target_to_json,
+        from_json=target_from_json,
+    ),
     StateKey("method", check=_checked_together),
     StateKey("layer", check=_checked_together),
     StateKey("mode", requests="curve"),
@@ -244,11 +254,14 @@ def _check_map(context: StateContext, plan: State, wanted: Mapping[str, Any]) ->
         model = _model_of(context, plan, wanted)
         at = "target"
         if plan["target"] is not None:
-            plan["target"] = model.classes[model.class_index(plan["target"])]
+            index, stance = split_target(model, plan["target"])
+            plan["target"] = named_target(model, index, stance)
         at = "layer"
         plan["layer"] = model.layer(plan["layer"]).name
         at = "method"
         get_method(plan["method"]).check(model, plan["layer"])
+        if plan["target"] is not None:
+            check_method(plan["method"], model, plan["layer"], index, stance)
     except (CamwidgetError, TypeError) as error:
         # What was not named is not to blame.
         if at not in wanted:

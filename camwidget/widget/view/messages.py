@@ -7,6 +7,8 @@ import math
 import numpy as np
 
 from ...attribution.explanation import Explanation
+from ...attribution.stance import class_label
+from ...attribution.targets import evidence_phrase
 from ...images.ground_truth import share_inside
 from ...masking.user_mask import painted_fractions
 from ...models.prediction import Prediction
@@ -23,6 +25,7 @@ def sentence(
     before: float,
     after: float | None,
     first_now: str | None = None,
+    rival: tuple[str, float, float] | None = None,
 ) -> str:
     """One sentence on what masking did, to be read aloud.
 
@@ -32,21 +35,25 @@ def sentence(
         before: the probability of the map's class, or the quantity, for the unmasked picture.
         after: that for the masked one; None if nothing is hidden.
         first_now: the most probable class of the masked picture, if it is another than that of the unmasked one.
+        rival: of a contrast, the other class: its name, and its numbers for the unmasked and the masked picture.
     """
-    name = explanation.target.label
+    name, evidence = class_label(explanation.target), evidence_phrase(explanation.target)
     kept = painted_fractions(mask.paint)[1]
     spare = f" The {_percent(kept)} painted to be kept would stay." if kept else ""
     if after is None:
         if explanation.is_empty:
             return f"{explanation.note} Choose another {_others(explanation.prediction)}layer or method."
         if mask.mode == "keep":
-            return f"The whole picture is kept. Drag the slider to keep only the most evidence for {name}."
+            return f"The whole picture is kept. Drag the slider to keep only the most evidence {evidence}."
         return (
-            f"Nothing is removed yet. Drag the slider to take the evidence for {name} away.{spare}"
+            f"Nothing is removed yet. Drag the slider to take the evidence {evidence} away.{spare}"
         )
     deed = _deed(explanation, mask)
-    it = "it" if name in deed else name
+    it = "it" if name in deed and rival is None else name
     text = f"{deed} {_effect(before, after, it, explanation.prediction)}"
+    if rival is not None:
+        other, whole, masked = rival
+        text = f"{text[:-1]} and {_effect(whole, masked, other, explanation.prediction)}"
     if first_now is not None:
         text = f"{text} Now first: {first_now}."
     if explanation.is_empty:
@@ -68,12 +75,12 @@ def _others(prediction: Prediction) -> str:
 
 def _deed(explanation: Explanation, mask: MaskSettings) -> str:
     """What was done to the picture, by the map and by what is painted."""
-    name, mode, fraction = explanation.target.label, mask.mode, mask.fraction
+    evidence, mode, fraction = evidence_phrase(explanation.target), mask.mode, mask.fraction
     hidden, kept = painted_fractions(mask.paint)
     hiding = f"iding the painted {_percent(hidden)}"
     if explanation.is_empty or (mode, fraction) in UNMASKED:
         return f"H{hiding}"
-    most = f"the {_percent(fraction)} with the most evidence for {name}"
+    most = f"the {_percent(fraction)} with the most evidence {evidence}"
     if explanation.method == "random":
         most = f"a random {_percent(fraction)}"
     if mode == "keep":
@@ -89,7 +96,7 @@ def _deed(explanation: Explanation, mask: MaskSettings) -> str:
         )
     begin = f"H{hiding} and multiplying" if hidden else "Multiplying"
     rest = f", but for the {_percent(kept)} painted to be kept," if kept else ""
-    return f"{begin} the picture by its map for {name}{rest}"
+    return f"{begin} the picture by its map {evidence}{rest}"
 
 
 def _effect(before: float, after: float, it: str, prediction: Prediction) -> str:

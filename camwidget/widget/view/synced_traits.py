@@ -42,6 +42,12 @@ class View(CheckedMessages, anywidget.AnyWidget):
     explanation = t.Dict({}).tag(**OUTPUT)
 
     target = t.Int(-1).tag(**CONVERTED)
+    # Whether the map is for the class, against it, or for it rather than another, which the next click chooses while
+    # ``awaits_rival``.
+    stance = t.Dict({"kind": "for", "other": -1}).tag(**CONVERTED)
+    awaits_rival = t.Bool(False).tag(**NOTICE)
+    # Which classes can be chosen with another stance than "for"; empty: all. An offline page has those computed.
+    contrasts: t.List = t.List([]).tag(**OUTPUT)
     rows: t.List = t.List([]).tag(**OUTPUT)
     masked: t.List = t.List([]).tag(**OUTPUT)
     first_now = t.Dict({}).tag(**OUTPUT)

@@ -3,6 +3,9 @@ export interface SyncedTraits {
   readonly scene: unknown;
   readonly explanation: unknown;
   readonly target: number;
+  readonly stance: unknown;
+  readonly awaits_rival: boolean;
+  readonly contrasts: unknown;
   readonly rows: unknown;
   readonly masked: unknown;
   readonly first_now: unknown;
@@ -68,6 +71,9 @@ export const DEFAULTS: SyncedTraits = {
   scene: {},
   explanation: {},
   target: -1,
+  stance: {"kind": "for", "other": -1},
+  awaits_rival: false,
+  contrasts: [],
   rows: [],
   masked: [],
   first_now: {},

@@ -13,6 +13,7 @@ import { mapStyleTool } from "./controls/mapStyleControls";
 import { maskRow } from "./controls/maskSlider";
 import { MethodRow } from "./controls/methodChips";
 import { PromptPanel } from "./controls/promptPanel";
+import { StanceControl } from "./controls/stanceControl";
 import { historyTool } from "./controls/undoRedo";
 import { make, toolbar } from "./dom/dom";
 import type { Tool } from "./dom/dom";
@@ -42,7 +43,8 @@ export function mount(model: Model, root: HTMLElement, signal: AbortSignal, live
   const zoom = new Zoom(context, stage);
   const probe = new ClassProbePopover(context, stage, zoom);
   const help = new HelpPanel(context);
-  const classes = classList(context);
+  const stance = new StanceControl(context);
+  const classes = classList(context, stance.element);
   const methods = new MethodRow(context);
   const compare = new Comparison(context, stage, zoom, root);
   const mask = maskRow(context, () => {
@@ -101,6 +103,7 @@ export function mount(model: Model, root: HTMLElement, signal: AbortSignal, live
       help.close() ||
       play.stop() ||
       methods.close() ||
+      stance.cancel() ||
       probe.close() ||
       brush.stop() ||
       stage.cancel.press() ||

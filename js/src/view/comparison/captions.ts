@@ -6,7 +6,7 @@ import type { Context } from "../context";
 import { numberCell, showNumbers } from "../controls/classList";
 import { fit, make, setAttribute, setText } from "../dom/dom";
 import { trait } from "../model";
-import { methods, place, quantity, rows } from "../traits";
+import { methods, place, quantity, rows, targetLabel } from "../traits";
 import { compared, DIMENSIONS, isComparing, comparedMap, comparedNumbers } from "./comparedTraits";
 import type { Change, Label } from "./comparedTraits";
 
@@ -17,7 +17,7 @@ export function captions(context: Context): readonly [HTMLElement, HTMLElement] 
   const b = new Caption("B");
   context.watch(
     ["compare", "other", "other_scene", "other_answer", "scene", "models", "pictures", "picture", "methods", "method",
-      "explanation", "rows", "masked", "target"],
+      "explanation", "rows", "masked", "target", "stance"],
     () => {
       if (!isComparing(model)) return;
       const now = compared(model);
@@ -59,11 +59,10 @@ class Caption {
 
 function labelOf({ model }: Context): Label {
   const method = trait(model, "method");
-  const target = trait(model, "target");
   return {
     model: texts(model.get("models"))[0] ?? "",
     picture: texts(model.get("pictures"))[trait(model, "picture")] ?? "",
-    target: rows(model.get("rows")).find(({ index }) => index === target)?.name ?? "",
+    target: targetLabel(model),
     method: methods(model.get("methods")).find(({ name }) => name === method)?.label ?? method,
     layer: place(model.get("explanation")).layer,
   };

@@ -13,6 +13,7 @@ from ..analysis.localizing import localize
 from ..attribution.explaining import explain
 from ..attribution.explanation import Explanation
 from ..attribution.methods import Method
+from ..attribution.methods.settings import options_text
 from ..attribution.methods.target_reasons import target_reasons
 from ..attribution.stance import FOR, class_of, stance_of, stance_payload, stance_target
 from ..attribution.targets import Target
@@ -109,6 +110,7 @@ def build_payload(
             {
                 "name": m.name,
                 "label": m.label,
+                "settings": options_text(m.options),
                 "group": m.group,
                 "tip": f"{m.summary} ({m.citation})",
                 "everywhere": m.at_input,

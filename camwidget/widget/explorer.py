@@ -46,6 +46,8 @@ class Explorer(ExplorerTraits):
             of two, for the evidence for one rather than the other. Set it to one of these, with names or indices, or to
             None (the predicted class).
         method: a name of ``list_methods()``.
+        settings: settings of methods that differ from the defaults, by method and name: ``{"rise": {"masks": 1000}}``.
+            Map B by the same method has the same. Set it to another dict; its values are not to be changed in place.
         layer: a module name of ``model.layers``, or any other layer with a map.
         fraction: the masked part of the picture, from 0 to 1.
         mode: "remove", "keep" or "multiply" (the picture times its map).

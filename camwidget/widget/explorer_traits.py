@@ -14,6 +14,7 @@ from ..attribution.stance import NamedTarget
 from ..models.vision_model import VisionModel
 from .control.cache import Picture
 from .control.comparison import ARRANGEMENTS
+from .control.method_settings import MethodSettings
 from .control.paint import PaintTrait
 from .explorer_parts import ExplorerParts
 from .host.lifetime import HeldWhileShown
@@ -31,6 +32,7 @@ class ExplorerTraits(HeldWhileShown, ipywidgets.Box):
     picture = t.Int(0)
     target = t.Any(None, allow_none=True)
     method = t.Unicode("gradcam")
+    settings: Any = t.Dict({})
     layer = t.Unicode("")
     fraction = t.Float(0.0)
     mode = t.Enum(MODES, "remove")
@@ -103,6 +105,10 @@ class ExplorerTraits(HeldWhileShown, ipywidgets.Box):
     @t.validate("method")
     def _valid_method(self, proposal: Any) -> str:
         return self._parts.checks.method(proposal["value"])
+
+    @t.validate("settings")
+    def _valid_settings(self, proposal: Any) -> MethodSettings:
+        return self._parts.checks.settings(proposal["value"])
 
     @t.validate("layer")
     def _valid_layer(self, proposal: Any) -> str:

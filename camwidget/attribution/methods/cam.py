@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated
 
 import torch
 
-from ..._validation import real, whole
 from ...errors import MethodError
 from ...models.vision_model import VisionModel
 from ..targets import ClassTarget, PerPictureTarget, Target
 from ..trace import Trace
 from .registry import method
+from .settings import Range
 from .target_reasons import classes_compared_already, one_map_for_all, weights_of_a_class
 
 __all__ = [
@@ -337,7 +338,12 @@ def _one_class_reason(model: VisionModel, layer: str) -> str | None:
     target_reason=classes_compared_already,
 )
 def finercam(
-    trace: Trace, target: Target, layer: str, *, strength: float = 1.0, references: int = 3
+    trace: Trace,
+    target: Target,
+    layer: str,
+    *,
+    strength: Annotated[float, Range(0, help="how much the classes like it are subtracted")] = 1.0,
+    references: Annotated[int, Range(1, help="how many classes like it")] = 3,
 ) -> torch.Tensor:
     """Finer-CAM, section 3.2 of Zhang et al. 2025: Grad-CAM of ``y_c − γ · mean_d y_d``.
 
@@ -364,8 +370,6 @@ def finercam(
         >>> cw.explain(cw.load(), image, method=method).raw.shape
         (12, 12)
     """
-    strength = real("strength", strength, 0, error=MethodError)
-    references = whole("references", references, error=MethodError)
     indices = _class_indices(trace, target, "Finer-CAM")
     class_logits = trace.logits.gather(1, indices[:, None])
     distance = (trace.logits - class_logits).abs().scatter(1, indices[:, None], float("inf"))

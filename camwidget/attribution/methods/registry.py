@@ -13,6 +13,7 @@ from ...errors import MethodError
 from ...models.vision_model import VisionModel
 from ..targets import PerPictureTarget, Target
 from ..trace import Trace
+from .settings import Setting, checked_options, declared_settings
 
 __all__ = ["Method", "Step", "get_method", "list_methods", "method", "wrapper"]
 
@@ -96,6 +97,11 @@ class Method:
     def is_quick_at_layers(self) -> bool:
         """Whether one recorded forward pass gives the method's maps at all layers."""
         return not (self.slow or self.at_input or self.own_passes or self.needs_input)
+
+    @property
+    def settings(self) -> tuple[Setting, ...]:
+        """Settings with their ranges and defaults, as the method's function declares them."""
+        return declared_settings(self.function)
 
     def reason(self, model: VisionModel, layer: str) -> str | None:
         """Explain why the method does not apply to a layer.
@@ -203,7 +209,7 @@ class Method:
             CamwidgetError: if the method cannot compute a map for the target at the layer.
         """
         trace.check_score(target)
-        options = dict(self.options)
+        options = checked_options(self.function, dict(self.options))
         if not self.slow:
             yield Step(1, 1, self.function(trace, target, layer, **options))  # type: ignore[arg-type]
             return
@@ -279,7 +285,8 @@ def method(
     """Register a function of (trace, target, layer) as an explanation method.
 
     A slow method is a generator of ``Step`` for one picture: a function of (trace, target, layer, picture index).
-    Keyword-only arguments of the function are the method's settings (``Method.with_options``).
+    Keyword-only arguments of the function are the method's settings (``Method.with_options``). One annotated with a
+    ``Range`` is checked before the method runs, and the widget has a field for it.
 
     Args:
         name: as in ``Method``, like all that follow.

@@ -164,7 +164,7 @@ class ModelCache:
         self,
         picture: Picture,
         target: int | None,
-        method: str,
+        method: str | Method,
         layer: str,
         stance: Stance = FOR,
         *,
@@ -178,7 +178,7 @@ class ModelCache:
         self,
         picture: Picture,
         target: int | None,
-        method: str,
+        method: str | Method,
         layer: str,
         stance: Stance = FOR,
         *,
@@ -194,7 +194,8 @@ class ModelCache:
         else:
             index = target
         # A map of the picture itself is the same whatever layer is chosen.
-        key = (picture, index, stance, method, None if chosen.at_input else layer)
+        layer_key = None if chosen.at_input else layer
+        key = (picture, index, stance, chosen.name, chosen.options, layer_key)
         known = self._explanations.peek(key)
         if known is not None:
             yield 1.0, known
@@ -241,7 +242,7 @@ class ModelCache:
             return None
 
     def stages(
-        self, picture: Picture, target: int, method: str, stance: Stance = FOR
+        self, picture: Picture, target: int, method: str | Method, stance: Stance = FOR
     ) -> Iterator[dict[str, Any]]:
         """A map's own cells at each layer where the method applies, all from one pass.
 
@@ -268,7 +269,7 @@ class ModelCache:
                 yield {"name": name, "rows": rows, "columns": columns, "cells": content}
 
     def cells(
-        self, picture: Picture, classes: Sequence[int], method: str, layer: str
+        self, picture: Picture, classes: Sequence[int], method: str | Method, layer: str
     ) -> Iterator[tuple[int, np.ndarray]]:
         """Of each class its map's own cells (h, w), rectified; those without a finite map are left out.
 
@@ -319,7 +320,7 @@ class ModelCache:
         return self._levels.get(explanation, lambda: rank_levels(explanation.saliency))
 
     def strongest(
-        self, picture: Picture, classes: list[int], method: str, layer: str, x: int, y: int
+        self, picture: Picture, classes: list[int], method: str | Method, layer: str, x: int, y: int
     ) -> list[tuple[int, float]]:
         """The classes whose maps are positive at a pixel, strongest first, on one common scale in (0, 1]."""
         chosen = get_method(method)

@@ -32,11 +32,13 @@ class ComparedRequest:
         compare: in what B differs from A (see ``Explorer.compare``).
         shown: the request of the main map.
         main: the main map.
+        settings: settings of methods, which both maps have.
     """
 
     compare: Mapping[str, Any]
     shown: MapRequest
     main: Explanation
+    settings: Mapping[str, Mapping[str, Any]]
 
 
 @dataclass(frozen=True)
@@ -92,7 +94,12 @@ class ComparedMap:
 
     def resolve(self, request: ComparedRequest) -> ComparedInputs:
         return resolve(
-            request.compare, request.shown, request.main, self._prompts, self._pictures()
+            request.compare,
+            request.shown,
+            request.main,
+            self._prompts,
+            self._pictures(),
+            request.settings,
         )
 
     def completed(

@@ -20,6 +20,7 @@ from ...models.vision_model import VisionModel
 from .cache import ModelCache, Picture
 from .compared_target import compared_target, compared_target_to_json
 from .map_request import MapInputs, MapRequest
+from .method_settings import options_of
 from .prompt_control import PromptController
 
 __all__ = [
@@ -154,6 +155,7 @@ def resolve(
     main: Explanation,
     prompts: Sequence[PromptController],
     pictures: Sequence[Picture],
+    settings: Mapping[str, Mapping[str, Any]],
 ) -> ComparedInputs:
     """Look up what B is for a main map that is shown. The model may have to run, to propose a text.
 
@@ -163,6 +165,7 @@ def resolve(
         main: map A.
         prompts: of each model.
         pictures: to choose from.
+        settings: settings of methods.
 
     Raises:
         PromptError: if B's model cannot read A's text.
@@ -190,6 +193,7 @@ def resolve(
         method,
         layer,
         stance,
+        options_of(settings, method),
         picture is shown.picture
         and _are_same(prompts[0].base.pixels(picture), cache.pixels(picture)),
         number,

@@ -15,6 +15,7 @@ from ...models.vision_model import VisionModel
 from ..view.display import Display
 from ..view.synced_traits import names_tagged
 from .cache import Picture
+from .method_settings import MethodSettings
 from .pictures import PictureList
 from .prompt_control import PromptController
 from .trait_publisher import TraitPublisher
@@ -32,6 +33,7 @@ class ExplorerValues(Protocol):
     picture: int
     target: NamedTarget | None
     method: str
+    settings: MethodSettings
     layer: str
     fraction: float
     mode: str

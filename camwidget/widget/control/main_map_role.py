@@ -20,6 +20,7 @@ from .cache import ModelCache, Picture
 from .class_probe import ClassProbe
 from .map_location import MapLocation
 from .map_request import COMPARED_JOBS, MAIN_JOBS, MapInputs, MapRequest, MapResult
+from .method_settings import configured
 from .prompt_control import PromptController
 from .truth_overlay import TruthOverlay
 from .worker import Worker
@@ -71,10 +72,18 @@ class MainMap:
 
     def resolve(self, request: MapRequest) -> MapInputs:
         """Show the picture, and look up the cache under its text, for which the model may run."""
-        picture, target, method, layer, text, stance = request
+        picture = request.picture
         if self._display.view.scene.get("id") != picture.id:
             self._display.publish(scene=self._prompts.base.scene(picture))
-        return MapInputs(self._prompts.cache(picture, text), picture, target, method, layer, stance)
+        return MapInputs(
+            self._prompts.cache(picture, request.text),
+            picture,
+            request.target,
+            request.method,
+            request.layer,
+            request.stance,
+            request.options,
+        )
 
     def completed(self, request: MapRequest, result: MapResult[MapInputs]) -> MapRequest:
         return request._replace(target=result.target, text=result.model.text)
@@ -90,7 +99,7 @@ class MainMap:
             cancellable=self.is_slow(request),
         )
         self._display.publish(other_state={"busy": True})
-        if before is None or before._replace(method=request.method, layer=request.layer) != request:
+        if before is None or before[:2] != request[:2] or before[4:6] != request[4:6]:
             self._display.publish(awaits_rival=False)  # what it waited for has been chosen
         if (
             before is None
@@ -98,8 +107,9 @@ class MainMap:
         ):
             # What a click found holds for this picture, method and layer, whatever class is chosen.
             self._display.publish(class_probe={})
-        if before is not None and (before.text, before.stance) != (request.text, request.stance):
-            self._display.publish(stages={})  # they do not carry the text and stance of their maps
+        if before is not None and before[4:] != request[4:]:
+            # They do not carry the text, stance and settings of their maps.
+            self._display.publish(stages={})
 
     def prepare_growing(self, inputs: MapInputs) -> Callable[[], None]:
         """Prepare the class list: the prediction for the unmasked picture does not wait for the map."""
@@ -210,10 +220,12 @@ class MainMap:
 
     def _compute_stages(self, shown: MapRequest) -> Iterator[None]:
         """Send the same map at every layer, so that moving along the layers costs nothing."""
-        picture, target, method, _, text, stance = shown
+        picture, target, method, _, text, stance, options = shown
         assert target is not None
         layers = []
-        for layer in self._prompts.cache(picture, text).stages(picture, target, method, stance):
+        for layer in self._prompts.cache(picture, text).stages(
+            picture, target, configured(method, options), stance
+        ):
             layers.append(layer)
             yield  # a more urgent request goes first
             if self._worker.dropped():

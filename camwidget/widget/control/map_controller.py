@@ -331,7 +331,7 @@ class MapController(Generic[R, M]):
                 show()
         cache, picture = inputs.cache, inputs.picture
         for done, growing in cache.growing(
-            picture, inputs.target, inputs.method, inputs.layer, inputs.stance
+            picture, inputs.target, inputs.configured, inputs.layer, inputs.stance
         ):
             explanation = growing
             if not slow:

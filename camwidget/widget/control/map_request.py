@@ -7,16 +7,19 @@ from typing import Generic, NamedTuple, TypeVar
 
 import numpy as np
 
+from ..._registry import Options
 from ...attribution.explanation import Explanation
+from ...attribution.methods import Method
 from ...attribution.stance import FOR, Stance, class_of, stance_of
 from ...models.vision_model import VisionModel
 from .cache import ModelCache, Picture
+from .method_settings import configured
 
 __all__ = ["COMPARED_JOBS", "MAIN_JOBS", "MapInputs", "MapJobs", "MapRequest", "MapResult"]
 
 
 class MapRequest(NamedTuple):
-    """A request for the main map.
+    """A request for the main map. ``options`` are settings of the method.
 
     ``target`` is a class, and None stands for the predicted one; ``stance`` is whether the map is for it, against
     it, or for it rather than another. ``text`` None stands for the picture's own text, which the model may not
@@ -29,6 +32,7 @@ class MapRequest(NamedTuple):
     layer: str
     text: str | None = None
     stance: Stance = FOR
+    options: Options = ()
 
 
 @dataclass(frozen=True)
@@ -42,6 +46,7 @@ class MapInputs:
         method: name of the method.
         layer: name of the layer.
         stance: whether the map is for the class, against it, or for it rather than another.
+        options: settings of the method.
         has_paint: whether what is painted on the picture shown applies to this map's pixels.
     """
 
@@ -51,7 +56,13 @@ class MapInputs:
     method: str
     layer: str
     stance: Stance = FOR
+    options: Options = ()
     has_paint: bool = True
+
+    @property
+    def configured(self) -> Method:
+        """The method with its settings."""
+        return configured(self.method, self.options)
 
 
 M_co = TypeVar("M_co", bound=MapInputs, covariant=True)

@@ -17,6 +17,7 @@ from ...models.vision_model import VisionModel
 from .chosen_target import check_method
 from .comparison import valid_compare
 from .context import ExplorerContext
+from .method_settings import MethodSettings, checked_settings
 from .paint import PaintController
 
 __all__ = ["TraitChecks"]
@@ -67,6 +68,9 @@ class TraitChecks:
             else:
                 chosen.check(model, layer)
         return name
+
+    def settings(self, value: Any) -> MethodSettings:
+        return checked_settings(value)
 
     def layer(self, name: str) -> str:
         model = self._context.model

@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from ..._registry import Options
 from ...attribution.stance import FOR, NamedTarget, named_target, split_target, stance_payload
 from ...attribution.targets import Contrast
 from ...errors import PictureError
@@ -21,6 +22,7 @@ from .main_map_role import MainMap
 from .map_controller import MapController
 from .map_request import MapInputs, MapRequest, MapResult
 from .masked_prediction import replaced_pixels
+from .method_settings import options_of, with_options
 from .paint import PaintController
 from .pictures import named_picture
 
@@ -89,6 +91,7 @@ class RequestController:
         traits.observe(self._target_set, "target")
         traits.observe(self._text_set, "text")
         traits.observe(lambda change: self._request_same_class(), ["method", "layer"])
+        traits.observe(lambda change: self._settings_set(), "settings")
         traits.observe(self._mask_set, ["fraction", "mode", "baseline"])
         traits.observe(lambda change: self._compare_set(), "compare")
 
@@ -106,11 +109,17 @@ class RequestController:
     def is_as_chosen(self) -> bool:
         """Whether the map requested is of the picture, method and layer that the traits name."""
         requested, values = self.main.requested, self._context.values
-        return requested is None or (requested.picture, requested.method, requested.layer) == (
+        return requested is None or requested[:1] + requested[2:4] + requested[6:] == (
             self._context.picture,
             values.method,
             values.layer,
+            self._options,
         )
+
+    @property
+    def _options(self) -> Options:
+        """The settings of the method chosen."""
+        return options_of(self._context.values.settings, self._context.values.method)
 
     def replaced(self) -> np.ndarray:
         """Which pixels of the picture chosen are replaced, by its map and by paint, bool (H, W).
@@ -146,7 +155,9 @@ class RequestController:
         else:
             text, model = context.requested_text()
             index, stance = split_target(model, target)
-        self._request_main(MapRequest(picture, index, values.method, values.layer, text, stance))
+        self._request_main(
+            MapRequest(picture, index, values.method, values.layer, text, stance, self._options)
+        )
 
     def write(self, text: str) -> None:
         """Explain the picture under a text; also under the same again, of another picture's caption.
@@ -202,7 +213,9 @@ class RequestController:
         with self.main.lock:
             is_growing, shown, result = self.main.is_growing, self.main.shown, self.main.result
         if compare is not None and shown is not None and result is not None and not is_growing:
-            self.compared.request(ComparedRequest(compare, shown, result.explanation))
+            self.compared.request(
+                ComparedRequest(compare, shown, result.explanation, self._context.values.settings)
+            )
             return
         with self.compared.lock:
             self.compared.drop()
@@ -278,12 +291,19 @@ class RequestController:
         if not self._context.traits.is_restoring:
             self.request_compared()
 
+    def _settings_set(self) -> None:
+        self._request_same_class()
+        if self.main.is_settled and not self._context.traits.is_restoring:
+            self.request_compared()  # whose method may be another
+
     def _request_same_class(self) -> None:
         """Request the same class by another method, or at another layer."""
         # Of what was requested last, which need not be shown yet.
         last, values = self.main.requested, self._context.values
         if last is not None and not self._context.traits.is_restoring:
-            self._request_main(last._replace(method=values.method, layer=values.layer))
+            self._request_main(
+                last._replace(method=values.method, layer=values.layer, options=self._options)
+            )
 
     def _request_main(self, request: MapRequest) -> None:
         """Request the main map, and again while the traits name another.
@@ -297,7 +317,9 @@ class RequestController:
             requested, picture = self.main.requested, context.picture
             if requested is None:
                 return
-            request = requested._replace(method=values.method, layer=values.layer)
+            request = requested._replace(
+                method=values.method, layer=values.layer, options=self._options
+            )
             if requested.picture is not picture:
                 text = context.prompt.known(picture)
                 request = request._replace(picture=picture, target=None, text=text, stance=FOR)
@@ -335,6 +357,8 @@ class RequestController:
         with traits.restoring():
             traits.publish("picture", context.pictures.all.index(shown.picture))
             traits.publish("method", shown.method)
+            settings = self._context.values.settings
+            traits.publish("settings", with_options(settings, shown.method, shown.options))
             traits.publish("layer", shown.layer)
             if shown.text is not None:
                 context.prompt.restore(shown.picture, shown.text)
@@ -368,7 +392,7 @@ class RequestController:
         height, width = cache.pixels(picture).shape[-2:]
         x, y = min(max(x, 0), width - 1), min(max(y, 0), height - 1)
         classes = display.likely_classes(20)
-        found = cache.strongest(picture, classes, inputs.method, inputs.layer, x, y)
+        found = cache.strongest(picture, classes, inputs.configured, inputs.layer, x, y)
         with self.main.lock:
             if self._context.worker.dropped():
                 return

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
+from typing import Any
 
 import ipywidgets
 import numpy as np
 from PIL import Image
 
+from ..._registry import Options
 from ...attribution.explanation import Explanation
 from ...attribution.methods import Method, get_method, list_methods
 from ...attribution.methods.target_reasons import target_reasons
@@ -20,6 +22,7 @@ from ...plotting import ACCENT, NEUTRAL
 from ...runtime import fork_safety
 from ...runtime.error_reports import error_text
 from ..control.map_request import MapRequest
+from ..control.method_settings import configured, options_of
 from ..control.prompt_control import PromptController
 from ..control.worker import Worker
 from ..host.lifetime import close_parts
@@ -34,6 +37,7 @@ class _Plan:
 
     about: MapRequest  #: without its class, stance and method
     methods: tuple[str, ...]
+    options: tuple[Options, ...]  #: settings of each method
     classes: tuple[int, ...]
     stances: tuple[Stance, ...]  #: towards each class
     names: tuple[str, ...]  #: of the classes
@@ -56,6 +60,7 @@ class ContactSheet(ipywidgets.Box):
         worker: the explorer's.
         classes: gives the listed classes.
         on_pick: called with method and class of the map that was clicked.
+        settings: gives the settings of methods.
     """
 
     SIDE = 92  #: CSS pixels of the longer side of a map
@@ -68,11 +73,13 @@ class ContactSheet(ipywidgets.Box):
         worker: Worker,
         classes: Callable[[], list[int]],
         on_pick: Callable[[str, int], None],
+        settings: Callable[[], Mapping[str, Mapping[str, Any]]],
     ) -> None:
         self._prompts = prompts
         self._worker = worker
         self._classes = classes
         self._on_pick = on_pick
+        self._settings = settings
         # The browser, the worker and the explorer may come at once.
         self._lock = fork_safety.rlock()
         self._sheet: _Sheet | None = None
@@ -97,9 +104,10 @@ class ContactSheet(ipywidgets.Box):
             and m.reason(model, shown.layer) is None
             and target_reasons(m).get(shown.stance.kind) is None
         )
-        about = shown._replace(target=None, stance=FOR, method="")
+        about = shown._replace(target=None, stance=FOR, method="", options=())
+        options = tuple(options_of(self._settings(), name) for name in methods)
         names = tuple(model.classes[i] for i in classes)
-        plan = _Plan(about, methods, classes, stances, names, _caption(model, shown))
+        plan = _Plan(about, methods, options, classes, stances, names, _caption(model, shown))
         at = (
             methods.index(shown.method) if shown.method in methods else -1,
             classes.index(shown.target) if shown.target in classes else -1,
@@ -258,7 +266,7 @@ class ContactSheet(ipywidgets.Box):
                     made = cache.explanation(
                         about.picture,
                         target,
-                        method,
+                        configured(method, plan.options[row]),
                         about.layer,
                         plan.stances[column],
                         spare=True,

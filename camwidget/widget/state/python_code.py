@@ -129,6 +129,16 @@ def _target(value: Any) -> str:
     return literal(target)
 
 
+def _method(now: State) -> str:
+    """The expression for the method, with its settings."""
+    name = literal(now["method"])
+    options = now["settings"].get(now["method"], {})
+    if not options:
+        return name
+    settings = ", ".join(f"{each}={literal(value)}" for each, value in options.items())
+    return f"cw.get_method({name}, {settings})"
+
+
 def _class_name(value: Any) -> Any:
     """The class of a target, as the state has it."""
     target = target_from_json(value)
@@ -146,7 +156,7 @@ def _maps(now: State, model: VisionModel, picture: str, is_empty: bool) -> list[
     if now["target"] is not None:
         # Predictions are of the class, whatever of it is explained.
         target, explained = [literal(_class_name(now["target"]))], [_target(now["target"])]
-    method = [f"method={literal(now['method'])}"] if now["method"] != "gradcam" else []
+    method = [f"method={_method(now)}"] if _method(now) != literal("gradcam") else []
     layer = [f"layer={literal(now['layer'])}"] if now["layer"] != model.default_layer else []
     lines += _call("exp = cw.explain(", [name, "image", *explained, *method, *layer])
     mode, fraction, paint = now["mode"], now["fraction"], now["mask"]

@@ -40,7 +40,7 @@ State: TypeAlias = dict[str, Any]
 #: Traits of the view that only change how the map is drawn.
 STYLE_TRAITS = names_tagged("style")
 #: Keys of the state that decide which map there is.
-MAP_KEYS = ("picture", "text", "target", "method", "layer")
+MAP_KEYS = ("picture", "text", "target", "method", "settings", "layer")
 
 
 @dataclass(frozen=True, eq=False)
@@ -195,6 +195,7 @@ _SPECIAL = (
         from_json=target_from_json,
     ),
     StateKey("method", check=_checked_together),
+    StateKey("settings", to_json=_copied, from_json=_copied, requests="compared"),
     StateKey("layer", check=_checked_together),
     StateKey("mode", requests="curve"),
     StateKey("baseline", requests="curve"),

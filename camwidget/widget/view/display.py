@@ -13,6 +13,7 @@ import torch
 from ...analysis.mask_curve import MaskCurve
 from ...attribution.explanation import Explanation
 from ...attribution.methods import list_methods
+from ...attribution.methods.settings import settings_payload
 from ...attribution.methods.target_reasons import target_reasons
 from ...attribution.stance import Stance, class_of, stance_of, stance_payload, stance_target
 from ...attribution.targets import evidence_phrase
@@ -161,6 +162,7 @@ class Display:
                     "reason": m.reason(self.model, layer) if wait or not m.own_passes else None,
                     **target_reasons(m),
                     "slow": m.slow,
+                    "settings": settings_payload(m.settings),
                 }
                 for m in list_methods()
             ]

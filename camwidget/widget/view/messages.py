@@ -7,6 +7,7 @@ import math
 import numpy as np
 
 from ...attribution.explanation import Explanation
+from ...attribution.methods.settings import options_text
 from ...attribution.stance import class_label
 from ...attribution.targets import evidence_phrase
 from ...images.ground_truth import share_inside
@@ -16,7 +17,7 @@ from ...models.scores import decimals, number_text
 from ...models.vision_model import VisionModel
 from ..view.mask_settings import UNMASKED, MaskSettings
 
-__all__ = ["box", "growing", "picked_sentence", "sentence", "status", "truth"]
+__all__ = ["box", "growing", "method_text", "picked_sentence", "sentence", "status", "truth"]
 
 
 def sentence(
@@ -139,13 +140,19 @@ def growing(method: str, name: str, share: float) -> str:
     return f"{method} · {name} · computing, {100 * share:.0f} %"
 
 
+def method_text(explanation: Explanation) -> str:
+    """Name of the method, with the settings that differ from its defaults."""
+    settings = options_text(explanation.options)
+    return f"{explanation.method_label} ({settings})" if settings else explanation.method_label
+
+
 def status(model: VisionModel, explanation: Explanation, milliseconds: float) -> str:
     """Model, method, layer, class, time and device in one line; and whether another run may differ."""
     height, width = explanation.raw.shape
     return " · ".join(
         (
             model.name,
-            explanation.method_label,
+            method_text(explanation),
             f"{explanation.layer} {width}×{height}",
             explanation.target.label,
             f"{milliseconds:.0f} ms" if milliseconds >= 1 else "< 1 ms",

@@ -57,6 +57,8 @@ class View(CheckedMessages, anywidget.AnyWidget):
 
     methods: t.List = t.List([]).tag(**OUTPUT)
     method = t.Unicode("").tag(**SHARED)
+    # Of methods, those that differ from their defaults.
+    settings = t.Dict({}).tag(**SHARED)
     layers: t.List = t.List([]).tag(**OUTPUT)
     layer = t.Unicode("").tag(**SHARED)
     stages = t.Dict({}).tag(**OUTPUT)

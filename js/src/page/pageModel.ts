@@ -134,6 +134,7 @@ export class PageModel extends Store implements Model {
     const shown = this.stanceOf(place);
     this.setAll({ stance: shown });
     const label = targetLabel(this, shown);
+    const called = method.settings ? `${method.label} (${method.settings})` : method.label;
     const { rows, columns, box, at, peak, knee, scale_note } = grids[number]!;
     const { saliency, drawn, levels, cells } = this.maps.show(number);
     const where = method.everywhere ? "input" : layer;
@@ -145,13 +146,13 @@ export class PageModel extends Store implements Model {
       },
       explanation: {
         scene: SCENE, saliency, drawn, knee, scale_note, levels, cells, cells_shape: [rows, columns], layer: where,
-        at_input: method.everywhere, title: `${method.label} · ${where} · ${label}`,
+        at_input: method.everywhere, title: `${called} · ${where} · ${label}`,
         empty: peak === 0, note: peak === 0 ? note(evidenceOf(target.name, shown.kind, label), where) : "",
       },
       box: box === null ? {} : { scene: SCENE, box, peak: at, hit: "", said: "" },
       methods: this.methods(layer),
       stages: this.stages(place),
-      status: `${model} · ${method.label} · ${where} ${columns}×${rows} · ${label}`,
+      status: `${model} · ${called} · ${where} ${columns}×${rows} · ${label}`,
     });
   }
 

@@ -51,6 +51,8 @@ export interface ClassData {
 export interface MethodData {
   readonly name: string;
   readonly label: string;
+  /** Those that differ from the defaults, in words. */
+  readonly settings: string;
   readonly group: string;
   readonly tip: string;
   /** Why its map says nothing against a class, or of one rather than another. */

@@ -14,6 +14,7 @@ export interface SyncedTraits {
   readonly class_names: unknown;
   readonly methods: unknown;
   readonly method: string;
+  readonly settings: unknown;
   readonly layers: unknown;
   readonly layer: string;
   readonly stages: unknown;
@@ -82,6 +83,7 @@ export const DEFAULTS: SyncedTraits = {
   class_names: [],
   methods: [],
   method: "",
+  settings: {},
   layers: [],
   layer: "",
   stages: {},

@@ -116,6 +116,7 @@ var DEFAULTS = {
   class_names: [],
   methods: [],
   method: "",
+  settings: {},
   layers: [],
   layer: "",
   stages: {},

@@ -71,6 +71,7 @@ var DEFAULTS = {
   class_names: [],
   methods: [],
   method: "",
+  settings: {},
   layers: [],
   layer: "",
   stages: {},
@@ -186,9 +187,22 @@ function methods(value) {
       reason: typeof reason === "string" ? reason : null,
       against: typeof against === "string" ? against : null,
       rather: typeof rather === "string" ? rather : null,
+      settings: list(from["settings"]).map(setting),
       slow: flag(from["slow"], false)
     };
   });
+}
+function setting(value) {
+  const from = fields(value);
+  const { default: initial, high } = from;
+  return {
+    name: text(from["name"]),
+    initial: typeof initial === "number" ? initial : null,
+    isWhole: flag(from["whole"], false),
+    low: number(from["low"], 0),
+    high: typeof high === "number" ? high : null,
+    help: text(from["help"])
+  };
 }
 
 // src/table/chooser.ts

@@ -66,6 +66,7 @@ var DEFAULTS = {
   class_names: [],
   methods: [],
   method: "",
+  settings: {},
   layers: [],
   layer: "",
   stages: {},
@@ -869,9 +870,22 @@ function methods(value) {
       reason: typeof reason === "string" ? reason : null,
       against: typeof against === "string" ? against : null,
       rather: typeof rather === "string" ? rather : null,
+      settings: list(from["settings"]).map(setting),
       slow: flag(from["slow"], false)
     };
   });
+}
+function setting(value) {
+  const from = fields(value);
+  const { default: initial, high } = from;
+  return {
+    name: text(from["name"]),
+    initial: typeof initial === "number" ? initial : null,
+    isWhole: flag(from["whole"], false),
+    low: number(from["low"], 0),
+    high: typeof high === "number" ? high : null,
+    help: text(from["help"])
+  };
 }
 function methodsHere(model) {
   const { kind } = stance(model);
@@ -3311,7 +3325,7 @@ function exportTool(context, stage) {
   );
   const png = button("camwidget-button camwidget-png", { title: "Save the picture as it is shown, as a PNG file" }, "PNG");
   const feedback = make("span", "camwidget-kept", { role: "status", "aria-live": "polite" });
-  const field = make("textarea", "camwidget-code-text", {
+  const field2 = make("textarea", "camwidget-code-text", {
     "aria-label": "Python for this view",
     readonly: true,
     rows: 8,
@@ -3325,7 +3339,7 @@ function exportTool(context, stage) {
     "camwidget-code-drawer",
     { hidden: true },
     make("div", "camwidget-line camwidget-code-head", {}, "No clipboard here. Copy this:", close),
-    field
+    field2
   );
   let timer = 0;
   const showFeedback = (word) => {
@@ -3337,9 +3351,9 @@ function exportTool(context, stage) {
     drawer.hidden = !open;
     code.setAttribute("aria-expanded", String(open));
     if (!open) return;
-    field.value = trait(model, "code");
-    field.focus({ preventScroll: true });
-    field.select();
+    field2.value = trait(model, "code");
+    field2.focus({ preventScroll: true });
+    field2.select();
   };
   const copy = async () => {
     try {
@@ -3373,7 +3387,7 @@ function exportTool(context, stage) {
   );
   signal.addEventListener("abort", () => window.clearTimeout(timer));
   context.watch(["code"], () => {
-    if (!drawer.hidden) field.value = trait(model, "code");
+    if (!drawer.hidden) field2.value = trait(model, "code");
   });
   return context.live ? { buttons: [code, png, feedback], drawer } : { buttons: [png, feedback] };
 }
@@ -4116,6 +4130,130 @@ function split(all) {
   return { few, rest: all.filter((method) => !few.includes(method)) };
 }
 
+// src/view/controls/methodSettings.ts
+var MethodSettings = class {
+  constructor(context) {
+    this.context = context;
+    const { signal } = context;
+    const id = context.id("settings");
+    this.opener = button(
+      "camwidget-button camwidget-settings-open",
+      { "aria-expanded": "false", "aria-controls": id },
+      "settings"
+    );
+    this.row = make(
+      "div",
+      "camwidget-settings",
+      { id, role: "group", "aria-label": "Settings of the method", hidden: true },
+      this.name,
+      this.fields,
+      this.reset,
+      this.message
+    );
+    this.tool = { buttons: [this.opener], drawer: this.row };
+    this.opener.addEventListener("click", () => this.show(this.row.hidden === true), { signal });
+    this.reset.addEventListener("click", () => this.write({}), { signal });
+    this.row.addEventListener("change", ({ target }) => target instanceof HTMLInputElement && this.changed(target), { signal });
+    this.row.addEventListener("input", ({ target }) => target instanceof HTMLInputElement && this.follow(target), { signal });
+    this.row.addEventListener("keydown", (event) => this.key(event), { signal });
+    context.watch(["methods", "method", "settings"], () => this.update());
+  }
+  context;
+  tool;
+  opener;
+  row;
+  name = make("span", "camwidget-settings-of");
+  fields = make("span", "camwidget-settings-fields");
+  reset = button("camwidget-button", { title: "All settings of this method as they were at first" }, "defaults");
+  message = make("span", "camwidget-settings-message", { role: "alert" });
+  method;
+  show(open) {
+    this.row.hidden = !open;
+    setAttribute(this.opener, "aria-expanded", String(open));
+    if (open) this.row.querySelector("input")?.focus({ preventScroll: true });
+  }
+  key(event) {
+    if (event.key !== "Escape") return;
+    event.stopPropagation();
+    this.show(false);
+    this.opener.focus({ preventScroll: true });
+  }
+  update() {
+    const { model } = this.context;
+    const name = trait(model, "method");
+    const method = methods(model.get("methods")).find((one) => one.name === name);
+    const all = method?.settings ?? [];
+    const label = method?.label ?? "This method";
+    this.opener.disabled = all.length === 0;
+    this.opener.title = all.length === 0 ? `${label} has no settings` : `Settings of ${label}`;
+    const own = settingsOf(model, name);
+    this.opener.classList.toggle("camwidget-settings-changed", Object.keys(own).length > 0);
+    if (all.length === 0) this.show(false);
+    setText(this.name, label);
+    setText(this.message, "");
+    const isSame = this.method?.name === name;
+    this.method = method;
+    const made = fit(this.fields, all.length, () => field());
+    all.forEach((setting2, at) => fillField(made[at], setting2, own[setting2.name], isSame));
+    this.reset.disabled = Object.keys(own).length === 0;
+  }
+  /** The slider and the number beside it are one setting. */
+  follow(input) {
+    for (const other of input.parentElement?.querySelectorAll("input") ?? []) if (other !== input) other.value = input.value;
+  }
+  changed(input) {
+    const setting2 = this.method?.settings.find(({ name }) => name === input.dataset["name"]);
+    if (setting2 === void 0) return;
+    const wrong = reasonAgainst(setting2, input);
+    setText(this.message, wrong);
+    setAttribute(input, "aria-invalid", String(wrong !== ""));
+    if (wrong !== "") return;
+    const { [setting2.name]: _, ...others } = settingsOf(this.context.model, trait(this.context.model, "method"));
+    this.write(input.value === "" ? others : { ...others, [setting2.name]: Number(input.value) });
+  }
+  write(own) {
+    const { model } = this.context;
+    const { [trait(model, "method")]: _, ...others } = fields(model.get("settings"));
+    const isDefault = Object.keys(own).length === 0;
+    this.context.write({ settings: isDefault ? others : { ...others, [trait(model, "method")]: own } });
+  }
+};
+function settingsOf(model, method) {
+  return fields(fields(model.get("settings"))[method]);
+}
+function reasonAgainst({ name, isWhole, low, high }, input) {
+  const value = Number(input.value);
+  const isNumber = input.value !== "" ? Number.isFinite(value) : !input.validity.badInput;
+  const isInside = input.value === "" || value >= low && (high === null || value <= high);
+  if (isNumber && isInside && (!isWhole || Number.isInteger(value))) return "";
+  const what = isWhole ? "a whole number" : "a number";
+  return `${name} is ${what} ${high === null ? `of at least ${low}` : `from ${low} to ${high}`}.`;
+}
+function field() {
+  const range = make("input", "camwidget-range camwidget-setting-range", { type: "range", ...OWN_KEYS });
+  const number2 = make("input", "camwidget-setting-number", { type: "number", ...OWN_KEYS });
+  return make("label", "camwidget-setting", {}, make("span", "camwidget-setting-name"), range, number2);
+}
+function fillField(of, setting2, own, isSame) {
+  const { name, initial, isWhole, low, high, help } = setting2;
+  const [label, range, number2] = of.children;
+  if (label === void 0 || !(range instanceof HTMLInputElement) || !(number2 instanceof HTMLInputElement)) return;
+  of.title = `${help}${initial === null ? "" : ` (${initial} at first)`}`;
+  setText(label, name);
+  const value = typeof own === "number" ? String(own) : initial === null ? "" : String(initial);
+  range.hidden = high === null;
+  for (const input of [range, number2]) {
+    input.dataset["name"] = name;
+    setAttribute(input, "min", String(low));
+    setAttribute(input, "max", high === null ? "" : String(high));
+    setAttribute(input, "step", isWhole ? "1" : "any");
+    setAttribute(input, "aria-label", input === range ? `${name}, as a slider` : name);
+    setAttribute(input, "placeholder", initial === null ? "auto" : String(initial));
+    if (document.activeElement !== input || !isSame || input.getAttribute("aria-invalid") !== "true") input.value = value;
+    setAttribute(input, "aria-invalid", "false");
+  }
+}
+
 // src/view/controls/promptPanel.ts
 var NOTHING = { words: [], captions: [] };
 var PromptPanel = class {
@@ -4303,6 +4441,8 @@ var NEED_KERNEL = [
   ".camwidget-first",
   ".camwidget-find",
   ".camwidget-methods",
+  ".camwidget-settings",
+  ".camwidget-settings-open",
   ".camwidget-layer",
   ".camwidget-alone"
 ];
@@ -4767,11 +4907,11 @@ var RIGHT = 1;
 var BOTTOM = 2;
 var LEFT = 3;
 function contour(values, width, height, level) {
-  let field = { values, width, height, side: 1 };
+  let field2 = { values, width, height, side: 1 };
   for (; ; ) {
-    const steps = march(field, level);
-    if (steps !== null) return path(steps, field, level, width, height);
-    field = halved(field);
+    const steps = march(field2, level);
+    if (steps !== null) return path(steps, field2, level, width, height);
+    field2 = halved(field2);
   }
 }
 function march({ values, width, height }, level) {
@@ -4822,7 +4962,7 @@ function saddle(isFirst, isHigh, step2) {
     step2(BOTTOM, isHigh ? RIGHT : LEFT);
   }
 }
-function path({ next, entries, isLeft }, field, level, width, height) {
+function path({ next, entries, isLeft }, field2, level, width, height) {
   const parts = [];
   const isDone = new Uint8Array(next.length);
   const follow2 = (start) => {
@@ -4831,7 +4971,7 @@ function path({ next, entries, isLeft }, field, level, width, height) {
     let sign = "M";
     do {
       isDone[side] = 1;
-      parts.push(sign, place2(side, field, level, width, height));
+      parts.push(sign, place2(side, field2, level, width, height));
       sign = "L";
       side = next[side];
     } while (side !== 0 && side !== start);
@@ -5331,7 +5471,7 @@ function mount(model, root, signal, live = true) {
   const truth2 = truthLine(context);
   const drawing = mapStyleTool(context, contour2, truth2);
   const large = largeTool(context, root);
-  const tools = live ? [historyTool(context), brush, compare.tool, drawing, keep, large.tool] : [drawing, keep];
+  const tools = live ? [historyTool(context), brush, compare.tool, new MethodSettings(context).tool, drawing, keep, large.tool] : [drawing, keep];
   const parts = [
     make(
       "div",

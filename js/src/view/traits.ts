@@ -61,6 +61,18 @@ export interface Contrast extends Stance {
   readonly target: number;
 }
 
+/** A setting of a method, as the method declares it. */
+export interface Setting {
+  readonly name: string;
+  /** The default; null where it depends on the picture. */
+  readonly initial: number | null;
+  readonly isWhole: boolean;
+  readonly low: number;
+  /** Null where there is no greatest value. */
+  readonly high: number | null;
+  readonly help: string;
+}
+
 export interface Method {
   readonly name: string;
   readonly label: string;
@@ -71,6 +83,7 @@ export interface Method {
   /** Why its map says nothing against a class, or of one rather than another; null where it does. */
   readonly against: string | null;
   readonly rather: string | null;
+  readonly settings: readonly Setting[];
   /** Reruns the model many times: computed only when this very method is chosen. */
   readonly slow: boolean;
 }
@@ -284,9 +297,23 @@ export function methods(value: unknown): readonly Method[] {
       reason: typeof reason === "string" ? reason : null,
       against: typeof against === "string" ? against : null,
       rather: typeof rather === "string" ? rather : null,
+      settings: list(from["settings"]).map(setting),
       slow: flag(from["slow"], false),
     };
   });
+}
+
+function setting(value: unknown): Setting {
+  const from = fields(value);
+  const { default: initial, high } = from;
+  return {
+    name: text(from["name"]),
+    initial: typeof initial === "number" ? initial : null,
+    isWhole: flag(from["whole"], false),
+    low: number(from["low"], 0),
+    high: typeof high === "number" ? high : null,
+    help: text(from["help"]),
+  };
 }
 
 /** The methods, with the reason why one cannot be used for the present stance among the reasons. */

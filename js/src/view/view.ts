@@ -12,6 +12,7 @@ import { layerPicker } from "./controls/layerSlider";
 import { mapStyleTool } from "./controls/mapStyleControls";
 import { maskRow } from "./controls/maskSlider";
 import { MethodRow } from "./controls/methodChips";
+import { MethodSettings } from "./controls/methodSettings";
 import { PromptPanel } from "./controls/promptPanel";
 import { StanceControl } from "./controls/stanceControl";
 import { historyTool } from "./controls/undoRedo";
@@ -61,7 +62,7 @@ export function mount(model: Model, root: HTMLElement, signal: AbortSignal, live
   const drawing = mapStyleTool(context, contour, truth);
   const large = largeTool(context, root);
   const tools: readonly Tool[] = live
-    ? [historyTool(context), brush, compare.tool, drawing, keep, large.tool]
+    ? [historyTool(context), brush, compare.tool, new MethodSettings(context).tool, drawing, keep, large.tool]
     : [drawing, keep];
   const parts = [
     make(

@@ -14,7 +14,7 @@ const MESSAGE: Readonly<Record<Link, string>> = {
 /** Controls that do nothing without a kernel; the charts and panels around the view are dimmed by CSS. */
 const NEED_KERNEL = [
   ".camwidget-history", ".camwidget-compare-open", ".camwidget-classtop", ".camwidget-names", ".camwidget-first", ".camwidget-find",
-  ".camwidget-methods", ".camwidget-layer", ".camwidget-alone",
+  ".camwidget-methods", ".camwidget-settings", ".camwidget-settings-open", ".camwidget-layer", ".camwidget-alone",
 ];
 
 export class Connection {

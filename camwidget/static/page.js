@@ -4174,7 +4174,7 @@
       );
       this.tool = { buttons: [this.opener], drawer: this.row };
       this.opener.addEventListener("click", () => this.show(this.row.hidden === true), { signal });
-      this.reset.addEventListener("click", () => this.write({}), { signal });
+      this.reset.addEventListener("click", () => this.restore(), { signal });
       this.row.addEventListener("change", ({ target }) => target instanceof HTMLInputElement && this.changed(target), { signal });
       this.row.addEventListener("input", ({ target }) => target instanceof HTMLInputElement && this.follow(target), { signal });
       this.row.addEventListener("keydown", (event) => this.key(event), { signal });
@@ -4192,7 +4192,15 @@
     show(open2) {
       this.row.hidden = !open2;
       setAttribute(this.opener, "aria-expanded", String(open2));
-      if (open2) this.row.querySelector("input")?.focus({ preventScroll: true });
+      if (open2) this.focusFirst();
+    }
+    focusFirst() {
+      this.row.querySelector("input:not([hidden])")?.focus({ preventScroll: true });
+    }
+    /** Goes back to the defaults. The button is disabled then, and the focus must not be lost with it. */
+    restore() {
+      this.focusFirst();
+      this.write({});
     }
     key(event) {
       if (event.key !== "Escape") return;

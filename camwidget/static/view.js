@@ -4152,7 +4152,7 @@ var MethodSettings = class {
     );
     this.tool = { buttons: [this.opener], drawer: this.row };
     this.opener.addEventListener("click", () => this.show(this.row.hidden === true), { signal });
-    this.reset.addEventListener("click", () => this.write({}), { signal });
+    this.reset.addEventListener("click", () => this.restore(), { signal });
     this.row.addEventListener("change", ({ target }) => target instanceof HTMLInputElement && this.changed(target), { signal });
     this.row.addEventListener("input", ({ target }) => target instanceof HTMLInputElement && this.follow(target), { signal });
     this.row.addEventListener("keydown", (event) => this.key(event), { signal });
@@ -4170,7 +4170,15 @@ var MethodSettings = class {
   show(open) {
     this.row.hidden = !open;
     setAttribute(this.opener, "aria-expanded", String(open));
-    if (open) this.row.querySelector("input")?.focus({ preventScroll: true });
+    if (open) this.focusFirst();
+  }
+  focusFirst() {
+    this.row.querySelector("input:not([hidden])")?.focus({ preventScroll: true });
+  }
+  /** Goes back to the defaults. The button is disabled then, and the focus must not be lost with it. */
+  restore() {
+    this.focusFirst();
+    this.write({});
   }
   key(event) {
     if (event.key !== "Escape") return;

@@ -78,19 +78,23 @@ def compared_target(
                 )
     elif stance_of(main) == FOR:
         wanted = name
-    missing = [each for each in _names(wanted) if each not in model.classes]
-    if missing and missing[0] == _names(wanted)[0]:
-        return None, FOR, f"No {missing[0]!r} here: its own prediction."
+    names = _names(wanted)
+    missing = [each for each in names if not _has_class(model, each)]
+    if names[0] in missing:
+        return None, FOR, f"No {names[0]!r} here: its own prediction."
     if missing:
-        return (
-            model.class_index(_names(wanted)[0]),
-            FOR,
-            f"No {missing[0]!r} here: for its class alone.",
-        )
-    kind = type(wanted)
-    named = wanted if isinstance(wanted, str) else kind(*_names(wanted))
-    index, stance = split_target(model, named)
+        note = f"No {missing[0]!r} here: for its class alone."
+        return model.class_index(names[0]), FOR, note
+    index, stance = split_target(model, wanted if isinstance(wanted, str) else type(wanted)(*names))
     return index, stance, ""
+
+
+def _has_class(model: VisionModel, name: str) -> bool:
+    try:
+        model.class_index(name)
+    except TargetError:
+        return False
+    return True
 
 
 def _names(target: Any) -> list[str]:

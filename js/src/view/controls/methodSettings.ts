@@ -32,7 +32,7 @@ export class MethodSettings {
     );
     this.tool = { buttons: [this.opener], drawer: this.row };
     this.opener.addEventListener("click", () => this.show(this.row.hidden === true), { signal });
-    this.reset.addEventListener("click", () => this.write({}), { signal });
+    this.reset.addEventListener("click", () => this.restore(), { signal });
     this.row.addEventListener("change", ({ target }) => target instanceof HTMLInputElement && this.changed(target), { signal });
     this.row.addEventListener("input", ({ target }) => target instanceof HTMLInputElement && this.follow(target), { signal });
     this.row.addEventListener("keydown", (event) => this.key(event), { signal });
@@ -42,7 +42,17 @@ export class MethodSettings {
   private show(open: boolean): void {
     this.row.hidden = !open;
     setAttribute(this.opener, "aria-expanded", String(open));
-    if (open) this.row.querySelector("input")?.focus({ preventScroll: true });
+    if (open) this.focusFirst();
+  }
+
+  private focusFirst(): void {
+    this.row.querySelector<HTMLInputElement>("input:not([hidden])")?.focus({ preventScroll: true });
+  }
+
+  /** Goes back to the defaults. The button is disabled then, and the focus must not be lost with it. */
+  private restore(): void {
+    this.focusFirst();
+    this.write({});
   }
 
   private key(event: KeyboardEvent): void {

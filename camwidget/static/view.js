@@ -4177,6 +4177,7 @@ var MethodSettings = class {
   }
   /** Goes back to the defaults. The button is disabled then, and the focus must not be lost with it. */
   restore() {
+    for (const input of this.row.querySelectorAll("input")) setAttribute(input, "aria-invalid", "false");
     this.focusFirst();
     this.write({});
   }

@@ -51,6 +51,7 @@ export class MethodSettings {
 
   /** Goes back to the defaults. The button is disabled then, and the focus must not be lost with it. */
   private restore(): void {
+    for (const input of this.row.querySelectorAll("input")) setAttribute(input, "aria-invalid", "false");
     this.focusFirst();
     this.write({});
   }

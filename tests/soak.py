@@ -24,8 +24,8 @@ from kernel_driver import Kernel, custom, update
 SETUP = f"""
 import sys
 sys.path[:0] = [{str(Path(__file__).parent)!r}, {str(Path(__file__).parent / "support")!r}]
-import soak_side
-side = soak_side.Side()
+import soak_kernel
+side = soak_kernel.Side()
 """
 
 #: One heap for all threads: else the memory of each thread's past shows as growth.

@@ -44,7 +44,7 @@ def test_each_is_in_the_quick_lane(quick: set[str], kind: str, names: list[str])
 def test_each_host_is_in_the_quick_lane(quick: set[str]) -> None:
     for host in ("notebook", "voila", "marimo"):
         assert f"tests/browser/test_hosts.py::test_{host}" in quick
-    assert "tests/browser/test_lab.py::test_first_sight" in quick
+    assert "tests/browser/test_explorer_in_lab.py::test_first_sight" in quick
 
 
 def test_of_the_notebooks_the_quick_lane_has_the_first(quick: set[str]) -> None:

@@ -100,7 +100,7 @@ def build_payload(
         "model": as_text(model.name),
         "scene": _scene(pixels, masks.baselines, bundle),
         "classes": [
-            {"index": i, "name": as_text(model.classes[i]), "whole": float(unmasked[i])}
+            {"index": i, "name": as_text(model.classes[i]), "unmasked": float(unmasked[i])}
             for i in chosen.classes
         ],
         "contrasts": [

@@ -15,7 +15,7 @@ from .explorer_parts import ExplorerParts, check_arguments
 from .explorer_traits import ExplorerTraits
 from .host.lifetime import close_parts
 from .host.marimo import MISSING_IN_MARIMO, marimo_elements
-from .state.state import State, read_state
+from .state.explorer_state import State, read_state
 
 if TYPE_CHECKING:
     from .state.figure_export import PaperFigure
@@ -131,7 +131,7 @@ class Explorer(ExplorerTraits):
 
         Raises:
             TimeoutError: if that takes longer than ``timeout`` seconds.
-            KeyboardInterrupt: if it is interrupted; a slow map is cancelled then.
+            KeyboardInterrupt: if it is interrupted; a slow map is canceled then.
         """
         worker = self._parts.context.worker
         try:
@@ -163,7 +163,7 @@ class Explorer(ExplorerTraits):
         self._parts.requests.main.cancel()
 
     def undo(self) -> None:
-        """Go back to the state before, if there is one (``can_undo``); a slow map that is computed is cancelled."""
+        """Go back to the state before, if there is one (``can_undo``); a slow map that is computed is canceled."""
         self._parts.history.undo()
 
     def redo(self) -> None:
@@ -244,7 +244,7 @@ class Explorer(ExplorerTraits):
     def _display_(self) -> Any:
         """What marimo shows: it asks for this, and no other host does."""
         self._hold()
-        self._parts.context.display.publish(missing=MISSING_IN_MARIMO)
+        self._parts.context.display.publish(fallback_note=MISSING_IN_MARIMO)
         shown, self._elements = marimo_elements(self._parts.view, self._parts.events.upload)
         return shown
 

@@ -24,14 +24,14 @@ from .control.pictures import PictureList, list_pictures
 from .control.prompt_control import PromptController
 from .control.trait_checks import TraitChecks
 from .control.trait_publisher import TraitPublisher
-from .control.trait_requests import RequestController
+from .control.trait_requests import TraitRequests
 from .control.view_events import ViewEvents
 from .control.worker import Worker
-from .panels.deepvis import DREAM
-from .panels.panels import Panels
+from .panels.accordion import Panels
+from .panels.deepvis import DEEPVIS_JOB
+from .state.explorer_state import StateContext
 from .state.history import History
 from .state.python_code import CodeWriter
-from .state.state import StateContext
 from .view.display import Display
 from .view.synced_traits import View
 
@@ -46,16 +46,16 @@ _JOBS = (
     "methods",
     COMPARED_JOBS.quick,
     COMPARED_JOBS.prediction,
-    "strip",
+    "thumbnails",
     MAIN_JOBS.slow,
     MAIN_JOBS.curve,
     COMPARED_JOBS.curve,
-    "evidence",
-    "stages",
+    "class maps",
+    "layer maps",
     COMPARED_JOBS.slow,
     "sheet",
     "evaluate",
-    DREAM,
+    DEEPVIS_JOB,
 )
 
 #: Classes that can be listed: as many as there is room for beside the picture.
@@ -90,7 +90,7 @@ class ExplorerParts:
 
     context: ExplorerContext
     paint: PaintController
-    requests: RequestController
+    requests: TraitRequests
     checks: TraitChecks
     events: ViewEvents
     panels: Panels
@@ -133,7 +133,7 @@ class ExplorerParts:
         prompts = tuple(PromptController(model) for model in models)
         context = ExplorerContext(proxy, traits, PictureList(pictures), prompts, worker, display)
         paint = PaintController(context)
-        requests = RequestController(context, paint)
+        requests = TraitRequests(context, paint)
         failures = FailureHandler(context, requests)
         events = ViewEvents(context, requests, proxy)
         panels = Panels(context.prompt, worker, display, events)
@@ -194,7 +194,7 @@ class ExplorerParts:
             prompt=context.prompt.panel(),
             models=list(model_names(context.models)),
             compare=values.compare or {},
-            truthful=context.pictures.has_truth,
+            has_ground_truth=context.pictures.has_truth,
             **{name: getattr(values, name) for name in TWO_WAY_TRAITS},
         )
         context.display.show_methods(values.layer, wait=False)

@@ -55,7 +55,7 @@ function sampled(field: Field, columns: number, rows: number): Float32Array {
 }
 
 /** Every layer's map as it is sent beforehand. */
-export function stages(of: string, target: number, method: string): Record<string, unknown> {
+export function layerMaps(of: string, target: number, method: string): Record<string, unknown> {
   const layers = LAYERS.map(([name, , side], depth) => ({
     name, rows: side, columns: side, cells: sampled(evidence(target, depth), side, side),
   }));

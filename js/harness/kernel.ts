@@ -2,7 +2,7 @@ import { DEFAULTS } from "../src/view/syncedTraits";
 import type { Model, Values } from "../src/view/model";
 import { Store } from "../src/view/store";
 import type { SyncedTraits } from "../src/view/syncedTraits";
-import { classes, explanation, LAYERS, NAMES, ramp, scene, stages } from "./data";
+import { classes, explanation, LAYERS, NAMES, ramp, scene, layerMaps } from "./data";
 import { isAtInput, METHODS } from "./methods";
 
 /** Milliseconds until a map is there: a quick one, and one that reruns the model. */
@@ -33,7 +33,7 @@ export class FakeKernel extends Store implements Model {
 
   send(content: unknown): void {
     const { type, x, y } = content as { type: string; x: number; y: number };
-    window.setTimeout(() => (type === "cancel" ? this.giveUp("Cancelled") : this.pick(x, y)), 60);
+    window.setTimeout(() => (type === "cancel" ? this.giveUp("Canceled") : this.pick(x, y)), 60);
   }
 
   private get controls(): Request {
@@ -57,7 +57,7 @@ export class FakeKernel extends Store implements Model {
     this.requested = requested;
     window.clearInterval(this.timer);
     const slow = METHODS.find(({ name }) => name === requested.method)?.slow ?? false;
-    this.setAll({ busy: true, progress: slow ? 0 : -1, cancellable: slow, partial: false, error: "" });
+    this.setAll({ busy: true, progress: slow ? 0 : -1, can_cancel: slow, partial: false, error: "" });
     const start = performance.now();
     this.timer = window.setInterval(() => {
       const part = (performance.now() - start) / (slow ? SLOW : QUICK);
@@ -71,10 +71,10 @@ export class FakeKernel extends Store implements Model {
     window.clearInterval(this.timer);
     this.shown = requested;
     const status = `${requested.method} · ${requested.layer} · ${NAMES[requested.target]} · cpu`;
-    this.setAll({ explanation: this.map(requested), busy: false, cancellable: false, partial: false, progress: -1, status });
+    this.setAll({ explanation: this.map(requested), busy: false, can_cancel: false, partial: false, progress: -1, status });
     this.setAll({
-      stages: stages("a", requested.target, requested.method),
-      evidence: classes("a", requested.method, requested.layer),
+      layer_maps: layerMaps("a", requested.target, requested.method),
+      class_maps: classes("a", requested.method, requested.layer),
     });
   }
 
@@ -82,7 +82,7 @@ export class FakeKernel extends Store implements Model {
     window.clearInterval(this.timer);
     this.requested = this.shown;
     const explanation = this.map(this.shown);
-    this.setAll({ ...this.shown, explanation, busy: false, cancellable: false, partial: false, progress: -1, error });
+    this.setAll({ ...this.shown, explanation, busy: false, can_cancel: false, partial: false, progress: -1, error });
   }
 
   private map({ target, method, layer }: Request): Record<string, unknown> {
@@ -95,10 +95,10 @@ export class FakeKernel extends Store implements Model {
   private answerMask(): void {
     const target = this.state.target as number;
     const fraction = this.state.fraction as number;
-    const rows = this.state.rows as { name: string; whole: number }[];
-    const masked = rows.map(({ whole }, at) => (at === 0 ? whole * (1 - fraction) ** 2 : whole + fraction * 0.3 / at));
+    const rows = this.state.rows as { name: string; unmasked: number }[];
+    const masked = rows.map(({ unmasked }, at) => (at === 0 ? unmasked * (1 - fraction) ** 2 : unmasked + fraction * 0.3 / at));
     this.set("masked", fraction === 0 ? [] : masked);
-    const [from = 0, to = 0] = [rows[0]?.whole, masked[0]];
+    const [from = 0, to = 0] = [rows[0]?.unmasked, masked[0]];
     const part = `${Math.round(100 * fraction)}\u00a0%`;
     this.set(
       "sentence",
@@ -115,14 +115,14 @@ export function traits(width: number, height: number): Values<SyncedTraits> {
     scene: scene("a", width, height),
     explanation: explanation({ of: "a", width, height, target: 0, layer, label: "Grad-CAM", atInput: false }),
     target: 0,
-    rows: [0.97, 0.02, 0.01, 0.004, 0.001].map((whole, index) => ({ index, name: NAMES[index], whole })),
+    rows: [0.97, 0.02, 0.01, 0.004, 0.001].map((unmasked, index) => ({ index, name: NAMES[index], unmasked })),
     class_names: [...NAMES, ...Array.from({ length: 992 }, (_, i) => `class number ${i + 8}`)],
     methods: METHODS,
     method: "grad-cam",
     layers: LAYERS.map(([name, channels, side]) => ({ name, shape: [channels, side, side] })),
     layer, baselines: ["blur", "mean", "black"],
-    stages: stages("a", 0, "grad-cam"),
-    evidence: classes("a", "grad-cam", layer),
+    layer_maps: layerMaps("a", 0, "grad-cam"),
+    class_maps: classes("a", "grad-cam", layer),
     colormaps: {
       inferno: ramp([0, 0, 4], [87, 16, 110], [188, 55, 84], [249, 142, 9], [252, 255, 164]),
       viridis: ramp([68, 1, 84], [59, 82, 139], [33, 145, 140], [94, 201, 98], [253, 231, 37]),

@@ -10,17 +10,17 @@ document.body.classList.toggle("dark", query.get("theme") === "dark");
 const [width, height] = state === "small" ? [32, 32] : state === "wide" ? [500, 300] : [224, 224];
 const all = traits(width, height);
 const changes: Record<string, Values<SyncedTraits>> = {
-  busy: { busy: true, progress: 0.4, status: "Occlusion · 40 of 100", cancellable: true },
-  partial: { busy: true, progress: 0.35, cancellable: true, partial: true, method: "rise", fraction: 0.2 },
+  busy: { busy: true, progress: 0.4, status: "Occlusion · 40 of 100", can_cancel: true },
+  partial: { busy: true, progress: 0.35, can_cancel: true, partial: true, method: "rise", fraction: 0.2 },
   input: { method: "gradient", explanation: { ...(all.explanation as object), layer: "input", at_input: true } },
   unlisted: { layer: "layer4.1.relu" },
   deep: { layers: Array.from({ length: 60 }, (_, i) => ({ name: `blocks.${i}`, shape: [768, 14, 14] })), layer: "blocks.59" },
   flat: { layers: [{ name: "only", shape: [8, 7, 7] }], layer: "only", methods: (all.methods as unknown[]).slice(0, 8) },
-  nostages: { stages: {} },
+  nostages: { layer_maps: {} },
   error: { error: "OutOfMemoryError: a long message\nwith <b>two</b> lines, to be shown as it is" },
   empty: Object.fromEntries(Object.keys(all).map((key) => [key, undefined])),
   silent: { explanation: { ...(all.explanation as object), saliency: new Uint8Array(width * height), empty: true, note: "No positive evidence for lined at this layer" } },
-  one: { rows: [{ index: 0, name: "honeycombed", whole: 1 }], class_names: ["honeycombed"] },
+  one: { rows: [{ index: 0, name: "honeycombed", unmasked: 1 }], class_names: ["honeycombed"] },
 };
 const model = new FakeKernel({ ...all, ...changes[state] });
 
@@ -38,7 +38,7 @@ Object.assign(window, { model });
 
 function strip(): HTMLElement {
   const box = document.createElement("div");
-  box.className = "camwidget-strip";
+  box.className = "camwidget-thumbnails";
   for (let i = 0; i < 6; i++) box.append(document.createElement("i"));
   return box;
 }
@@ -65,16 +65,16 @@ function shape(tag: string, attributes: Record<string, string | number>): SVGEle
 
 function bars(): HTMLElement {
   return drawing("camwidget-bars", () => {
-    const rows = (model.get("rows") ?? []) as { index: number; whole: number }[];
+    const rows = (model.get("rows") ?? []) as { index: number; unmasked: number }[];
     const masked = model.get("masked") as number[] | undefined;
     const step = 100 / rows.length;
-    return rows.flatMap(({ index, whole }, at) => {
+    return rows.flatMap(({ index, unmasked }, at) => {
       const chosen = index === model.get("target");
       const fill = chosen ? "var(--camwidget-accent)" : "#4f86c6";
       const box = { x: 0, y: (at + 0.25) * step, height: step / 2, fill };
-      const now = masked?.[at] ?? whole;
+      const now = masked?.[at] ?? unmasked;
       return [
-        shape("rect", { ...box, width: 100 * whole, opacity: 0.25 }),
+        shape("rect", { ...box, width: 100 * unmasked, opacity: 0.25 }),
         shape("rect", { ...box, width: 100 * now, opacity: chosen ? 1 : 0.7 }),
       ];
     });

@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it } from "vitest";
-import { GREY } from "../src/core/colormap";
+import { GRAY } from "../src/core/colormap";
 import { Compositor } from "../src/core/compositor";
 import { area, border, covered, decode, draw, encode, unpackBits } from "../src/core/userMask";
 import { FakeModel, FILL, HEIGHT, RGB, sceneOf, settle, show, traits, WIDTH } from "./fakeModel";
@@ -86,7 +86,7 @@ describe("the rule with paint", () => {
   const paint = Int8Array.from([1, 1, -1, -1, 0, 0, 1, -1]);
   const levels = Uint16Array.from({ length: SIZE }, (_, i) => (i * 65536) / SIZE);
   const saliency = new Uint8Array(SIZE).fill(51);
-  const plain = { overlay: false, opacity: 1, cells: false, colors: GREY };
+  const plain = { overlay: false, opacity: 1, cells: false, colors: GRAY };
 
   function compositor(heat = true): Compositor {
     const made = new Compositor();
@@ -191,7 +191,7 @@ describe("painting", () => {
     await settle();
     expect(view.painted().slice(0, 8)).toEqual(opaque(RGB).slice(0, 8));
     expect(view.painted().slice(8, 12)).toEqual([...FILL, 255]);
-    expect(view.one(".camwidget-signs").querySelectorAll(".kept").length).toBe(2);
+    expect(view.one(".camwidget-paint-outlines").querySelectorAll(".kept").length).toBe(2);
     view.key("x");
     stroke(view, [0.5, 0.5]);
     expect(painted(view)["runs"]).toEqual([0, 1, -1, 1]);
@@ -285,7 +285,7 @@ describe("painting", () => {
     const view = started({ overlay: true });
     stroke(view, [0.5, 0.5]);
     await settle();
-    const signs = view.el.querySelector<SVGElement>(".camwidget-signs")!;
+    const signs = view.el.querySelector<SVGElement>(".camwidget-paint-outlines")!;
     view.model.set("overlay", false);
     await settle();
     expect(signs.style.display).toBe("");

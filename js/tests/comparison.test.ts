@@ -19,7 +19,7 @@ function b(more: Record<string, unknown> = {}): Record<string, unknown> {
     saliency: Uint8Array.from({ length: COUNT }, (_, i) => 30 * i),
     levels: new Uint8Array(Uint16Array.from({ length: COUNT }, (_, i) => ((COUNT - 1 - i) * 65536) / COUNT).buffer),
     cells: new Uint8Array([255]),
-    cells_shape: [1, 1], title: "CAM of tabby", empty: false, note: "", label, said: "", apart: "",
+    cells_shape: [1, 1], title: "CAM of tabby", empty: false, note: "", label, substitutions: "", no_difference: "",
     ...more,
   };
 }
@@ -29,10 +29,10 @@ function comparing(more: Record<string, unknown> = {}): Shown {
     new FakeModel({
       ...traits(), pictures: ["a.png", "b.png"], picture: 0, models: ["net"], masked: [0.5, 0.3, 0.2],
       compare: { method: "cam" }, arrangement: "side", divider: 0.25, difference_colors: COLORS,
-      other: b(), other_scene: {}, other_state: {},
-      other_answer: {
-        target: { whole: 0.9, masked: 0.125 },
-        rows: [{ index: 9, whole: 0.01, masked: 0.75 }, { index: 7, whole: 0.9, masked: 0.125 }, { index: 3, whole: null, masked: null }],
+      compared_explanation: b(), compared_scene: {}, compared_status: {},
+      compared_prediction: {
+        target: { unmasked: 0.9, masked: 0.125 },
+        rows: [{ index: 9, unmasked: 0.01, masked: 0.75 }, { index: 7, unmasked: 0.9, masked: 0.125 }, { index: 3, unmasked: null, masked: null }],
       },
       ...more,
     }),
@@ -61,8 +61,8 @@ describe("comparing", () => {
   it("is nowhere to be seen until it is asked for", async () => {
     const view = show();
     await settle();
-    expect(view.el.querySelector(".camwidget-other-canvas")).toBeNull();
-    for (const part of [".camwidget-compare", ".camwidget-compare-line", ".camwidget-other-frame", ".camwidget-divider", ".camwidget-others"]) {
+    expect(view.el.querySelector(".camwidget-compared-canvas")).toBeNull();
+    for (const part of [".camwidget-compare", ".camwidget-compare-line", ".camwidget-compared-frame", ".camwidget-divider", ".camwidget-compared-numbers"]) {
       expect(hidden(view, part), part).toBe(true);
     }
     expect(view.all(".camwidget-numbers > *").length).toBe(3);
@@ -143,11 +143,11 @@ describe("comparing", () => {
   });
 
   it("says what each of the two is, and what differs", async () => {
-    const view = comparing({ compare: { method: "cam", layer: "stage1" }, other: b({ label: { ...label, picture: "a.png" } }) });
+    const view = comparing({ compare: { method: "cam", layer: "stage1" }, compared_explanation: b({ label: { ...label, picture: "a.png" } }) });
     await settle();
     const lines = view.all(".camwidget-caption-line").map((line) => line.textContent);
     expect(lines).toEqual(["AGRADCAM · tabby0.97 → 0.50", "BCAM · stage1 · tabby0.90 → 0.13"]);
-    expect(view.all(".camwidget-others .camwidget-number").map((cell) => cell.textContent)).toEqual(["0.90 → 0.13", "–", "0.01 → 0.75"]);
+    expect(view.all(".camwidget-compared-numbers .camwidget-number").map((cell) => cell.textContent)).toEqual(["0.90 → 0.13", "–", "0.01 → 0.75"]);
   });
 });
 
@@ -170,50 +170,50 @@ describe("B's picture", () => {
   it("is its own where it differs from A's", async () => {
     const own = { ...sceneOf("b", new Uint8Array(3 * 4).fill(9)), width: 2, height: 2 };
     const view = comparing({
-      other_scene: own,
-      other: b({ scene: "b", saliency: new Uint8Array(4), levels: new Uint8Array(8) }),
+      compared_scene: own,
+      compared_explanation: b({ scene: "b", saliency: new Uint8Array(4), levels: new Uint8Array(8) }),
     });
     expect(await frames(view)).toEqual(opaque(new Uint8Array(12).fill(9)));
-    expect(view.one<HTMLCanvasElement>(".camwidget-other-canvas").width).toBe(2);
+    expect(view.one<HTMLCanvasElement>(".camwidget-compared-canvas").width).toBe(2);
     // A square in A's frame of 2 : 1, in its middle.
-    const { width, left, height } = view.one(".camwidget-other-inner").style;
+    const { width, left, height } = view.one(".camwidget-compared-inner").style;
     expect([width, left, height]).toEqual(["50%", "25%", "100%"]);
-    expect(view.one(".camwidget-compare-said").textContent).toBe("");
+    expect(view.one(".camwidget-compare-message").textContent).toBe("");
     view.model.set("paint", { scene: "a", runs: [1, 3], stroke: 1, painting: false });
     await settle();
-    expect(view.one(".camwidget-compare-said").textContent).toContain("not on B");
-    view.model.set("other", b());
+    expect(view.one(".camwidget-compare-message").textContent).toContain("not on B");
+    view.model.set("compared_explanation", b());
     await settle();
-    expect(view.one(".camwidget-compare-said").textContent).toBe("");
+    expect(view.one(".camwidget-compare-message").textContent).toBe("");
   });
 
   it("says in its place why there is none", async () => {
-    const view = comparing({ other: {}, other_state: { error: "CAM does not apply: <b>no</b>" } });
+    const view = comparing({ compared_explanation: {}, compared_status: { error: "CAM does not apply: <b>no</b>" } });
     await settle();
-    expect(view.one(".camwidget-other-message").textContent).toBe("B: CAM does not apply: <b>no</b>");
-    expect(view.el.querySelector(".camwidget-other-canvas")).toBeNull();
+    expect(view.one(".camwidget-compared-message").textContent).toBe("B: CAM does not apply: <b>no</b>");
+    expect(view.el.querySelector(".camwidget-compared-canvas")).toBeNull();
     view.model.set("arrangement", "split");
     await settle();
-    expect(view.one(".camwidget-compare-said").textContent).toBe("B: CAM does not apply: <b>no</b>");
+    expect(view.one(".camwidget-compare-message").textContent).toBe("B: CAM does not apply: <b>no</b>");
     expect(hidden(view, ".camwidget-divider")).toBe(true);
   });
 
   it("stays while another is on its way, and says how far that is", async () => {
     const view = comparing();
     await settle();
-    view.model.set("other_state", { busy: true, said: "RISE · tabby · computing, 20 %" });
+    view.model.set("compared_status", { busy: true, note: "RISE · tabby · computing, 20 %" });
     view.model.set("scene", sceneOf("c"));
     await settle();
-    expect(view.one(".camwidget-other-sheet").getAttribute("aria-busy")).toBe("true");
-    expect(view.one(".camwidget-compare-said").textContent).toBe("RISE · tabby · computing, 20 %");
-    view.model.set("other_state", {});
+    expect(view.one(".camwidget-compared-sheet").getAttribute("aria-busy")).toBe("true");
+    expect(view.one(".camwidget-compare-message").textContent).toBe("RISE · tabby · computing, 20 %");
+    view.model.set("compared_status", {});
     await settle();
-    expect(view.el.querySelector(".camwidget-other-sheet")).toBeNull();
+    expect(view.el.querySelector(".camwidget-compared-sheet")).toBeNull();
   });
 
   it("survives malformed traits", async () => {
     for (const wrong of [null, 3, "x", [], { model: {} }]) {
-      const all = ["compare", "arrangement", "divider", "other", "other_scene", "other_state", "other_answer", "models", "difference_colors"];
+      const all = ["compare", "arrangement", "divider", "compared_explanation", "compared_scene", "compared_status", "compared_prediction", "models", "difference_colors"];
       const view = comparing(Object.fromEntries(all.map((key) => [key, wrong])));
       for (const shown of ["side", "split", "difference"]) {
         view.model.set("compare", { method: wrong });
@@ -228,7 +228,7 @@ describe("B's picture", () => {
 });
 
 describe("a closer look", () => {
-  const CLIPS = ".camwidget-clip, .camwidget-other-clip";
+  const CLIPS = ".camwidget-clip, .camwidget-compared-clip";
   const part = (view: Shown, name: string): string[] => {
     const { width, height, left, top } = view.one(name).style;
     return [width, height, left, top];
@@ -246,22 +246,22 @@ describe("a closer look", () => {
     const view = side();
     await settle();
     view.key("+");
-    expect(part(view, ".camwidget-other-plane")).toEqual(["150%", "150%", "-25%", "-25%"]);
-    const over = view.one(".camwidget-other-canvas");
+    expect(part(view, ".camwidget-compared-plane")).toEqual(["150%", "150%", "-25%", "-25%"]);
+    const over = view.one(".camwidget-compared-canvas");
     const wheel = new Event("wheel", { bubbles: true, cancelable: true });
     over.dispatchEvent(Object.assign(wheel, { deltaX: 0, deltaY: -60, deltaMode: 0, ctrlKey: false, clientX: 500, clientY: 0 }));
     const press = { pointerId: 1, button: 0, buttons: 1, bubbles: true, clientY: 100 };
     over.dispatchEvent(new PointerEvent("pointerdown", { ...press, clientX: 700 }));
     over.dispatchEvent(new PointerEvent("pointermove", { ...press, clientX: 660 }));
-    expect(view.all(".camwidget-dragging")).toEqual([view.one(".camwidget-other-clip")]);
+    expect(view.all(".camwidget-dragging")).toEqual([view.one(".camwidget-compared-clip")]);
     document.body.dispatchEvent(new PointerEvent("pointerup", { ...press, clientX: 660 }));
     expect(view.all(".camwidget-dragging")).toEqual([]);
-    const [width, , left] = part(view, ".camwidget-other-plane");
+    const [width, , left] = part(view, ".camwidget-compared-plane");
     expect(Number.parseFloat(width!)).toBeCloseTo(150 * Math.exp(0.12), 3);
     expect(Number.parseFloat(left!)).toBeCloseTo(-25 * Math.exp(0.12) - 10, 3);
-    expect(part(view, ".camwidget-plane")).toEqual(part(view, ".camwidget-other-plane"));
+    expect(part(view, ".camwidget-plane")).toEqual(part(view, ".camwidget-compared-plane"));
     view.key("0");
-    expect(part(view, ".camwidget-other-plane")).toEqual(["100%", "100%", "0%", "0%"]);
+    expect(part(view, ".camwidget-compared-plane")).toEqual(["100%", "100%", "0%", "0%"]);
     expect(view.model.sent).toEqual([]);
   });
 });
@@ -270,7 +270,7 @@ describe("split", () => {
   it("shows B right of a line that keys and the hand move", async () => {
     const view = comparing({ arrangement: "split" });
     await settle();
-    const sheet = view.one(".camwidget-other-sheet");
+    const sheet = view.one(".camwidget-compared-sheet");
     const divider = view.one(".camwidget-divider");
     expect(sheet.parentElement).toBe(view.one(".camwidget-plane"));
     expect(sheet.style.clipPath).toBe("inset(0 0 0 25%)");
@@ -295,17 +295,17 @@ describe("split", () => {
     view.one(".camwidget-frame").getBoundingClientRect = () => new DOMRect(0, 0, 400, 400);
     view.one(".camwidget-plane").getBoundingClientRect = () => new DOMRect(-400, 0, 800, 800);
     view.key("+");
-    expect(view.one(".camwidget-other-sheet").style.clipPath).toBe("inset(0 0 0 75%)");
+    expect(view.one(".camwidget-compared-sheet").style.clipPath).toBe("inset(0 0 0 75%)");
   });
 });
 
 describe("difference", () => {
-  it("is A's map minus B's in two colors over the grey picture", async () => {
-    const view = comparing({ arrangement: "difference", overlay: true, opacity: 1, other: b({ saliency: Uint8Array.from([255, 0, ...new Array<number>(COUNT - 2).fill(255)]) }) });
+  it("is A's map minus B's in two colors over the gray picture", async () => {
+    const view = comparing({ arrangement: "difference", overlay: true, opacity: 1, compared_explanation: b({ saliency: Uint8Array.from([255, 0, ...new Array<number>(COUNT - 2).fill(255)]) }) });
     const painted = await frames(view);
-    // Equal: the picture's grey. All in A: the last color.
-    const grey = (77 * 0 + 150 * 10 + 29 * 20 + 128) >> 8;
-    expect(painted.slice(0, 4)).toEqual([grey, grey, grey, 255]);
+    // Equal: the picture's gray. All in A: the last color.
+    const gray = (77 * 0 + 150 * 10 + 29 * 20 + 128) >> 8;
+    expect(painted.slice(0, 4)).toEqual([gray, gray, gray, 255]);
     expect(painted.slice(4, 8)).toEqual([255, 7, 0, 255]);
     expect(hidden(view, ".camwidget-compare-legend")).toBe(false);
     view.model.set("overlay", false);
@@ -319,11 +319,11 @@ describe("difference", () => {
   });
 
   it("says why there is none", async () => {
-    const view = comparing({ arrangement: "difference", other: b({ apart: "No difference: another picture." }) });
+    const view = comparing({ arrangement: "difference", compared_explanation: b({ no_difference: "No difference: another picture." }) });
     await settle();
-    expect(view.one(".camwidget-compare-said").textContent).toBe("No difference: another picture.");
+    expect(view.one(".camwidget-compare-message").textContent).toBe("No difference: another picture.");
     expect(hidden(view, ".camwidget-compare-legend")).toBe(true);
-    expect(view.el.querySelector(".camwidget-other-canvas")).toBeNull();
+    expect(view.el.querySelector(".camwidget-compared-canvas")).toBeNull();
   });
 });
 
@@ -332,10 +332,10 @@ describe("the pointer", () => {
     const view = comparing();
     await settle();
     const a = view.one<HTMLCanvasElement>(".camwidget-canvas");
-    const other = view.one<HTMLCanvasElement>(".camwidget-other-canvas");
+    const other = view.one<HTMLCanvasElement>(".camwidget-compared-canvas");
     for (const canvas of [a, other]) canvas.getBoundingClientRect = () => new DOMRect(0, 0, 400, 200);
     a.dispatchEvent(new PointerEvent("pointermove", { clientX: 150, clientY: 150, bubbles: true }));
-    const [inA, inB] = [view.one(".camwidget-plane > .camwidget-cross"), view.one(".camwidget-other-inner > .camwidget-cross")];
+    const [inA, inB] = [view.one(".camwidget-plane > .camwidget-cross"), view.one(".camwidget-compared-inner > .camwidget-cross")];
     expect([inA.hidden, inB.hidden, inB.style.left, inB.style.top]).toEqual([true, false, "37.5%", "75%"]);
     expect(view.one(".camwidget-compare-readout").textContent).toBe("A 1.00 · B 0.59");
     other.dispatchEvent(new PointerEvent("pointermove", { clientX: 399, clientY: 0 }));

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { emphasis, gradient, GREY } from "../src/core/colormap";
+import { emphasis, gradient, GRAY } from "../src/core/colormap";
 import { Compositor } from "../src/core/compositor";
 import type { Heat, MapStyle } from "../src/core/compositor";
 import { expandCells, nearestCell } from "../src/core/interpolation";
@@ -11,7 +11,7 @@ const rgb = Uint8Array.from({ length: SIZE * 3 }, (_, i) => (i * 37 + 11) % 256)
 const saliency = Uint8Array.from({ length: SIZE }, (_, i) => 255 - i * 20);
 const levels = Uint16Array.from({ length: SIZE }, (_, i) => Math.floor((i * 65536) / SIZE));
 const heat: Heat = { saliency, levels, cells: null };
-const plain: MapStyle = { overlay: false, opacity: 1, cells: false, colors: GREY };
+const plain: MapStyle = { overlay: false, opacity: 1, cells: false, colors: GRAY };
 const whole = { mode: "remove", fraction: 0, fill: null } as const;
 
 function compositor(look: MapStyle = plain): Compositor {
@@ -204,7 +204,7 @@ describe("cells", () => {
   });
 
   it("take the place of the smooth map, but never of the mask", () => {
-    const made = compositor({ overlay: true, opacity: 1, cells: true, colors: GREY });
+    const made = compositor({ overlay: true, opacity: 1, cells: true, colors: GRAY });
     made.setHeat({ ...heat, cells: { values: new Uint8Array([255]), rows: 1, columns: 1 } });
     expect(pixel(made.paint(whole), 7)).toEqual([255, 255, 255, 255]);
     expect(pixel(made.paint({ ...whole, fraction: 0.25 }), 0)).toEqual([0, 0, 0, 255]);
@@ -222,6 +222,6 @@ describe("values from the wire", () => {
   });
 
   it("makes a gradient from low to high", () => {
-    expect(gradient(GREY, 3)).toBe("linear-gradient(to right, rgb(0, 0, 0), rgb(128, 128, 128), rgb(255, 255, 255))");
+    expect(gradient(GRAY, 3)).toBe("linear-gradient(to right, rgb(0, 0, 0), rgb(128, 128, 128), rgb(255, 255, 255))");
   });
 });

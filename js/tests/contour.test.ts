@@ -92,7 +92,7 @@ describe("the contour over the picture", () => {
     return show(new FakeModel({ ...traits(), contour: 0, explanation, ...more }));
   }
 
-  const toggle = (view: Shown): HTMLElement => view.all(".camwidget-look button").find((b) => b.textContent === "contour")!;
+  const toggle = (view: Shown): HTMLElement => view.all(".camwidget-map-style button").find((b) => b.textContent === "contour")!;
   const path = (view: Shown): string => view.one(".camwidget-contours .over").getAttribute("d") ?? "";
   const level = (view: Shown): HTMLInputElement => view.one<HTMLInputElement>(".camwidget-contour-level");
 
@@ -117,7 +117,7 @@ describe("the contour over the picture", () => {
     level(view).dispatchEvent(new Event("input", { bubbles: true }));
     await settle();
     expect(view.model.get("contour")).toBe(0.25);
-    expect(view.one(".camwidget-contour-reading").textContent).toBe("25\u00a0%");
+    expect(view.one(".camwidget-contour-value").textContent).toBe("25\u00a0%");
     expect(lines(path(view))[0]!.points.every(([x]) => x === 2.25)).toBe(true);
     level(view).value = "0";
     level(view).dispatchEvent(new Event("input", { bubbles: true }));
@@ -141,7 +141,7 @@ describe("the contour over the picture", () => {
   it("follows the map, and the preview over it; there is none of an empty one", async () => {
     const cells = new DataView(Float32Array.from([0, 2]).buffer);
     const stage = { name: "stage1", rows: 1, columns: 2, cells };
-    const view = shown({ contour: 0.5, stages: { scene: "a", target: 7, method: "gradcam", layers: [stage] } });
+    const view = shown({ contour: 0.5, layer_maps: { scene: "a", target: 7, method: "gradcam", layers: [stage] } });
     const before = path(view);
     view.key("[");
     await settle();

@@ -28,7 +28,7 @@ describe("the class list", () => {
   });
 
   it("shows quantities with the digits that count, and their unit", async () => {
-    const view = show(new FakeModel({ ...traits(), quantity: { unit: "years" }, rows: [{ index: 0, name: "age", whole: 58.23 }] }));
+    const view = show(new FakeModel({ ...traits(), quantity: { unit: "years" }, rows: [{ index: 0, name: "age", unmasked: 58.23 }] }));
     const cell = view.one(".camwidget-number");
     expect(cell.textContent).toBe("58.2");
     view.model.set("masked", [41]);
@@ -41,10 +41,10 @@ describe("the class list", () => {
   it("follows rows that change in number, and keeps its buttons", async () => {
     const view = show();
     const first = view.all(".camwidget-name")[0]!;
-    view.model.set("rows", Array.from({ length: 1000 }, (_, index) => ({ index, name: `c${index}`, whole: 0.001 })));
+    view.model.set("rows", Array.from({ length: 1000 }, (_, index) => ({ index, name: `c${index}`, unmasked: 0.001 })));
     await settle();
     expect(view.all(".camwidget-name")).toHaveLength(1000);
-    view.model.set("rows", [{ index: 4, name: "only", whole: 1 }]);
+    view.model.set("rows", [{ index: 4, name: "only", unmasked: 1 }]);
     await settle();
     expect(view.all(".camwidget-name")).toEqual([first]);
     expect(view.all(".camwidget-numbers > *")).toHaveLength(1);
@@ -59,7 +59,7 @@ describe("other people's text", () => {
     const view = show(
       new FakeModel({
         ...traits(),
-        rows: [{ index: 0, name: bad, whole: 1 }],
+        rows: [{ index: 0, name: bad, unmasked: 1 }],
         class_names: [bad],
         methods: [{ name: bad, label: bad, group: bad, tip: bad, reason: bad }],
         layers: [{ name: bad, shape: [1, 2, 3] }],
@@ -76,7 +76,7 @@ describe("other people's text", () => {
     field.dispatchEvent(new Event("input"));
     await settle();
     expect(view.el.querySelector("img, script")).toBeNull();
-    for (const place of ["name", "error-text", "status-text", "say", "note", "match", "here-name"]) {
+    for (const place of ["name", "error-text", "status-text", "mask-sentence", "note", "match", "class-probe-name"]) {
       expect(view.one(`.camwidget-${place}`).textContent).toBe(bad);
     }
   });
@@ -122,7 +122,7 @@ describe("the search", () => {
     const view = show();
     type(view, "zebra");
     expect(matches(view)).toEqual([]);
-    expect(view.one(".camwidget-matches").classList).toContain("camwidget-nothing");
+    expect(view.one(".camwidget-matches").classList).toContain("camwidget-no-match");
     type(view, "dog");
     view.key("Escape", ".camwidget-search");
     expect(view.one(".camwidget-matches").hidden).toBe(true);

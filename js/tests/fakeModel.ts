@@ -50,9 +50,9 @@ export function traits(): Values<SyncedTraits> {
   return {
     scene: sceneOf("a"), explanation: map, target: 7,
     rows: [
-      { index: 7, name: "tabby", whole: 0.97 },
-      { index: 3, name: "<img src=x onerror=alert(1)>", whole: 0.02 },
-      { index: 9, name: "lynx", whole: 0.01 },
+      { index: 7, name: "tabby", unmasked: 0.97 },
+      { index: 3, name: "<img src=x onerror=alert(1)>", unmasked: 0.02 },
+      { index: 9, name: "lynx", unmasked: 0.01 },
     ],
     masked: [],
     class_names: ["cab", "crab", "scab", "tabby cat", "abacus", "<b>x</b>", "dog", "tabby", "eel", "lynx"],
@@ -60,8 +60,8 @@ export function traits(): Values<SyncedTraits> {
     method: "gradcam",
     layers: [{ name: "stage1", shape: [8, 28, 28] }, { name: "stage2", shape: [16, 14, 14] }, { name: "stage3", shape: [32, 7, 7] }],
     layer: "stage2", mode: "remove", baseline: "mean", baselines: ["mean", "black"],
-    fraction: 0, opacity: 0.5, overlay: false, cells: false, colormap: "grey",
-    colormaps: { grey: wire(Uint8Array.from({ length: 768 }, (_, i) => Math.floor(i / 3))) },
+    fraction: 0, opacity: 0.5, overlay: false, cells: false, colormap: "gray",
+    colormaps: { gray: wire(Uint8Array.from({ length: 768 }, (_, i) => Math.floor(i / 3))) },
     sentence: "", status: "ready", busy: false, progress: -1, error: "", class_probe: {},
   };
 }

@@ -31,7 +31,7 @@ describe("the slider", () => {
     expect(view.model.saves).toBe(1);
     await settle();
     expect(view.painted().slice(0, 3)).toEqual([200, 100, 50]);
-    expect(view.one(".camwidget-reading").textContent).toBe("50\u00a0%");
+    expect(view.one(".camwidget-slider-value").textContent).toBe("50\u00a0%");
     expect(slider(view).getAttribute("aria-valuetext")).toBe("50\u00a0%");
     release();
   });
@@ -44,7 +44,7 @@ describe("the slider", () => {
     await settle();
     expect(slider(view).value).toBe("50");
     expect(view.painted().slice(0, 3)).toEqual([200, 100, 50]);
-    expect(view.one(".camwidget-reading").textContent).toBe("50\u00a0%");
+    expect(view.one(".camwidget-slider-value").textContent).toBe("50\u00a0%");
     slide(view, 0);
     await settle();
     expect(view.painted().slice(0, 3)).toEqual([0, 10, 20]);
@@ -59,7 +59,7 @@ describe("the slider", () => {
 
   it("leaves a value between its steps alone when it is only touched", async () => {
     const view = show(new FakeModel({ ...traits(), fraction: 0.123 }));
-    expect(view.one(".camwidget-reading").textContent).toBe("12.3\u00a0%");
+    expect(view.one(".camwidget-slider-value").textContent).toBe("12.3\u00a0%");
     press(view);
     release();
     expect(view.model.get("fraction")).toBe(0.123);
@@ -69,7 +69,7 @@ describe("the slider", () => {
     release();
     expect(view.model.get("fraction")).toBe(0.7);
     expect(slider(view).value).toBe("70");
-    expect(view.one(".camwidget-reading").textContent).toBe("70\u00a0%");
+    expect(view.one(".camwidget-slider-value").textContent).toBe("70\u00a0%");
   });
 
   it("is off for picture × map, as are the fill and the overlay", async () => {
@@ -79,7 +79,7 @@ describe("the slider", () => {
     expect(view.model.get("mode")).toBe("multiply");
     expect(slider(view).disabled).toBe(true);
     expect(view.one<HTMLSelectElement>(".camwidget-fill select").disabled).toBe(true);
-    expect(view.one(".camwidget-curvehead").textContent).toBe("Picture × map");
+    expect(view.one(".camwidget-curve-heading").textContent).toBe("Picture × map");
     view.key("ArrowRight");
     view.key(" ");
     expect(view.model.get("fraction")).toBe(0);
@@ -102,7 +102,7 @@ describe("the keys", () => {
     view.key("d");
     view.key("w");
     await settle();
-    expect(view.one(".camwidget-marker").hidden).toBe(false);
+    expect(view.one(".camwidget-class-probe-marker").hidden).toBe(false);
     view.key("Enter");
     expect(view.model.sent).toEqual([{ type: "pick", x: 3, y: 0 }]);
     view.key("d", ".camwidget-fraction");
@@ -204,7 +204,7 @@ describe("waiting", () => {
 describe("the focus", () => {
   it("stays in the view after a click on what cannot have it", async () => {
     const view = show();
-    view.one(".camwidget-classhead").click();
+    view.one(".camwidget-class-heading").click();
     await new Promise((resolve) => setTimeout(resolve, 5));
     expect(document.activeElement).toBe(view.one(".camwidget-frame"));
     const search = view.one<HTMLInputElement>(".camwidget-search");

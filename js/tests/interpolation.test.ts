@@ -1,10 +1,10 @@
 import { describe, expect, it } from "vitest";
 import { enlarge, toBytes } from "../src/core/interpolation";
-import type { Grid } from "../src/core/interpolation";
+import type { CellGrid } from "../src/core/interpolation";
 import { float32 } from "../src/core/parse";
 
 /** The same cells that torch was given. */
-function grid(rows: number, columns: number): Grid {
+function grid(rows: number, columns: number): CellGrid {
   const cells = Float32Array.from({ length: rows * columns }, (_, i) => Math.fround((i * 37 + 11) % 101) / 101);
   return { rows, columns, cells };
 }

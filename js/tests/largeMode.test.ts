@@ -26,8 +26,8 @@ it("is left when the view ends", () => {
 
 it("shows how the map is drawn on demand", () => {
   const view = show();
-  const opener = view.one(".camwidget-look-open");
-  const drawer = view.one(".camwidget-look");
+  const opener = view.one(".camwidget-map-style-open");
+  const drawer = view.one(".camwidget-map-style");
   expect(drawer.hidden).toBe(true);
   opener.click();
   expect(drawer.hidden).toBe(false);

@@ -15,7 +15,7 @@ afterEach(() => {
   document.body.replaceChildren();
 });
 
-function stages(...names: string[]): Record<string, unknown> {
+function layerMaps(...names: string[]): Record<string, unknown> {
   const cells = new DataView(Float32Array.from([2, 0]).buffer);
   return {
     scene: "a", target: 7, method: "gradcam",
@@ -25,7 +25,7 @@ function stages(...names: string[]): Record<string, unknown> {
 
 function shown(more: Record<string, unknown> = {}): Shown {
   const explanation = { ...(traits()["explanation"] as object), layer: "stage2" };
-  return show(new FakeModel({ ...traits(), explanation, stages: stages("stage3", "stage1", "stage2"), ...more }));
+  return show(new FakeModel({ ...traits(), explanation, layer_maps: layerMaps("stage3", "stage1", "stage2"), ...more }));
 }
 
 const button = (view: Shown): HTMLElement => view.one(".camwidget-play");
@@ -80,7 +80,7 @@ describe("playing through the layers", () => {
       if (!isPlaying(view)) button(view).click();
       view.key("Escape", on);
       expect(isPlaying(view)).toBe(false);
-      expect(view.one(".camwidget-marker").hidden).toBe(false);
+      expect(view.one(".camwidget-class-probe-marker").hidden).toBe(false);
     }
   });
 
@@ -134,8 +134,8 @@ describe("playing through the layers", () => {
   });
 
   it.each([
-    ["no maps", { stages: {} }],
-    ["one", { stages: stages("stage1") }],
+    ["no maps", { layer_maps: {} }],
+    ["one", { layer_maps: layerMaps("stage1") }],
     ["another method's", { method: "rise" }],
     ["none of a layer", { explanation: { ...(traits()["explanation"] as object), at_input: true } }],
   ])("cannot begin with %s", (_, more) => {
@@ -148,8 +148,8 @@ describe("playing through the layers", () => {
   });
 
   it("can when the maps come, and ends with the view", async () => {
-    const view = shown({ stages: {} });
-    view.model.set("stages", stages("stage1", "stage2"));
+    const view = shown({ layer_maps: {} });
+    view.model.set("layer_maps", layerMaps("stage1", "stage2"));
     await settle();
     expect(button(view).getAttribute("aria-disabled")).toBe("false");
     button(view).click();

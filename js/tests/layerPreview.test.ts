@@ -15,7 +15,7 @@ function cells(...values: number[]): DataView {
   return new DataView(Float32Array.from(values).buffer);
 }
 
-function stages(more: Record<string, unknown> = {}): Record<string, unknown> {
+function layerMaps(more: Record<string, unknown> = {}): Record<string, unknown> {
   return {
     scene: "a", target: 7, method: "gradcam",
     layers: [
@@ -29,7 +29,7 @@ function stages(more: Record<string, unknown> = {}): Record<string, unknown> {
 
 /** White where the map is 255, the picture where it is 0. */
 function scrubbed(more: Record<string, unknown> = {}): Shown {
-  return show(new FakeModel({ ...traits(), overlay: true, opacity: 1, stages: stages(), ...more }));
+  return show(new FakeModel({ ...traits(), overlay: true, opacity: 1, layer_maps: layerMaps(), ...more }));
 }
 
 const slider = (view: Shown): HTMLInputElement => view.one<HTMLInputElement>(".camwidget-scrubber");
@@ -140,7 +140,7 @@ describe("the layer scrubber", () => {
     await settle();
     expect(isStage1(view)).toBe(true);
     expect(view.one(".camwidget-frame").classList).toContain("camwidget-previewing");
-    view.model.set("stages", {});
+    view.model.set("layer_maps", {});
     view.model.set("explanation", mapOf("stage2"));
     await settle();
     expect(isStage1(view)).toBe(true);
@@ -213,14 +213,14 @@ describe("the layer scrubber", () => {
 
   it.each([
     ["no stages", {}],
-    ["another scene's", stages({ scene: "b" })],
-    ["another class's", stages({ target: 3 })],
-    ["another method's", stages({ method: "rise" })],
-    ["malformed", stages({ layers: [{ name: "stage1", rows: 2, columns: 2, cells: cells(1) }, 5, null] })],
-    ["no numbers", stages({ layers: [{ name: "stage1", rows: 1, columns: 1, cells: cells(Number.NaN) }] })],
+    ["another scene's", layerMaps({ scene: "b" })],
+    ["another class's", layerMaps({ target: 3 })],
+    ["another method's", layerMaps({ method: "rise" })],
+    ["malformed", layerMaps({ layers: [{ name: "stage1", rows: 2, columns: 2, cells: cells(1) }, 5, null] })],
+    ["no numbers", layerMaps({ layers: [{ name: "stage1", rows: 1, columns: 1, cells: cells(Number.NaN) }] })],
     ["nothing", null],
   ])("only names the layer with %s", async (_, of) => {
-    const view = scrubbed({ stages: of });
+    const view = scrubbed({ layer_maps: of });
     await settle();
     press(view);
     move(view, 0);
@@ -233,10 +233,10 @@ describe("the layer scrubber", () => {
   });
 
   it("shows what arrives while it is held", async () => {
-    const view = scrubbed({ stages: {} });
+    const view = scrubbed({ layer_maps: {} });
     press(view);
     move(view, 0);
-    view.model.set("stages", stages());
+    view.model.set("layer_maps", layerMaps());
     await settle();
     expect(isStage1(view)).toBe(true);
   });

@@ -28,7 +28,7 @@ describe("listeners", () => {
 describe("a task for the next frame", () => {
   const frame = (): Promise<number> => new Promise((resolve) => requestAnimationFrame(resolve));
 
-  it("runs once however often it is scheduled, and not after it is cancelled or the view has ended", async () => {
+  it("runs once however often it is scheduled, and not after it is canceled or the view has ended", async () => {
     const life = new AbortController();
     const run = vi.fn();
     const task = frameTask(life.signal, run);

@@ -2,10 +2,10 @@ import { describe, expect, it } from "vitest";
 import { FakeModel, settle, show, traits } from "./fakeModel";
 import type { Shown } from "./fakeModel";
 
-const box = { scene: "a", box: [1, 0, 3, 2], peak: [2, 1], hit: "hit", said: "The box overlaps the true one by 0.50; the peak hits." };
+const box = { scene: "a", box: [1, 0, 3, 2], peak: [2, 1], hit: "hit", summary: "The box overlaps the true one by 0.50; the peak hits." };
 
 const shown = (more: Record<string, unknown> = {}): Shown =>
-  show(new FakeModel({ ...traits(), box, boxes: true, truthful: true, outlines: false, ...more }));
+  show(new FakeModel({ ...traits(), box, boxes: true, has_ground_truth: true, outlines: false, ...more }));
 
 const paths = (view: Shown, selector: string): (string | null)[] =>
   Array.from(view.el.querySelectorAll(`${selector} path`), (path) => path.getAttribute("d"));
@@ -18,13 +18,13 @@ describe("the map's box", () => {
     expect(drawing?.getAttribute("viewBox")).toBe("0 0 4 2");
     const peak = view.el.querySelector<SVGElement>(".camwidget-peak");
     expect([peak?.style.left, peak?.style.top, peak?.dataset["hit"]]).toEqual(["62.5%", "75%", "hit"]);
-    expect(view.one(".camwidget-truth-said").textContent).toBe(box.said);
+    expect(view.one(".camwidget-ground-truth-summary").textContent).toBe(box.summary);
   });
 
   it("is off until someone asks, by button or key", async () => {
     const view = shown({ boxes: false });
     expect(view.el.querySelector(".camwidget-box")).toBeNull();
-    expect(view.one(".camwidget-truth-said").textContent).toBe("");
+    expect(view.one(".camwidget-ground-truth-summary").textContent).toBe("");
     view.one('[title*="(b)"]').click();
     await settle();
     expect(view.model.get("boxes")).toBe(true);

@@ -1,12 +1,12 @@
 import { describe, expect, it } from "vitest";
 import { fixed, readings, signed } from "../src/core/numberFormat";
 import { note, probeSentence, sentence } from "../src/page/messages";
-import type { Masked } from "../src/page/messages";
+import type { MaskedResult } from "../src/page/messages";
 import said from "./kernel/sentences.json";
 
 describe("the page's sentences", () => {
   it("are the kernel's", () => {
-    const all = said as unknown as readonly { readonly of: Masked; readonly said: string }[];
+    const all = said as unknown as readonly { readonly of: MaskedResult; readonly said: string }[];
     expect(all.length).toBeGreaterThan(200);
     expect(all.map(({ of }) => sentence(of))).toEqual(all.map((one) => one.said));
   });

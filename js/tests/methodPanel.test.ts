@@ -118,7 +118,7 @@ describe("the list of the rest", () => {
   });
 
   it("closes on Escape, before anything else does, and gives the focus back", () => {
-    const view = many("m0", { busy: true, cancellable: true });
+    const view = many("m0", { busy: true, can_cancel: true });
     opener(view).click();
     view.key("Escape", '[data-name="m3"]');
     expect(panel(view).hidden).toBe(true);

@@ -3,28 +3,28 @@ import { FakeModel, settle, show, traits } from "./fakeModel";
 
 afterEach(() => document.body.replaceChildren());
 
-const NOW = { index: 4, name: "<b>doormat</b>", whole: 0.001, masked: 0.21 };
+const NOW = { index: 4, name: "<b>doormat</b>", unmasked: 0.001, masked: 0.21 };
 
 it("names the class that is first now as text, with its numbers, and explains it on a click", async () => {
-  const view = show(new FakeModel({ ...traits(), masked: [0.1, 0.1, 0], first_now: NOW }));
-  const row = view.one(".camwidget-first");
-  expect(row.classList.contains("camwidget-first-none")).toBe(false);
-  expect(view.one(".camwidget-first-name").textContent).toBe(NOW.name);
+  const view = show(new FakeModel({ ...traits(), masked: [0.1, 0.1, 0], most_probable: NOW }));
+  const row = view.one(".camwidget-most-probable");
+  expect(row.classList.contains("camwidget-most-probable-none")).toBe(false);
+  expect(view.one(".camwidget-most-probable-name").textContent).toBe(NOW.name);
   expect(row.querySelector(".camwidget-number")?.textContent).toBe("0.00 → 0.21");
-  view.one(".camwidget-first-name").click();
+  view.one(".camwidget-most-probable-name").click();
   expect(view.model.get("target")).toBe(4);
-  view.model.set("first_now", {});
+  view.model.set("most_probable", {});
   await settle();
-  expect(row.classList.contains("camwidget-first-none")).toBe(true);
+  expect(row.classList.contains("camwidget-most-probable-none")).toBe(true);
   expect(row.hidden, "its place is kept").toBe(false);
 });
 
 it("has no row where no class can be first", () => {
   const quantities = show(new FakeModel({ ...traits(), quantity: { unit: "kg" } }));
-  expect(quantities.one(".camwidget-first").hidden).toBe(true);
+  expect(quantities.one(".camwidget-most-probable").hidden).toBe(true);
   quantities.el.remove();
-  const single = show(new FakeModel({ ...traits(), rows: [{ index: 0, name: "cat", whole: 1 }] }));
-  expect(single.one(".camwidget-first").hidden).toBe(true);
+  const single = show(new FakeModel({ ...traits(), rows: [{ index: 0, name: "cat", unmasked: 1 }] }));
+  expect(single.one(".camwidget-most-probable").hidden).toBe(true);
 });
 
 it("writes the names of the lines at their places", async () => {

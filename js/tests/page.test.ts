@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, it, vi } from "vitest";
 import { BinaryBundle } from "../src/page/binaryBundle";
-import type { Place } from "../src/page/binaryBundle";
+import type { ByteRange } from "../src/page/binaryBundle";
 import { pageView } from "../src/page/index";
 import { PageModel } from "../src/page/pageModel";
 import type { Payload } from "../src/page/payload";
@@ -12,13 +12,13 @@ import { settle } from "./fakeModel";
 class Packer {
   private readonly all: number[] = [];
 
-  bytes(values: Iterable<number>): Place {
+  bytes(values: Iterable<number>): ByteRange {
     const start = this.all.length;
     this.all.push(...values);
     return [start, this.all.length - start];
   }
 
-  numbers(values: Float32Array | Uint16Array): Place {
+  numbers(values: Float32Array | Uint16Array): ByteRange {
     const raw = new Uint8Array(values.buffer);
     const size = values.BYTES_PER_ELEMENT;
     return this.bytes(Array.from(raw, (_, i) => raw[(i % values.length) * size + Math.floor(i / values.length)]!));
@@ -34,8 +34,8 @@ const HOSTILE = "</script><img src=x onerror=alert(1)>";
 /** A page of 4×2 pixels: two classes, CAM at one layer, Grad-CAM at two, saliency at the picture. */
 function packed(): { readonly data: Payload; readonly packer: Packer } {
   const packer = new Packer();
-  const cells = (...values: number[]): Place => packer.numbers(Float32Array.from(values));
-  const curve = (...values: number[]): Place => packer.numbers(Uint16Array.from(values.map((v) => 10_000 * v)));
+  const cells = (...values: number[]): ByteRange => packer.numbers(Float32Array.from(values));
+  const curve = (...values: number[]): ByteRange => packer.numbers(Uint16Array.from(values.map((v) => 10_000 * v)));
   const grid = (values: readonly number[], points: readonly number[], columns = values.length) => ({
     rows: values.length / columns, columns, rounded: false, peak: Math.max(...values), knee: null, scale_note: "", cells: cells(...values),
     box: [0, 0, 2, 2], at: [0, 0],
@@ -50,7 +50,7 @@ function packed(): { readonly data: Payload; readonly packer: Packer } {
       picture: packer.bytes([9, 8, 7, ...new Array<number>(21).fill(0)]),
       fills: { black: packer.bytes([0, 0, 0]) },
     },
-    classes: [{ index: 7, name: "tabby", whole: 0.8 }, { index: 3, name: HOSTILE, whole: 0.2 }],
+    classes: [{ index: 7, name: "tabby", unmasked: 0.8 }, { index: 3, name: HOSTILE, unmasked: 0.2 }],
     contrasts: [],
     methods: [
       { name: "cam", label: "CAM", group: "g", tip: "t", everywhere: false },
@@ -165,7 +165,7 @@ describe("a page's model", () => {
 });
 
 describe("the classes' evidence of a page", () => {
-  const told = (model: PageModel): Record<string, unknown> => model.get("evidence") as Record<string, unknown>;
+  const told = (model: PageModel): Record<string, unknown> => model.get("class_maps") as Record<string, unknown>;
 
   it("is of one method and layer, on one scale", () => {
     const model = opened();
@@ -222,7 +222,7 @@ describe("a page", () => {
       {
         ...data,
         quantity: { unit: "years" },
-        classes: data.classes.map((one, at) => ({ ...one, whole: [58, -29][at]! })),
+        classes: data.classes.map((one, at) => ({ ...one, unmasked: [58, -29][at]! })),
         grids: [{ ...grid!, curves: { "remove black": curve } }, ...rest],
         steps: 3,
       },

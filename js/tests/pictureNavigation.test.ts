@@ -8,7 +8,7 @@ afterEach(() => document.body.replaceChildren());
 function strip(width: number): HTMLElement {
   const explorer = document.body.appendChild(document.createElement("div"));
   explorer.className = "camwidget-explorer";
-  explorer.innerHTML = '<div class="camwidget-thumbs"><canvas></canvas></div><div class="root"></div>';
+  explorer.innerHTML = '<div class="camwidget-thumbnails-scroll"><canvas></canvas></div><div class="root"></div>';
   const thumbs = explorer.firstElementChild as HTMLElement;
   Object.defineProperty(thumbs, "clientWidth", { value: 300 });
   Object.defineProperty(thumbs, "scrollWidth", { value: width, configurable: true });
@@ -40,7 +40,7 @@ describe("the strip of thumbnails", () => {
     const thumbs = strip(16_000);
     const gone = new AbortController();
     const model = new FakeModel({
-      ...traits(), pictures: Array(10_000).fill("picture"), picture: 1010, strip: { first: 1000, places: 250 },
+      ...traits(), pictures: Array(10_000).fill("picture"), picture: 1010, thumbnails: { first: 1000, places: 250 },
     });
     followThumbnails(new Context(model, gone.signal), document.querySelector<HTMLElement>(".root")!);
     await settle();
@@ -52,18 +52,18 @@ describe("the strip of thumbnails", () => {
     const thumbs = strip(6400);
     const gone = new AbortController();
     const model = new FakeModel({
-      ...traits(), pictures: Array(100).fill("picture"), picture: 0, strip: { first: 0, places: 100 },
+      ...traits(), pictures: Array(100).fill("picture"), picture: 0, thumbnails: { first: 0, places: 100 },
     });
     followThumbnails(new Context(model, gone.signal), document.querySelector<HTMLElement>(".root")!);
     await settle();
     await settle();
-    expect(model.sent).toEqual([{ type: "strip", first: 0, last: 7 }]);
+    expect(model.sent).toEqual([{ type: "thumbnails", first: 0, last: 7 }]);
 
     thumbs.scrollLeft = 3200;
     thumbs.dispatchEvent(new Event("scroll"));
     thumbs.dispatchEvent(new Event("scroll"));
     await settle();
-    expect(model.sent.slice(1)).toEqual([{ type: "strip", first: 47, last: 57 }]);
+    expect(model.sent.slice(1)).toEqual([{ type: "thumbnails", first: 47, last: 57 }]);
 
     thumbs.dispatchEvent(new Event("scroll"));
     await settle();

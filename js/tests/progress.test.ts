@@ -5,7 +5,7 @@ import type { Shown } from "./fakeModel";
 afterEach(() => document.body.replaceChildren());
 
 function busy(more: Record<string, unknown> = {}): Shown {
-  return show(new FakeModel({ ...traits(), busy: true, progress: 0.354, cancellable: true, ...more }));
+  return show(new FakeModel({ ...traits(), busy: true, progress: 0.354, can_cancel: true, ...more }));
 }
 
 const cancel = (view: Shown): HTMLElement => view.one(".camwidget-cancel");
@@ -30,11 +30,11 @@ describe("progress", () => {
   });
 });
 
-describe("cancelling", () => {
-  it("is offered only while something that can be cancelled is computed", async () => {
+describe("canceling", () => {
+  it("is offered only while something that can be canceled is computed", async () => {
     const view = busy();
     expect(cancel(view).hidden).toBe(false);
-    for (const state of [{ busy: false }, { busy: true, cancellable: false }, { cancellable: 1 }, { cancellable: undefined }]) {
+    for (const state of [{ busy: false }, { busy: true, can_cancel: false }, { can_cancel: 1 }, { can_cancel: undefined }]) {
       view.model.setAll(state);
       await settle();
       expect(cancel(view).hidden, JSON.stringify(state)).toBe(true);
@@ -47,10 +47,10 @@ describe("cancelling", () => {
     const view = busy();
     cancel(view).click();
     expect(view.model.sent).toEqual([{ type: "cancel" }]);
-    expect(cancel(view).textContent).toBe("Cancelling…");
+    expect(cancel(view).textContent).toBe("Canceling…");
     view.model.set("progress", 0.5);
     await settle();
-    expect(cancel(view).textContent).toBe("Cancelling…");
+    expect(cancel(view).textContent).toBe("Canceling…");
     cancel(view).click();
     expect(view.model.sent).toHaveLength(2);
     view.model.set("method", "rise");

@@ -6,13 +6,13 @@ afterEach(() => document.body.replaceChildren());
 
 const QUESTION = {
   name: "question", hint: "Ask for a color.", text: "anything red", examples: ["anything red", "anything blue"],
-  words: [{ text: "anything", target: -1 }, { text: "red", target: -1 }], beside: [], proposes: false, own: false,
+  words: [{ text: "anything", target: -1 }, { text: "red", target: -1 }], captions: [], proposes: false, own: false,
 };
 
 const CAPTION = {
   name: "caption", hint: "Name the colors.", text: "a red and blue", examples: ["a green"],
   words: [{ text: "a", target: 1 }, { text: "red", target: 2 }, { text: "and", target: -1 }, { text: "blue", target: 4 }],
-  beside: [{ text: "the whole caption", target: 0 }], proposes: true, own: true,
+  captions: [{ text: "the whole caption", target: 0 }], proposes: true, own: true,
 };
 
 function shown(prompt: unknown, more: Record<string, unknown> = {}): Shown {
@@ -129,7 +129,7 @@ describe("the panel of the text", () => {
   it("shows other people's text as text, and survives nonsense", async () => {
     const bad = '"><img src=x onerror=alert(1)>';
     const view = shown(
-      { ...CAPTION, name: bad, hint: bad, text: bad, examples: [bad], words: [{ text: bad, target: 0 }], beside: [] },
+      { ...CAPTION, name: bad, hint: bad, text: bad, examples: [bad], words: [{ text: bad, target: 0 }], captions: [] },
       { text_error: bad },
     );
     expect(view.el.querySelector("img")).toBeNull();
@@ -151,35 +151,35 @@ describe("the panel of the text", () => {
 });
 
 describe("the truth", () => {
-  const truth = { scene: "a", objects: ["M0 0L1 0L1 1L0 1Z", "M2 0L3 0L3 1Z"], evidence: "M2 0L3 0L3 1Z", said: "In the object: 83 % of saliency." };
+  const truth = { scene: "a", objects: ["M0 0L1 0L1 1L0 1Z", "M2 0L3 0L3 1Z"], evidence: "M2 0L3 0L3 1Z", summary: "In the object: 83 % of saliency." };
   const paths = (view: Shown): (string | null)[] =>
     Array.from(view.el.querySelectorAll(".camwidget-outlines path:not(.under)"), (p) => p.getAttribute("class"));
 
   it("is silent where no picture has any", () => {
     const view = show();
-    expect(view.one(".camwidget-truth").hidden).toBe(true);
+    expect(view.one(".camwidget-ground-truth").hidden).toBe(true);
     view.key("o");
     expect(view.model.get("outlines")).toBeUndefined();
   });
 
   it("is drawn when asked for, over its own picture only", async () => {
-    const view = show(new FakeModel({ ...traits(), truth, truthful: true, outlines: false }));
-    expect(view.one(".camwidget-truth").hidden).toBe(false);
-    expect(view.one(".camwidget-truth-said").textContent).toBe("");
+    const view = show(new FakeModel({ ...traits(), ground_truth: truth, has_ground_truth: true, outlines: false }));
+    expect(view.one(".camwidget-ground-truth").hidden).toBe(false);
+    expect(view.one(".camwidget-ground-truth-summary").textContent).toBe("");
     expect(paths(view)).toEqual([]);
-    view.one(".camwidget-truth-toggle").click();
+    view.one(".camwidget-ground-truth-toggle").click();
     await settle();
     expect(view.model.get("outlines")).toBe(true);
-    expect(view.one(".camwidget-truth-toggle").getAttribute("aria-pressed")).toBe("true");
-    expect(view.one(".camwidget-truth-said").textContent).toBe(truth.said);
+    expect(view.one(".camwidget-ground-truth-toggle").getAttribute("aria-pressed")).toBe("true");
+    expect(view.one(".camwidget-ground-truth-summary").textContent).toBe(truth.summary);
     expect(paths(view)).toEqual(["object", "object", "evidence"]);
     expect(view.one(".camwidget-outlines").getAttribute("viewBox")).toBe("0 0 4 2");
-    view.model.set("truth", { ...truth, scene: "b" });
+    view.model.set("ground_truth", { ...truth, scene: "b" });
     await settle();
     expect(paths(view)).toEqual([]);
-    view.model.set("truth", {});
+    view.model.set("ground_truth", {});
     await settle();
-    expect(view.one(".camwidget-truth-said").textContent).toBe("Not known for this picture.");
+    expect(view.one(".camwidget-ground-truth-summary").textContent).toBe("Not known for this picture.");
     view.key("o");
     expect(view.model.get("outlines")).toBe(false);
   });

@@ -76,7 +76,7 @@ describe("a question", () => {
     expect(shown.all("img").map((image) => image.getAttribute("src"))).toEqual(["blob:1", "blob:2"]);
     expect(shown.all("[onerror], svg, .camwidget-quiz-tag")).toEqual([]);
     expect(shown.one(".camwidget-quiz-next").hidden).toBe(true);
-    expect(shown.text(".camwidget-quiz-said")).toBe(" Press 1 or 2, or click.");
+    expect(shown.text(".camwidget-quiz-feedback")).toBe(" Press 1 or 2, or click.");
     expect(shown.text(".camwidget-quiz-place")).toBe("Question 1 of 1");
   });
 
@@ -85,7 +85,7 @@ describe("a question", () => {
     await shown.click(".camwidget-quiz-option", 1);
     expect(shown.model.get("answers")).toEqual([1, null]);
     expect(shown.model.saves).toBe(1);
-    expect(shown.text(".camwidget-quiz-said")).toBe(`✗ Wrong. It is cat. Because ${NASTY}.`);
+    expect(shown.text(".camwidget-quiz-feedback")).toBe(`✗ Wrong. It is cat. Because ${NASTY}.`);
     expect(shown.all(".camwidget-quiz-option").map((option) => option.dataset["state"])).toEqual(["right", "wrong"]);
     expect(shown.all(".camwidget-quiz-key").map((key) => key.textContent)).toEqual(["✓", "✗"]);
     expect(shown.all("svg")).toHaveLength(4);
@@ -102,11 +102,11 @@ describe("a question", () => {
       card({ options, right: [2], values: [-1, 0, 1] }), card({ options, right: [] }),
     ])));
     await shown.click(".camwidget-quiz-option", 1);
-    expect(shown.text(".camwidget-quiz-word")).toBe("– Undecided.");
+    expect(shown.text(".camwidget-quiz-verdict")).toBe("– Undecided.");
     expect(shown.all(".camwidget-quiz-option").map((option) => option.dataset["state"])).toEqual(["other", "undecided", "right"]);
     await shown.click(".camwidget-quiz-next");
     await shown.click(".camwidget-quiz-option", 1);
-    expect(shown.text(".camwidget-quiz-word")).toBe("• Noted.");
+    expect(shown.text(".camwidget-quiz-verdict")).toBe("• Noted.");
   });
 
   it("is waited for, and then there", async () => {

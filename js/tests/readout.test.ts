@@ -22,7 +22,7 @@ function floats(...values: number[]): DataView {
   return new DataView(Float32Array.from(values).buffer);
 }
 
-function evidence(more: Record<string, unknown> = {}): Record<string, unknown> {
+function classMaps(more: Record<string, unknown> = {}): Record<string, unknown> {
   const one = (index: number, name: string, left: number, right: number): unknown => ({
     index, name, rows: 1, columns: 2, cells: floats(left, right),
   });
@@ -45,7 +45,7 @@ function map(more: Record<string, unknown> = {}): Record<string, unknown> {
 }
 
 function shown(more: Record<string, unknown> = {}): Shown {
-  const view = show(new FakeModel({ ...traits(), explanation: map(), evidence: evidence(), ...more }));
+  const view = show(new FakeModel({ ...traits(), explanation: map(), class_maps: classMaps(), ...more }));
   view.one(".camwidget-canvas").getBoundingClientRect = () => new DOMRect(0, 0, 10 * WIDTH, 10 * HEIGHT);
   return view;
 }
@@ -56,16 +56,16 @@ function point(view: Shown, x: number, y: number, pointerType = "mouse"): void {
   );
 }
 
-const facts = (view: Shown): string => view.one(".camwidget-reading-facts").textContent ?? "";
-const about = (view: Shown): string => view.one(".camwidget-reading-about").textContent ?? "";
+const facts = (view: Shown): string => view.one(".camwidget-readout-pixel").textContent ?? "";
+const about = (view: Shown): string => view.one(".camwidget-readout-caption").textContent ?? "";
 const classes = (view: Shown): string[] =>
-  view.all(".camwidget-reading-classes > span").map(({ children }) => [...children].map((c) => c.textContent).join(" "));
+  view.all(".camwidget-readout-classes > span").map(({ children }) => [...children].map((c) => c.textContent).join(" "));
 
 describe("the reading", () => {
   it("has 1 where the strongest map of the picture is, though its cells are higher", () => {
     // Over four pixels the middle one of three cells is met by none.
     const cells = { index: 7, name: "tabby", rows: 1, columns: 3, cells: floats(0, 1, 0) };
-    const view = shown({ evidence: evidence({ classes: [cells] }) });
+    const view = shown({ class_maps: classMaps({ classes: [cells] }) });
     point(view, 1, 0);
     expect(classes(view)).toEqual(["tabby 1.00"]);
   });
@@ -91,7 +91,7 @@ describe("the reading", () => {
     expect(classes(view)).toEqual(["<b>x</b> 0.75", "lynx 0.50", "eel 0.10"]);
     view.one(".camwidget-clip").dispatchEvent(new PointerEvent("pointerleave"));
     expect([facts(view).includes("point:\u00a0read"), classes(view)]).toEqual([true, []]);
-    expect(view.one(".camwidget-point").closest("[aria-live]")).toBeNull();
+    expect(view.one(".camwidget-readout").closest("[aria-live]")).toBeNull();
   });
 
   it("says what is removed, exactly", async () => {
@@ -151,12 +151,12 @@ describe("the reading", () => {
   });
 
   it.each([
-    ["another picture's", { evidence: evidence({ scene: "b" }) }],
-    ["another method's", { evidence: evidence({ method: "cam" }) }],
-    ["another layer's", { evidence: evidence({ layer: "stage3" }) }],
-    ["another text's", { evidence: evidence({ text: "is it" }) }],
-    ["nothing", { evidence: {} }],
-    ["malformed", { evidence: evidence({ classes: [{ index: 1, name: "x", rows: 2, columns: 2, cells: floats(1) }, 5] }) }],
+    ["another picture's", { class_maps: classMaps({ scene: "b" }) }],
+    ["another method's", { class_maps: classMaps({ method: "cam" }) }],
+    ["another layer's", { class_maps: classMaps({ layer: "stage3" }) }],
+    ["another text's", { class_maps: classMaps({ text: "is it" }) }],
+    ["nothing", { class_maps: {} }],
+    ["malformed", { class_maps: classMaps({ classes: [{ index: 1, name: "x", rows: 2, columns: 2, cells: floats(1) }, 5] }) }],
   ])("names no class with %s evidence", (_, more) => {
     const view = shown(more);
     point(view, 0, 0);
@@ -166,13 +166,13 @@ describe("the reading", () => {
 
   it("says so where no class listed has evidence", () => {
     const none = { index: 7, name: "tabby", rows: 1, columns: 1, cells: floats(0) };
-    const view = shown({ evidence: evidence({ classes: [none] }) });
+    const view = shown({ class_maps: classMaps({ classes: [none] }) });
     point(view, 0, 0);
     expect([about(view), classes(view)]).toEqual(["no evidence for the classes listed", []]);
   });
 
   it("knows the text that is in force", async () => {
-    const view = shown({ prompt: { name: "question", text: "is it" }, evidence: evidence({ text: "is it" }) });
+    const view = shown({ prompt: { name: "question", text: "is it" }, class_maps: classMaps({ text: "is it" }) });
     point(view, 0, 0);
     expect(classes(view)).toHaveLength(3);
     view.model.set("prompt", { name: "question", text: "what is it" });
@@ -182,7 +182,7 @@ describe("the reading", () => {
 
   it("of a preview reads the map alone", async () => {
     const stage = { name: "stage1", rows: 1, columns: 2, cells: floats(2, 0) };
-    const view = shown({ stages: { scene: "a", target: 7, method: "gradcam", layers: [stage] }, fraction: 1 });
+    const view = shown({ layer_maps: { scene: "a", target: 7, method: "gradcam", layers: [stage] }, fraction: 1 });
     point(view, 0, 0);
     view.key("[");
     await settle();

@@ -38,7 +38,7 @@ describe("the stage", () => {
     const view = show(new FakeModel({ ...traits(), overlay: true, opacity: 1 }));
     await settle();
     expect(view.painted().slice(0, 4)).toEqual([255, 255, 255, 255]);
-    view.one<HTMLButtonElement>(".camwidget-look [title*='own cells']").click();
+    view.one<HTMLButtonElement>(".camwidget-map-style [title*='own cells']").click();
     await settle();
     expect(view.model.get("cells")).toBe(true);
     expect(view.painted().slice(0, 8)).toEqual(opaque(RGB).slice(0, 8));
@@ -119,8 +119,8 @@ describe("asking about a point", () => {
     const view = show();
     click(view, 399.9, 150);
     expect(view.model.sent).toEqual([{ type: "pick", x: 3, y: 1 }]);
-    expect(view.one(".camwidget-marker").hidden).toBe(false);
-    expect(view.one(".camwidget-here").hidden).toBe(true);
+    expect(view.one(".camwidget-class-probe-marker").hidden).toBe(false);
+    expect(view.one(".camwidget-class-probe").hidden).toBe(true);
   });
 
   it("lists the answer; a click on an entry chooses the class", async () => {
@@ -131,13 +131,13 @@ describe("asking about a point", () => {
       classes: [{ index: 5, name: "<b>x</b>", value: 0.9 }, { index: 9, name: "lynx", value: 0.25 }],
     });
     await settle();
-    expect(view.one(".camwidget-here").hidden).toBe(false);
-    expect(view.all(".camwidget-here-entry").map((entry) => entry.textContent)).toEqual(["<b>x</b>0.90", "lynx0.25"]);
+    expect(view.one(".camwidget-class-probe").hidden).toBe(false);
+    expect(view.all(".camwidget-class-probe-entry").map((entry) => entry.textContent)).toEqual(["<b>x</b>0.90", "lynx0.25"]);
     expect(view.el.querySelector("b")).toBeNull();
-    view.all(".camwidget-here-entry")[1]!.click();
+    view.all(".camwidget-class-probe-entry")[1]!.click();
     expect(view.model.get("target")).toBe(9);
-    expect(view.one(".camwidget-here").hidden).toBe(true);
-    expect(view.one(".camwidget-marker").hidden).toBe(true);
+    expect(view.one(".camwidget-class-probe").hidden).toBe(true);
+    expect(view.one(".camwidget-class-probe-marker").hidden).toBe(true);
   });
 
   it("closes on Escape, and opens again at the same point", async () => {
@@ -146,17 +146,17 @@ describe("asking about a point", () => {
     click(view, 0, 0);
     view.model.set("class_probe", answer);
     await settle();
-    expect(view.one(".camwidget-here-heading").textContent).toBe("No evidence of the top 0");
+    expect(view.one(".camwidget-class-probe-heading").textContent).toBe("No evidence of the top 0");
     view.key("Escape");
-    expect(view.one(".camwidget-here").hidden).toBe(true);
+    expect(view.one(".camwidget-class-probe").hidden).toBe(true);
     click(view, 0, 0);
-    expect(view.one(".camwidget-here").hidden).toBe(false);
+    expect(view.one(".camwidget-class-probe").hidden).toBe(false);
   });
 
   it("drops an answer about another picture", async () => {
     const view = show();
     view.model.set("class_probe", { x: 0, y: 0, scene: "b", classes: [] });
     await settle();
-    expect(view.one(".camwidget-marker").hidden).toBe(true);
+    expect(view.one(".camwidget-class-probe-marker").hidden).toBe(true);
   });
 });

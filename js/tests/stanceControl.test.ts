@@ -29,7 +29,7 @@ describe("for, against, rather than", () => {
     view.one('.camwidget-stances [data-name="rather"]').click();
     await settle();
     expect(view.model.get("awaits_rival")).toBe(true);
-    expect(view.one(".camwidget-say").textContent).toBe(
+    expect(view.one(".camwidget-mask-sentence").textContent).toBe(
       "What speaks for tabby rather than which class? Choose it in the list, or find it by its name.",
     );
     view.key("3");
@@ -38,7 +38,7 @@ describe("for, against, rather than", () => {
     expect(view.model.get("stance")).toEqual({ kind: "rather", other: 9 });
     view.model.set("awaits_rival", false);
     await settle();
-    expect(view.one(".camwidget-say").textContent).toBe("Nothing is removed yet.");
+    expect(view.one(".camwidget-mask-sentence").textContent).toBe("Nothing is removed yet.");
     expect(view.all(".camwidget-name").map((name) => name.dataset["rival"])).toEqual(["false", "false", "true"]);
   });
 

@@ -174,8 +174,8 @@ describe("the button", () => {
   it("waits for a map, and errors are text", () => {
     const { el, one } = show({ ready: false, wrong: true });
     expect(one<HTMLButtonElement>(".camwidget-table-button").disabled).toBe(true);
-    expect(one(".camwidget-table-said").textContent).toBe(NASTY);
-    expect(one(".camwidget-table-said").dataset["wrong"]).toBe("true");
+    expect(one(".camwidget-table-message").textContent).toBe(NASTY);
+    expect(one(".camwidget-table-message").dataset["wrong"]).toBe("true");
     expect(el.querySelector("img")).toBeNull();
   });
 });

@@ -42,6 +42,6 @@ describe("the scale of a tone-mapped map", () => {
 
   it("has the part of the maximum beside the contour, not that of the colors", () => {
     const view = show(new FakeModel({ ...traits(), explanation: map, contour: 0.45 }));
-    expect(view.one(".camwidget-contour-reading").textContent).toMatch(/^5\s%$/);
+    expect(view.one(".camwidget-contour-value").textContent).toMatch(/^5\s%$/);
   });
 });

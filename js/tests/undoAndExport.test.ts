@@ -4,8 +4,8 @@ import { FakeModel, settle, show, traits } from "./fakeModel";
 
 afterEach(() => document.body.replaceChildren());
 
-function possible(undoable: boolean, redoable: boolean): ReturnType<typeof show> {
-  return show(new FakeModel({ ...traits(), undoable, redoable, code: "import camwidget as cw\n" }));
+function possible(can_undo: boolean, can_redo: boolean): ReturnType<typeof show> {
+  return show(new FakeModel({ ...traits(), can_undo, can_redo, code: "import camwidget as cw\n" }));
 }
 
 describe("back and forth", () => {
@@ -16,8 +16,8 @@ describe("back and forth", () => {
     undo!.click();
     redo!.click();
     expect(view.model.sent).toEqual([{ type: "undo" }]);
-    view.model.set("undoable", false);
-    view.model.set("redoable", true);
+    view.model.set("can_undo", false);
+    view.model.set("can_redo", true);
     await settle();
     expect([undo!, redo!].map((made) => made.getAttribute("aria-disabled"))).toEqual(["true", "false"]);
     redo!.click();
@@ -82,10 +82,10 @@ describe("copy as code", () => {
     view.one(".camwidget-code").click();
     await settle();
     expect(written).toEqual(["import camwidget as cw\n"]);
-    expect(view.one(".camwidget-kept").textContent).toBe("copied");
+    expect(view.one(".camwidget-export-feedback").textContent).toBe("copied");
     expect(view.one(".camwidget-code-drawer").hidden).toBe(true);
     vi.advanceTimersByTime(2500);
-    expect(view.one(".camwidget-kept").textContent).toBe("");
+    expect(view.one(".camwidget-export-feedback").textContent).toBe("");
   });
 
   it("opens a field to copy from where the clipboard is refused, kept up to date", async () => {
@@ -98,7 +98,7 @@ describe("copy as code", () => {
     expect(field.value).toBe("import camwidget as cw\n");
     expect(document.activeElement).toBe(field);
     expect([field.selectionStart, field.selectionEnd]).toEqual([0, field.value.length]);
-    expect(view.one(".camwidget-kept").textContent).toBe("");
+    expect(view.one(".camwidget-export-feedback").textContent).toBe("");
     view.model.set("code", "other");
     await settle();
     expect(field.value).toBe("other");

@@ -94,7 +94,7 @@ describe("the wheel", () => {
 
   it("goes on scrolling the page when the picture comes under the pointer", () => {
     const view = shown();
-    turn(view, { on: ".camwidget-classtop", at: 1000 });
+    turn(view, { on: ".camwidget-class-header", at: 1000 });
     expect(turn(view, { at: 1250 })).toBe(false);
     expect(turn(view, { at: 1500 })).toBe(false);
     expect(plane(view)).toEqual([100, 0, 0]);
@@ -116,7 +116,7 @@ describe("the wheel", () => {
 
   it("always zooms with ctrl, and never the page", () => {
     const view = shown();
-    turn(view, { on: ".camwidget-classtop", at: 1000 });
+    turn(view, { on: ".camwidget-class-header", at: 1000 });
     const more = { ctrlKey: true };
     expect(turn(view, { at: 1010, by: -10, more })).toBe(true);
     expect(plane(view)[0]).toBeCloseTo(100 * Math.exp(0.1), 1);
@@ -270,7 +270,7 @@ describe("the popover beside a point", () => {
     const view = shown();
     // What the fake browser does not understand it does not keep.
     const style: Record<string, string> = {};
-    Object.defineProperty(view.one(".camwidget-here"), "style", { value: style });
+    Object.defineProperty(view.one(".camwidget-class-probe"), "style", { value: style });
     view.model.set("class_probe", { x: 0, y: 1, scene: "a", classes: [] });
     await settle();
     expect(style).toEqual({
@@ -280,6 +280,6 @@ describe("the popover beside a point", () => {
     view.key("+");
     view.key("+");
     expect(style["left"]).toBe("clamp(0px, -34.375% + 14px, 100% - 188px)");
-    expect(view.one(".camwidget-marker").style.left).toBe("12.5%");
+    expect(view.one(".camwidget-class-probe-marker").style.left).toBe("12.5%");
   });
 });

@@ -83,7 +83,7 @@ def test_the_slider_and_the_click(
     start = page.evaluate("() => performance.now()")
     last = f"{(299 * 7) % 100} %"
     page.wait_for_function(
-        "(t) => document.querySelector('.camwidget-say').textContent.includes(t)",
+        "(t) => document.querySelector('.camwidget-mask-sentence').textContent.includes(t)",
         arg=last,
         timeout=20_000,
     )

@@ -24,7 +24,7 @@ display(cw.Quiz.which_class(ex.model, pictures, n=2), ex)
 INSIDE = {
     "DeepVis": ".camwidget-deepvis img",
     "Evaluate": ".camwidget-table-button",
-    "Contact sheet": ".camwidget-sheet canvas",
+    "Contact sheet": ".camwidget-contact-sheet canvas",
 }
 
 #: What is other people's, with the reason that it is left out.
@@ -100,7 +100,7 @@ def test_everything_by_keyboard(lab: Any, open_page: Callable[..., Any]) -> None
     shown.widget()
     page = shown.page
     keys = page.keyboard
-    page.locator(".camwidget-strip button").focus()
+    page.locator(".camwidget-thumbnails button").focus()
     status, frame = ".camwidget-status-text", ".camwidget-frame"
     tab_to(page, frame)
     keys.press("2")  # a class
@@ -113,14 +113,14 @@ def test_everything_by_keyboard(lab: Any, open_page: Callable[..., Any]) -> None
     says(page, status, "stage4")
     keys.press(".")
     shown.execute("ex.wait(120)")
-    assert page.locator(".camwidget-marker").is_hidden()
+    assert page.locator(".camwidget-class-probe-marker").is_hidden()
     for key in "wwa":  # the marker, and which classes are strong there
         keys.press(key)
-    assert page.locator(".camwidget-marker").is_visible()
+    assert page.locator(".camwidget-class-probe-marker").is_visible()
     keys.press("Enter")
-    page.wait_for_selector(".camwidget-here-entry", timeout=PATIENCE)
+    page.wait_for_selector(".camwidget-class-probe-entry", timeout=PATIENCE)
     keys.press("Escape")
-    assert page.locator(".camwidget-here").is_hidden()
+    assert page.locator(".camwidget-class-probe").is_hidden()
     keys.press("?")
     assert page.get_by_role("dialog").is_visible()
     keys.press("Escape")
@@ -134,7 +134,7 @@ def test_everything_by_keyboard(lab: Any, open_page: Callable[..., Any]) -> None
     tab_to(page, ".camwidget-fraction")
     keys.press("Shift+ArrowRight")
     keys.press("ArrowRight")
-    says(page, ".camwidget-say", "11 %")
+    says(page, ".camwidget-mask-sentence", "11 %")
     tab_to(page, ".camwidget-more")
     keys.press("Enter")
     for _ in range(60):
@@ -145,13 +145,16 @@ def test_everything_by_keyboard(lab: Any, open_page: Callable[..., Any]) -> None
     keys.press("Enter")
     says(page, ".camwidget-tag", "partial map")
     keys.press("Escape")
-    says(page, status, "RISE cancelled at")
+    says(page, status, "RISE canceled at")
     shown.execute("pause[0] = 0.0")
-    tab_to(page, ".camwidget-look-open")
+    tab_to(page, ".camwidget-map-style-open")
     keys.press("Enter")
     tab_to(page, ".camwidget-opacity")
     keys.press("Escape")
-    assert focused(page, ".camwidget-look-open") and page.locator(".camwidget-look").is_hidden()
+    assert (
+        focused(page, ".camwidget-map-style-open")
+        and page.locator(".camwidget-map-style").is_hidden()
+    )
     tab_to(page, ".camwidget-large-open")
     for panel in ("DeepVis", "Evaluate", "Contact"):
         tab_to(page, ".camwidget-panels [role=button]:not([aria-expanded=true])")
@@ -161,4 +164,4 @@ def test_everything_by_keyboard(lab: Any, open_page: Callable[..., Any]) -> None
         page.wait_for_function(
             "() => document.activeElement.ariaExpanded === 'true'", timeout=PATIENCE
         )
-    page.wait_for_selector(".camwidget-sheet canvas")
+    page.wait_for_selector(".camwidget-contact-sheet canvas")

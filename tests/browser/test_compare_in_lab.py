@@ -60,17 +60,17 @@ def test_two_layers_are_compared(page: Any, textures: cw.VisionModel) -> None:
     b_is(page, target)
     choose(page, "B differs in", "layer")
     b_is(page, f"stage3 · {target}")
-    one, two = box(page, ".camwidget-frame"), box(page, ".camwidget-other-frame")
+    one, two = box(page, ".camwidget-frame"), box(page, ".camwidget-compared-frame")
     assert one == first
     assert (one["y"], one["width"], one["height"]) == (two["y"], two["width"], two["height"])
     assert two["x"] > one["x"] + one["width"]
 
     # The slider masks both, each by its own map, to the byte; the models' numbers follow.
-    page.locator(".camwidget-look-open").click()
-    page.locator(".camwidget-look button", has_text="overlay").click()
+    page.locator(".camwidget-map-style-open").click()
+    page.locator(".camwidget-map-style button", has_text="overlay").click()
     fraction_is(page, 30)
     source = textures.preprocess.pixels(sample)
-    for selector, saliency in ((".camwidget-canvas", a), (".camwidget-other-canvas", b)):
+    for selector, saliency in ((".camwidget-canvas", a), (".camwidget-compared-canvas", b)):
         masked = mask_pixels(source, rank_levels(saliency), [0.3])[0]
         expected = masked.mul(255).round().byte().permute(1, 2, 0).numpy()
         painted(page, expected, selector=selector)
@@ -80,11 +80,11 @@ def test_two_layers_are_compared(page: Any, textures: cw.VisionModel) -> None:
         "(t) => document.querySelector('.camwidget-caption-line[data-of=B]').textContent.endsWith(t)",
         f"→ {after:.2f}",
     )
-    assert page.locator(".camwidget-others .camwidget-number").count() == 6
+    assert page.locator(".camwidget-compared-numbers .camwidget-number").count() == 6
 
     # The pointer in A is marked at the same place in B, and both numbers are said.
     page.mouse.move(one["x"] + 0.4 * one["width"], one["y"] + 0.35 * one["height"])
-    cross = box(page, ".camwidget-other-inner > .camwidget-cross")
+    cross = box(page, ".camwidget-compared-inner > .camwidget-cross")
     assert abs(cross["x"] + cross["width"] / 2 - two["x"] - 0.4 * two["width"]) < 2
     assert abs(cross["y"] + cross["height"] / 2 - two["y"] - 0.35 * two["height"]) < 2
     x, y = int(0.4 * 192), int(0.35 * 192)
@@ -100,25 +100,25 @@ def test_two_layers_are_compared(page: Any, textures: cw.VisionModel) -> None:
     page.mouse.move(frame["x"] + 0.25 * frame["width"], grip["y"] + 120, steps=5)
     page.mouse.up()
     page.keyboard.press("ArrowRight")
-    clip = page.locator(".camwidget-other-sheet").evaluate("(e) => e.style.clipPath")
+    clip = page.locator(".camwidget-compared-sheet").evaluate("(e) => e.style.clipPath")
     assert float(clip.rstrip("%)").split()[-1]) == pytest.approx(27, abs=0.4)
-    assert page.locator(".camwidget-marker").is_hidden()
+    assert page.locator(".camwidget-class-probe-marker").is_hidden()
     assert page.locator(".camwidget-fraction").input_value() == "30"
 
-    # Difference: Python's numbers, as colours over the picture in grey.
+    # Difference: Python's numbers, as colors over the picture in gray.
     page.locator('.camwidget-compare [data-name="difference"]').click()
-    page.locator(".camwidget-look button", has_text="overlay").click()
+    page.locator(".camwidget-map-style button", has_text="overlay").click()
     from matplotlib import colormaps
 
     apart = a - b
-    grey = np.round(sample @ np.array([77, 150, 29]) / 256)[..., None]
+    gray = np.round(sample @ np.array([77, 150, 29]) / 256)[..., None]
     weight = 0.65 * (1 - (1 - np.abs(apart)) ** 3)[..., None]
     color = colormaps["coolwarm"]((apart + 1) / 2)[..., :3] * 255
-    expected = grey * (1 - weight) + color * weight
-    painted(page, expected, off=4, selector=".camwidget-other-canvas")
+    expected = gray * (1 - weight) + color * weight
+    painted(page, expected, off=4, selector=".camwidget-compared-canvas")
     assert page.locator(".camwidget-compare-legend").inner_text().split("\n") == [
         "more in B", "more in A",
     ]  # fmt: skip
     page.keyboard.press("v")
-    until(page, "() => !document.querySelector('.camwidget-other-canvas')")
+    until(page, "() => !document.querySelector('.camwidget-compared-canvas')")
     assert box(page, ".camwidget-frame")["width"] == 360

@@ -94,19 +94,19 @@ def test_methods_are_scored_and_sorted_and_a_row_shows_its_map(shown: Any) -> No
 def test_a_map_of_the_contact_sheet_is_picked(shown: Any) -> None:
     page = shown.page
     page.get_by_text("Contact sheet:").click()
-    canvas = page.locator(".camwidget-sheet canvas")
+    canvas = page.locator(".camwidget-contact-sheet canvas")
     canvas.wait_for()
-    # The last map is drawn: no grey of a place that waits.
+    # The last map is drawn: no gray of a place that waits.
     until(
         page,
         """() => {
-          const canvas = document.querySelector('.camwidget-sheet canvas');
+          const canvas = document.querySelector('.camwidget-contact-sheet canvas');
           const {width, height} = canvas;
           const data = canvas.getContext('2d').getImageData(width - 60, height - 60, 1, 1).data;
           return width > 400 && data[3] === 255;
         }""",
     )
-    width = page.evaluate("() => document.querySelector('.camwidget-sheet canvas').width")
+    width = page.evaluate("() => document.querySelector('.camwidget-contact-sheet canvas').width")
     assert width == 2 * canvas.bounding_box()["width"], "two canvas pixels to a CSS pixel"
     names = page.locator(".camwidget-name").all_inner_texts()
     # Second row, third column: of the sheet's own sizes.
@@ -116,7 +116,7 @@ def test_a_map_of_the_contact_sheet_is_picked(shown: Any) -> None:
     until(
         page,
         f"""() => {{
-          const canvas = document.querySelector('.camwidget-sheet canvas');
+          const canvas = document.querySelector('.camwidget-contact-sheet canvas');
           const at = [2 * (104 + 8 + 200 - 2), 2 * (40 + 8 + 200 + 46)];
           const [r, g, b] = canvas.getContext('2d').getImageData(...at, 1, 1).data;
           return r > {0xE8 - 20} && Math.abs(g - {0x71}) < 30 && b < 60;
@@ -127,13 +127,13 @@ def test_a_map_of_the_contact_sheet_is_picked(shown: Any) -> None:
 def test_the_box_is_drawn_and_follows(shown: Any) -> None:
     page = shown.page
     assert page.locator(".camwidget-box").count() == 0
-    page.locator(".camwidget-look-open").click()
-    page.locator(".camwidget-look button", has_text="box").click()
+    page.locator(".camwidget-map-style-open").click()
+    page.locator(".camwidget-map-style button", has_text="box").click()
     page.locator(".camwidget-box").wait_for()
-    said = page.locator(".camwidget-truth-said")
+    said = page.locator(".camwidget-ground-truth-summary")
     until(
         page,
-        "() => document.querySelector('.camwidget-truth-said').textContent.includes('the peak')",
+        "() => document.querySelector('.camwidget-ground-truth-summary').textContent.includes('the peak')",
     )
     path = page.locator(".camwidget-box .over")
     before = path.get_attribute("d")

@@ -27,12 +27,12 @@ def test_undo_code_and_png(open_page: Callable[..., Any], lab: Any, tmp_path: Pa
     assert undo.get_attribute("aria-disabled") == "true"
     page.locator('[role="radio"][data-name="gradcam++"]').click()
     status_has(page, "Grad-CAM++")
-    page.locator(".camwidget-look-open").click()
-    page.locator(".camwidget-look button", has_text="overlay").click()
+    page.locator(".camwidget-map-style-open").click()
+    page.locator(".camwidget-map-style button", has_text="overlay").click()
     frame.focus()
-    assert page.locator(".camwidget-look [aria-pressed=true]", has_text="overlay").count() == 0
+    assert page.locator(".camwidget-map-style [aria-pressed=true]", has_text="overlay").count() == 0
     page.keyboard.press("Control+z")
-    page.locator(".camwidget-look [aria-pressed=true]", has_text="overlay").wait_for()
+    page.locator(".camwidget-map-style [aria-pressed=true]", has_text="overlay").wait_for()
     status_has(page, "Grad-CAM++")
     page.keyboard.press("Control+z")
     status_has(page, "Grad-CAM ·")
@@ -46,7 +46,7 @@ def test_undo_code_and_png(open_page: Callable[..., Any], lab: Any, tmp_path: Pa
     for _ in range(50):  # the code follows what is shown, a little later
         page.locator(".camwidget-code").click()
         page.wait_for_function(
-            "() => document.querySelector('.camwidget-kept').textContent === 'copied'"
+            "() => document.querySelector('.camwidget-export-feedback').textContent === 'copied'"
         )
         code = page.evaluate("() => navigator.clipboard.readText()")
         if "fraction" in code:

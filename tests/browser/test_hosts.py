@@ -43,13 +43,13 @@ def use(page: Any) -> None:
     fraction_is(page, 40)
     repainted(page, before, "the slider paints by itself")
     shows(page, ".camwidget-number", "→")
-    shows(page, ".camwidget-say", "40 %")
+    shows(page, ".camwidget-mask-sentence", "40 %")
     page.locator("[role=radio][data-name='layercam']").click()
     shows(page, ".camwidget-status-text", "LayerCAM")
     assert page.locator(".camwidget-error-text").inner_text() == ""
 
 
-def use_neighbours(page: Any) -> None:
+def use_neighbors(page: Any) -> None:
     """The parts that are other people's widgets: the strip, the bars, the curve."""
     bars = page.locator(".camwidget-bars").bounding_box()
     row = page.locator(".camwidget-name").nth(0)
@@ -58,7 +58,7 @@ def use_neighbours(page: Any) -> None:
     shows(page, ".camwidget-status-text", row.inner_text())
     assert page.locator(".camwidget-curve svg path.line").count() >= 2
     before = canvas_pixels(page)
-    strip = page.locator(".camwidget-strip canvas").bounding_box()
+    strip = page.locator(".camwidget-thumbnails canvas").bounding_box()
     page.mouse.click(strip["x"] + 21 + 42, strip["y"] + strip["height"] / 2)
     page.locator(".camwidget-frame[aria-busy=false]").wait_for()
     repainted(page, before, "another picture")
@@ -88,7 +88,7 @@ def test_notebook(page: Any, tmp_path: Path) -> None:
                 ran.first.wait_for(timeout=3000)
                 break
         use(page)
-        use_neighbours(page)
+        use_neighbors(page)
         assert errors == []
         page.get_by_role("menuitem", name="Kernel", exact=True).click()
         page.get_by_text("Restart Kernel…", exact=True).click()
@@ -112,7 +112,7 @@ def test_voila(page: Any, tmp_path: Path) -> None:
         errors = complaints(page)
         page.goto(url)
         use(page)
-        use_neighbours(page)
+        use_neighbors(page)
         assert errors == []
 
 
@@ -145,15 +145,15 @@ def test_marimo(page: Any, tmp_path: Path) -> None:
         errors = complaints(page)
         page.goto(url)
         use(page)
-        shows(page, ".camwidget-alone-said", "marimo shows neither ipycanvas nor bqplot")
+        shows(page, ".camwidget-fallback-note", "marimo shows neither ipycanvas nor bqplot")
         assert page.get_by_text("not supported in marimo").count() == 0
         page.get_by_role("button", name="Next picture").click()
-        shows(page, ".camwidget-alone-name", "2 of 8")
+        shows(page, ".camwidget-fallback-name", "2 of 8")
         stream = io.BytesIO()
         Image.fromarray(np.rot90(zoo.samples("zoo/textures")[0].image)).save(stream, "PNG")
         with page.expect_file_chooser() as chooser:
             page.get_by_text("Add picture").click()
         file = {"name": "turned.png", "mimeType": "image/png", "buffer": stream.getvalue()}
         chooser.value.set_files([file])
-        shows(page, ".camwidget-alone-name", "turned.png · 9 of 9")
+        shows(page, ".camwidget-fallback-name", "turned.png · 9 of 9")
         assert errors == []

@@ -120,7 +120,12 @@ def test_a_picture_from_the_file_browser(shown: LabPage, textures: cw.VisionMode
     status_has(page, expected.names[1])
     shown.comes_to("ex.target", expected.names[1])
     # The main loop is on one screen.
-    for part in (".camwidget-canvas", ".camwidget-bars", ".camwidget-fraction", ".camwidget-say"):
+    for part in (
+        ".camwidget-canvas",
+        ".camwidget-bars",
+        ".camwidget-fraction",
+        ".camwidget-mask-sentence",
+    ):
         box = page.locator(part).first.bounding_box()
         assert box["y"] > 0 and box["y"] + box["height"] <= 720, part
 

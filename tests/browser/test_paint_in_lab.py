@@ -84,7 +84,7 @@ def test_painting(
     hidden = mask()
     assert 0.04 < (hidden == 1).mean() < 0.12 and (hidden != -1).all()
     shows(0, "blur", hidden)
-    assert page.locator(".camwidget-say").inner_text().startswith("Hiding the painted")
+    assert page.locator(".camwidget-mask-sentence").inner_text().startswith("Hiding the painted")
 
     # What is kept, with the slider's mask and a fill that only the kernel can make.
     page.keyboard.press("x")
@@ -100,7 +100,7 @@ def test_painting(
     shows(0.25, "mean", both)
     page.keyboard.press("x")
     page.keyboard.press("x")
-    said, before = page.locator(".camwidget-say").inner_text(), canvas_pixels(page)
+    said, before = page.locator(".camwidget-mask-sentence").inner_text(), canvas_pixels(page)
     with (tmp_path / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         begun = tmp_path / "begun"
@@ -110,10 +110,12 @@ def test_painting(
             page.wait_for_timeout(20)
         drag(page, (0.3, 0.85), (0.7, 0.85))
         stroke = canvas_pixels(page)
-        assert page.locator(".camwidget-say").inner_text() == said, "the kernel was to be blocked"
+        assert page.locator(".camwidget-mask-sentence").inner_text() == said, (
+            "the kernel was to be blocked"
+        )
     changed = (stroke != before).any(2)
     assert changed[153:173, 60:130].all() and not changed[:140].any()
-    until(page, "(t) => document.querySelector('.camwidget-say').textContent !== t", said)
+    until(page, "(t) => document.querySelector('.camwidget-mask-sentence').textContent !== t", said)
     last = mask()
     assert (last[153:173, 60:130] == 1).all()
     shows(0.25, "mean", last)

@@ -102,11 +102,11 @@ def test_the_truth_is_outlined(shown: Callable[[str], Any]) -> None:
     status_has(page, "· blue ·")
     lines = page.locator(".camwidget-outlines path")
     assert lines.count() == 0
-    page.locator(".camwidget-look-open").click()
-    page.locator(".camwidget-truth-toggle").click()
+    page.locator(".camwidget-map-style-open").click()
+    page.locator(".camwidget-ground-truth-toggle").click()
     page.locator(".camwidget-outlines .evidence:not(.under)").wait_for()
     assert lines.count() == 6
-    assert "% of saliency" in page.locator(".camwidget-truth-said").inner_text()
+    assert "% of saliency" in page.locator(".camwidget-ground-truth-summary").inner_text()
     # The outline lies on the square, at whatever size the picture is shown.
     box = page.locator(".camwidget-outlines .evidence:not(.under)").bounding_box()
     frame = page.locator(".camwidget-canvas").bounding_box()
@@ -120,7 +120,7 @@ def test_the_truth_is_outlined(shown: Callable[[str], Any]) -> None:
         page,
         "() => document.querySelectorAll('.camwidget-outlines .object:not(.under)').length === 1",
     )
-    page.locator(".camwidget-truth-toggle").click()
+    page.locator(".camwidget-ground-truth-toggle").click()
     assert lines.count() == 0
 
 

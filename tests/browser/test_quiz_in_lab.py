@@ -32,8 +32,8 @@ OPTION, NEXT = ".camwidget-quiz-option", ".camwidget-quiz-next"
 def words(page: Any, option: int) -> str:
     """The verdict on a click on an option."""
     page.locator(OPTION).nth(option).click()
-    until(page, "() => /✓|✗/.test(document.querySelector('.camwidget-quiz-word').textContent)")
-    return page.locator(".camwidget-quiz-word").inner_text()
+    until(page, "() => /✓|✗/.test(document.querySelector('.camwidget-quiz-verdict').textContent)")
+    return page.locator(".camwidget-quiz-verdict").inner_text()
 
 
 @pytest.mark.full
@@ -62,8 +62,10 @@ def test_by_mouse_and_by_keyboard_to_the_score(lab: Any, open_page: Callable[...
         until(page, "() => !!document.activeElement.closest('.camwidget-quiz')")
         for key in ("a", "b", "Enter", "2"):
             page.keyboard.press(key)
-        until(page, "() => /✓|✗/.test(document.querySelector('.camwidget-quiz-word').textContent)")
-        rights.append(page.locator(".camwidget-quiz-word").inner_text().startswith("✓"))
+        until(
+            page, "() => /✓|✗/.test(document.querySelector('.camwidget-quiz-verdict').textContent)"
+        )
+        rights.append(page.locator(".camwidget-quiz-verdict").inner_text().startswith("✓"))
         page.keyboard.press("Enter")
         says(page, ".camwidget-quiz-place", f"Question {number + 1}" if number < 3 else "Score")
     assert page.locator(".jp-Cell").count() == cells, "no key went to the notebook"
@@ -74,17 +76,17 @@ def test_by_mouse_and_by_keyboard_to_the_score(lab: Any, open_page: Callable[...
     # Python has read along, and can play too.
     shown.comes_to("[*quiz.score, quiz.finished]", [sum(rights), 3, True])
     shown.execute("quiz.restart().answer(quiz.questions[0].right[0])")
-    says(page, ".camwidget-quiz-word", "✓ Right.")
+    says(page, ".camwidget-quiz-verdict", "✓ Right.")
 
 
 @pytest.mark.full
 def test_a_saved_quiz_is_played_without_its_kernel(lab: Any, open_page: Callable[..., Any]) -> None:
-    grey = np.full((64, 64, 3), 128, np.uint8)
+    gray = np.full((64, 64, 3), 128, np.uint8)
     name = "<img src=x onerror=window.hacked=1>"
     mask = np.zeros((64, 64), bool)
     mask[8:24, 8:24] = True
     quiz = cw.Quiz(
-        [cw.Question(name, [(grey, name, {name: mask})], [name, "b"], 0, name) for _ in range(2)]
+        [cw.Question(name, [(gray, name, {name: mask})], [name, "b"], 0, name) for _ in range(2)]
     )
     view = {"version_major": 2, "version_minor": 0, "model_id": quiz.model_id}
     notebook = nbformat.v4.new_notebook()

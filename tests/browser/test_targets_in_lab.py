@@ -22,7 +22,7 @@ PLACES = """() => ["frame", "names", "fraction", "choices", "tools"]
   .map((name) => document.querySelector(`.camwidget-${name}`).getBoundingClientRect())
   .map(({left, top, width, height}) => [left, top, width, height].map(Math.round))"""
 
-SAY = ".camwidget-say"
+SAY = ".camwidget-mask-sentence"
 
 
 def stance(kind: str) -> str:
@@ -37,7 +37,7 @@ def test_for_against_and_rather_than(lab: Any, open_page: Callable[..., Any]) ->
     page = shown.page
     first, second = (page.locator(".camwidget-name").nth(n).inner_text() for n in (0, 1))
     before = page.evaluate(PLACES)
-    head = page.locator(".camwidget-classhead").bounding_box()
+    head = page.locator(".camwidget-class-heading").bounding_box()
     assert head["height"] < 24, "one line"
 
     page.locator(stance("against")).click()

@@ -500,7 +500,7 @@ def test_a_kind_of_answer_goes_through_everything(kind: str, tmp_path: Path) -> 
     assert view.quantity == ({"unit": model.unit} if is_quantity else {})
     assert [row["index"] for row in view.rows] == list(exp.prediction.indices)
     row = exp.prediction.indices.index(exp.target.index)
-    assert view.rows[row]["whole"] == pytest.approx(before, rel=1e-5)
+    assert view.rows[row]["unmasked"] == pytest.approx(before, rel=1e-5)
     after = view.masked[row]
     half = cw.mask_curve(model, PICTURE, exp, baseline="mean", steps=3).probability[1]
     assert after == pytest.approx(half, rel=1e-4)

@@ -7,7 +7,7 @@ from typing import Any
 from camwidget.widget import Explorer
 from camwidget.widget.control.worker import Worker
 from camwidget.widget.explorer_parts import ExplorerParts
-from camwidget.widget.panels.panels import Panels
+from camwidget.widget.panels.accordion import Panels
 from camwidget.widget.view.display import Display
 
 

@@ -232,7 +232,7 @@ class LabPage:
         while not self.page.evaluate(
             """([[status, sentence, fraction, baseline]]) => {
               const text = (name) => document.querySelector(name).textContent;
-              return text(".camwidget-status-text") === status && text(".camwidget-say") === sentence
+              return text(".camwidget-status-text") === status && text(".camwidget-mask-sentence") === sentence
                 && Math.abs(document.querySelector(".camwidget-fraction").value - 100 * fraction) < 0.01
                 && document.querySelector(".camwidget-fill select").value === baseline
                 && document.querySelector(".camwidget-waiting") === null;

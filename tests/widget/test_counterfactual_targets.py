@@ -274,18 +274,18 @@ def test_map_b_is_rather_than_the_class_of_a(ex: cw.Explorer) -> None:
     assert ex.wait(60).other.target.label == f"{second} rather than {far}"
     ex.target = second
     ex.wait(60)
-    assert ex.other is None and "the same" in view_of(ex).other_state["error"]
+    assert ex.other is None and "the same" in view_of(ex).compared_status["error"]
     ex.target = first
     assert ex.wait(60).other.target.label == f"{second} rather than {first}"
     ex.compare = {"target": {"against": None}}
     assert ex.wait(60).other.target.label == f"against {first}"
-    assert 0 <= view_of(ex).other_answer["target"]["whole"] <= 1
+    assert 0 <= view_of(ex).compared_prediction["target"]["unmasked"] <= 1
     ex.compare = {"method": "layercam"}
     ex.target = cw.Contrast(first, second)
     assert ex.wait(60).other.target.label == f"{first} rather than {second}", "B follows A"
     ex.compare = {"method": "cam"}
     ex.wait(60)
-    assert ex.other is None and "weights of one class" in view_of(ex).other_state["error"]
+    assert ex.other is None and "weights of one class" in view_of(ex).compared_status["error"]
     with pytest.raises(TargetError):
         ex.compare = {"target": cw.Contrast(second, second)}
 

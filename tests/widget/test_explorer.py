@@ -110,7 +110,7 @@ def test_the_answer_is_the_models_own(ex: cw.Explorer, samples: list) -> None:
     curve = cw.mask_curve(ex.model, samples[0].image, ex.explanation.saliency, ex.target)
     assert view_of(ex).masked[0] == pytest.approx(curve.probability[5], abs=1e-5)
     np.testing.assert_allclose(ex.curve.probability, curve.probability, atol=1e-5)
-    before, after = view_of(ex).rows[0]["whole"], view_of(ex).masked[0]
+    before, after = view_of(ex).rows[0]["unmasked"], view_of(ex).masked[0]
     assert f"({before:.2f} → {after:.2f})" in view_of(ex).sentence
     assert "25 %" in view_of(ex).sentence and ex.target in view_of(ex).sentence
 
@@ -250,11 +250,11 @@ def test_uploads(ex: cw.Explorer) -> None:
     facts = {"type": "image/png", "size": 100, "last_modified": datetime.now(UTC)}
     good = {"name": "mine.png", "content": memoryview(stream.getvalue()), **facts}
     bad = {"name": "<b>bad</b>.png", "content": memoryview(b"nothing"), **facts}
-    display_of(ex).strip.upload.value = (good, bad)
+    display_of(ex).thumbnails.upload.value = (good, bad)
     ex.wait(30)
     assert len(ex.pictures) == 9 and ex.picture == 8 and view_of(ex).pictures[8] == "mine.png"
     assert "<b>bad</b>.png" in view_of(ex).error, "as text: the view never takes it for markup"
-    assert display_of(ex).strip.upload.value == ()
+    assert display_of(ex).thumbnails.upload.value == ()
     assert view_of(ex).scene["width"] == 192
 
 
@@ -661,7 +661,7 @@ def test_the_class_that_is_first_now_is_named(textures: cw.VisionModel) -> None:
     """Also when it is none of those listed for the whole picture; in the list, in the sentence and on the curve."""
     ex = cw.Explorer(textures, zoo.samples("zoo/textures")[0].image, top=1).wait(60)
     view = view_of(ex)
-    assert view.first_now == {} and len(view.rows) == 1
+    assert view.most_probable == {} and len(view.rows) == 1
     ex.fraction = 0.35
     ex.wait(60)
     shown = textures.probabilities(
@@ -676,13 +676,13 @@ def test_the_class_that_is_first_now_is_named(textures: cw.VisionModel) -> None:
     first = int(shown.argmax())
     name = textures.classes[first]
     assert name != ex.target
-    assert view.first_now["index"] == first and view.first_now["name"] == name
-    assert view.first_now["masked"] == pytest.approx(float(shown[first]), abs=1e-4)
+    assert view.most_probable["index"] == first and view.most_probable["name"] == name
+    assert view.most_probable["masked"] == pytest.approx(float(shown[first]), abs=1e-4)
     assert view.sentence.endswith(f"Now first: {name}.")
     assert name in [line["name"] for line in view.curve_names]
     ex.fraction = 0.0
     ex.wait(60)
-    assert view.first_now == {} and "Now first" not in view.sentence
+    assert view.most_probable == {} and "Now first" not in view.sentence
     ex.close()
 
 
@@ -693,5 +693,5 @@ def test_quantities_have_no_first() -> None:
     )
     model = cw.wrap(net, cw.Preprocess(32), ["age", "weight"], unit="units")
     ex = cw.Explorer(model, torch.rand(3, 32, 32), fraction=0.3).wait(60)
-    assert view_of(ex).first_now == {} and view_of(ex).masked
+    assert view_of(ex).most_probable == {} and view_of(ex).masked
     ex.close()

@@ -85,8 +85,8 @@ def test_an_interrupt_between_cells_cancels_a_slow_map(kernel: Kernel) -> None:
     # A cell meanwhile leaves all as it was; after it, the signal is ours.
     until(kernel, f"get_ipython().kernel.saved_sigint_handler == {INTERRUPTS}._interrupted")
     kernel.interrupt()
-    until(kernel, "'cancelled' in view.status")
-    assert kernel.value("view.status").startswith("Score-CAM cancelled at ")
+    until(kernel, "'canceled' in view.status")
+    assert kernel.value("view.status").startswith("Score-CAM canceled at ")
     assert kernel.value("(ex.method, view.method, view.busy)") == ("gradcam", "gradcam", False)
     kernel.execute("pause[0] = 0.0")
     kernel.tell(view, update(target=3))
@@ -102,7 +102,7 @@ def test_an_interrupt_of_wait_cancels_the_map_too(kernel: Kernel) -> None:
     assert answer(kernel, 60, lambda state: state.get("progress", -1) > 0) is not None
     kernel.interrupt()
     assert kernel.result(number, fails=True)["ename"] == "KeyboardInterrupt"
-    until(kernel, "'cancelled' in view.status")
+    until(kernel, "'canceled' in view.status")
     assert kernel.value("ex.method") == "gradcam"
 
 

@@ -20,11 +20,11 @@ from camwidget.widget.quiz import QuizScore
 from camwidget.widget.view.quiz_cards import LONGEST, card_of
 from camwidget.zoo import textures as drawn
 
-GREY = np.full((32, 48, 3), 128, np.uint8)
+GRAY = np.full((32, 48, 3), 128, np.uint8)
 
 
 def question(answer: Any = 0, **more: Any) -> cw.Question:
-    return cw.Question("Which?", [(GREY, "grey")], ["a", "<b>b</b>", "c"], answer, **more)
+    return cw.Question("Which?", [(GRAY, "gray")], ["a", "<b>b</b>", "c"], answer, **more)
 
 
 @pytest.fixture
@@ -106,21 +106,21 @@ def test_pictures_of_every_kind(textures: cw.VisionModel, tmp_path: Path) -> Non
     sample = drawn.draw(1, "multiple", classes=["waffled", "bubbly"])
     explained = cw.explain(textures, sample.image, "bubbly")
     file = tmp_path / "large.png"
-    Image.fromarray(GREY).resize((3000, 1500)).save(file)
-    kinds = [explained, sample, sample.pil(), textures.pixels(sample.image)[0], GREY, file]
+    Image.fromarray(GRAY).resize((3000, 1500)).save(file)
+    kinds = [explained, sample, sample.pil(), textures.pixels(sample.image)[0], GRAY, file]
     pictures = card_of(cw.Question("?", [(k, "x") for k in kinds], ["a", "b"]))["pictures"]
-    wanted = [np.asarray(explained.overlay()), sample.image, sample.image, sample.image, GREY]
+    wanted = [np.asarray(explained.overlay()), sample.image, sample.image, sample.image, GRAY]
     for picture, pixels in zip(pictures, wanted, strict=False):
         assert (picture["height"], picture["width"]) == pixels.shape[:2]
         assert np.abs(shown(picture).astype(int) - pixels).mean() < 4, "nearly without loss"
-    assert pictures[4]["type"] == "image/png", "flat colours are smallest so"
+    assert pictures[4]["type"] == "image/png", "flat colors are smallest so"
     assert (pictures[5]["width"], pictures[5]["height"]) == (LONGEST, LONGEST // 2)
 
 
 def test_outlines_follow_the_mask() -> None:
     mask = np.zeros((32, 48), bool)
     mask[8:24, 40:] = True  # to the edge
-    card = card_of(cw.Question("?", [(GREY, "x", {"<i>it</i>": mask})], ["a", "b"]))
+    card = card_of(cw.Question("?", [(GRAY, "x", {"<i>it</i>": mask})], ["a", "b"]))
     (outline,) = card["pictures"][0]["outlines"]
     path = outline["path"]
     assert path.count("M") == path.count("Z") == 1
@@ -130,7 +130,7 @@ def test_outlines_follow_the_mask() -> None:
     line = np.zeros((32, 48), bool)
     line[:, 20] = True
     for thin, rings in ((line, 1), (np.zeros_like(mask), 0)):
-        card = card_of(cw.Question("?", [(GREY, "x", {"it": thin})], ["a", "b"]))
+        card = card_of(cw.Question("?", [(GRAY, "x", {"it": thin})], ["a", "b"]))
         assert card["pictures"][0]["outlines"][0]["path"].count("M") == rings
 
 

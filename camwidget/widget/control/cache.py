@@ -241,7 +241,7 @@ class ModelCache:
             self._too_large[shape] = limit
             return None
 
-    def stages(
+    def layer_maps(
         self, picture: Picture, target: int, method: str | Method, stance: Stance = FOR
     ) -> Iterator[dict[str, Any]]:
         """A map's own cells at each layer where the method applies, all from one pass.

@@ -17,11 +17,18 @@ from ..view import messages
 from ..view.display import Display
 from ..view.mask_settings import MaskSettings
 from .cache import Picture
-from .comparison import ComparedInputs, class_of, difference, model_names, resolve, why_apart
+from .comparison import (
+    ComparedInputs,
+    class_of,
+    difference,
+    model_names,
+    resolve,
+    why_no_difference,
+)
 from .map_request import COMPARED_JOBS, MapRequest, MapResult
 from .prompt_control import PromptController
 
-__all__ = ["ComparedMap", "ComparedRequest"]
+__all__ = ["ComparedMapRole", "ComparedRequest"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,16 +49,16 @@ class ComparedRequest:
 
 
 @dataclass(frozen=True)
-class _Comparison:
+class _ComparedPair:
     """What is known of both maps while B is shown."""
 
     main: Explanation
     other: Explanation
-    apart: str  #: why there is no difference; empty if there is one
+    no_difference: str  #: why there is no difference; empty if there is one
     rows: tuple[tuple[int, int | None], ...]  #: the listed classes, by A's index and by B's
 
 
-class ComparedMap:
+class ComparedMapRole:
     """The role of the map compared with the main one (see ``MapRole``). Its errors are shown in its own place.
 
     Args:
@@ -74,12 +81,12 @@ class ComparedMap:
         self._names = model_names([one.model for one in prompts])
         self._pictures = pictures
         self._display = display
-        self._comparison: _Comparison | None = None
+        self._comparison: _ComparedPair | None = None
 
     def difference(self, main: Explanation | None) -> np.ndarray | None:
         """The main map's saliency minus B's; None where there is no B, or the two are not of the same pixels."""
         shown = self._comparison
-        if shown is None or shown.apart or shown.main is not main:
+        if shown is None or shown.no_difference or shown.main is not main:
             return None
         return difference(shown.main, shown.other)
 
@@ -112,12 +119,14 @@ class ComparedMap:
     def show_nothing(self) -> None:
         """Nothing is compared."""
         self._clear()
-        self._display.publish(other={}, other_scene={}, other_state={}, other_answer={})
+        self._display.publish(
+            compared_explanation={}, compared_scene={}, compared_status={}, compared_prediction={}
+        )
 
     def show_waiting(self) -> None:
         """B waits for the main map. The B before stays, dimmed, until there is another."""
         self._clear()
-        self._display.publish(other_state={"busy": True})
+        self._display.publish(compared_status={"busy": True})
 
     def show_requested(self, request: ComparedRequest, before: ComparedRequest | None) -> None:
         self.show_waiting()
@@ -134,16 +143,16 @@ class ComparedMap:
     ) -> None:
         if is_due:
             text = messages.growing(explanation.method_label, explanation.target.label, share)
-            self._display.publish(other_state={"busy": True, "progress": share, "said": text})
+            self._display.publish(compared_status={"busy": True, "progress": share, "note": text})
 
     def prepare(self, result: MapResult[ComparedInputs], milliseconds: float) -> Callable[[], None]:
         inputs, explanation, model = result.inputs, result.explanation, result.model
         scene = self._scene(inputs)
         classes = self._display.model.classes
-        comparison = _Comparison(
+        comparison = _ComparedPair(
             inputs.main,
             explanation,
-            why_apart(self._prompts[0].base, inputs),
+            why_no_difference(self._prompts[0].base, inputs),
             tuple((i, class_of(model, classes[i])) for i in self._display.row_classes),
         )
         other = {
@@ -156,17 +165,17 @@ class ComparedMap:
                 "method": explanation.method_label,
                 "layer": explanation.layer,
             },
-            "said": inputs.note,
-            "apart": comparison.apart,
+            "substitutions": inputs.note,
+            "no_difference": comparison.no_difference,
         }
 
         def show() -> None:
             self._comparison = comparison
             self._display.publish(
-                other_scene=scene,
-                other=other,
-                other_state={},
-                other_answer=self._numbers(result, None),
+                compared_scene=scene,
+                compared_explanation=other,
+                compared_status={},
+                compared_prediction=self._numbers(result, None),
             )
 
         return show
@@ -177,12 +186,12 @@ class ComparedMap:
             return {}
         # Of the same picture there may be two scenes now.
         name = f"{inputs.picture.id} of model {inputs.number}"
-        if self._display.view.other_scene.get("id") == name:
-            return self._display.view.other_scene
+        if self._display.view.compared_scene.get("id") == name:
+            return self._display.view.compared_scene
         return {**inputs.cache.scene(inputs.picture), "id": name}
 
-    def show_cancelled(self, request: ComparedRequest, share: float) -> None:
-        """Nothing: B is dropped, not cancelled."""
+    def show_canceled(self, request: ComparedRequest, share: float) -> None:
+        """Nothing: B is dropped, not canceled."""
 
     def show_restored(self, request: ComparedRequest | None, *, was_growing: bool) -> bool:
         return False
@@ -190,10 +199,12 @@ class ComparedMap:
     def show_error(self, error: Exception, result: MapResult[ComparedInputs] | None) -> None:
         text = error_text(error, self)
         if result is None:
-            self._display.publish(other={}, other_answer={}, other_state={"error": text})
+            self._display.publish(
+                compared_explanation={}, compared_prediction={}, compared_status={"error": text}
+            )
         else:
             self._display.publish(
-                other_answer=self._numbers(result, None), other_state={"error": text}
+                compared_prediction=self._numbers(result, None), compared_status={"error": text}
             )
 
     def show_pending(self) -> None:
@@ -207,10 +218,10 @@ class ComparedMap:
         inpainted: dict[str, Any],
     ) -> None:
         if values is not None:
-            scene = self._display.view.other["scene"]
+            scene = self._display.view.compared_explanation["scene"]
             filled = {"scene": scene, **inpainted} if inpainted else {}
-            self._display.publish(other_baseline_fill=filled)
-        self._display.publish(other_answer=self._numbers(result, values), other_state={})
+            self._display.publish(compared_baseline_fill=filled)
+        self._display.publish(compared_prediction=self._numbers(result, values), compared_status={})
 
     def _numbers(
         self, result: MapResult[ComparedInputs], masked: np.ndarray | None
@@ -221,7 +232,7 @@ class ComparedMap:
             return None if values is None or index is None else float(values[index])
 
         def pair(index: int | None) -> dict[str, float | None]:
-            return {"whole": value(result.unmasked, index), "masked": value(masked, index)}
+            return {"unmasked": value(result.unmasked, index), "masked": value(masked, index)}
 
         rows = () if self._comparison is None else self._comparison.rows
         return {

@@ -33,7 +33,7 @@ __all__ = [
     "model_names",
     "resolve",
     "valid_compare",
-    "why_apart",
+    "why_no_difference",
 ]
 
 #: In what B may differ from A.
@@ -212,7 +212,7 @@ def difference(a: Explanation, b: Explanation) -> np.ndarray:
     return np.asarray(a.saliency, np.float32) - np.asarray(b.saliency, np.float32)
 
 
-def why_apart(main: ModelCache, other: ComparedInputs) -> str:
+def why_no_difference(main: ModelCache, other: ComparedInputs) -> str:
     """Why there is no difference of two maps, pixel by pixel; empty if there is one."""
     shown = other.main_picture
     if other.picture is not shown:

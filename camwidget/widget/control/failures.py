@@ -11,7 +11,7 @@ from ...execution.device import (
 from ...models.weights_backup import backup_of
 from ...runtime.error_reports import error_text, log_error
 from .context import ExplorerContext
-from .trait_requests import RequestController
+from .trait_requests import TraitRequests
 
 __all__ = ["FailureHandler"]
 
@@ -24,7 +24,7 @@ class FailureHandler:
         requests: brings the map before back, or requests it again.
     """
 
-    def __init__(self, context: ExplorerContext, requests: RequestController) -> None:
+    def __init__(self, context: ExplorerContext, requests: TraitRequests) -> None:
         self._context = context
         self._requests = requests
 

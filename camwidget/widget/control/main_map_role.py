@@ -17,18 +17,18 @@ from ..view import messages
 from ..view.display import Display, DrawnMap
 from ..view.mask_settings import MaskSettings
 from .cache import ModelCache, Picture
-from .class_probe import ClassProbe
+from .class_maps import ClassMaps
+from .ground_truth_overlay import GroundTruthOverlay
 from .map_location import MapLocation
 from .map_request import COMPARED_JOBS, MAIN_JOBS, MapInputs, MapRequest, MapResult
 from .method_settings import configured
 from .prompt_control import PromptController
-from .truth_overlay import TruthOverlay
 from .worker import Worker
 
-__all__ = ["MainMap"]
+__all__ = ["MainMapRole"]
 
 
-class MainMap:
+class MainMapRole:
     """The role of the map shown in the large picture (see ``MapRole``).
 
     Args:
@@ -40,7 +40,7 @@ class MainMap:
     """
 
     jobs = MAIN_JOBS
-    dependent_jobs: tuple[str, ...] = ("stages", "evidence", "pick", *COMPARED_JOBS)
+    dependent_jobs: tuple[str, ...] = ("layer maps", "class maps", "pick", *COMPARED_JOBS)
     goes_back = True
 
     def __init__(
@@ -56,9 +56,9 @@ class MainMap:
         self._worker = worker
         self._display = display
         self._on_curve = on_curve
-        self._truths = TruthOverlay(prompts.model)
+        self._ground_truth = GroundTruthOverlay(prompts.model)
         self._locations = MapLocation()
-        self._probe = ClassProbe(prompts, worker, display)
+        self._class_maps = ClassMaps(prompts, worker, display)
         #: All that was shown of the last finished map, so that it comes back without computing anything.
         self._drawn: DrawnMap | None = None
 
@@ -96,9 +96,9 @@ class MainMap:
             progress=-1.0,
             error="",
             partial=False,
-            cancellable=self.is_slow(request),
+            can_cancel=self.is_slow(request),
         )
-        self._display.publish(other_state={"busy": True})
+        self._display.publish(compared_status={"busy": True})
         if before is None or before[:2] != request[:2] or before[4:6] != request[4:6]:
             self._display.publish(awaits_rival=False)  # what it waited for has been chosen
         if (
@@ -109,7 +109,7 @@ class MainMap:
             self._display.publish(class_probe={})
         if before is not None and before[4:] != request[4:]:
             # They do not carry the text, stance and settings of their maps.
-            self._display.publish(stages={})
+            self._display.publish(layer_maps={})
 
     def prepare_growing(self, inputs: MapInputs) -> Callable[[], None]:
         """Prepare the class list: the prediction for the unmasked picture does not wait for the map."""
@@ -150,22 +150,22 @@ class MainMap:
 
         return show
 
-    def show_cancelled(self, request: MapRequest, share: float) -> None:
+    def show_canceled(self, request: MapRequest, share: float) -> None:
         label = get_method(request.method).label
-        self._display.publish(status=f"{label} cancelled at {100 * share:.0f} %")
+        self._display.publish(status=f"{label} canceled at {100 * share:.0f} %")
 
     def show_restored(self, request: MapRequest | None, *, was_growing: bool) -> bool:
-        self._display.publish(busy=False, partial=False, cancellable=False)
+        self._display.publish(busy=False, partial=False, can_cancel=False)
         drawn = self._drawn
         if request is None or drawn is None:
             return False
-        # The picture may have changed before its map failed, or was cancelled.
+        # The picture may have changed before its map failed, or was canceled.
         was_elsewhere = self._display.view.scene.get("id") != drawn.scene["id"]
         if was_elsewhere:
             self._display.publish(scene=drawn.scene)
         if was_growing or was_elsewhere:
             self._display.show_map(drawn)
-        self._probe.follow(request)
+        self._class_maps.follow(request)
         return True
 
     def show_error(self, error: Exception, result: MapResult[MapInputs] | None) -> None:
@@ -198,15 +198,15 @@ class MainMap:
     def forget(self) -> None:
         """Let go of what was shown: the explorer is closed."""
         self._drawn = None
-        self._truths.forget()
+        self._ground_truth.forget()
         self._locations.forget()
 
     # -- what follows a map ----------------------------------------------------------------
 
     def follow(self, shown: MapRequest) -> None:
         """Have what belongs to a map that is shown computed when nothing more urgent is to be done."""
-        self._probe.follow(shown)
-        self._worker.submit("stages", lambda: self._compute_stages(shown))
+        self._class_maps.follow(shown)
+        self._worker.submit("layer maps", lambda: self._compute_layer_maps(shown))
 
     def _overlays(
         self, picture: Picture, cache: ModelCache, target: int, explanation: Explanation | None
@@ -214,23 +214,23 @@ class MainMap:
         """Traits that change with a map: the text's panel, the ground truth, and the map's box."""
         return {
             "prompt": self._prompts.panel(picture, cache.model),
-            "truth": self._truths.payload(picture, cache.model, target, explanation),
+            "ground_truth": self._ground_truth.payload(picture, cache.model, target, explanation),
             "box": self._locations.payload(picture, cache.model, target, explanation),
         }
 
-    def _compute_stages(self, shown: MapRequest) -> Iterator[None]:
+    def _compute_layer_maps(self, shown: MapRequest) -> Iterator[None]:
         """Send the same map at every layer, so that moving along the layers costs nothing."""
         picture, target, method, _, text, stance, options = shown
         assert target is not None
         layers = []
-        for layer in self._prompts.cache(picture, text).stages(
+        for layer in self._prompts.cache(picture, text).layer_maps(
             picture, target, configured(method, options), stance
         ):
             layers.append(layer)
             yield  # a more urgent request goes first
             if self._worker.dropped():
                 return
-        stages = {"scene": picture.id, "target": target, "method": method, "layers": layers}
+        layer_maps = {"scene": picture.id, "target": target, "method": method, "layers": layers}
         with self._lock:
             if not self._worker.dropped():
-                self._display.publish(stages=stages if layers else {})
+                self._display.publish(layer_maps=layer_maps if layers else {})

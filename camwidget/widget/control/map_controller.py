@@ -44,7 +44,7 @@ class MapRole(Protocol[R, M]):
     #: Jobs that lose their meaning with each new request.
     dependent_jobs: tuple[str, ...]
     #: Whether the map before stays in force while another is computed, and comes back if that one fails or is
-    #: cancelled. Otherwise it is dropped at once, and errors are shown in its place.
+    #: canceled. Otherwise it is dropped at once, and errors are shown in its place.
     goes_back: bool
 
     def is_slow(self, request: R) -> bool:
@@ -73,8 +73,8 @@ class MapRole(Protocol[R, M]):
     def prepare(self, result: MapResult[M], milliseconds: float) -> Callable[[], None]:
         """Compute, without the lock, everything to be shown of a map; the function returned shows it."""
 
-    def show_cancelled(self, request: R, share: float) -> None:
-        """A slow map was cancelled at this share of the work."""
+    def show_canceled(self, request: R, share: float) -> None:
+        """A slow map was canceled at this share of the work."""
 
     def show_restored(self, request: R | None, *, was_growing: bool) -> bool:
         """The map before is in force again; whether there is one."""
@@ -141,7 +141,7 @@ class MapController(Generic[R, M]):
         self.requested: R | None = None
         self.shown: R | None = None
         self.result: MapResult[M] | None = None  #: of what is shown
-        #: Identifies the newest request; one that was cancelled, or has failed, leaves None.
+        #: Identifies the newest request; one that was canceled, or has failed, leaves None.
         self._ticket: object = None
         self._failed: object = None  # the ticket of the job that raised last
         self._growing = False
@@ -201,12 +201,12 @@ class MapController(Generic[R, M]):
     def cancel(self) -> None:
         """Stop the slow map that is being computed; what was shown before comes back."""
         with self.lock:
-            cancelled, share = self.requested, self._share
-            if not self._growing or cancelled is None:
+            canceled, share = self.requested, self._share
+            if not self._growing or canceled is None:
                 return
             self._worker.drop(self.jobs.slow)
             restored = self._restore()
-            self._role.show_cancelled(cancelled, share)
+            self._role.show_canceled(canceled, share)
         self._announce_restored(restored)
 
     def restore_after_failure(self) -> None:
@@ -305,7 +305,7 @@ class MapController(Generic[R, M]):
         steps = self._steps(ticket, request, slow)
         try:
             if slow and self._role.goes_back:
-                yield from interrupts.cancelling(self.cancel, steps)
+                yield from interrupts.canceling(self.cancel, steps)
             else:
                 yield from steps
         except GeneratorExit:  # dropped, on whichever thread

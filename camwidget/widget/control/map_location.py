@@ -58,7 +58,7 @@ class MapLocation:
             "box": [int(side) for side in found.box],
             "peak": [int(x), int(y)],
             "hit": hit,
-            "said": text,
+            "summary": text,
         }
 
     def _true(self, picture: Picture, model: VisionModel, target: int) -> ObjectLocations | None:

@@ -147,7 +147,7 @@ class PromptController:
             "text": text,
             "examples": list(prompt.examples),
             "words": [{"text": w, "target": -1 if i is None else i} for w, i in words],
-            "beside": others,
+            "captions": others,
             "proposes": bool(self._proposes),
             "own": picture is not None and self._own.get(picture) == text,
         }

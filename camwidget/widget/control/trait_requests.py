@@ -15,10 +15,10 @@ from ...models.vision_model import VisionModel
 from ...runtime import fork_safety
 from ..view.mask_settings import MaskSettings
 from .cache import Picture
-from .compared_map_role import ComparedMap, ComparedRequest
+from .compared_map_role import ComparedMapRole, ComparedRequest
 from .comparison import ComparedInputs
 from .context import TWO_WAY_TRAITS, ExplorerContext
-from .main_map_role import MainMap
+from .main_map_role import MainMapRole
 from .map_controller import MapController
 from .map_request import MapInputs, MapRequest, MapResult
 from .masked_prediction import replaced_pixels
@@ -26,7 +26,7 @@ from .method_settings import options_of, with_options
 from .paint import PaintController
 from .pictures import named_picture
 
-__all__ = ["MapFollower", "RequestController"]
+__all__ = ["MapFollower", "TraitRequests"]
 
 
 class MapFollower(Protocol):
@@ -36,10 +36,10 @@ class MapFollower(Protocol):
         """A map is shown, of this request, and the classes of this model."""
 
     def map_restored(self) -> None:
-        """The requested map failed or was cancelled, and the one before is shown again."""
+        """The requested map failed or was canceled, and the one before is shown again."""
 
 
-class RequestController:
+class TraitRequests:
     """Requests the main map, the compared one, and the predictions of both, whenever a trait changes.
 
     Args:
@@ -57,14 +57,14 @@ class RequestController:
         self._followers: list[MapFollower] = []
         self._model = context.prompt.model  # whose reasons against methods are listed
         worker, display, lock = context.worker, context.display, fork_safety.rlock()
-        self._main_map = MainMap(
+        self._main_map = MainMapRole(
             context.prompt,
             worker,
             display,
             lock,
             lambda curve: context.traits.publish("curve", curve),
         )
-        self._compared_map = ComparedMap(context.prompts, lambda: context.pictures.all, display)
+        self._compared_map = ComparedMapRole(context.prompts, lambda: context.pictures.all, display)
         self.main: MapController[MapRequest, MapInputs] = MapController(
             self._main_map,
             worker,
@@ -193,7 +193,7 @@ class RequestController:
             number = len(pictures.all)
             picture.name = name if name is not None else named_picture(picture.source, number).name
             pictures.all = [*pictures.all, picture]
-            display.publish(pictures=pictures.names, truthful=pictures.has_truth)
+            display.publish(pictures=pictures.names, has_ground_truth=pictures.has_truth)
         self.request_thumbnails()
         return number
 
@@ -236,13 +236,13 @@ class RequestController:
 
         def fill() -> Iterator[None]:
             pictures, base = context.pictures.all, context.prompt.base
-            return context.display.strip.fill(
+            return context.display.thumbnails.fill(
                 lambda number: base.tile(pictures[number]),
                 len(pictures),
                 lambda: context.values.picture,
             )
 
-        context.worker.submit("strip", fill)
+        context.worker.submit("thumbnails", fill)
 
     def request_pixel_classes(self, x: int, y: int) -> None:
         """Have the class with the strongest map at a pixel found, and choose it."""
@@ -263,7 +263,7 @@ class RequestController:
             context.display.publish(**{name: change["new"]})
         if name == "layer":
             context.display.show_methods(context.values.layer)
-        if name == "picture" and context.display.strip.select(context.values.picture):
+        if name == "picture" and context.display.thumbnails.select(context.values.picture):
             self.request_thumbnails()
 
     def _picture_set(self) -> None:

@@ -12,7 +12,7 @@ from ...runtime.error_reports import error_text
 from ..view.comm import KNOWN
 from .chosen_target import picked_target, target_with_stance
 from .context import TWO_WAY_TRAITS, ExplorerContext
-from .trait_requests import RequestController
+from .trait_requests import TraitRequests
 
 __all__ = ["ExplorerActions", "ViewEvents"]
 
@@ -41,7 +41,7 @@ class ViewEvents:
     """
 
     def __init__(
-        self, context: ExplorerContext, requests: RequestController, actions: ExplorerActions
+        self, context: ExplorerContext, requests: TraitRequests, actions: ExplorerActions
     ) -> None:
         self._context = context
         self._requests = requests
@@ -171,9 +171,9 @@ class ViewEvents:
             x, y = content.get("x"), content.get("y")
             if type(x) is int and type(y) is int:  # True is an int, and no place
                 self._requests.request_pixel_classes(x, y)
-        elif kind == "strip":
+        elif kind == "thumbnails":
             first, last = content.get("first"), content.get("last")
-            strip = self._context.display.strip
+            strip = self._context.display.thumbnails
             if type(first) is int and type(last) is int and strip.see(first, last):
                 self._requests.request_thumbnails()
 

@@ -34,7 +34,7 @@ class Interrupts:
         self._listeners: dict[object, Callable[[], None]] = {}
         self._looking = False
 
-    def cancelling(self, cancel: Callable[[], None], work: Iterator[object]) -> Iterator[object]:
+    def canceling(self, cancel: Callable[[], None], work: Iterator[object]) -> Iterator[object]:
         """Work that a worker does piece by piece, and that an interrupt between two cells cancels.
 
         Args:
@@ -77,7 +77,7 @@ class Interrupts:
         for cancel in listeners:
             try:
                 cancel()
-            except Exception as error:  # the others are cancelled all the same
+            except Exception as error:  # the others are canceled all the same
                 log_error(error, "An interrupt could not be passed on.", self)
 
 

@@ -81,7 +81,7 @@ class HeldWhileShown(ipywidgets.Widget):
 
 
 @dataclass
-class _Places:
+class _WidgetCells:
     """Where a widget was made, and which cells show it."""
 
     heard_from_page: Callable[[], bool | None]
@@ -102,7 +102,7 @@ class _Places:
             self.shown_in = self.shown_in - {_PRESENT} | {cell}
 
 
-class _Cells:
+class _NotebookCells:
     """Which widgets the cells of a notebook show; these are held.
 
     When a cell is run again, the front end clears its output: what it showed is let go of, unless another cell shows it
@@ -113,7 +113,7 @@ class _Cells:
     def __init__(self) -> None:
         self._lock = fork_safety.rlock()
         self._shown: set[HeldWhileShown] = set()
-        self._places: weakref.WeakKeyDictionary[HeldWhileShown, _Places] = (
+        self._places: weakref.WeakKeyDictionary[HeldWhileShown, _WidgetCells] = (
             weakref.WeakKeyDictionary()
         )
         #: Made or shown in a cell whose beginning was not announced.
@@ -125,7 +125,7 @@ class _Cells:
     def note_made(self, widget: HeldWhileShown, heard_from_page: Callable[[], bool | None]) -> None:
         """Note that a widget was made, in the cell that runs now."""
         with self._lock:
-            self._places[widget] = _Places(heard_from_page, self._now(widget))
+            self._places[widget] = _WidgetCells(heard_from_page, self._now(widget))
 
     def note_shown(self, widget: HeldWhileShown, cell: Cell | None = None) -> None:
         """Note that a widget is shown, in the cell that runs now if none is given."""
@@ -195,7 +195,7 @@ class _Cells:
             _forget_output(widget)
 
 
-_cells = _Cells()
+_cells = _NotebookCells()
 
 
 def _cell_of(info: Any) -> Cell:

@@ -32,7 +32,7 @@ __all__ = ["ContactSheet"]
 
 
 @dataclass(frozen=True)
-class _Plan:
+class _SheetPlan:
     """What the sheet shows, whichever map is chosen."""
 
     about: MapRequest  #: without its class, stance and method
@@ -48,7 +48,7 @@ class _Plan:
 class _Sheet:
     """A plan, and the pictures that are ready, by row and column; None for a map that cannot be made."""
 
-    plan: _Plan
+    plan: _SheetPlan
     tiles: dict[tuple[int, int], np.ndarray | None] = field(default_factory=dict)
 
 
@@ -90,7 +90,7 @@ class ContactSheet(ipywidgets.Box):
         self.message = ipywidgets.HTML(layout={"display": "none"})
         self.caption = ipywidgets.HTML(layout={"display": "none"})
         super().__init__([self.caption, self.canvas.canvas, self.message])
-        self.add_class("camwidget-sheet")
+        self.add_class("camwidget-contact-sheet")
 
     def follow_map(self, shown: MapRequest) -> None:
         """Frame the map that the explorer shows, and show its neighbors."""
@@ -107,7 +107,7 @@ class ContactSheet(ipywidgets.Box):
         about = shown._replace(target=None, stance=FOR, method="", options=())
         options = tuple(options_of(self._settings(), name) for name in methods)
         names = tuple(model.classes[i] for i in classes)
-        plan = _Plan(about, methods, options, classes, stances, names, _caption(model, shown))
+        plan = _SheetPlan(about, methods, options, classes, stances, names, _caption(model, shown))
         at = (
             methods.index(shown.method) if shown.method in methods else -1,
             classes.index(shown.target) if shown.target in classes else -1,
@@ -134,7 +134,7 @@ class ContactSheet(ipywidgets.Box):
                 self.canvas.paint(partial(self._draw_cell, *cell))
 
     @property
-    def plan(self) -> _Plan:
+    def plan(self) -> _SheetPlan:
         """What the sheet shows, once it has followed a map."""
         assert self._sheet is not None
         return self._sheet.plan
@@ -163,7 +163,7 @@ class ContactSheet(ipywidgets.Box):
 
     # -- the grid --------------------------------------------------------------------------
 
-    def _lay_out(self, plan: _Plan) -> None:
+    def _lay_out(self, plan: _SheetPlan) -> None:
         height, width = self._prompts.base.pixels(plan.about.picture).shape[-2:]
         scale = self.SIDE / max(height, width)
         self._height, self._width = (max(1, round(scale * side)) for side in (height, width))

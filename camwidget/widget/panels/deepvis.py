@@ -25,10 +25,10 @@ from ..control.worker import Worker
 from ..host.interrupts import interrupts
 from ..host.lifetime import close_parts
 
-__all__ = ["DREAM", "DeepVisPanel"]
+__all__ = ["DEEPVIS_JOB", "DeepVisPanel"]
 
 #: Name of the worker's job that draws.
-DREAM = "dream"
+DEEPVIS_JOB = "dream"
 
 #: The longest side that the picture is shown with, in CSS pixels, and canvas pixels to each.
 SIDE, SHARP = 384, 2
@@ -45,7 +45,7 @@ class DeepVisPanel(ipywidgets.VBox):
     Args:
         model: from ``load`` or ``wrap``.
         steps: of the drawing; see ``visualize``.
-        worker: the worker that draws, as its job ``DREAM``; one of the panel's own if None.
+        worker: the worker that draws, as its job ``DEEPVIS_JOB``; one of the panel's own if None.
 
     Attributes:
         visualization: the last picture that was finished, None before.
@@ -62,7 +62,7 @@ class DeepVisPanel(ipywidgets.VBox):
         self.steps = steps
         self.visualization: Visualization | None = None
         self._is_guest = worker is not None
-        self._worker = worker or Worker((DREAM,), lambda kind, error: self._failed(error))
+        self._worker = worker or Worker((DEEPVIS_JOB,), lambda kind, error: self._failed(error))
         # The browser, the worker and an explorer to follow may come at once.
         self._lock = fork_safety.rlock()
         self._requested: object | None = None  # what is to be drawn
@@ -113,8 +113,8 @@ class DeepVisPanel(ipywidgets.VBox):
             self._show_message(f"Drawing {objective.label} …")
             # Under the lock: of two requests at once the last one is drawn.
             self._worker.submit(
-                DREAM,
-                lambda: interrupts.cancelling(
+                DEEPVIS_JOB,
+                lambda: interrupts.canceling(
                     self.cancel, self._draw(request, objective, seed, steps)
                 ),
             )
@@ -125,9 +125,9 @@ class DeepVisPanel(ipywidgets.VBox):
             if self._requested is None:
                 return
             self._requested = None
-            self._worker.drop(DREAM)
+            self._worker.drop(DEEPVIS_JOB)
             self._show_running(False)
-            self._show_message("Cancelled: the picture is not finished.")
+            self._show_message("Canceled: the picture is not finished.")
 
     def wait(self, timeout: float | None = None) -> DeepVisPanel:
         """Block until the picture is finished.
@@ -145,7 +145,7 @@ class DeepVisPanel(ipywidgets.VBox):
             with self._lock:
                 self._requested = None
                 self._is_closed = True
-                self._worker.drop(DREAM)
+                self._worker.drop(DEEPVIS_JOB)
             if not self._is_guest:
                 self._worker.close()
             close_parts(self)

@@ -149,7 +149,7 @@ class EvaluatePanel(ipywidgets.Box):
             self._draw()
             # Under the lock: of two at once the last one is evaluated.
             self._worker.submit(
-                "evaluate", lambda: interrupts.cancelling(self.cancel, self._run(requested))
+                "evaluate", lambda: interrupts.canceling(self.cancel, self._run(requested))
             )
 
     def cancel(self) -> None:
@@ -160,7 +160,7 @@ class EvaluatePanel(ipywidgets.Box):
             self._requested = None
             self._worker.drop("evaluate")
             done = "what was finished stays" if self._scored.scores else "nothing was finished yet"
-            self._stop(f"Cancelled: {done}.")
+            self._stop(f"Canceled: {done}.")
 
     def close(self) -> None:
         """Stop computing, and remove the panel and all its parts from every page."""

@@ -48,7 +48,7 @@ class RadarChart:
         self._methods = self._lines(stroke_width=2)
         self._chosen = self._lines(stroke_width=4)
         self._names = [self._label(align) for align in ("start", "middle", "end")]
-        # bqplot's own title has another colour in a dark page, and wants a margin that a hidden figure has not.
+        # bqplot's own title has another color in a dark page, and wants a margin that a hidden figure has not.
         title = self._label(
             "middle", [0.0], [self.REACH + above / 2], ["Ranks: further out is better"]
         )

@@ -74,7 +74,7 @@ def metric_choice(metric: Metric, reason: str | None) -> dict[str, Any]:
 
 
 def series_colors(methods: Sequence[str]) -> list[str]:
-    """A colour for each method; grey for the control."""
+    """A color for each method; gray for the control."""
     others = [m for m in methods if m != "random"]
     return [NEUTRAL if m == "random" else SERIES[others.index(m) % len(SERIES)] for m in methods]
 
@@ -101,7 +101,7 @@ def table_rows(
     *,
     waits: bool,
 ) -> list[dict[str, Any]]:
-    """A row for each method: its label and colour, and a cell for each metric.
+    """A row for each method: its label and color, and a cell for each metric.
 
     Args:
         methods: a row each.

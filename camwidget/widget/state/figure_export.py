@@ -26,7 +26,7 @@ from ...plotting import ACCENT, NEUTRAL, class_colors, new_figure
 from ..control.context import ExplorerContext, ExplorerValues
 from ..control.map_request import MapInputs, MapResult
 from ..control.masked_prediction import mask_shown_picture
-from ..control.trait_requests import RequestController
+from ..control.trait_requests import TraitRequests
 from ..view.charts import line_colors
 from ..view.mask_settings import MaskSettings, is_unmasked
 from ..view.messages import method_text
@@ -88,7 +88,7 @@ def check_figure(width: float, panels: Sequence[str]) -> None:
 
 
 def explorer_figure(
-    context: ExplorerContext, requests: RequestController, width: float, panels: Sequence[str]
+    context: ExplorerContext, requests: TraitRequests, width: float, panels: Sequence[str]
 ) -> PaperFigure:
     """Draw what an explorer shows, once all of it is computed; see ``Explorer.figure``.
 
@@ -213,7 +213,7 @@ def _curve(axes: Axes, content: _Content) -> None:
 def _classes(axes: Axes, content: _Content) -> None:
     """Predictions for the unmasked picture, and for the masked one."""
     rows, masked = content.view.rows, content.view.masked
-    unmasked = [row["whole"] for row in rows]
+    unmasked = [row["unmasked"] for row in rows]
     indices = [row["index"] for row in rows]
     chosen = indices.index(content.result.target)
     places, colors = range(len(rows)), class_colors(len(rows), chosen)

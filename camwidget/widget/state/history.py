@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from ...models.vision_model import VisionModel
 from ...runtime import fork_safety
 from ..control.map_request import MapRequest
-from .state import STATE_KEYS, STYLE_TRAITS, State, StateContext, read_state, restore_state
+from .explorer_state import STATE_KEYS, STYLE_TRAITS, State, StateContext, read_state, restore_state
 
 __all__ = ["History"]
 
@@ -26,7 +26,7 @@ class History:
     """Steps of an explorer, whoever made them: a person, or Python.
 
     Changes that follow from a step, such as the class predicted for a new picture, are part of it. A map that failed,
-    or was cancelled, is no step. Consecutive changes of one trait are one step if no map was shown between them and
+    or was canceled, is no step. Consecutive changes of one trait are one step if no map was shown between them and
     little time has passed, as when a slider is dragged.
 
     Args:
@@ -191,7 +191,7 @@ class History:
             published = now
             explorer.traits.publish("can_undo", now[0])
             explorer.traits.publish("can_redo", now[1])
-            explorer.display.publish(undoable=now[0], redoable=now[1])
+            explorer.display.publish(can_undo=now[0], can_redo=now[1])
         explorer.worker.submit("code", lambda: explorer.display.publish(code=self._code()))
 
 

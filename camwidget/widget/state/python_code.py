@@ -11,8 +11,8 @@ from ...models.vision_model import VisionModel
 from ..control.cache import Picture
 from ..control.chosen_target import target_from_json
 from ..view.mask_settings import UNMASKED
+from .explorer_state import STYLE_TRAITS, State, StateContext, default_of, read_state
 from .picture_sources import MOST, PictureSources, literal
-from .state import STYLE_TRAITS, State, StateContext, default_of, read_state
 
 __all__ = ["CodeWriter"]
 

@@ -35,12 +35,12 @@ __all__ = ["Display", "DrawnMap"]
 _LARGE = (
     "scene",
     "explanation",
-    "stages",
-    "evidence",
+    "layer_maps",
+    "class_maps",
     "baseline_fill",
-    "other",
-    "other_scene",
-    "other_baseline_fill",
+    "compared_explanation",
+    "compared_scene",
+    "compared_baseline_fill",
 )
 
 
@@ -107,17 +107,17 @@ class Display:
         self.view.add_class("camwidget-view")
         self.bars = ClassBars(on_pick_row, is_quantity=model.scores == "value")
         self.chart = CurveChart(is_quantity=model.scores == "value")
-        self.strip = Thumbnails(
+        self.thumbnails = Thumbnails(
             on_pick_picture,
             on_upload,
             lambda text: self.publish(error=text),
-            lambda first, places: self.publish(strip={"first": first, "places": places}),
+            lambda first, places: self.publish(thumbnails={"first": first, "places": places}),
         )
 
     @property
     def parts(self) -> list[Any]:
         """The widgets, to be put into one box of class ``camwidget-explorer``."""
-        return [self.strip.box, self.view, self.bars.figure, self.chart.figure]
+        return [self.thumbnails.box, self.view, self.bars.figure, self.chart.figure]
 
     def publish(self, **values: Any) -> None:
         """Set traits of the view, all in one message."""
@@ -133,7 +133,7 @@ class Display:
 
     def forget(self) -> None:
         """Let go of pictures and maps: the explorer is closed."""
-        self.strip.clear()
+        self.thumbnails.clear()
         self.publish(**{name: {} for name in _LARGE})
 
     @property
@@ -188,12 +188,12 @@ class Display:
             stance=stance_payload(stance),
             rows=rows,
             masked=[],
-            first_now={},
+            most_probable={},
             status=drawn.status,
             busy=False,
             pending=False,
             partial=False,
-            cancellable=False,
+            can_cancel=False,
         )
         self._show_bars(drawn.target)
 
@@ -231,7 +231,7 @@ class Display:
             stance=stance_payload(stance),
             rows=rows,
             masked=[],
-            first_now={},
+            most_probable={},
             pending=False,
             status=messages.growing(method, explained.label, 0.0),
             sentence=f"The map {evidence_phrase(explained)} is growing; "
@@ -247,7 +247,7 @@ class Display:
         self._unmasked = unmasked
         self.row_classes = listed_classes(self.model, unmasked, target, self.top, stance.other)
         return [
-            {"index": i, "name": self.model.classes[i], "whole": float(unmasked[i])}
+            {"index": i, "name": self.model.classes[i], "unmasked": float(unmasked[i])}
             for i in self.row_classes
         ]
 
@@ -274,7 +274,7 @@ class Display:
         changed = first if first != self._first(self._unmasked) else None
         self.publish(
             masked=masked,
-            first_now={} if first is None or values is None else self._row(first, values),
+            most_probable={} if first is None or values is None else self._row(first, values),
             sentence=messages.sentence(
                 explanation,
                 mask,
@@ -307,12 +307,12 @@ class Display:
     def _row(self, index: int, values: np.ndarray) -> dict[str, Any]:
         """A class as the browser lists it, with its number for the masked picture."""
         name, unmasked = self.model.classes[index], float(self._unmasked[index])
-        return {"index": index, "name": name, "whole": unmasked, "masked": float(values[index])}
+        return {"index": index, "name": name, "unmasked": unmasked, "masked": float(values[index])}
 
     def show_no_prediction(self) -> None:
         """The model failed on the masked picture: the prediction for another mask must not stay."""
         self.publish(
-            masked=[], first_now={}, sentence="There is no answer for this mask.", pending=False
+            masked=[], most_probable={}, sentence="There is no answer for this mask.", pending=False
         )
         self.bars.show_masked([float(self._unmasked[i]) for i in self.row_classes])
         self.chart.unmark()

@@ -25,7 +25,7 @@ def sentence(
     mask: MaskSettings,
     before: float,
     after: float | None,
-    first_now: str | None = None,
+    most_probable: str | None = None,
     rival: tuple[str, float, float] | None = None,
 ) -> str:
     """One sentence on what masking did, to be read aloud.
@@ -35,7 +35,7 @@ def sentence(
         mask: how the picture is masked.
         before: the probability of the map's class, or the quantity, for the unmasked picture.
         after: that for the masked one; None if nothing is hidden.
-        first_now: the most probable class of the masked picture, if it is another than that of the unmasked one.
+        most_probable: the most probable class of the masked picture, if it is another than that of the unmasked one.
         rival: of a contrast, the other class: its name, and its numbers for the unmasked and the masked picture.
     """
     name, evidence = class_label(explanation.target), evidence_phrase(explanation.target)
@@ -55,8 +55,8 @@ def sentence(
     if rival is not None:
         other, whole, masked = rival
         text = f"{text[:-1]} and {_effect(whole, masked, other, explanation.prediction)}"
-    if first_now is not None:
-        text = f"{text} Now first: {first_now}."
+    if most_probable is not None:
+        text = f"{text} Now first: {most_probable}."
     if explanation.is_empty:
         return f"{text} {explanation.note}"
     evident = float((explanation.saliency > 0).mean())

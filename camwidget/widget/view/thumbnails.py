@@ -67,9 +67,9 @@ class Thumbnails:
         )
         self.upload.observe(self._uploaded, "value")
         frame = ipywidgets.Box([self.canvas.canvas])
-        frame.add_class("camwidget-thumbs")
+        frame.add_class("camwidget-thumbnails-scroll")
         self.box = ipywidgets.HBox([frame, self.upload])
-        self.box.add_class("camwidget-strip")
+        self.box.add_class("camwidget-thumbnails")
 
     def fill(
         self, tile: Callable[[int], np.ndarray | None], count: int, selected: Callable[[], int]
@@ -79,7 +79,7 @@ class Thumbnails:
         Args:
             tile: makes the thumbnail of a picture, by its number; None if it cannot be read.
             count: how many pictures there are.
-            selected: gives the number of the chosen one, whose neighbours come first.
+            selected: gives the number of the chosen one, whose neighbors come first.
         """
         self._place(count, selected())
         drawn = time.monotonic()

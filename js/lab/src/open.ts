@@ -10,7 +10,7 @@ import { join, type ExplorerRequest } from "./request";
 import { createTab, type ExplorerTab } from "./tab";
 
 /** What opening a tab takes from the application. */
-export interface Surroundings {
+export interface LabServices {
   readonly app: JupyterFrontEnd;
   /** Lab's shell; null in Notebook. */
   readonly lab: ILabShell | null;
@@ -21,7 +21,7 @@ export interface Surroundings {
 }
 
 /** Open an explorer. */
-export async function openTab(around: Surroundings, wanted: Partial<ExplorerRequest>): Promise<ExplorerTab> {
+export async function openTab(around: LabServices, wanted: Partial<ExplorerRequest>): Promise<ExplorerTab> {
   const { app, rendermime, tabs } = around;
   const folder = wanted.folder ?? "";
   await app.serviceManager.kernelspecs.ready;
@@ -44,7 +44,7 @@ export async function openTab(around: Surroundings, wanted: Partial<ExplorerRequ
 }
 
 /** Insert an explorer's code into a notebook, and say why where that fails. */
-export async function send(around: Surroundings, tab: ExplorerTab): Promise<void> {
+export async function send(around: LabServices, tab: ExplorerTab): Promise<void> {
   try {
     await sendToNotebook(around.app, around.notebooks, tab);
   } catch (error) {
@@ -53,7 +53,7 @@ export async function send(around: Surroundings, tab: ExplorerTab): Promise<void
 }
 
 /** Move a tab between the main area of Lab and its side panel. */
-export function move({ lab }: Surroundings, tab: ExplorerTab): void {
+export function move({ lab }: LabServices, tab: ExplorerTab): void {
   if (!lab) return;
   const inMain = [...lab.widgets("main")].includes(tab);
   lab.add(tab, inMain ? "right" : "main");
@@ -61,7 +61,7 @@ export function move({ lab }: Surroundings, tab: ExplorerTab): void {
 }
 
 /** The kernel of the notebook that was last active if it speaks Python, otherwise the default or the first that does. */
-function kernelFor({ app, notebooks }: Surroundings): string | undefined {
+function kernelFor({ app, notebooks }: LabServices): string | undefined {
   const specs = app.serviceManager.kernelspecs.specs;
   const speaks = (name: string | undefined): name is string => specs?.kernelspecs[name ?? ""]?.language.toLowerCase() === "python";
   const names = [notebooks?.currentWidget?.sessionContext.session?.kernel?.name, specs?.default, ...Object.keys(specs?.kernelspecs ?? {})];

@@ -7,7 +7,7 @@ import { INotebookTracker } from "@jupyterlab/notebook";
 import { IRenderMimeRegistry } from "@jupyterlab/rendermime";
 import { explorerIcon } from "./icon";
 import { fromArguments, toArguments } from "./request";
-import type { Surroundings } from "./open";
+import type { LabServices } from "./open";
 import type { ExplorerTab } from "./tab";
 
 const OPEN = "camwidget:open";
@@ -34,11 +34,11 @@ const plugin: JupyterFrontEndPlugin<void> = {
     palette: ICommandPalette | null,
     notebooks: INotebookTracker | null,
     restorer: ILayoutRestorer | null,
-    dialogs: Surroundings["dialogs"],
+    dialogs: LabServices["dialogs"],
   ) => {
     const { commands } = app;
     const tabs = new WidgetTracker<ExplorerTab>({ namespace: "camwidget" });
-    const around: Surroundings = { app, lab, rendermime, notebooks, dialogs, tabs };
+    const around: LabServices = { app, lab, rendermime, notebooks, dialogs, tabs };
     const isTab = () => tabs.currentWidget !== null;
     const selected = () => [...(browsers?.tracker.currentWidget?.selectedItems() ?? [])];
     const folder = () => app.serviceManager.contents.localPath(browsers?.tracker.currentWidget?.model.path ?? "");

@@ -44,7 +44,7 @@ export const STATE_CODE = answer('{"state": __import__("json").dumps(ex.state)}'
 /** The code of the explorer, and the folder of its kernel. */
 export const CODE_CODE = answer('{"code": ex.code, "folder": __import__("os").getcwd()}');
 
-export interface Answer {
+export interface PythonResult {
   /** The interpreter of a kernel without camwidget. */
   readonly python?: string;
   /** Why there is no explorer, in camwidget's words, which name the remedy. */
@@ -70,18 +70,18 @@ export class PythonError extends Error {
 }
 
 /** Run code in a kernel, beside what its user counts as inputs, and return what it displayed. */
-export async function run(kernel: Kernel.IKernelConnection, code: string): Promise<Answer> {
+export async function run(kernel: Kernel.IKernelConnection, code: string): Promise<PythonResult> {
   const future = kernel.requestExecute({ code, store_history: false, stop_on_error: false });
-  let found: Answer = {};
+  let found: PythonResult = {};
   future.onIOPub = (message) => {
     if (message.header.msg_type !== "display_data") return;
     const { data } = message.content as KernelMessage.IDisplayDataMsg["content"];
-    if (ANSWER in data) found = { ...found, ...(data[ANSWER] as Answer) };
+    if (ANSWER in data) found = { ...found, ...(data[ANSWER] as PythonResult) };
     if (WIDGET in data) found = { ...found, widget: { [WIDGET]: data[WIDGET] } };
   };
   const { content } = await future.done;
   if (content.status === "error") {
-    // Terminals' colours are no text.
+    // Terminals' colors are no text.
     throw new PythonError(content.ename, content.evalue, content.traceback.join("\n").replace(/\u001b\[[\d;]*m/g, ""));
   }
   if (content.status !== "ok") throw new PythonError("aborted", "The kernel gave up before it was done.", "");

@@ -3,8 +3,8 @@
 /** A color map is 256 RGB triples. */
 export const COLORMAP_BYTES = 768;
 
-/** Grey, for the moment before the kernel has sent a map. */
-export const GREY: Uint8Array = Uint8Array.from({ length: COLORMAP_BYTES }, (_, i) =>
+/** Gray, for the moment before the kernel has sent a map. */
+export const GRAY: Uint8Array = Uint8Array.from({ length: COLORMAP_BYTES }, (_, i) =>
   Math.floor(i / 3),
 );
 

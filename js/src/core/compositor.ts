@@ -1,10 +1,10 @@
 /** Picture, map and mask composited into the pixels of a canvas. */
-import { blendTable, COLORMAP_BYTES, fillBlendTable, fromRgb, GREY, OPAQUE, pack } from "./colormap";
+import { blendTable, COLORMAP_BYTES, fillBlendTable, fromRgb, GRAY, OPAQUE, pack } from "./colormap";
 import { expandCells } from "./interpolation";
 import { multiply, threshold } from "./maskingRule";
 import type { Mode } from "./maskingRule";
 
-export interface Picture {
+export interface RgbPicture {
   readonly width: number;
   readonly height: number;
   /** width × height × 3 bytes. */
@@ -59,7 +59,7 @@ export class Compositor {
   private filling = new Uint32Array(0);
   private heat: Heat | null = null;
   private expanded: Uint8Array | null = null;
-  private style: MapStyle = { overlay: false, opacity: 0, cells: false, colors: GREY };
+  private style: MapStyle = { overlay: false, opacity: 0, cells: false, colors: GRAY };
   private fill: Uint8Array | null | undefined = undefined;
   private blended = false;
   private readonly table = blendTable();
@@ -72,7 +72,7 @@ export class Compositor {
   /** Whether the fill painted last was made for other pixels than those hidden: they are hatched then. */
   provisional = false;
 
-  setPicture({ width, height, rgb }: Picture): void {
+  setPicture({ width, height, rgb }: RgbPicture): void {
     const size = width * height;
     if (width !== this.width || height !== this.height) {
       this.width = width;
@@ -182,7 +182,7 @@ export class Compositor {
     const { style, heat } = this;
     if (heat === null || !style.overlay || style.opacity <= 0) return this.picture;
     if (!this.blended) {
-      const colors = style.colors.length === COLORMAP_BYTES ? style.colors : GREY;
+      const colors = style.colors.length === COLORMAP_BYTES ? style.colors : GRAY;
       fillBlendTable(this.table, colors, Math.min(1, style.opacity));
       this.blend(style.cells ? this.cellMap(heat) : heat.drawn ?? heat.saliency);
       this.blended = true;

@@ -1,31 +1,31 @@
 /** The difference of two maps, painted over their picture. */
-import { blendTable, COLORMAP_BYTES, GREY, OPAQUE, setBlend } from "./colormap";
+import { blendTable, COLORMAP_BYTES, GRAY, OPAQUE, setBlend } from "./colormap";
 
 /** What there is to be subtracted: two maps of one picture, one byte a pixel. */
-export interface Pair {
+export interface MapPair {
   readonly rgb: Uint8Array;
   readonly a: Uint8Array;
   readonly b: Uint8Array;
 }
 
 /**
- * Paints A's map minus B's over the picture in grey: the low end of the colors where there is more in B, the
+ * Paints A's map minus B's over the picture in gray: the low end of the colors where there is more in B, the
  * high end where there is more in A, and the stronger the further apart the two are. `out` is RGBA.
  */
-export function paintDifference(out: Uint32Array, { rgb, a, b }: Pair, colors: Uint8Array, opacity: number): void {
+export function paintDifference(out: Uint32Array, { rgb, a, b }: MapPair, colors: Uint8Array, opacity: number): void {
   const table = differenceTable(colors, opacity);
   for (let i = 0; i < out.length; i++) {
     const at = 255 + a[i]! - b[i]!;
-    const grey = luma(rgb[3 * i]!, rgb[3 * i + 1]!, rgb[3 * i + 2]!);
-    const rb = (((grey << 16) | grey) * table.stay[at]! + table.redBlue[at]!) >>> 8;
-    const g = grey * table.stay[at]! + table.green[at]!;
+    const gray = luma(rgb[3 * i]!, rgb[3 * i + 1]!, rgb[3 * i + 2]!);
+    const rb = (((gray << 16) | gray) * table.stay[at]! + table.redBlue[at]!) >>> 8;
+    const g = gray * table.stay[at]! + table.green[at]!;
     out[i] = OPAQUE | (rb & 0xff00ff) | (g & 0xff00);
   }
 }
 
-/** Per difference from -255 to 255: how much of the grey stays (of 256), and the color to add to it. */
+/** Per difference from -255 to 255: how much of the gray stays (of 256), and the color to add to it. */
 function differenceTable(given: Uint8Array, opacity: number): ReturnType<typeof blendTable> {
-  const colors = given.length === COLORMAP_BYTES ? given : GREY;
+  const colors = given.length === COLORMAP_BYTES ? given : GRAY;
   const table = blendTable(511);
   for (let at = 0; at < 511; at++) {
     setBlend(table, at, colors, at >> 1, Math.round(256 * opacity * strength(Math.abs(at - 255) / 255)));

@@ -3,7 +3,7 @@
 import { peakOf } from "./geometry";
 
 /** A layer's map as the kernel has it, row by row, rectified. */
-export interface Grid {
+export interface CellGrid {
   readonly rows: number;
   readonly columns: number;
   readonly cells: Float32Array;
@@ -46,7 +46,7 @@ function axis(cells: number, pixels: number): Axis {
  * align_corners=False) gives it: first along the rows, then between them. Of a sum of two products only
  * the second product is rounded on its own, as torch's fused multiply-add does on today's processors.
  */
-export function enlarge({ rows, columns, cells }: Grid, width: number, height: number): Float32Array {
+export function enlarge({ rows, columns, cells }: CellGrid, width: number, height: number): Float32Array {
   const out = new Float32Array(width * height);
   const across = axis(columns, width);
   const down = axis(rows, height);
@@ -73,7 +73,7 @@ export function enlarge({ rows, columns, cells }: Grid, width: number, height: n
 }
 
 /** One pixel of what `enlarge` gives, to the bit. */
-export function enlargeAt({ rows, columns, cells }: Grid, width: number, height: number, x: number, y: number): number {
+export function enlargeAt({ rows, columns, cells }: CellGrid, width: number, height: number, x: number, y: number): number {
   const [left, right, ofLeft, ofRight] = between(x, columns, width);
   const [above, below, ofAbove, ofBelow] = between(y, rows, height);
   const stretched = (row: number): number =>

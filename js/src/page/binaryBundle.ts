@@ -1,7 +1,7 @@
 /** The numbers of a page, as camwidget/export/binary_bundle.py packs them. */
 
 /** Where an array lies: offset and length in bytes. */
-export type Place = readonly [offset: number, length: number];
+export type ByteRange = readonly [offset: number, length: number];
 
 export class BinaryBundle {
   constructor(private readonly data: Uint8Array) {}
@@ -13,20 +13,20 @@ export class BinaryBundle {
     return new BinaryBundle(new Uint8Array(await new Response(stream).arrayBuffer()));
   }
 
-  bytes([offset, length]: Place): Uint8Array {
+  bytes([offset, length]: ByteRange): Uint8Array {
     return this.data.subarray(offset, offset + length);
   }
 
-  uint16(place: Place): Uint16Array {
+  uint16(place: ByteRange): Uint16Array {
     return new Uint16Array(joined(this.bytes(place), 2).buffer);
   }
 
-  float32(place: Place): Float32Array {
+  float32(place: ByteRange): Float32Array {
     return new Float32Array(joined(this.bytes(place), 4).buffer);
   }
 
   /** RGB bytes, row by row. */
-  picture(place: Place, width: number): Uint8Array {
+  picture(place: ByteRange, width: number): Uint8Array {
     return unfiltered(this.bytes(place), 3 * width);
   }
 }

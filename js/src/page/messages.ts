@@ -7,7 +7,7 @@ import { decimals, fixed, rounded, signed, unitSuffix } from "../core/numberForm
 import type { Quantity } from "../core/numberFormat";
 import type { Kind } from "../view/traits";
 
-export interface Masked {
+export interface MaskedResult {
   /** The class whose numbers these are. */
   readonly name: string;
   /** What the evidence is: "for tabby", "against tabby", "for tabby rather than lynx". */
@@ -39,7 +39,7 @@ export function note(evidence: string, layer: string): string {
 }
 
 /** One sentence on what masking did. */
-export function sentence(of: Masked): string {
+export function sentence(of: MaskedResult): string {
   const { name, evidence, rival, mode, fraction, before, after, evident } = of;
   if (evident === 0) return `${note(evidence, of.layer)} Choose another ${others(of)}layer or method.`;
   const whole = (mode === "remove" && fraction === 0) || (mode === "keep" && fraction === 1);
@@ -65,7 +65,7 @@ export function sentence(of: Masked): string {
   return `${deed} ${found.slice(0, -1)} and ${say(rival.before, rival.after, rival.name)}${beyond}`;
 }
 
-function others({ alone, quantity }: Masked): string {
+function others({ alone, quantity }: MaskedResult): string {
   if (alone) return "";
   return quantity === null ? "class, " : "quantity, ";
 }

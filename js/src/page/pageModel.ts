@@ -22,7 +22,7 @@ const FAINT = 0.005;
 const FOR: Stance = { kind: "for", other: -1 };
 
 /** A map requested or shown: places in the lists of classes and contrasts, methods and layers. */
-interface Place {
+interface MapIndices {
   readonly row: number;
   readonly method: number;
   readonly layer: number;
@@ -31,7 +31,7 @@ interface Place {
 /** The view's model where there is no kernel: it answers from precomputed maps and curves. */
 export class PageModel extends Store implements Model {
   private readonly maps: QuantizedMaps;
-  private shown: Place | null = null;
+  private shown: MapIndices | null = null;
 
   constructor(
     private readonly data: Payload,
@@ -63,7 +63,7 @@ export class PageModel extends Store implements Model {
     return grid === undefined || of === "multiply" ? null : this.maps.curve(grid, curveKey(of, baseline));
   }
 
-  private get requested(): Place {
+  private get requested(): MapIndices {
     const { classes, contrasts, methods, layers } = this.data;
     const { kind, other } = stance(this);
     const contrast = contrasts.findIndex((one) => one.target === this.state.target && one.kind === kind && one.other === other);
@@ -75,13 +75,13 @@ export class PageModel extends Store implements Model {
   }
 
   /** The place of a map's class in the list. */
-  private rowOf(place: Place): number {
+  private rowOf(place: MapIndices): number {
     const { classes, contrasts } = this.data;
     const contrast = contrasts[place.row - classes.length];
     return contrast === undefined ? place.row : classes.findIndex(({ index }) => index === contrast.target);
   }
 
-  private stanceOf(place: Place): Stance {
+  private stanceOf(place: MapIndices): Stance {
     const contrast = this.data.contrasts[place.row - this.data.classes.length];
     return contrast === undefined ? FOR : { kind: contrast.kind, other: contrast.other };
   }
@@ -98,11 +98,11 @@ export class PageModel extends Store implements Model {
     return this.shown === null ? undefined : this.at(this.shown);
   }
 
-  private at({ row, method, layer }: Place): number | undefined {
+  private at({ row, method, layer }: MapIndices): number | undefined {
     return this.maps.find(row, method, layer);
   }
 
-  private explain(requested: Place): void {
+  private explain(requested: MapIndices): void {
     const grid = this.at(requested);
     const { classes, methods, layers, missing } = this.data;
     if (grid === undefined) {
@@ -126,7 +126,7 @@ export class PageModel extends Store implements Model {
     this.show(requested, grid);
   }
 
-  private show(place: Place, number: number): void {
+  private show(place: MapIndices, number: number): void {
     const { classes, methods, layers, grids, model } = this.data;
     const method = methods[place.method]!;
     const layer = layers[place.layer]!.name;
@@ -140,18 +140,18 @@ export class PageModel extends Store implements Model {
     const where = method.everywhere ? "input" : layer;
     this.setAll({
       error: "",
-      evidence: {
+      class_maps: {
         scene: SCENE, method: method.name, layer: where, text: "",
-        classes: this.maps.evidence(place.method, place.layer),
+        classes: this.maps.classMaps(place.method, place.layer),
       },
       explanation: {
         scene: SCENE, saliency, drawn, knee, scale_note, levels, cells, cells_shape: [rows, columns], layer: where,
         at_input: method.everywhere, title: `${called} · ${where} · ${label}`,
         empty: peak === 0, note: peak === 0 ? note(evidenceOf(target.name, shown.kind, label), where) : "",
       },
-      box: box === null ? {} : { scene: SCENE, box, peak: at, hit: "", said: "" },
+      box: box === null ? {} : { scene: SCENE, box, peak: at, hit: "", summary: "" },
       methods: this.methods(layer),
-      stages: this.stages(place),
+      layer_maps: this.layerMaps(place),
       status: `${model} · ${called} · ${where} ${columns}×${rows} · ${label}`,
     });
   }
@@ -163,7 +163,7 @@ export class PageModel extends Store implements Model {
   }
 
   /** The same map at all layers, so that scrubbing along them shows each. */
-  private stages(place: Place): unknown {
+  private layerMaps(place: MapIndices): unknown {
     const { row, method } = place;
     const { classes, methods, layers } = this.data;
     if (methods[method]!.everywhere) return {};
@@ -197,7 +197,7 @@ export class PageModel extends Store implements Model {
         name: target.name, evidence: evidenceOf(target.name, kind, targetLabel(this)),
         rival: rival === undefined ? null : { name: rival.name, before: rival.whole, after: masked[at] ?? null }, method: this.data.methods[shown.method]!.name,
         layer: this.data.methods[shown.method]!.everywhere ? "input" : this.data.layers[shown.layer]!.name,
-        mode: of, fraction, before: target.whole, after: masked[row] ?? null, evident,
+        mode: of, fraction, before: target.unmasked, after: masked[row] ?? null, evident,
         quantity: quantity(this.data.quantity), alone: this.data.classes.length === 1,
       }),
     });

@@ -1,7 +1,7 @@
 /** The payload of an offline page, as camwidget/export/payload.py writes it. The page's own file is its only source. */
 import type { Mode } from "../core/maskingRule";
 import type { Contrast, Stance } from "../view/traits";
-import type { Place } from "./binaryBundle";
+import type { ByteRange } from "./binaryBundle";
 
 export interface Payload {
   readonly format: number;
@@ -9,9 +9,9 @@ export interface Payload {
   readonly scene: {
     readonly width: number;
     readonly height: number;
-    readonly picture: Place;
+    readonly picture: ByteRange;
     /** By baseline a full picture, or three bytes. */
-    readonly fills: Readonly<Record<string, Place>>;
+    readonly fills: Readonly<Record<string, ByteRange>>;
   };
   readonly classes: readonly ClassData[];
   /** Of which there are maps besides those for every class. */
@@ -29,7 +29,7 @@ export interface Payload {
   readonly steps: number;
   readonly modes: readonly Mode[];
   readonly baselines: readonly string[];
-  readonly colormaps: Readonly<Record<string, Place>>;
+  readonly colormaps: Readonly<Record<string, ByteRange>>;
   readonly first: {
     readonly target: number;
     readonly stance: Stance;
@@ -45,7 +45,7 @@ export interface Payload {
 export interface ClassData {
   readonly index: number;
   readonly name: string;
-  readonly whole: number;
+  readonly unmasked: number;
 }
 
 export interface MethodData {
@@ -73,11 +73,11 @@ export interface GridData {
   readonly knee: number | null;
   /** What the color scale says of that. */
   readonly scale_note: string;
-  readonly cells: Place;
+  readonly cells: ByteRange;
   readonly box: readonly number[] | null;
   readonly at: readonly number[] | null;
   /** By `curveKey`: probabilities in ten-thousandths, or quantities as float32, of each class in the list at each step. */
-  readonly curves: Readonly<Record<string, Place>>;
+  readonly curves: Readonly<Record<string, ByteRange>>;
 }
 
 export const FORMAT = 1;

@@ -1,14 +1,14 @@
 /** The maps of an offline page, decoded, enlarged and ranked as the kernel does it. */
 import { peakOf } from "../core/geometry";
 import { enlarge, toBytes } from "../core/interpolation";
-import type { Grid } from "../core/interpolation";
+import type { CellGrid } from "../core/interpolation";
 import { rankLevels } from "../core/maskingRule";
 import { toneBytes } from "../core/toneMapping";
 import type { BinaryBundle } from "./binaryBundle";
 import type { Payload } from "./payload";
 
 /** A map ready to be shown. */
-export interface Shown {
+export interface DecodedMap {
   readonly saliency: Uint8Array;
   /** The map as it is drawn; null where that is the saliency itself. */
   readonly drawn: Uint8Array | null;
@@ -25,7 +25,7 @@ const { fround } = Math;
 
 /** The maps of a page: found, enlarged and ranked as the kernel did it. */
 export class QuantizedMaps {
-  private readonly made = new Map<number, Shown>();
+  private readonly made = new Map<number, DecodedMap>();
   private readonly places = new Map<string, number>();
 
   constructor(
@@ -40,7 +40,7 @@ export class QuantizedMaps {
     return this.places.get(`${row} ${method} ${layer}`) ?? this.places.get(`${row} ${method} -1`);
   }
 
-  grid(number: number): Grid {
+  grid(number: number): CellGrid {
     const { rows, columns, rounded, cells } = this.data.grids[number]!;
     const values = rounded ? Float32Array.from(this.archive.uint16(cells)) : this.archive.float32(cells);
     return { rows, columns, cells: values };
@@ -56,7 +56,7 @@ export class QuantizedMaps {
    * The classes' maps of one method at one layer, divided by the largest value of all of them, as the kernel sends them;
    * none if they are all the same: these are no class's.
    */
-  evidence(method: number, layer: number): Record<string, unknown>[] {
+  classMaps(method: number, layer: number): Record<string, unknown>[] {
     const found = this.data.classes.flatMap(({ index, name }, row) => {
       const number = this.find(row, method, layer);
       return number === undefined ? [] : [{ index, name, number, ...this.inProportion(number) }];
@@ -69,14 +69,14 @@ export class QuantizedMaps {
   }
 
   /** A grid, so that its values compare with those of others. */
-  private inProportion(number: number): Grid {
+  private inProportion(number: number): CellGrid {
     const { rounded, peak } = this.data.grids[number]!;
     const grid = this.grid(number);
     const step = rounded ? peak / (peakOf(grid.cells) || 1) : 1;
     return { ...grid, cells: grid.cells.map((value) => value * step) };
   }
 
-  show(number: number): Shown {
+  show(number: number): DecodedMap {
     const known = this.made.get(number);
     if (known !== undefined) return known;
     const { width, height } = this.data.scene;

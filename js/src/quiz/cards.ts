@@ -1,7 +1,7 @@
 /** Questions of a quiz, parsed from the trait that camwidget/widget/view/quiz_cards.py fills. */
 import { bytes, fields, list, numbers, text } from "../core/parse";
 
-export interface Outline {
+export interface ObjectOutline {
   readonly name: string;
   /** An SVG path in a box of this size. */
   readonly path: string;
@@ -12,18 +12,18 @@ export interface Outline {
   readonly y: number;
 }
 
-export interface Picture {
+export interface EncodedPicture {
   readonly type: string;
   readonly data: Uint8Array;
   readonly width: number;
   readonly height: number;
   readonly caption: string;
-  readonly outlines: readonly Outline[];
+  readonly outlines: readonly ObjectOutline[];
 }
 
 export interface Card {
   readonly prompt: string;
-  readonly pictures: readonly Picture[];
+  readonly pictures: readonly EncodedPicture[];
   readonly options: readonly string[];
   /** Empty where nothing is right or wrong. */
   readonly right: readonly number[];
@@ -39,12 +39,12 @@ export function count(value: unknown): number {
   return typeof value === "number" && Number.isFinite(value) && value > 0 ? value : 0;
 }
 
-function outline(value: unknown): Outline {
+function outline(value: unknown): ObjectOutline {
   const { name, path, width, height, x, y } = fields(value);
   return { name: text(name), path: text(path), width: count(width), height: count(height), x: count(x), y: count(y) };
 }
 
-function pictures(value: unknown): readonly Picture[] {
+function pictures(value: unknown): readonly EncodedPicture[] {
   return list(value).flatMap((item) => {
     const { type, data, width, height, caption, outlines } = fields(item);
     const encoded = bytes(data);

@@ -6,7 +6,7 @@ import { watch, widgetModule } from "../view/model";
 import type { Model } from "../view/model";
 import { MARK, WORD } from "./cards";
 import { Game } from "./game";
-import { Addresses } from "./pictures";
+import { ObjectUrls } from "./pictures";
 import { QuestionPage } from "./question";
 import { scorePage } from "./score";
 import { DEFAULTS } from "./syncedTraits";
@@ -14,12 +14,12 @@ import type { QuizTraits } from "./syncedTraits";
 
 /** Builds one view of the model inside `root`; everything it holds on to ends with the signal. */
 function mount(model: Model<QuizTraits>, root: HTMLElement, signal: AbortSignal): void {
-  new View(model, root, signal);
+  new QuizView(model, root, signal);
 }
 
-class View {
+class QuizView {
   private readonly game: Game;
-  private readonly addresses: Addresses;
+  private readonly addresses: ObjectUrls;
   private readonly title = make("span", "camwidget-quiz-title");
   private readonly marks = make("ol", "camwidget-quiz-marks", { "aria-label": "Questions" });
   private readonly place = make("span", "camwidget-quiz-place");
@@ -31,7 +31,7 @@ class View {
 
   constructor(model: Model<QuizTraits>, root: HTMLElement, signal: AbortSignal) {
     this.game = new Game(model);
-    this.addresses = new Addresses(signal);
+    this.addresses = new ObjectUrls(signal);
     const head = make("div", "camwidget-quiz-head", {}, this.title, this.marks, this.place);
     this.card = make("div", "camwidget-quiz-card", { tabindex: 0, role: "group", ...OWN_KEYS }, head, this.body);
     root.classList.add("camwidget-quiz");
@@ -104,7 +104,7 @@ function pressable(target: EventTarget | null): boolean {
 function waits(number: number): HTMLElement {
   return make(
     "div",
-    "camwidget-quiz-page camwidget-quiz-waits",
+    "camwidget-quiz-page camwidget-quiz-waiting",
     { role: "status" },
     `Preparing question ${number + 1} …`,
     make("div", "camwidget-quiz-line", { "aria-hidden": "true" }, make("div", "camwidget-quiz-runner")),

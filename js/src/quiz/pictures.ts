@@ -1,19 +1,19 @@
 /** Pictures of a quiz, with the outlines that the answer reveals. */
 import { line, make, overlay } from "../view/dom/dom";
-import type { Outline, Picture } from "./cards";
+import type { ObjectOutline, EncodedPicture } from "./cards";
 
 /** Pictures this small are shown as their pixels; larger ones are smoothed by the browser. */
 const SMALL = 96;
 
 /** Encoded pictures as addresses that an img understands, for as long as the view lives. */
-export class Addresses {
-  private readonly known = new Map<Picture, string>();
+export class ObjectUrls {
+  private readonly known = new Map<EncodedPicture, string>();
 
   constructor(signal: AbortSignal) {
     signal.addEventListener("abort", () => this.known.forEach((address) => URL.revokeObjectURL(address)));
   }
 
-  of(picture: Picture): string {
+  of(picture: EncodedPicture): string {
     const known = this.known.get(picture);
     if (known !== undefined) return known;
     // Copied: a blob is made of no part of a larger message.
@@ -23,7 +23,7 @@ export class Addresses {
   }
 }
 
-export function image(picture: Picture, addresses: Addresses): HTMLImageElement {
+export function image(picture: EncodedPicture, addresses: ObjectUrls): HTMLImageElement {
   const { width, height, caption } = picture;
   const shown = make("img", "camwidget-quiz-image", { src: addresses.of(picture), alt: caption, width, height });
   if (Math.max(width, height) <= SMALL) shown.classList.add("camwidget-quiz-pixelated");
@@ -31,14 +31,14 @@ export function image(picture: Picture, addresses: Addresses): HTMLImageElement 
 }
 
 /** A picture with its caption; `reveal` draws the true outlines. */
-export class Figure {
+export class CaptionedPicture {
   readonly element: HTMLElement;
   private readonly frame: HTMLElement;
   private revealed = false;
 
   constructor(
-    private readonly picture: Picture,
-    addresses: Addresses,
+    private readonly picture: EncodedPicture,
+    addresses: ObjectUrls,
   ) {
     this.frame = make("div", "camwidget-quiz-frame", {}, image(picture, addresses));
     this.frame.style.setProperty("--aspect", String(picture.width / picture.height));
@@ -63,13 +63,13 @@ export class Figure {
   }
 }
 
-function drawn({ path, width, height }: Outline, first: boolean): SVGElement {
+function drawn({ path, width, height }: ObjectOutline, first: boolean): SVGElement {
   const made = overlay(`camwidget-quiz-outline${first ? " camwidget-quiz-first" : ""}`, `0 0 ${width} ${height}`);
   made.append(...line(path, "camwidget-quiz-over", "camwidget-quiz-under"));
   return made;
 }
 
-function tag({ name, x, y }: Outline, first: boolean): HTMLElement {
+function tag({ name, x, y }: ObjectOutline, first: boolean): HTMLElement {
   const made = make("span", `camwidget-quiz-tag${first ? " camwidget-quiz-first" : ""}`, {}, name);
   made.style.left = `${100 * x}%`;
   made.style.top = `${100 * y}%`;

@@ -3,8 +3,8 @@ import { button, make, setAttribute, setText } from "../view/dom/dom";
 import { MARK, verdict, WORD } from "./cards";
 import type { Card, Verdict } from "./cards";
 import type { Game } from "./game";
-import { Figure } from "./pictures";
-import type { Addresses } from "./pictures";
+import { CaptionedPicture } from "./pictures";
+import type { ObjectUrls } from "./pictures";
 
 /** Options that have a key. */
 const KEYS = 9;
@@ -12,9 +12,9 @@ const KEYS = 9;
 /** One question, and after its answer what was right. */
 export class QuestionPage {
   readonly element: HTMLElement;
-  private readonly figures: readonly Figure[];
+  private readonly figures: readonly CaptionedPicture[];
   private readonly options: readonly HTMLButtonElement[];
-  private readonly word = make("strong", "camwidget-quiz-word");
+  private readonly word = make("strong", "camwidget-quiz-verdict");
   private readonly reveal = make("span", "camwidget-quiz-reveal");
   private readonly next = button("camwidget-quiz-button camwidget-quiz-next", {});
   private readonly back = button("camwidget-quiz-button", {}, "Back to the score");
@@ -23,16 +23,16 @@ export class QuestionPage {
     private readonly game: Game,
     private readonly at: number,
     private readonly card: Card,
-    addresses: Addresses,
+    addresses: ObjectUrls,
   ) {
-    this.figures = card.pictures.map((picture) => new Figure(picture, addresses));
+    this.figures = card.pictures.map((picture) => new CaptionedPicture(picture, addresses));
     this.options = card.options.map((option, k) => this.option(option, k));
     this.next.addEventListener("click", () => game.next());
     this.back.addEventListener("click", () => game.show(game.total));
     const pictures = make("div", "camwidget-quiz-pictures", {}, ...this.figures.map((figure) => figure.element));
     pictures.style.setProperty("--count", String(Math.max(1, this.figures.length)));
     const scale = card.values === null ? "" : " camwidget-quiz-scale";
-    const feedback = make("p", "camwidget-quiz-said", { "aria-live": "polite" }, this.word, " ", this.reveal);
+    const feedback = make("p", "camwidget-quiz-feedback", { "aria-live": "polite" }, this.word, " ", this.reveal);
     this.element = make("div", "camwidget-quiz-page");
     if (card.error !== "") {
       this.element.append(
@@ -46,7 +46,7 @@ export class QuestionPage {
       );
     }
     this.element.append(
-      make("div", "camwidget-quiz-foot", {}, feedback, make("div", "camwidget-quiz-ways", {}, this.back, this.next)),
+      make("div", "camwidget-quiz-foot", {}, feedback, make("div", "camwidget-quiz-buttons", {}, this.back, this.next)),
     );
     this.update();
   }

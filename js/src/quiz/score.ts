@@ -4,10 +4,10 @@ import { button, make } from "../view/dom/dom";
 import { MARK, WORD } from "./cards";
 import type { Game } from "./game";
 import { image } from "./pictures";
-import type { Addresses } from "./pictures";
+import type { ObjectUrls } from "./pictures";
 
 /** The last page: how many were right, what that compares to, and every question with what was answered. */
-export function scorePage(game: Game, addresses: Addresses): HTMLElement {
+export function scorePage(game: Game, addresses: ObjectUrls): HTMLElement {
   const again = button("camwidget-quiz-button camwidget-quiz-next", {}, "Play again");
   again.addEventListener("click", () => game.restart());
   const rows = Array.from({ length: game.total }, (_, at) => row(game, at, addresses));
@@ -19,7 +19,7 @@ export function scorePage(game: Game, addresses: Addresses): HTMLElement {
     ...means(game),
     ...(game.source === "" ? [] : [make("p", "camwidget-quiz-source", {}, game.source)]),
     make("ol", "camwidget-quiz-rows", {}, ...rows),
-    make("div", "camwidget-quiz-foot", {}, make("div", "camwidget-quiz-ways", {}, again)),
+    make("div", "camwidget-quiz-foot", {}, make("div", "camwidget-quiz-buttons", {}, again)),
   );
 }
 
@@ -42,7 +42,7 @@ function signed(value: number): string {
 }
 
 /** A question in one line, which opens it again. */
-function row(game: Game, at: number, addresses: Addresses): HTMLElement {
+function row(game: Game, at: number, addresses: ObjectUrls): HTMLElement {
   const card = game.card(at);
   const choice = game.choice(at);
   const found = game.verdict(at);
@@ -54,15 +54,15 @@ function row(game: Game, at: number, addresses: Addresses): HTMLElement {
   const open = button(
     "camwidget-quiz-row",
     { title: "Show this question again" },
-    make("span", "camwidget-quiz-at", {}, String(at + 1)),
-    make("span", "camwidget-quiz-thumbs", {}, ...pictures.map((picture) => image(picture, addresses))),
+    make("span", "camwidget-quiz-row-number", {}, String(at + 1)),
+    make("span", "camwidget-quiz-thumbnails", {}, ...pictures.map((picture) => image(picture, addresses))),
     make(
       "span",
       "camwidget-quiz-answer",
       {},
-      make("span", "camwidget-quiz-word", { "data-verdict": found ?? "" }, found === null ? "" : `${MARK[found]} ${WORD[found]}`),
+      make("span", "camwidget-quiz-verdict", { "data-verdict": found ?? "" }, found === null ? "" : `${MARK[found]} ${WORD[found]}`),
       make("span", "", {}, given),
-      make("span", "camwidget-quiz-told", {}, correction),
+      make("span", "camwidget-quiz-correction", {}, correction),
     ),
   );
   open.addEventListener("click", () => game.show(at));

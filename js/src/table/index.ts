@@ -28,7 +28,7 @@ function mount(model: TableModel, root: HTMLElement, signal: AbortSignal): void 
 export function runControls(model: TableModel, signal: AbortSignal): HTMLElement {
   const press = button("camwidget-table-button", {});
   press.addEventListener("click", () => model.send({ type: model.get("running") === true ? "cancel" : "start" }), { signal });
-  const message = make("span", "camwidget-table-said");
+  const message = make("span", "camwidget-table-message");
   const done = make("div", "camwidget-table-done");
   const bar = make(
     "div",
@@ -50,7 +50,7 @@ export function runControls(model: TableModel, signal: AbortSignal): HTMLElement
     setAttribute(bar, "aria-valuenow", String(percent));
     done.style.width = `${percent}%`;
   });
-  return make("div", "camwidget-table-go", {}, make("div", "camwidget-table-line", {}, press, message), bar);
+  return make("div", "camwidget-table-start", {}, make("div", "camwidget-table-line", {}, press, message), bar);
 }
 
 export default widgetModule(mount);

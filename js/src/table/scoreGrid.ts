@@ -3,7 +3,7 @@ import { text } from "../core/parse";
 import { button, fit, make, setAttribute, setText } from "../view/dom/dom";
 import { watch, write } from "../view/model";
 import { columns, order, rows } from "./traits";
-import type { Better, Cell, Column, Order, Row, TableModel } from "./traits";
+import type { Better, Cell, Column, Order, ScoreRow, TableModel } from "./traits";
 
 /** Of what they are, and the scores: a row a method, a column a metric. A head sorts, a row shows its method's map. */
 export class ScoreGrid {
@@ -75,7 +75,7 @@ function fillHead(head: HTMLElement, column: Column | undefined, by: Order): voi
   setAttribute(head, "aria-sort", is ? direction(column.better, by.reverse) : "none");
 }
 
-function fillRow(line: HTMLElement | undefined, row: Row, shown: readonly Column[], current: boolean): void {
+function fillRow(line: HTMLElement | undefined, row: ScoreRow, shown: readonly Column[], current: boolean): void {
   if (line === undefined) return;
   line.dataset["name"] = row.name;
   setAttribute(line, "aria-current", String(current));
@@ -102,12 +102,12 @@ function fillCell(place: HTMLElement | undefined, cell: Cell | undefined): void 
 }
 
 /** Sorts rows by a column, the best first or last; rows without a number come last either way. */
-export function sorted(rows: readonly Row[], columns: readonly Column[], order: Order): readonly Row[] {
+export function sorted(rows: readonly ScoreRow[], columns: readonly Column[], order: Order): readonly ScoreRow[] {
   const at = columns.findIndex(({ name }) => name === order.column);
   const column = columns[at];
   if (column === undefined) return rows;
   const sign = (column.better === "lower" ? 1 : -1) * (order.reverse ? -1 : 1);
-  const value = (row: Row): number | null => row.cells[at]?.value ?? null;
+  const value = (row: ScoreRow): number | null => row.cells[at]?.value ?? null;
   return [...rows].sort((a, b) => {
     const [one, other] = [value(a), value(b)];
     if (one === null || other === null) return Number(one === null) - Number(other === null);

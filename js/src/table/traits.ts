@@ -25,7 +25,7 @@ export interface Cell {
 }
 
 /** A method's scores, one a column. */
-export interface Row {
+export interface ScoreRow {
   readonly name: string;
   readonly label: string;
   readonly color: string;
@@ -47,7 +47,7 @@ export function columns(value: unknown): readonly Column[] {
   }));
 }
 
-export function rows(value: unknown): readonly Row[] {
+export function rows(value: unknown): readonly ScoreRow[] {
   return list(value).map(fields).map(({ name, label, color, cells }) => ({
     name: text(name), label: text(label, text(name)), color: text(color), cells: list(cells).map(fields).map(cell),
   }));

@@ -54,7 +54,7 @@ export function pickRow(context: Context, at: number): void {
 }
 
 export function toggleOutlines(context: Context): void {
-  if (trait(context.model, "truthful")) context.write({ outlines: !trait(context.model, "outlines") });
+  if (trait(context.model, "has_ground_truth")) context.write({ outlines: !trait(context.model, "outlines") });
 }
 
 export function toggleBoxes(context: Context): void {

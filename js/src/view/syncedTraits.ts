@@ -8,7 +8,7 @@ export interface SyncedTraits {
   readonly contrasts: unknown;
   readonly rows: unknown;
   readonly masked: unknown;
-  readonly first_now: unknown;
+  readonly most_probable: unknown;
   readonly curve_names: unknown;
   readonly quantity: unknown;
   readonly class_names: unknown;
@@ -17,8 +17,8 @@ export interface SyncedTraits {
   readonly settings: unknown;
   readonly layers: unknown;
   readonly layer: string;
-  readonly stages: unknown;
-  readonly evidence: unknown;
+  readonly layer_maps: unknown;
+  readonly class_maps: unknown;
   readonly mode: string;
   readonly modes: unknown;
   readonly baseline: string;
@@ -34,11 +34,11 @@ export interface SyncedTraits {
   readonly colormaps: unknown;
   readonly pictures: unknown;
   readonly picture: number;
-  readonly strip: unknown;
+  readonly thumbnails: unknown;
   readonly prompt: unknown;
   readonly text_error: string;
-  readonly truth: unknown;
-  readonly truthful: boolean;
+  readonly ground_truth: unknown;
+  readonly has_ground_truth: boolean;
   readonly outlines: boolean;
   readonly box: unknown;
   readonly boxes: boolean;
@@ -47,13 +47,13 @@ export interface SyncedTraits {
   readonly arrangement: string;
   readonly divider: number;
   readonly difference_colors: unknown;
-  readonly other: unknown;
-  readonly other_scene: unknown;
-  readonly other_state: unknown;
-  readonly other_answer: unknown;
-  readonly other_baseline_fill: unknown;
-  readonly undoable: boolean;
-  readonly redoable: boolean;
+  readonly compared_explanation: unknown;
+  readonly compared_scene: unknown;
+  readonly compared_status: unknown;
+  readonly compared_prediction: unknown;
+  readonly compared_baseline_fill: unknown;
+  readonly can_undo: boolean;
+  readonly can_redo: boolean;
   readonly code: string;
   readonly sentence: string;
   readonly status: string;
@@ -61,10 +61,10 @@ export interface SyncedTraits {
   readonly pending: boolean;
   readonly progress: number;
   readonly partial: boolean;
-  readonly cancellable: boolean;
+  readonly can_cancel: boolean;
   readonly error: string;
   readonly class_probe: unknown;
-  readonly missing: string;
+  readonly fallback_note: string;
 }
 
 /** The initial values, which also replace malformed ones. */
@@ -77,7 +77,7 @@ export const DEFAULTS: SyncedTraits = {
   contrasts: [],
   rows: [],
   masked: [],
-  first_now: {},
+  most_probable: {},
   curve_names: [],
   quantity: {},
   class_names: [],
@@ -86,8 +86,8 @@ export const DEFAULTS: SyncedTraits = {
   settings: {},
   layers: [],
   layer: "",
-  stages: {},
-  evidence: {},
+  layer_maps: {},
+  class_maps: {},
   mode: "remove",
   modes: [],
   baseline: "blur",
@@ -103,11 +103,11 @@ export const DEFAULTS: SyncedTraits = {
   colormaps: {},
   pictures: [],
   picture: -1,
-  strip: {},
+  thumbnails: {},
   prompt: {},
   text_error: "",
-  truth: {},
-  truthful: false,
+  ground_truth: {},
+  has_ground_truth: false,
   outlines: false,
   box: {},
   boxes: false,
@@ -116,13 +116,13 @@ export const DEFAULTS: SyncedTraits = {
   arrangement: "side",
   divider: 0.5,
   difference_colors: new Uint8Array(),
-  other: {},
-  other_scene: {},
-  other_state: {},
-  other_answer: {},
-  other_baseline_fill: {},
-  undoable: false,
-  redoable: false,
+  compared_explanation: {},
+  compared_scene: {},
+  compared_status: {},
+  compared_prediction: {},
+  compared_baseline_fill: {},
+  can_undo: false,
+  can_redo: false,
   code: "",
   sentence: "",
   status: "",
@@ -130,10 +130,10 @@ export const DEFAULTS: SyncedTraits = {
   pending: false,
   progress: -1.0,
   partial: false,
-  cancellable: false,
+  can_cancel: false,
   error: "",
   class_probe: {},
-  missing: "",
+  fallback_note: "",
 };
 
 /** Traits that the page may set while there is no kernel: it acts on them by itself. */

@@ -2,9 +2,9 @@
  * Parsers of the view's synced traits. What is missing or malformed counts as not there yet, since a view may be
  * shown before, or without, a kernel.
  */
-import { GREY } from "../core/colormap";
-import type { Heat, MapStyle, Picture } from "../core/compositor";
-import type { Grid } from "../core/interpolation";
+import { GRAY } from "../core/colormap";
+import type { Heat, MapStyle, RgbPicture } from "../core/compositor";
+import type { CellGrid } from "../core/interpolation";
 import type { Mode } from "../core/maskingRule";
 import type { Quantity } from "../core/numberFormat";
 import { bytes, fields, flag, float32, list, number, numbers, text, texts, uint16, unit } from "../core/parse";
@@ -13,7 +13,7 @@ import { unpackBits } from "../core/userMask";
 import { portion, trait } from "./model";
 import type { Model } from "./model";
 
-export interface Scene extends Picture {
+export interface Scene extends RgbPicture {
   readonly id: string;
   readonly fills: ReadonlyMap<string, Uint8Array>;
 }
@@ -27,7 +27,7 @@ export interface Explanation extends Heat {
   readonly note: string;
 }
 
-export interface Row {
+export interface ClassRow {
   readonly index: number;
   readonly name: string;
   /** The model's number for the unmasked picture. */
@@ -35,7 +35,7 @@ export interface Row {
 }
 
 /** The most probable class of the masked picture. */
-export interface MostProbable extends Row {
+export interface MostProbable extends ClassRow {
   readonly masked: number;
 }
 
@@ -94,35 +94,35 @@ export interface Layer {
 }
 
 /** What a map is about. */
-export interface Subject {
+export interface MapSubject {
   readonly scene: string;
   readonly target: number;
   readonly method: string;
 }
 
 /** One subject's maps at every layer, small enough to be sent before they are requested. */
-export interface Stages extends Subject {
-  readonly layers: ReadonlyMap<string, Grid>;
+export interface LayerMaps extends MapSubject {
+  readonly layers: ReadonlyMap<string, CellGrid>;
 }
 
 /** One listed class's map at the layer of the map shown. */
-export interface ClassCells {
+export interface ClassMap {
   readonly index: number;
   readonly name: string;
-  readonly grid: Grid;
+  readonly grid: CellGrid;
 }
 
 /** The listed classes' maps, on one scale. */
-export interface Evidence {
+export interface ClassMaps {
   readonly scene: string;
   readonly method: string;
   readonly layer: string;
   readonly text: string;
-  readonly classes: readonly ClassCells[];
+  readonly classes: readonly ClassMap[];
 }
 
 /** Where the map shown was taken: `layer` is "" where it is not known. */
-export interface Place {
+export interface MapLayer {
   readonly layer: string;
   readonly atInput: boolean;
 }
@@ -163,7 +163,7 @@ export interface Prompt {
 }
 
 /** Outlines as paths in the scene's pixels. */
-export interface Truth {
+export interface GroundTruth {
   readonly scene: string;
   readonly objects: readonly string[];
   /** Where the evidence for the chosen class is; "" where there is none. */
@@ -172,7 +172,7 @@ export interface Truth {
 }
 
 /** The map's box in the scene's pixels, the last two sides exclusive, and its peak. */
-export interface Box {
+export interface MapBox {
   readonly scene: string;
   readonly left: number;
   readonly top: number;
@@ -193,7 +193,7 @@ export interface Paint {
 }
 
 /** A fill that the kernel made for one set of masked pixels: the mask, 1 where masked, and their colors in reading order. */
-export interface Filled {
+export interface InpaintedFill {
   readonly scene: string;
   readonly baseline: string;
   readonly hole: Uint8Array;
@@ -252,13 +252,13 @@ function cells(from: Fields): Heat["cells"] {
   return { values, rows, columns };
 }
 
-export function rows(value: unknown): readonly Row[] {
+export function rows(value: unknown): readonly ClassRow[] {
   return list(value).map((item) => {
     const from = fields(item);
     return {
       index: number(from["index"], -1),
       name: text(from["name"]),
-      unmasked: number(from["whole"], Number.NaN),
+      unmasked: number(from["unmasked"], Number.NaN),
     };
   });
 }
@@ -309,7 +309,7 @@ function setting(value: unknown): Setting {
   return {
     name: text(from["name"]),
     initial: typeof initial === "number" ? initial : null,
-    isWhole: flag(from["whole"], false),
+    isWhole: flag(from["unmasked"], false),
     low: number(from["low"], 0),
     high: typeof high === "number" ? high : null,
     help: text(from["help"]),
@@ -357,7 +357,7 @@ export function layers(value: unknown): readonly Layer[] {
   });
 }
 
-export function place(explanation: unknown): Place {
+export function mapLayer(explanation: unknown): MapLayer {
   const from = fields(explanation);
   return { layer: text(from["layer"]), atInput: flag(from["at_input"], false) };
 }
@@ -366,9 +366,9 @@ export function sceneId(value: unknown): string {
   return text(fields(value)["id"]);
 }
 
-export function stages(value: unknown): Stages {
+export function layerMaps(value: unknown): LayerMaps {
   const from = fields(value);
-  const found = new Map<string, Grid>();
+  const found = new Map<string, CellGrid>();
   for (const item of list(from["layers"])) {
     const name = text(fields(item)["name"]);
     const read = grid(fields(item));
@@ -382,9 +382,9 @@ export function stages(value: unknown): Stages {
   };
 }
 
-export function evidence(value: unknown): Evidence {
+export function classMaps(value: unknown): ClassMaps {
   const from = fields(value);
-  const classes = list(from["classes"]).flatMap((item): readonly ClassCells[] => {
+  const classes = list(from["classes"]).flatMap((item): readonly ClassMap[] => {
     const of = fields(item);
     const read = grid(of);
     return read === null ? [] : [{ index: number(of["index"], -1), name: text(of["name"]), grid: read }];
@@ -395,7 +395,7 @@ export function evidence(value: unknown): Evidence {
   };
 }
 
-function grid(from: Fields): Grid | null {
+function grid(from: Fields): CellGrid | null {
   const rows = number(from["rows"], 0);
   const columns = number(from["columns"], 0);
   const raw = bytes(from["cells"]);
@@ -431,7 +431,7 @@ export function prompt(value: unknown): Prompt | null {
     text: text(from["text"]),
     examples: texts(from["examples"]),
     words: words(from["words"]),
-    captions: words(from["beside"]),
+    captions: words(from["captions"]),
     proposes: flag(from["proposes"], false),
     own: flag(from["own"], false),
   };
@@ -445,7 +445,7 @@ function words(value: unknown): readonly Word[] {
 }
 
 /** Null where the truth is not known. */
-export function truth(value: unknown): Truth | null {
+export function groundTruth(value: unknown): GroundTruth | null {
   const from = fields(value);
   const scene = text(from["scene"]);
   if (scene === "") return null;
@@ -453,12 +453,12 @@ export function truth(value: unknown): Truth | null {
     scene,
     objects: texts(from["objects"]),
     evidence: text(from["evidence"]),
-    summary: text(from["said"]),
+    summary: text(from["summary"]),
   };
 }
 
 /** Null where there is no map, or it is all zeros. */
-export function box(value: unknown): Box | null {
+export function box(value: unknown): MapBox | null {
   const from = fields(value);
   const sides = [...numbers(from["box"]), ...numbers(from["peak"])];
   const [left, top, right, bottom, x, y] = sides;
@@ -467,7 +467,7 @@ export function box(value: unknown): Box | null {
   if (x === undefined || y === undefined || !sides.every(Number.isFinite)) return null;
   return {
     scene: text(from["scene"]), left, top, right, bottom, x, y,
-    hit: hit === "hit" || hit === "miss" ? hit : "", summary: text(from["said"]),
+    hit: hit === "hit" || hit === "miss" ? hit : "", summary: text(from["summary"]),
   };
 }
 
@@ -477,7 +477,7 @@ export function paint(value: unknown): Paint {
 }
 
 /** Parses a fill; null unless it belongs to this scene and has a color for each masked pixel. */
-export function filled(value: unknown, of: Scene): Filled | null {
+export function inpaintedFill(value: unknown, of: Scene): InpaintedFill | null {
   const from = fields(value);
   const packed = bytes(from["hole"]);
   const rgb = bytes(from["rgb"]);
@@ -493,6 +493,6 @@ export function mapStyle(model: Model): MapStyle {
     overlay: trait(model, "overlay"),
     opacity: portion(model, "opacity"),
     cells: trait(model, "cells"),
-    colors: byteMap(model.get("colormaps")).get(trait(model, "colormap")) ?? GREY,
+    colors: byteMap(model.get("colormaps")).get(trait(model, "colormap")) ?? GRAY,
   };
 }

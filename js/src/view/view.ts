@@ -18,15 +18,15 @@ import { StanceControl } from "./controls/stanceControl";
 import { historyTool } from "./controls/undoRedo";
 import { make, toolbar } from "./dom/dom";
 import type { Tool } from "./dom/dom";
-import { Connection } from "./host/connection";
+import { KernelConnection } from "./host/kernelConnection";
 import { keepFocus, makePanelsAccessible } from "./host/keyboardFocus";
 import { largeTool, observeWidth } from "./host/layout";
 import { fallbackControls, followThumbnails } from "./host/pictureNavigation";
 import { keyboard } from "./keyboard";
 import type { Model } from "./model";
-import { ClassProbePopover } from "./picture/classProbe";
+import { ClassProbePopover } from "./picture/classProbePopover";
 import { Contours } from "./picture/contours";
-import { truthLine } from "./picture/outlines";
+import { groundTruthLine } from "./picture/outlines";
 import { readout } from "./picture/readout";
 import { Stage } from "./picture/stage";
 import { Zoom } from "./picture/zoom";
@@ -38,7 +38,7 @@ import { markPending } from "./picture/progress";
  * @param live whether there is a kernel: what needs one is left out where there is none
  */
 export function mount(model: Model, root: HTMLElement, signal: AbortSignal, live = true): void {
-  const connection = new Connection(model, root, signal);
+  const connection = new KernelConnection(model, root, signal);
   const context = new Context(connection.guarded(), signal, live);
   const stage = new Stage(context);
   const zoom = new Zoom(context, stage);
@@ -58,7 +58,7 @@ export function mount(model: Model, root: HTMLElement, signal: AbortSignal, live
   const contour = new Contours(context, stage);
   const brush = new Brush(context, stage);
   const keep = exportTool(context, stage);
-  const truth = truthLine(context);
+  const truth = groundTruthLine(context);
   const drawing = mapStyleTool(context, contour, truth);
   const large = largeTool(context, root);
   const tools: readonly Tool[] = live
@@ -72,7 +72,7 @@ export function mount(model: Model, root: HTMLElement, signal: AbortSignal, live
       ...compare.around,
       readout(context, stage, zoom),
     ),
-    make("div", "camwidget-classtop", {}, new PromptPanel(context).element, classes.head),
+    make("div", "camwidget-class-header", {}, new PromptPanel(context).element, classes.head),
     classes.names,
     classes.numbers,
     ...compare.numbers,

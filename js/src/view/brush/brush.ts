@@ -32,7 +32,7 @@ export class Brush implements Tool {
   private readonly shades: RadioGroup<Shade>;
   private readonly size: HTMLInputElement;
   private readonly ring = make("div", "camwidget-brush", { "aria-hidden": "true", hidden: true });
-  private readonly reading = make("output", "camwidget-brush-reading", { "aria-hidden": "true" });
+  private readonly reading = make("output", "camwidget-brush-value", { "aria-hidden": "true" });
   private readonly wiper: HTMLButtonElement;
   private shade: Shade = HIDDEN;
   /** The brush's last position, from which shift draws a straight line. */
@@ -182,7 +182,7 @@ export class Brush implements Tool {
     const { size, shade, ring } = this;
     this.shades.update(shade);
     const low = Number(size.min);
-    size.style.setProperty("--camwidget-filled", String((Number(size.value) - low) / (Number(size.max) - low)));
+    size.style.setProperty("--camwidget-slider-fill", String((Number(size.value) - low) / (Number(size.max) - low)));
     setAttribute(size, "aria-valuetext", `${size.value} pixels`);
     setText(this.reading, `${size.value}\u00a0px`);
     ring.style.width = `${(100 * Number(size.value)) / Math.max(1, painted.width)}%`;

@@ -12,7 +12,7 @@ import type { PaintLayer } from "./paintLayer";
  * the map's overlay, so that these can be seen alone; but not while someone paints.
  */
 export class PaintOutlines {
-  readonly element = overlay("camwidget-signs");
+  readonly element = overlay("camwidget-paint-outlines");
   private readonly context: Context;
   private readonly painted: PaintLayer;
   private readonly hatch: string;

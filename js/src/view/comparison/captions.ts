@@ -6,9 +6,9 @@ import type { Context } from "../context";
 import { numberCell, showNumbers } from "../controls/classList";
 import { fit, make, setAttribute, setText } from "../dom/dom";
 import { trait } from "../model";
-import { methods, place, quantity, rows, targetLabel } from "../traits";
-import { compared, DIMENSIONS, isComparing, comparedMap, comparedNumbers } from "./comparedTraits";
-import type { Change, Label } from "./comparedTraits";
+import { methods, mapLayer, quantity, rows, targetLabel } from "../traits";
+import { compared, DIMENSIONS, isComparing, comparedMap, comparedPrediction } from "./comparedTraits";
+import type { NumberPair, Label } from "./comparedTraits";
 
 /** Creates a line over each of the two pictures: what its map is, and its model's number for the class. */
 export function captions(context: Context): readonly [HTMLElement, HTMLElement] {
@@ -16,7 +16,7 @@ export function captions(context: Context): readonly [HTMLElement, HTMLElement] 
   const a = new Caption("A");
   const b = new Caption("B");
   context.watch(
-    ["compare", "other", "other_scene", "other_answer", "scene", "models", "pictures", "picture", "methods", "method",
+    ["compare", "compared_explanation", "compared_scene", "compared_prediction", "scene", "models", "pictures", "picture", "methods", "method",
       "explanation", "rows", "masked", "target", "stance"],
     () => {
       if (!isComparing(model)) return;
@@ -27,8 +27,8 @@ export function captions(context: Context): readonly [HTMLElement, HTMLElement] 
       const shownKeys = DIMENSIONS.filter(
         (key) => key === "method" || (key !== "target" && (key in now || (otherLabel !== null && otherLabel[key] !== ownLabel[key]))),
       );
-      const answer = comparedNumbers(model);
-      a.show(ownLabel, shownKeys, changeOf(context), quantity(model.get("quantity")));
+      const answer = comparedPrediction(model);
+      a.show(ownLabel, shownKeys, numbersOf(context), quantity(model.get("quantity")));
       b.show(otherLabel, shownKeys, answer.target, answer.quantity);
     },
   );
@@ -37,7 +37,7 @@ export function captions(context: Context): readonly [HTMLElement, HTMLElement] 
 
 class Caption {
   readonly element: HTMLElement;
-  private readonly what = make("span", "camwidget-caption-what");
+  private readonly what = make("span", "camwidget-caption-title");
   private readonly numbers = make("span", "camwidget-caption-numbers");
 
   constructor(private readonly name: string) {
@@ -46,7 +46,7 @@ class Caption {
   }
 
   show(
-    label: Label | null, shownKeys: readonly (keyof Label)[], { unmasked, masked }: Change, measured: Quantity | null,
+    label: Label | null, shownKeys: readonly (keyof Label)[], { unmasked, masked }: NumberPair, measured: Quantity | null,
   ): void {
     const parts = label === null ? [] : [...shownKeys.map((key) => label[key]), label.target];
     const title = parts.filter((part) => part !== "").join(" · ");
@@ -64,11 +64,11 @@ function labelOf({ model }: Context): Label {
     picture: texts(model.get("pictures"))[trait(model, "picture")] ?? "",
     target: targetLabel(model),
     method: methods(model.get("methods")).find(({ name }) => name === method)?.label ?? method,
-    layer: place(model.get("explanation")).layer,
+    layer: mapLayer(model.get("explanation")).layer,
   };
 }
 
-function changeOf({ model }: Context): Change {
+function numbersOf({ model }: Context): NumberPair {
   const target = trait(model, "target");
   const all = rows(model.get("rows"));
   const at = all.findIndex(({ index }) => index === target);
@@ -79,9 +79,9 @@ function changeOf({ model }: Context): Change {
 export function comparedNumbersColumn(context: Context): readonly [HTMLElement, HTMLElement] {
   const { model } = context;
   const badge = make("span", "camwidget-badge", { "data-of": "B" }, "B");
-  const head = make("div", "camwidget-otherhead", { title: "What B's model says; – where it has no class of that name" }, badge);
-  const column = make("div", "camwidget-others", { role: "group", "aria-label": "B's numbers" });
-  context.watch(["compare", "rows", "target", "other_answer"], () => {
+  const head = make("div", "camwidget-compared-heading", { title: "What B's model says; – where it has no class of that name" }, badge);
+  const column = make("div", "camwidget-compared-numbers", { role: "group", "aria-label": "B's numbers" });
+  context.watch(["compare", "rows", "target", "compared_prediction"], () => {
     head.hidden = column.hidden = !isComparing(model);
     if (column.hidden) {
       column.replaceChildren();
@@ -89,7 +89,7 @@ export function comparedNumbersColumn(context: Context): readonly [HTMLElement, 
     }
     const all = rows(model.get("rows"));
     const target = trait(model, "target");
-    const { rows: answers, quantity: measured } = comparedNumbers(model);
+    const { rows: answers, quantity: measured } = comparedPrediction(model);
     const cells = fit(column, all.length, (at) => numberCell(context, at, "other-number"));
     all.forEach(({ index }, at) => {
       const cell = cells[at];

@@ -1,5 +1,5 @@
 /** The picture and map of B, or the difference of A's and B's maps, on a canvas. */
-import { GREY } from "../../core/colormap";
+import { GRAY } from "../../core/colormap";
 import { Compositor } from "../../core/compositor";
 import { paintDifference } from "../../core/difference";
 import type { Position } from "../../core/geometry";
@@ -45,16 +45,16 @@ export class ComparedPicture {
   ) {
     const { model } = context;
     this.repaint = frameTask(context.signal, () => this.paint()).schedule;
-    this.fillings = new BaselineFills(context, "other_baseline_fill");
-    this.canvas = make("canvas", "camwidget-other-canvas", { role: "img" });
+    this.fillings = new BaselineFills(context, "compared_baseline_fill");
+    this.canvas = make("canvas", "camwidget-compared-canvas", { role: "img" });
     this.drawing = this.canvas.getContext("2d");
-    this.inner = make("div", "camwidget-other-inner", {}, this.canvas, this.cross);
-    this.sheet = make("div", "camwidget-other-sheet", {}, this.inner);
+    this.inner = make("div", "camwidget-compared-inner", {}, this.canvas, this.cross);
+    this.sheet = make("div", "camwidget-compared-sheet", {}, this.inner);
     context.watch(["overlay", "opacity", "cells", "colormap", "colormaps", "difference_colors"], () => {
       this.compositor.setStyle(mapStyle(model));
       this.repaint();
     });
-    context.watch(["fraction", "mode", "baseline", "other_baseline_fill"], () => this.repaint());
+    context.watch(["fraction", "mode", "baseline", "compared_baseline_fill"], () => this.repaint());
     painted.listen(() => this.repaint());
   }
 
@@ -114,7 +114,7 @@ export class ComparedPicture {
       paintDifference(
         new Uint32Array(image.data.buffer),
         { rgb: minuend.scene.rgb, a: minuend.map.saliency, b: shown.map.saliency },
-        bytes(model.get("difference_colors")) ?? GREY,
+        bytes(model.get("difference_colors")) ?? GRAY,
         style.overlay ? style.opacity : 0,
       );
     }

@@ -28,24 +28,24 @@ export interface ComparedMap {
   readonly noDifference: string;
 }
 
-export interface ComparedState {
+export interface ComparedStatus {
   readonly busy: boolean;
   readonly note: string;
   readonly error: string;
 }
 
-export interface Change {
+export interface NumberPair {
   readonly unmasked: number;
   /** Undefined while nothing is masked. */
   readonly masked: number | undefined;
 }
 
-export interface ComparedNumbers {
+export interface ComparedPrediction {
   /** What the numbers are where they are no probabilities. */
   readonly quantity: Quantity | null;
-  readonly target: Change;
+  readonly target: NumberPair;
   /** By the number of A's class. */
-  readonly rows: ReadonlyMap<number, Change>;
+  readonly rows: ReadonlyMap<number, NumberPair>;
 }
 
 export function compared(model: Model): Compare {
@@ -64,32 +64,32 @@ export function arrangement(model: Model): Arrangement {
 
 /** Null unless there is a map that covers its picture. */
 export function comparedMap(model: Model): ComparedMap | null {
-  const from = fields(model.get("other"));
-  const own = model.get("other_scene");
+  const from = fields(model.get("compared_explanation"));
+  const own = model.get("compared_scene");
   const id = text(from["scene"]);
   const of = scene(id !== "" && sceneId(own) === id ? own : model.get("scene"));
   const map = explanation(from, of);
   if (of === null || map === null) return null;
   const names = fields(from["label"]);
   const label = Object.fromEntries(DIMENSIONS.map((key) => [key, text(names[key])])) as Label;
-  return { scene: of, map, label, note: text(from["said"]), noDifference: text(from["apart"]) };
+  return { scene: of, map, label, note: text(from["substitutions"]), noDifference: text(from["no_difference"]) };
 }
 
-export function comparedState(model: Model): ComparedState {
-  const from = fields(model.get("other_state"));
-  return { busy: flag(from["busy"], false), note: text(from["said"]), error: text(from["error"]) };
+export function comparedStatus(model: Model): ComparedStatus {
+  const from = fields(model.get("compared_status"));
+  return { busy: flag(from["busy"], false), note: text(from["note"]), error: text(from["error"]) };
 }
 
-export function comparedNumbers(model: Model): ComparedNumbers {
-  const from = fields(model.get("other_answer"));
-  const rows = new Map<number, Change>();
+export function comparedPrediction(model: Model): ComparedPrediction {
+  const from = fields(model.get("compared_prediction"));
+  const rows = new Map<number, NumberPair>();
   for (const row of list(from["rows"])) {
     rows.set(number(fields(row)["index"], -1), change(row));
   }
   return { quantity: quantity(from["quantity"]), target: change(from["target"]), rows };
 }
 
-function change(value: unknown): Change {
-  const { whole, masked } = fields(value);
-  return { unmasked: number(whole, Number.NaN), masked: typeof masked === "number" ? masked : undefined };
+function change(value: unknown): NumberPair {
+  const { unmasked, masked } = fields(value);
+  return { unmasked: number(unmasked, Number.NaN), masked: typeof masked === "number" ? masked : undefined };
 }

@@ -1,5 +1,5 @@
 /** The comparison of two maps, A and B: side by side, split, or their difference. */
-import { gradient, GREY } from "../../core/colormap";
+import { gradient, GRAY } from "../../core/colormap";
 import { pixelAt, relativeCenter } from "../../core/geometry";
 import { bytes, clamp } from "../../core/parse";
 import type { Context } from "../context";
@@ -12,7 +12,7 @@ import { explanation, scene, sceneId } from "../traits";
 import { captions, comparedNumbersColumn } from "./captions";
 import { crosshair, markAt, ComparedPicture, valueAt } from "./comparedPicture";
 import type { ShownMap } from "./comparedPicture";
-import { arrangement, compared, isComparing, comparedMap, comparedState } from "./comparedTraits";
+import { arrangement, compared, isComparing, comparedMap, comparedStatus } from "./comparedTraits";
 import type { Compare, ComparedMap } from "./comparedTraits";
 import { comparisonDrawer, firstCompare } from "./differenceDrawer";
 import { Divider } from "./divider";
@@ -32,10 +32,10 @@ export class Comparison {
   private readonly divider: Divider;
   /** B's frame next to A's, and its plane, which is zoomed like A's. */
   private readonly frame: HTMLElement;
-  private readonly plane = make("div", "camwidget-other-plane");
-  private readonly frameMessage = make("div", "camwidget-other-message");
+  private readonly plane = make("div", "camwidget-compared-plane");
+  private readonly frameMessage = make("div", "camwidget-compared-message");
   private readonly cross = crosshair();
-  private readonly message = make("span", "camwidget-compare-said", { "aria-live": "polite" });
+  private readonly message = make("span", "camwidget-compare-message", { "aria-live": "polite" });
   private readonly legend: HTMLElement;
   private readonly readout = make("output", "camwidget-compare-readout", { "aria-hidden": "true" });
   private readonly line: HTMLElement;
@@ -64,10 +64,10 @@ export class Comparison {
     );
     this.opener.addEventListener("click", () => (isComparing(model) ? this.end() : this.begin()), { signal });
     this.tool = { buttons: [this.opener], drawer: comparisonDrawer(context, () => this.end()) };
-    const clip = make("div", "camwidget-other-clip", {}, this.plane);
+    const clip = make("div", "camwidget-compared-clip", {}, this.plane);
     this.frame = make(
       "div",
-      "camwidget-other-frame",
+      "camwidget-compared-frame",
       { role: "group", "aria-label": "Picture B", hidden: true },
       clip,
       this.frameMessage,
@@ -85,7 +85,7 @@ export class Comparison {
       "more in A",
     );
     context.watch(["difference_colors"], () => {
-      bar.style.backgroundImage = gradient(bytes(model.get("difference_colors")) ?? GREY);
+      bar.style.backgroundImage = gradient(bytes(model.get("difference_colors")) ?? GRAY);
     });
     this.line = make("div", "camwidget-compare-line", { hidden: true }, this.message, this.legend, this.readout);
     stage.plane.append(this.cross);
@@ -93,7 +93,7 @@ export class Comparison {
     this.around = [...captions(context), stage.frame, this.frame, this.line];
     this.numbers = comparedNumbersColumn(context);
     this.followPointer();
-    context.watch(["compare", "arrangement", "scene", "explanation", "other", "other_scene", "other_state", "busy"], () =>
+    context.watch(["compare", "arrangement", "scene", "explanation", "compared_explanation", "compared_scene", "compared_status", "busy"], () =>
       this.update(),
     );
     stage.painted.listen(() => isComparing(model) && this.updateMessages());
@@ -157,7 +157,7 @@ export class Comparison {
 
   private get isBusy(): boolean {
     const { model } = this.context;
-    return isComparing(model) && (trait(model, "busy") || comparedState(model).busy);
+    return isComparing(model) && (trait(model, "busy") || comparedStatus(model).busy);
   }
 
   private place(): void {
@@ -177,7 +177,7 @@ export class Comparison {
     }
     if (isSideBySide) this.plane.append(sheet);
     else this.stage.canvas.after(sheet);
-    sheet.classList.toggle("camwidget-other-over", !isSideBySide);
+    sheet.classList.toggle("camwidget-compared-over", !isSideBySide);
     const aspect = this.mine === null ? 1 : this.mine.scene.width / this.mine.scene.height;
     this.frame.style.setProperty("--camwidget-aspect", String(aspect));
     this.picture.show(found, shown === "difference" ? this.mine : null, aspect);
@@ -193,7 +193,7 @@ export class Comparison {
 
   private updateMessages(): void {
     const { model } = this.context;
-    const { error, note } = comparedState(model);
+    const { error, note } = comparedStatus(model);
     const shown = arrangement(model);
     const waits = this.isBusy && this.other === null ? "Waiting for B…" : "";
     const text = error || note || waits || (shown === "difference" && this.other?.noDifference) || this.other?.note || this.unpainted;

@@ -27,13 +27,13 @@ export function classList(context: Context, control: HTMLElement): ClassList {
   const caption = make("span", "camwidget-caption");
   const head = make(
     "div",
-    "camwidget-classhead",
+    "camwidget-class-heading",
     {},
     make("span", "camwidget-heading", {}, "What the model says"),
     control,
     caption,
   );
-  const names = make("div", "camwidget-names", { role: "group", "aria-label": "Classes" });
+  const names = make("div", "camwidget-class-names", { role: "group", "aria-label": "Classes" });
   const values = make("div", "camwidget-numbers");
   context.watch(["rows", "masked", "target", "stance", "quantity"], () => {
     const all = rows(model.get("rows"));
@@ -76,7 +76,7 @@ export function numberCell(context: Context, at: number, of = "number"): HTMLEle
     "div",
     "camwidget-number",
     { id: context.id(`${of}-${at}`) },
-    make("span", "camwidget-whole"),
+    make("span", "camwidget-unmasked"),
     make("span", "camwidget-arrow"),
     make("span", "camwidget-masked"),
   );
@@ -100,26 +100,26 @@ export function showNumbers(
 /** The class that is most probable now that the picture is masked, whether it is among those listed or not. */
 export function mostProbableRow(context: Context): HTMLElement {
   const { model, signal } = context;
-  const name = button("camwidget-first-name", { title: "Explain this class" }, "…");
-  const bar = make("span", "camwidget-first-bar", { "aria-hidden": "true" });
+  const name = button("camwidget-most-probable-name", { title: "Explain this class" }, "…");
+  const bar = make("span", "camwidget-most-probable-bar", { "aria-hidden": "true" });
   const cell = numberCell(context, 0, "first-now");
   const row = make(
     "div",
-    "camwidget-first",
+    "camwidget-most-probable",
     { role: "group", "aria-label": "Most probable class of the masked picture" },
-    make("span", "camwidget-first-label", {}, "now first"),
+    make("span", "camwidget-most-probable-label", {}, "now first"),
     name,
     bar,
     cell,
   );
   let index = -1;
   name.addEventListener("click", () => index >= 0 && pickClass(context, index), { signal });
-  context.watch(["first_now", "quantity", "rows"], () => {
-    const now = mostProbable(model.get("first_now"));
+  context.watch(["most_probable", "quantity", "rows"], () => {
+    const now = mostProbable(model.get("most_probable"));
     index = now?.index ?? -1;
     // Its place is kept while the picture is unmasked; where no class can be first, it has none.
     row.hidden = quantity(model.get("quantity")) !== null || rows(model.get("rows")).length < 2;
-    row.classList.toggle("camwidget-first-none", now === null);
+    row.classList.toggle("camwidget-most-probable-none", now === null);
     if (now === null) return;
     setText(name, now.name);
     bar.style.setProperty("--camwidget-value", `${100 * now.masked}%`);

@@ -38,7 +38,7 @@ export class ClassSearch {
       "aria-label": "Matching classes",
       hidden: true,
     });
-    this.element = make("div", "camwidget-find", { "data-needs": "kernel" }, this.input, this.list);
+    this.element = make("div", "camwidget-class-search", { "data-needs": "kernel" }, this.input, this.list);
     this.input.addEventListener("input", () => this.search(), { signal });
     this.input.addEventListener("focus", () => this.search(), { signal });
     this.input.addEventListener("blur", () => this.show([]), { signal });
@@ -62,7 +62,7 @@ export class ClassSearch {
     const nothing = found.length === 0 && this.input.value.trim() !== "" && document.activeElement === this.input;
     this.list.hidden = found.length === 0 && !nothing;
     setAttribute(this.input, "aria-expanded", String(found.length > 0));
-    this.list.classList.toggle("camwidget-nothing", nothing);
+    this.list.classList.toggle("camwidget-no-match", nothing);
     const options = fit(this.list, found.length, (at) => this.option(at));
     found.forEach((index, at) => {
       const option = options[at];

@@ -14,7 +14,7 @@ const CURVE: Readonly<Record<Mode, string>> = {
 
 /** Creates the heading over the curve, which is another widget. */
 export function curveHeading(context: Context): HTMLElement {
-  const head = make("div", "camwidget-curvehead camwidget-heading");
+  const head = make("div", "camwidget-curve-heading camwidget-heading");
   context.watch(["mode", "quantity"], () => {
     const now = mode(context.model.get("mode"));
     const measured = quantity(context.model.get("quantity"));
@@ -45,7 +45,7 @@ export function curveNames(context: Context): HTMLElement {
 
 /** Creates the sentence under the slider, a live region. */
 export function sentence(context: Context): HTMLElement {
-  const line = make("div", "camwidget-say", { "aria-live": "polite" });
+  const line = make("div", "camwidget-mask-sentence", { "aria-live": "polite" });
   context.watch(["sentence", "awaits_rival", "target", "rows"], () => {
     const { model } = context;
     const asked = trait(model, "awaits_rival");

@@ -19,7 +19,7 @@ export function exportTool(context: Context, stage: Stage): Tool {
     "code",
   );
   const png = button("camwidget-button camwidget-png", { title: "Save the picture as it is shown, as a PNG file" }, "PNG");
-  const feedback = make("span", "camwidget-kept", { role: "status", "aria-live": "polite" });
+  const feedback = make("span", "camwidget-export-feedback", { role: "status", "aria-live": "polite" });
   const field = make("textarea", "camwidget-code-text", {
     "aria-label": "Python for this view", readonly: true, rows: 8, spellcheck: "false", wrap: "off", ...OWN_KEYS,
   });

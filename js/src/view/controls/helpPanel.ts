@@ -65,9 +65,9 @@ export class HelpPanel {
     const groups = Object.entries(KEYS).map(([heading, all]) =>
       make(
         "section",
-        "camwidget-keygroup",
+        "camwidget-shortcut-group",
         {},
-        make("div", "camwidget-keyhead", {}, heading),
+        make("div", "camwidget-shortcut-heading", {}, heading),
         make(
           "dl",
           "camwidget-keys",
@@ -83,7 +83,7 @@ export class HelpPanel {
       "camwidget-help",
       { role: "dialog", "aria-labelledby": title, hidden: true },
       make("div", "camwidget-help-head", {}, make("span", "camwidget-heading", { id: title }, "Keys"), close),
-      make("div", "camwidget-keygroups", {}, ...groups),
+      make("div", "camwidget-shortcut-groups", {}, ...groups),
     );
     this.element = make("div", "camwidget-helpbox", {}, this.opener, this.panel);
     this.opener.addEventListener("click", () => this.toggle(), { signal });

@@ -1,5 +1,5 @@
 /** Controls for how the map is drawn: color map, opacity, cells, box, contour and outlines. */
-import { gradient, GREY } from "../../core/colormap";
+import { gradient, GRAY } from "../../core/colormap";
 import { fields, text } from "../../core/parse";
 import { toggleBoxes, toggleOverlay } from "../actions";
 import type { Context } from "../context";
@@ -18,11 +18,11 @@ export function mapStyleTool(context: Context, contour: Contours, truth: HTMLEle
   const { signal } = context;
   const id = context.id("look");
   const opener = button(
-    "camwidget-button camwidget-look-open",
+    "camwidget-button camwidget-map-style-open",
     { "aria-expanded": "false", "aria-controls": id, title: "Colors, opacity, box, contour and outlines of the map" },
     "look",
   );
-  const drawer = make("div", "camwidget-look", { id, hidden: true }, colormap(context, contour), opacity(context, contour), truth);
+  const drawer = make("div", "camwidget-map-style", { id, hidden: true }, colormap(context, contour), opacity(context, contour), truth);
   const show = (open: boolean): void => {
     drawer.hidden = !open;
     setAttribute(opener, "aria-expanded", String(open));
@@ -51,7 +51,7 @@ function colorBar(context: Context): HTMLElement {
   const { model } = context;
   const bar = make("span", "camwidget-legend-bar", { "aria-hidden": "true" });
   context.watch(["colormap", "colormaps"], () => {
-    bar.style.backgroundImage = gradient(byteMap(model.get("colormaps")).get(trait(model, "colormap")) ?? GREY);
+    bar.style.backgroundImage = gradient(byteMap(model.get("colormaps")).get(trait(model, "colormap")) ?? GRAY);
   });
   return bar;
 }
@@ -87,8 +87,8 @@ function colormap(context: Context, contour: Contours): HTMLElement {
 /** Creates a note that is shown where the colors are not proportional to the map, A's or B's. */
 function scaleNote(context: Context): HTMLElement {
   const note = make("span", "camwidget-legend-note", {}, "not linear");
-  context.watch(["explanation", "other"], () => {
-    const notes = (["explanation", "other"] as const).map((name) => text(fields(context.model.get(name))["scale_note"]));
+  context.watch(["explanation", "compared_explanation"], () => {
+    const notes = (["explanation", "compared_explanation"] as const).map((name) => text(fields(context.model.get(name))["scale_note"]));
     const summary = [...new Set(notes)].filter((text) => text !== "").join("; ");
     note.hidden = summary === "";
     setAttribute(note, "title", summary === "" ? "" : `Drawn brighter than in proportion: ${summary}. Masks, boxes and numbers use the map itself.`);

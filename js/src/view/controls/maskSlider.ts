@@ -43,7 +43,7 @@ export function maskRow(context: Context, repaint: () => void): HTMLElement {
       repaint();
     },
   });
-  const reading = make("output", "camwidget-reading", { "aria-hidden": "true" });
+  const reading = make("output", "camwidget-slider-value", { "aria-hidden": "true" });
   const show = (): void => setText(reading, percent(context.fraction()));
   context.fraction = () => (range.dragging ? range.value : portion(model, "fraction"));
 

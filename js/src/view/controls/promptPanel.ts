@@ -107,7 +107,7 @@ export class PromptPanel {
       const part = parts[at];
       if (part === undefined) return;
       fillWord(part, word, target, stop >= 0 ? at === chosen : word === first);
-      part.classList.toggle("camwidget-word-beside", at < captions.length);
+      part.classList.toggle("camwidget-word-caption", at < captions.length);
     });
   }
 

@@ -4,17 +4,17 @@ import type { Context } from "../context";
 import { button, setAttribute } from "../dom/dom";
 import type { Tool } from "../dom/dom";
 
-export type Step = "undo" | "redo";
+export type HistoryAction = "undo" | "redo";
 
-const POSSIBLE: Readonly<Record<Step, "undoable" | "redoable">> = { undo: "undoable", redo: "redoable" };
+const POSSIBLE: Readonly<Record<HistoryAction, "can_undo" | "can_redo">> = { undo: "can_undo", redo: "can_redo" };
 
 /** Requests the state before or after the present one from the kernel, which has the history. */
-export function takeStep(context: Context, step: Step): void {
+export function takeStep(context: Context, step: HistoryAction): void {
   if (flag(context.model.get(POSSIBLE[step]), false)) context.model.send({ type: step });
 }
 
 /** The step of a keyboard shortcut, with ctrl or the command key; null for other keys. */
-export function stepOf({ key, ctrlKey, metaKey, altKey, shiftKey }: KeyboardEvent): Step | null {
+export function stepOf({ key, ctrlKey, metaKey, altKey, shiftKey }: KeyboardEvent): HistoryAction | null {
   if (!(ctrlKey || metaKey) || altKey) return null;
   const letter = key.toLowerCase();
   if (letter === "z") return shiftKey ? "redo" : "undo";
@@ -31,7 +31,7 @@ export function historyTool(context: Context): Tool {
   };
 }
 
-function stepButton(context: Context, step: Step, glyph: string, label: string, title: string): HTMLElement {
+function stepButton(context: Context, step: HistoryAction, glyph: string, label: string, title: string): HTMLElement {
   const made = button("camwidget-button camwidget-history", { "aria-label": label, title }, glyph);
   made.addEventListener("click", () => takeStep(context, step), { signal: context.signal });
   // Not `disabled`: that takes the focus away from who has just used it.

@@ -57,7 +57,7 @@ export class Slider {
       this.dragging = false;
       options.release(this.moved);
     };
-    // On the window: the button may be let go anywhere. A cancelled touch has an event of its own.
+    // On the window: the button may be let go anywhere. A canceled touch has an event of its own.
     window.addEventListener("pointerup", release, { signal });
     window.addEventListener("pointercancel", release, { signal });
     this.element.addEventListener("blur", release, { signal });
@@ -75,7 +75,7 @@ export class Slider {
 
   /** The filled part of the track; the text is read out instead of "25". */
   private decorate(): void {
-    this.element.style.setProperty("--camwidget-filled", String(this.value));
+    this.element.style.setProperty("--camwidget-slider-fill", String(this.value));
     this.element.setAttribute("aria-valuetext", percent(this.value));
   }
 }

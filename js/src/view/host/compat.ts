@@ -57,7 +57,7 @@ interface Manager {
 }
 
 /** "waiting" while the connection may come back by itself, "lost" when nothing will answer until the cell is run again. */
-export type Link = "live" | "waiting" | "lost";
+export type KernelLink = "live" | "waiting" | "lost";
 
 /** The kernel behind a view, as far as its host lets the page see it. */
 export class HostKernel {
@@ -73,7 +73,7 @@ export class HostKernel {
   }
 
   /** The present state of the connection; "live" in hosts that do not tell. */
-  get link(): Link {
+  get link(): KernelLink {
     if (this.root.closest(DEAD_COMM) !== null) return "lost";
     if (this.manager === undefined || this.firstId === undefined) return "live";
     const { kernel } = this.manager;

@@ -28,7 +28,7 @@ export function observeWidth(root: HTMLElement, probe: HTMLElement, signal: Abor
 }
 
 /** The mode in which the widget fills the window. */
-export interface Large {
+export interface LargeMode {
   readonly tool: Tool;
   /** Leave the mode; false when it was not on. */
   leave(): boolean;
@@ -39,7 +39,7 @@ export interface Large {
  *
  * @param root the view; the box around it is shown, where there is one
  */
-export function largeTool(context: Context, root: HTMLElement): Large {
+export function largeTool(context: Context, root: HTMLElement): LargeMode {
   const { signal } = context;
   const opener = button(
     "camwidget-button camwidget-large-open",

@@ -21,7 +21,7 @@ export function followThumbnails(context: Context, root: HTMLElement): void {
 
   /** The number of the first picture on the strip's canvas, and how many are on it. */
   const places = (): { first: number; count: number } => {
-    const { first, places: count } = fields(model.get("strip"));
+    const { first, places: count } = fields(model.get("thumbnails"));
     return { first: number(first, 0), count: number(count, texts(model.get("pictures")).length) };
   };
 
@@ -41,7 +41,7 @@ export function followThumbnails(context: Context, root: HTMLElement): void {
     const margin = MARGIN * strip.clientWidth;
     const from = Math.max(0, Math.floor((strip.scrollLeft - margin) / pitch));
     const to = Math.min(count - 1, Math.floor((strip.scrollLeft + strip.clientWidth + margin) / pitch));
-    const seen = { type: "strip", first: first + from, last: first + to };
+    const seen = { type: "thumbnails", first: first + from, last: first + to };
     if (reported === JSON.stringify(seen)) return;
     reported = JSON.stringify(seen);
     model.send(seen);
@@ -60,8 +60,8 @@ export function followThumbnails(context: Context, root: HTMLElement): void {
     resizeObserver?.disconnect();
   });
 
-  context.watch(["picture", "pictures", "scene", "strip"], () => {
-    const found = explorerBox(root)?.querySelector(".camwidget-thumbs");
+  context.watch(["picture", "pictures", "scene", "thumbnails"], () => {
+    const found = explorerBox(root)?.querySelector(".camwidget-thumbnails-scroll");
     if (found instanceof HTMLElement && found !== strip) {
       strip = found;
       grownObserver.disconnect();
@@ -88,12 +88,12 @@ export function fallbackControls(context: Context): HTMLElement {
   };
   const back = step(-1, "Previous picture", "‹");
   const on = step(1, "Next picture", "›");
-  const name = make("span", "camwidget-alone-name");
+  const name = make("span", "camwidget-fallback-name");
   const line = labeledLine("Picture", back, on, name);
-  const note = make("p", "camwidget-alone-said");
-  const block = make("div", "camwidget-alone", {}, line, note);
-  context.watch(["missing", "pictures", "picture"], () => {
-    const missing = trait(model, "missing");
+  const note = make("p", "camwidget-fallback-note");
+  const block = make("div", "camwidget-fallback", {}, line, note);
+  context.watch(["fallback_note", "pictures", "picture"], () => {
+    const missing = trait(model, "fallback_note");
     const names = texts(model.get("pictures"));
     const at = trait(model, "picture");
     block.hidden = missing === "";

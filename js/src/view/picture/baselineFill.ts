@@ -1,6 +1,6 @@
 /** The pixels that replace masked ones. */
 import type { Context } from "../context";
-import { filled } from "../traits";
+import { inpaintedFill } from "../traits";
 import type { Scene } from "../traits";
 
 /** What stands where pixels are hidden, and for which pixels it was made: null for any. */
@@ -23,7 +23,7 @@ export class BaselineFills {
   /** @param trait the name of the trait with the kernel's fill */
   constructor(
     private readonly context: Context,
-    private readonly trait: "baseline_fill" | "other_baseline_fill" = "baseline_fill",
+    private readonly trait: "baseline_fill" | "compared_baseline_fill" = "baseline_fill",
   ) {}
 
   of(scene: Scene, baseline: string): BaselineFill {
@@ -46,7 +46,7 @@ export class BaselineFills {
 
   private take(raw: unknown, scene: Scene, baseline: string): void {
     this.raw = raw;
-    const given = filled(raw, scene);
+    const given = inpaintedFill(raw, scene);
     if (given === null || given.baseline !== baseline) return;
     const { hole, rgb } = given;
     // Another array: whoever has the one before knows by it that the fill has changed.

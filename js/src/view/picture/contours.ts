@@ -47,7 +47,7 @@ export class Contours {
       release: () => range.follow(this.chosenLevel),
     });
     this.level = range.element;
-    this.reading = make("span", "camwidget-contour-reading", { "aria-hidden": "true" });
+    this.reading = make("span", "camwidget-contour-value", { "aria-hidden": "true" });
     this.drawing = overlay("camwidget-contours");
     this.drawing.append(...line(""));
     // Below marks and outlines.

@@ -1,15 +1,15 @@
 /** Previews of other layers' maps while the layer slider moves. */
-import type { Grid } from "../../core/interpolation";
+import type { CellGrid } from "../../core/interpolation";
 import type { Context } from "../context";
 import { Listeners } from "../listeners";
 import { trait } from "../model";
-import { layers, place, sceneId, stages } from "../traits";
-import type { Stages, Subject } from "../traits";
+import { layers, mapLayer, sceneId, layerMaps } from "../traits";
+import type { LayerMaps, MapSubject } from "../traits";
 
 /** A layer's map shown from what the browser has, before the kernel's own. */
 export interface Preview {
   readonly layer: string;
-  readonly grid: Grid;
+  readonly grid: CellGrid;
 }
 
 /**
@@ -23,17 +23,17 @@ export class LayerScrubber {
   private requested: string | null = null;
   /** Whether the kernel has started on it. */
   private started = false;
-  private known: Stages | null = null;
+  private known: LayerMaps | null = null;
   /** Kept apart from `known`: the kernel may clear that while its answer is awaited. */
-  private found: (Preview & { readonly of: Subject }) | null = null;
+  private found: (Preview & { readonly of: MapSubject }) | null = null;
   private explanation: unknown = undefined;
   private mapLayer = "";
   private busy = false;
   private readonly listeners = new Listeners();
 
   constructor(private readonly context: Context) {
-    context.watch(["stages"], () => {
-      const raw = stages(context.model.get("stages"));
+    context.watch(["layer_maps"], () => {
+      const raw = layerMaps(context.model.get("layer_maps"));
       this.known = raw.layers.size > 0 ? raw : null;
       this.find();
       this.listeners.notify();
@@ -71,7 +71,7 @@ export class LayerScrubber {
 
   /** Whether the map is the picture's own, so that there is no layer to choose. */
   get isDisabled(): boolean {
-    return place(this.context.model.get("explanation")).atInput;
+    return mapLayer(this.context.model.get("explanation")).atInput;
   }
 
   /** The slider is at this layer. Nothing is sent. */
@@ -113,7 +113,7 @@ export class LayerScrubber {
     if (now >= 0 && next !== undefined && !this.isDisabled) this.request(next.name);
   }
 
-  private get subject(): Subject {
+  private get subject(): MapSubject {
     const { model } = this.context;
     return {
       scene: sceneId(model.get("scene")),
@@ -122,7 +122,7 @@ export class LayerScrubber {
     };
   }
 
-  private isPresent({ scene, target, method }: Subject): boolean {
+  private isPresent({ scene, target, method }: MapSubject): boolean {
     const now = this.subject;
     return scene !== "" && scene === now.scene && target === now.target && method === now.method;
   }
@@ -144,7 +144,7 @@ export class LayerScrubber {
     const busy = trait(model, "busy");
     const arrived = raw !== this.explanation;
     if (arrived) {
-      const from = place(raw);
+      const from = mapLayer(raw);
       this.explanation = raw;
       this.mapLayer = from.layer === "" || from.atInput ? layer : from.layer;
     }

@@ -5,17 +5,17 @@ import type { Context } from "../context";
 import { button, line, make, overlay, placeAt, setAttribute, setText } from "../dom/dom";
 import { trait } from "../model";
 import type { Model } from "../model";
-import { box, scene, truth } from "../traits";
-import type { Box, Scene } from "../traits";
+import { box, scene, groundTruth } from "../traits";
+import type { MapBox, Scene } from "../traits";
 
 /** The outlines over the picture: drawn by the browser, so that they are sharp at any zoom. */
 export function outlines(context: Context): SVGElement {
   const { model } = context;
   const drawing = overlay("camwidget-outlines");
-  context.watch(["truth", "scene", "outlines"], () => {
+  context.watch(["ground_truth", "scene", "outlines"], () => {
     const on = trait(model, "outlines");
     const of = on ? scene(model.get("scene")) : null;
-    const known = of === null ? null : truth(model.get("truth"));
+    const known = of === null ? null : groundTruth(model.get("ground_truth"));
     if (of === null || known === null || known.scene !== of.id) {
       drawing.replaceChildren();
       return;
@@ -30,14 +30,14 @@ export function outlines(context: Context): SVGElement {
 }
 
 /** How the map agrees with the ground truth as it is drawn now; "" where none is drawn. */
-export function truthSummary({ model }: Context): string {
+export function groundTruthSummary({ model }: Context): string {
   return [outlinesSummary(model), boxSummary(model)].filter((one) => one !== "").join(" ");
 }
 
 /** How much of the map lies inside the outlines, while they are drawn. */
 function outlinesSummary(model: Model): string {
   if (!trait(model, "outlines")) return "";
-  return truth(model.get("truth"))?.summary ?? "Not known for this picture.";
+  return groundTruth(model.get("ground_truth"))?.summary ?? "Not known for this picture.";
 }
 
 /** How the map's box agrees with the true ones, while it is drawn. */
@@ -49,10 +49,10 @@ function boxSummary(model: Model): string {
  * Creates the line on the ground truth: a toggle, the map's share inside the outlines, and the agreement of its box.
  * Its place is kept for all pictures if one has ground truth.
  */
-export function truthLine(context: Context): HTMLElement {
+export function groundTruthLine(context: Context): HTMLElement {
   const { model, signal } = context;
   const toggle = button(
-    "camwidget-button camwidget-truth-toggle",
+    "camwidget-button camwidget-ground-truth-toggle",
     { "aria-pressed": "false", title: "Outline what is truly there; thick: where the evidence for the chosen class is (o)" },
     "outlines",
   );
@@ -61,20 +61,20 @@ export function truthLine(context: Context): HTMLElement {
   const agreement = make("span", "");
   const element = make(
     "div",
-    "camwidget-line camwidget-truth",
+    "camwidget-line camwidget-ground-truth",
     {},
     make("span", "camwidget-label", {}, "Truth"),
     toggle,
-    make("span", "camwidget-truth-said", { "aria-live": "polite" }, note, agreement),
+    make("span", "camwidget-ground-truth-summary", { "aria-live": "polite" }, note, agreement),
   );
-  context.watch(["truth", "truthful", "outlines"], () => {
+  context.watch(["ground_truth", "has_ground_truth", "outlines"], () => {
     const on = trait(model, "outlines");
-    element.hidden = !trait(model, "truthful");
+    element.hidden = !trait(model, "has_ground_truth");
     setAttribute(toggle, "aria-pressed", String(on));
     setText(note, outlinesSummary(model));
   });
   context.watch(["outlines", "boxes"], () => {
-    element.classList.toggle("camwidget-truth-told", trait(model, "outlines") || trait(model, "boxes"));
+    element.classList.toggle("camwidget-ground-truth-shown", trait(model, "outlines") || trait(model, "boxes"));
   });
   context.watch(["box", "boxes"], () => setText(agreement, boxSummary(model)));
   return element;
@@ -93,7 +93,7 @@ export function boxes(context: Context): HTMLElement {
   return drawing;
 }
 
-function frame({ left, top, right, bottom }: Box, { width, height }: Scene): SVGElement {
+function frame({ left, top, right, bottom }: MapBox, { width, height }: Scene): SVGElement {
   const path = `M${left} ${top}H${right}V${bottom}H${left}Z`;
   // The picture's own pixels, and lines that are as thick at any size.
   const made = overlay("camwidget-box", `0 0 ${width} ${height}`);
@@ -101,7 +101,7 @@ function frame({ left, top, right, bottom }: Box, { width, height }: Scene): SVG
   return made;
 }
 
-function mark({ x, y, hit }: Box, scene: Scene): SVGElement {
+function mark({ x, y, hit }: MapBox, scene: Scene): SVGElement {
   const shape = hit === "miss" ? "M5 5L15 15M15 5L5 15" : hit === "hit" ? "M10 10h0" : "M10 5V15M5 10H15";
   const made = overlay("camwidget-peak", "0 0 20 20");
   made.append(...line(`M18 10A8 8 0 1 1 2 10A8 8 0 1 1 18 10Z${shape}`));

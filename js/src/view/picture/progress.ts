@@ -40,7 +40,7 @@ export function previewTag(context: Context): HTMLElement {
 }
 
 /** The button that cancels a slow map, over the corner of the picture. */
-export class Cancel {
+export class CancelButton {
   readonly element: HTMLButtonElement;
 
   /** @param leave takes the focus when the button goes */
@@ -51,13 +51,13 @@ export class Cancel {
     const { model, signal } = context;
     this.element = button("camwidget-button camwidget-cancel", { title: "Stop computing this map (Esc)" });
     this.element.addEventListener("click", () => this.press(), { signal });
-    context.watch(["busy", "cancellable"], () => {
-      const hide = !(trait(model, "busy") && trait(model, "cancellable"));
+    context.watch(["busy", "can_cancel"], () => {
+      const hide = !(trait(model, "busy") && trait(model, "can_cancel"));
       if (hide && this.element === document.activeElement) leave();
       this.element.hidden = hide;
     });
-    // Another request may follow at once, without a moment of rest: it has not been cancelled.
-    context.watch(["busy", "cancellable", "scene", "target", "method", "layer"], () =>
+    // Another request may follow at once, without a moment of rest: it has not been canceled.
+    context.watch(["busy", "can_cancel", "scene", "target", "method", "layer"], () =>
       setText(this.element, "Cancel"),
     );
   }
@@ -65,7 +65,7 @@ export class Cancel {
   /** False when there is nothing to stop. */
   press(): boolean {
     if (this.element.hidden) return false;
-    setText(this.element, "Cancelling…");
+    setText(this.element, "Canceling…");
     this.context.model.send({ type: "cancel" });
     return true;
   }

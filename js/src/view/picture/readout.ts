@@ -7,9 +7,9 @@ import type { Context } from "../context";
 import { legend } from "../controls/mapStyleControls";
 import { fit, make, setText } from "../dom/dom";
 import { trait } from "../model";
-import { evidence, mode, place, prompt } from "../traits";
-import type { Evidence } from "../traits";
-import { truthSummary } from "./outlines";
+import { classMaps, mode, mapLayer, prompt } from "../traits";
+import type { ClassMaps } from "../traits";
+import { groundTruthSummary } from "./outlines";
 import type { Stage } from "./stage";
 import type { Zoom } from "./zoom";
 
@@ -35,20 +35,20 @@ interface Strength {
  */
 export function readout(context: Context, stage: Stage, zoom: Zoom): HTMLElement {
   const { model, hover, scrub } = context;
-  const facts = make("div", "camwidget-reading-facts");
-  const names = make("span", "camwidget-reading-classes", {
+  const facts = make("div", "camwidget-readout-pixel");
+  const names = make("span", "camwidget-readout-classes", {
     title: "The listed classes' maps at this pixel, on one scale: 1 is the highest value of all of them",
   });
-  const caption = make("span", "camwidget-reading-about");
+  const caption = make("span", "camwidget-readout-caption");
   const scale = legend(context);
-  const line = make("div", "camwidget-point", {}, scale, facts, make("div", "camwidget-reading-evidence", {}, caption, names));
-  let known: Evidence = evidence(null);
+  const line = make("div", "camwidget-readout", {}, scale, facts, make("div", "camwidget-readout-evidence", {}, caption, names));
+  let known: ClassMaps = classMaps(null);
   let peak = 0;
   const update = (): void => {
     const point = hover.value;
-    line.classList.toggle("camwidget-unread", point === null);
+    line.classList.toggle("camwidget-readout-empty", point === null);
     scale.hidden = point !== null;
-    setText(facts, point === null ? (context.tool.value === "" ? truthSummary(context) || HINT : PAINTING)   : describePixel(context, stage, point));
+    setText(facts, point === null ? (context.tool.value === "" ? groundTruthSummary(context) || HINT : PAINTING)   : describePixel(context, stage, point));
     // A preview is of another layer: nothing is known of the other classes there.
     const isUnknown = point === null || scrub.preview !== null || known.classes.length === 0;
     const strongest = isUnknown ? [] : strengths(known, peak ||= peakOfClasses(known, stage), stage, point);
@@ -63,18 +63,18 @@ export function readout(context: Context, stage: Stage, zoom: Zoom): HTMLElement
       setText(amount, value.toFixed(2));
     });
   };
-  context.watch(["evidence", "method", "prompt", "explanation", "scene", "target"], () => {
-    const received = evidence(model.get("evidence"));
+  context.watch(["class_maps", "method", "prompt", "explanation", "scene", "target"], () => {
+    const received = classMaps(model.get("class_maps"));
     const isCurrent =
       received.scene === stage.sceneId &&
       received.method === trait(model, "method") &&
-      received.layer === place(model.get("explanation")).layer &&
+      received.layer === mapLayer(model.get("explanation")).layer &&
       received.text === (prompt(model.get("prompt"))?.text ?? "");
-    known = isCurrent ? received : evidence(null);
+    known = isCurrent ? received : classMaps(null);
     peak = 0;
     update();
   });
-  context.watch(["fraction", "mode", "truth", "outlines", "box", "boxes"], update);
+  context.watch(["fraction", "mode", "ground_truth", "outlines", "box", "boxes"], update);
   stage.listen(update);
   hover.listen(update);
   context.tool.listen(update);
@@ -129,7 +129,7 @@ function describePixel(context: Context, stage: Stage, { x, y }: Point): string 
 }
 
 /** The classes with evidence at a pixel, strongest first. */
-function strengths(known: Evidence, peak: number, stage: Stage, { x, y }: Point): readonly Strength[] {
+function strengths(known: ClassMaps, peak: number, stage: Stage, { x, y }: Point): readonly Strength[] {
   const { width, height } = stage.canvas;
   return known.classes
     .map(({ index, name, grid }) => ({ index, name, value: enlargeAt(grid, width, height, x, y) / peak }))
@@ -139,7 +139,7 @@ function strengths(known: Evidence, peak: number, stage: Stage, { x, y }: Point)
 }
 
 /** The highest value of all the classes' maps at the size of the picture, which may be less than that of their cells. */
-function peakOfClasses({ classes }: Evidence, { canvas }: Stage): number {
+function peakOfClasses({ classes }: ClassMaps, { canvas }: Stage): number {
   const all = classes.map(({ grid }) => ({ grid, bound: peakOf(grid.cells) })).sort((a, b) => b.bound - a.bound);
   let peak = 0;
   for (const { grid, bound } of all) {

@@ -16,7 +16,7 @@ import type { Explanation, Scene } from "../traits";
 import { BaselineFills } from "./baselineFill";
 import type { Preview } from "./layerPreview";
 import { boxes, outlines } from "./outlines";
-import { Cancel, previewTag, progressLine } from "./progress";
+import { CancelButton, previewTag, progressLine } from "./progress";
 
 /** Pictures this small are shown as their pixels; larger ones are smoothed by the browser. */
 export const SMALL = 96;
@@ -40,7 +40,7 @@ export class Stage {
   /** The canvas and all that is placed in the picture's coordinates; it is larger than the frame where the picture is zoomed. */
   readonly plane: HTMLElement;
   readonly canvas: HTMLCanvasElement;
-  readonly cancel: Cancel;
+  readonly cancel: CancelButton;
   /** The map on show; null where there is none, or it is all zeros. */
   drawn: Drawn | null = null;
   readonly painted: PaintLayer;
@@ -64,7 +64,7 @@ export class Stage {
   constructor(private readonly context: Context) {
     const { model, scrub } = context;
     this.repaint = frameTask(context.signal, () => this.paint()).schedule;
-    this.cancel = new Cancel(context, () => this.focus());
+    this.cancel = new CancelButton(context, () => this.focus());
     this.painted = new PaintLayer(context);
     this.paintOutlines = new PaintOutlines(context, this.painted);
     this.fillings = new BaselineFills(context);

@@ -125,7 +125,7 @@ export class Zoom {
       style.width = style.height = `${100 * scale}%`;
       style.left = `${-100 * left}%`;
       style.top = `${-100 * top}%`;
-      clip.classList.toggle("camwidget-closer", isCloser);
+      clip.classList.toggle("camwidget-enlarged", isCloser);
       canvas.classList.toggle("camwidget-crisp", isCloser && scale * clientWidth > CRISP * canvas.width);
     }
   }

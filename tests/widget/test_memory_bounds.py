@@ -25,8 +25,12 @@ pytestmark = [
 
 
 def done(what: str) -> dict[str, Any]:
-    """What ``bounded_side`` says, in a process of its own."""
-    command = [sys.executable, str(Path(__file__).parents[1] / "support" / "bounded_side.py"), what]
+    """What ``memory_measurement`` says, in a process of its own."""
+    command = [
+        sys.executable,
+        str(Path(__file__).parents[1] / "support" / "memory_measurement.py"),
+        what,
+    ]
     result = subprocess.run(command, capture_output=True, text=True)
     assert result.returncode == 0, result.stderr
     found: dict[str, Any] = json.loads(result.stdout.splitlines()[-1])

@@ -3,9 +3,9 @@ import { make, setText } from "../dom/dom";
 import type { Model } from "../model";
 import { OFFLINE } from "../syncedTraits";
 import { HostKernel } from "./compat";
-import type { Link } from "./compat";
+import type { KernelLink } from "./compat";
 
-const MESSAGE: Readonly<Record<Link, string>> = {
+const MESSAGE: Readonly<Record<KernelLink, string>> = {
   live: "",
   waiting: "Waiting for the connection to the kernel…",
   lost: "Disconnected from the kernel: run the cell again. The picture can still be masked and looked at.",
@@ -13,14 +13,14 @@ const MESSAGE: Readonly<Record<Link, string>> = {
 
 /** Controls that do nothing without a kernel; the charts and panels around the view are dimmed by CSS. */
 const NEED_KERNEL = [
-  ".camwidget-history", ".camwidget-compare-open", ".camwidget-classtop", ".camwidget-names", ".camwidget-first", ".camwidget-find",
-  ".camwidget-methods", ".camwidget-settings", ".camwidget-settings-open", ".camwidget-layer", ".camwidget-alone",
+  ".camwidget-history", ".camwidget-compare-open", ".camwidget-class-header", ".camwidget-class-names", ".camwidget-most-probable", ".camwidget-class-search",
+  ".camwidget-methods", ".camwidget-settings", ".camwidget-settings-open", ".camwidget-layer", ".camwidget-fallback",
 ];
 
-export class Connection {
+export class KernelConnection {
   /** The line with the message. */
   readonly element = make("div", "camwidget-connection", { role: "status" });
-  private link: Link = "live";
+  private link: KernelLink = "live";
   private readonly kernel: HostKernel;
 
   constructor(
@@ -67,6 +67,6 @@ export class Connection {
     if (!isLost) return;
     for (const part of this.root.querySelectorAll(NEED_KERNEL.join())) part.toggleAttribute("inert", true);
     // No computation that was under way will finish.
-    for (const name of ["busy", "pending", "cancellable"] as const) this.model.set(name, false);
+    for (const name of ["busy", "pending", "can_cancel"] as const) this.model.set(name, false);
   }
 }

@@ -6,10 +6,10 @@ import runpy
 from pathlib import Path
 
 import camwidget as cw
-from camwidget.widget.state.state import STATE_KEYS
+from camwidget.widget.state.explorer_state import STATE_KEYS
 from camwidget.widget.view.synced_traits import View, names_tagged, synced
 
-GENERATOR = Path(__file__).parents[2] / "js" / "generate_traits.py"
+GENERATOR = Path(__file__).parents[3] / "js" / "generate_traits.py"
 
 
 def test_generated_typescript_is_what_is_committed() -> None:

@@ -76,7 +76,7 @@ def test_first_sight(explorer: Any, sample: zoo.Sample, textures: cw.VisionModel
     assert page.locator(".camwidget-name").all_inner_texts() == list(expected.names)
     assert numbers(page) == [f"{p:.2f}" for p in expected.probabilities]
     assert page.locator(".camwidget-bars svg rect.bar").count() >= 12
-    assert page.locator(".camwidget-strip canvas").count() == 1
+    assert page.locator(".camwidget-thumbnails canvas").count() == 1
     shown = canvas_pixels(page)
     assert shown.shape == (192, 192, 3)
     exp = cw.explain(textures, sample.image)
@@ -127,9 +127,9 @@ def test_the_numbers_are_the_models(
     until(
         page,
         "(parts) => parts.every((s) => getComputedStyle(document.querySelector(s)).opacity === '1')",
-        [".camwidget-numbers", ".camwidget-say", ".camwidget-status", ".camwidget-bars"],
+        [".camwidget-numbers", ".camwidget-mask-sentence", ".camwidget-status", ".camwidget-bars"],
     )
-    assert first in page.locator(".camwidget-say").inner_text()
+    assert first in page.locator(".camwidget-mask-sentence").inner_text()
     fraction_is(page, 0)
     until(page, "() => !document.querySelector('.camwidget-number').textContent.includes('→')")
 
@@ -154,7 +154,7 @@ def test_a_click_on_a_name_or_a_bar_picks_the_class(explorer: Any) -> None:
 def test_a_click_beside_the_controls_keeps_the_keys_from_the_notebook(explorer: Any) -> None:
     page = explorer.page
     cells = page.locator(".jp-CodeCell").count()
-    for part in (".camwidget-classhead", ".camwidget-curve", ".camwidget-say"):
+    for part in (".camwidget-class-heading", ".camwidget-curve", ".camwidget-mask-sentence"):
         page.locator(part).click()
         until(page, "() => !!document.activeElement.closest('.camwidget-explorer')")
         page.keyboard.press("m")  # in Lab: turn the cell into text
@@ -202,15 +202,15 @@ def test_a_click_in_the_picture_names_the_classes_there(explorer: Any, sample: z
         page.mouse.click(box["x"] + x * box["width"], box["y"] + y * box["height"])
         name = sample.classes[label]
         status_has(page, name)
-        page.wait_for_selector(".camwidget-here-entry", timeout=PATIENCE)
-        assert name in page.locator(".camwidget-here-entry").first.inner_text()
+        page.wait_for_selector(".camwidget-class-probe-entry", timeout=PATIENCE)
+        assert name in page.locator(".camwidget-class-probe-entry").first.inner_text()
         explorer.settled()
-        assert page.locator(".camwidget-here-entry").first.is_visible(), (
+        assert page.locator(".camwidget-class-probe-entry").first.is_visible(), (
             "it stays until it is closed"
         )
         page.keyboard.press("Escape")
-        page.locator(".camwidget-here-close").click() if page.locator(
-            ".camwidget-here"
+        page.locator(".camwidget-class-probe-close").click() if page.locator(
+            ".camwidget-class-probe"
         ).is_visible() else None
 
 
@@ -223,7 +223,7 @@ def test_the_tour_by_keyboard(explorer: Any) -> None:
     for _ in range(3):
         page.keyboard.press("ArrowRight")
     page.keyboard.press("Shift+ArrowRight")
-    assert page.locator(".camwidget-reading").inner_text().startswith("13")
+    assert page.locator(".camwidget-slider-value").inner_text().startswith("13")
     page.keyboard.press("[")
     status_has(page, "stage3 24×24")
     page.keyboard.press("]")
@@ -281,7 +281,10 @@ def test_dragging_sends_no_picture_and_leaves_no_backlog(explorer: Any) -> None:
           slider.dispatchEvent(new Event("input", {bubbles: true}));
         }"""
     )
-    until(page, "() => document.querySelector('.camwidget-say').textContent.includes('40 %')")
+    until(
+        page,
+        "() => document.querySelector('.camwidget-mask-sentence').textContent.includes('40 %')",
+    )
     fraction_is(page, 0)
 
 
@@ -290,7 +293,7 @@ def test_upload_and_strip(explorer: Any, sample: zoo.Sample) -> None:
     stream = io.BytesIO()
     Image.fromarray(np.rot90(sample.image)).save(stream, "PNG")
     with page.expect_file_chooser() as chooser:
-        page.locator(".camwidget-strip button").click()
+        page.locator(".camwidget-thumbnails button").click()
     chooser.value.set_files(
         [
             {"name": "turned.png", "mimeType": "image/png", "buffer": stream.getvalue()},
@@ -309,7 +312,7 @@ def test_upload_and_strip(explorer: Any, sample: zoo.Sample) -> None:
     page.keyboard.press("Space")
     painted(page, turned)
     page.keyboard.press("Space")
-    strip = page.locator(".camwidget-strip canvas").bounding_box()
+    strip = page.locator(".camwidget-thumbnails canvas").bounding_box()
     page.mouse.click(strip["x"] + 21, strip["y"] + strip["height"] / 2)
     until(
         page,
@@ -331,7 +334,9 @@ def test_python_moves_the_view_and_hears_of_it(lab: Any, open_page: Callable[...
     shown.widget()
     page = shown.page
     status_has(page, "honeycombed")
-    until(page, "() => document.querySelector('.camwidget-reading').textContent.startsWith('30')")
+    until(
+        page, "() => document.querySelector('.camwidget-slider-value').textContent.startsWith('30')"
+    )
     until(page, "() => document.body.textContent.includes(\"'honeycombed'\")")
 
 
@@ -352,21 +357,26 @@ def test_nothing_is_lost_on_reload_or_in_a_second_view(
     until(
         page,
         """() => {
-          const readings = [...document.querySelectorAll(".camwidget-reading")].map((r) => r.textContent);
+          const readings = [...document.querySelectorAll(".camwidget-slider-value")].map((r) => r.textContent);
           return readings.length === 2 && readings[0] === readings[1];
         }""",
     )
     page.evaluate("() => window.jupyterapp.commands.execute('docmanager:save')")
     before = canvas_pixels(page)
-    thumbs = canvas_pixels(page, ".camwidget-strip canvas")
+    thumbs = canvas_pixels(page, ".camwidget-thumbnails canvas")
     page.reload()
     shown.widget()
-    until(page, "() => document.querySelector('.camwidget-reading').textContent.startsWith('35')")
+    until(
+        page, "() => document.querySelector('.camwidget-slider-value').textContent.startsWith('35')"
+    )
     assert page.locator(".camwidget-name[aria-pressed=true]").first.inner_text() == chosen
     painted(page, before)
-    painted(page, thumbs, selector=".camwidget-strip canvas")  # it is drawn again
+    painted(page, thumbs, selector=".camwidget-thumbnails canvas")  # it is drawn again
     fraction_is(page, 10)
-    until(page, "() => document.querySelector('.camwidget-say').textContent.includes('10 %')")
+    until(
+        page,
+        "() => document.querySelector('.camwidget-mask-sentence').textContent.includes('10 %')",
+    )
 
 
 @pytest.fixture
@@ -385,7 +395,7 @@ def test_the_main_loop_fits_a_laptop(laptop: Any) -> None:
     page.evaluate(
         "() => document.querySelector('.camwidget-explorer').scrollIntoView({block: 'start'})"
     )
-    parts = ("strip", "frame", "numbers", "curve", "mask", "say", "methods", "layer")
+    parts = ("thumbnails", "frame", "numbers", "curve", "mask", "mask-sentence", "methods", "layer")
     boxes = [page.locator(f".camwidget-{part}").first.bounding_box() for part in parts]
     assert all(boxes)
     top = min(box["y"] for box in boxes)
@@ -429,10 +439,10 @@ def test_dark_theme_and_narrow_column(lab: Any, open_page: Callable[..., Any]) -
     shown.widget()
 
     def brightness(selector: str, prop: str) -> float:
-        colour = page.evaluate(
+        color = page.evaluate(
             "([s, p]) => getComputedStyle(document.querySelector(s))[p]", [selector, prop]
         )
-        return float(np.mean([float(v) for v in re.findall(r"[\d.]+", colour)[:3]]))
+        return float(np.mean([float(v) for v in re.findall(r"[\d.]+", color)[:3]]))
 
     assert brightness(".camwidget-name[aria-pressed=false]", "color") > 150
     assert brightness(".camwidget-curve svg text", "fill") > 120
@@ -459,7 +469,10 @@ def test_a_busy_cell_does_not_stop_the_slider(lab: Any, open_page: Callable[...,
     before = repainted(page, before, "the picture needs no kernel")
     fraction_is(page, 60)
     repainted(page, before, "the picture needs no kernel")
-    until(page, "() => document.querySelector('.camwidget-say').textContent.includes('60 %')")
+    until(
+        page,
+        "() => document.querySelector('.camwidget-mask-sentence').textContent.includes('60 %')",
+    )
 
 
 @pytest.mark.full
@@ -516,7 +529,7 @@ def choose(page: Any, method: str) -> None:
 
 
 @pytest.mark.full
-def test_a_slow_map_grows_and_is_cancelled(lab: Any, open_page: Callable[..., Any]) -> None:
+def test_a_slow_map_grows_and_is_canceled(lab: Any, open_page: Callable[..., Any]) -> None:
     lab_page = open_page()
     lab_page.open(lab.write("slow", SLOWED))
     lab_page.widget()
@@ -527,7 +540,7 @@ def test_a_slow_map_grows_and_is_cancelled(lab: Any, open_page: Callable[..., An
     tag.wait_for(timeout=PATIENCE)
     assert (canvas_pixels(page) != before).any()
     page.get_by_role("button", name=re.compile("^Cancel")).click()
-    status_has(page, "RISE cancelled at")
+    status_has(page, "RISE canceled at")
     tag.wait_for(state="hidden")
     painted(page, before)
     page.locator('[role="radio"][data-name="layercam"]').click()
@@ -578,7 +591,7 @@ def test_the_strip_follows_the_chosen_picture(lab: Any, open_page: Callable[...,
     lab_page.open(lab.write("many", many))
     lab_page.widget()
     page = lab_page.page
-    where = "() => document.querySelector('.camwidget-thumbs').scrollLeft"
+    where = "() => document.querySelector('.camwidget-thumbnails-scroll').scrollLeft"
     assert page.evaluate(where) == 0
     lab_page.execute("ex.picture = 55; ex.wait(120)")
     until(page, f"() => ({where})() > 300")

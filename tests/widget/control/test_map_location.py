@@ -47,7 +47,7 @@ def test_the_box_is_that_of_localize_and_the_peak_hits(ex: cw.Explorer) -> None:
     assert box["scene"] == ex.pictures[0].id and box["hit"] == "hit"
     overlap = best_overlap(found.box, np.array([[16, 28, 32, 44]]))
     assert overlap > 0.5
-    assert box["said"] == f"The box overlaps the true one by {overlap:.2f}; the peak hits."
+    assert box["summary"] == f"The box overlaps the true one by {overlap:.2f}; the peak hits."
 
 
 def test_the_peak_hits_as_in_the_pointing_game(ex: cw.Explorer) -> None:
@@ -74,7 +74,7 @@ def test_it_follows_the_map(ex: cw.Explorer) -> None:
     ex.picture = 1
     ex.wait(30)
     assert view_of(ex).box["scene"] == ex.pictures[1].id
-    assert (view_of(ex).box["hit"], view_of(ex).box["said"]) == ("", "")
+    assert (view_of(ex).box["hit"], view_of(ex).box["summary"]) == ("", "")
 
 
 def test_no_map_no_box(ex: cw.Explorer) -> None:
@@ -87,4 +87,4 @@ def test_where_the_class_is_not_there_nothing_is_hit(ex: cw.Explorer) -> None:
     ex.method, ex.target = "random", "green"
     ex.wait(30)
     box = view_of(ex).box
-    assert len(box["box"]) == 4 and (box["hit"], box["said"]) == ("", "")
+    assert len(box["box"]) == 4 and (box["hit"], box["summary"]) == ("", "")

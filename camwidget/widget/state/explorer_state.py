@@ -19,7 +19,7 @@ from .. import _compat
 from ..control.chosen_target import check_method, target_from_json, target_to_json
 from ..control.context import TWO_WAY_TRAITS, ExplorerContext
 from ..control.paint import PaintController
-from ..control.trait_requests import RequestController
+from ..control.trait_requests import TraitRequests
 from ..view.synced_traits import names_tagged
 
 __all__ = [
@@ -54,7 +54,7 @@ class StateContext:
     """
 
     explorer: ExplorerContext
-    requests: RequestController
+    requests: TraitRequests
     paint: PaintController
 
     def owner(self, name: str) -> t.HasTraits:

@@ -11,9 +11,9 @@ import type { Zoom } from "./zoom";
 
 /** The class probe: a click marks a pixel, and a popover lists the classes whose maps are strongest there. */
 export class ClassProbePopover {
-  private readonly marker = make("div", "camwidget-marker", { "aria-hidden": "true" });
-  private readonly entries = make("div", "camwidget-here-entries");
-  private readonly heading = make("div", "camwidget-here-heading");
+  private readonly marker = make("div", "camwidget-class-probe-marker", { "aria-hidden": "true" });
+  private readonly entries = make("div", "camwidget-class-probe-entries");
+  private readonly heading = make("div", "camwidget-class-probe-heading");
   private readonly popover: HTMLElement;
   private readonly context: Context;
   private readonly stage: Stage;
@@ -27,7 +27,7 @@ export class ClassProbePopover {
     this.stage = stage;
     this.zoom = zoom;
     const { signal } = context;
-    const close = button("camwidget-quiet camwidget-here-close", { "aria-label": "Close", title: "Close (Esc)" }, "×");
+    const close = button("camwidget-quiet camwidget-class-probe-close", { "aria-label": "Close", title: "Close (Esc)" }, "×");
     close.addEventListener(
       "click",
       () => {
@@ -38,7 +38,7 @@ export class ClassProbePopover {
     );
     this.popover = make(
       "div",
-      "camwidget-here",
+      "camwidget-class-probe",
       {
         role: "group",
         "aria-label": "Classes with the strongest maps at this point",
@@ -150,10 +150,10 @@ export class ClassProbePopover {
 
   private classButton(): HTMLButtonElement {
     const made = button(
-      "camwidget-here-entry",
+      "camwidget-class-probe-entry",
       {},
-      make("span", "camwidget-here-name"),
-      make("span", "camwidget-here-value"),
+      make("span", "camwidget-class-probe-name"),
+      make("span", "camwidget-class-probe-value"),
     );
     made.addEventListener(
       "click",

@@ -13,7 +13,7 @@ from ...runtime.caches import BoundedCache, size_of
 from ..view import messages
 from .cache import Picture
 
-__all__ = ["TruthOverlay"]
+__all__ = ["GroundTruthOverlay"]
 
 
 class _TrueEvidence(NamedTuple):
@@ -25,7 +25,7 @@ class _TrueEvidence(NamedTuple):
     objects: int  #: how many it touches
 
 
-class TruthOverlay:
+class GroundTruthOverlay:
     """Outlines of the pictures that carry their truth, at the model's own size.
 
     Args:
@@ -67,7 +67,7 @@ class TruthOverlay:
             "scene": picture.id,
             "objects": [p for p in paths if p],
             "evidence": "" if known is None else known.path,
-            "said": ""
+            "summary": ""
             if known is None
             else messages.truth(name, explanation, known.mask, known.is_there, known.objects),
         }

@@ -18,7 +18,7 @@ import camwidget as cw
 from camwidget import zoo
 from camwidget.errors import ModelError, StateError
 from camwidget.widget.state import history
-from camwidget.widget.state.state import STATE_KEYS
+from camwidget.widget.state.explorer_state import STATE_KEYS
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -100,9 +100,9 @@ def walk(ex: cw.Explorer) -> list[dict[str, Any]]:
 
 @pytest.mark.full
 def test_every_state_is_reached_again(ex: cw.Explorer) -> None:
-    assert not ex.can_undo and not ex.can_redo and not view_of(ex).undoable
+    assert not ex.can_undo and not ex.can_redo and not view_of(ex).can_undo
     seen = walk(ex)
-    assert ex.can_undo and view_of(ex).undoable and not view_of(ex).redoable
+    assert ex.can_undo and view_of(ex).can_undo and not view_of(ex).can_redo
     back = [shown(ex)]
     while ex.can_undo:
         say(ex, "undo")
@@ -110,7 +110,7 @@ def test_every_state_is_reached_again(ex: cw.Explorer) -> None:
     assert back == seen[::-1], "each step is one, and brings all of its screen back"
     ex.undo()
     ex.wait(30)
-    assert shown(ex) == seen[0] and ex.can_redo and view_of(ex).redoable, (
+    assert shown(ex) == seen[0] and ex.can_redo and view_of(ex).can_redo, (
         "beyond it there is nothing"
     )
     forth = [shown(ex)]
@@ -131,7 +131,7 @@ def test_a_change_takes_what_was_undone_away(ex: cw.Explorer) -> None:
     ex.wait(30)
     assert ex.state == first and ex.can_redo
     ex.fraction = 0.5
-    assert not ex.can_redo and not view_of(ex).redoable
+    assert not ex.can_redo and not view_of(ex).can_redo
     ex.undo()
     assert ex.state == first
 
@@ -257,7 +257,7 @@ def test_a_map_that_fails_is_no_step(slow: tuple[cw.Explorer, dict[str, Any]]) -
     assert ex.method == "cam" and ex.picture == 0
 
 
-def test_a_cancelled_map_is_no_step_but_what_was_done_meanwhile_is(
+def test_a_canceled_map_is_no_step_but_what_was_done_meanwhile_is(
     slow: tuple[cw.Explorer, dict[str, Any]],
 ) -> None:
     ex, gate = slow
@@ -285,7 +285,7 @@ def test_undo_gives_a_slow_map_up(slow: tuple[cw.Explorer, dict[str, Any]]) -> N
     gate["pause"] = 0.0
     ex.wait(30)
     assert ex.state == before and shown(ex) == screen
-    assert ex.explanation.method == "gradcam" and not view_of(ex).cancellable
+    assert ex.explanation.method == "gradcam" and not view_of(ex).can_cancel
     assert ex.can_redo, "it can be asked for again"
 
 

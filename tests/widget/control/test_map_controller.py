@@ -1,4 +1,4 @@
-"""Slow maps grow, are cancelled, superseded and remembered; maps at all layers follow a quick one."""
+"""Slow maps grow, are canceled, superseded and remembered; maps at all layers follow a quick one."""
 
 from __future__ import annotations
 
@@ -57,10 +57,10 @@ def watch(explorer: cw.Explorer, *names: str) -> list[tuple[str, Any]]:
 
 def test_a_slow_map_grows_and_is_then_as_explain_gives_it(gated: tuple[cw.Explorer, Gate]) -> None:
     explorer, gate = gated
-    seen = watch(explorer, "partial", "progress", "explanation", "busy", "cancellable")
+    seen = watch(explorer, "partial", "progress", "explanation", "busy", "can_cancel")
     gate.pause = 0.05
     explorer.method = "scorecam"
-    assert view_of(explorer).busy and view_of(explorer).cancellable
+    assert view_of(explorer).busy and view_of(explorer).can_cancel
     explorer.wait(60)
     shares = [v for n, v in seen if n == "progress" and v >= 0]
     assert shares == sorted(shares) and shares[-1] == 1.0 and len(shares) > 5
@@ -69,7 +69,7 @@ def test_a_slow_map_grows_and_is_then_as_explain_gives_it(gated: tuple[cw.Explor
     assert maps[0]["saliency"] != maps[-1]["saliency"]
     assert ("partial", True) in seen
     view = view_of(explorer)
-    assert (view.partial, view.busy, view.cancellable) == (False, False, False)
+    assert (view.partial, view.busy, view.can_cancel) == (False, False, False)
     direct = cw.explain(
         explorer.model, SAMPLES[0], explorer.target, "scorecam", progress=lambda *_: None
     )
@@ -101,9 +101,9 @@ def test_cancel_brings_back_what_was_shown(gated: tuple[cw.Explorer, Gate]) -> N
     send_from_page(view_of(explorer), {"type": "cancel"}, [])
     view = view_of(explorer)
     assert explorer.method == view.method == "gradcam"
-    assert (view.partial, view.busy, view.cancellable) == (False, False, False)
+    assert (view.partial, view.busy, view.can_cancel) == (False, False, False)
     assert view.explanation["saliency"] == wire["saliency"]
-    assert "RISE cancelled at" in view.status
+    assert "RISE canceled at" in view.status
     gate.pause = 0
     explorer.wait(60)
     assert explorer.explanation is before
@@ -212,7 +212,7 @@ def test_a_map_of_the_picture_itself_does_not_care_for_the_layer(
 
 def test_the_maps_at_all_layers_follow(gated: tuple[cw.Explorer, Gate]) -> None:
     explorer, _ = gated
-    stages = view_of(explorer).stages
+    stages = view_of(explorer).layer_maps
     index = explorer.model.class_index(explorer.target)
     assert (stages["scene"], stages["target"], stages["method"]) == (
         view_of(explorer).scene["id"], index, "gradcam",
@@ -240,13 +240,13 @@ def test_stages_are_those_of_what_is_shown(gated: tuple[cw.Explorer, Gate]) -> N
     explorer, _ = gated
     explorer.target = 5
     explorer.wait(60)
-    assert view_of(explorer).stages["target"] == 5
+    assert view_of(explorer).layer_maps["target"] == 5
     explorer.method = "scorecam"  # which would take a slow run at every layer
     explorer.wait(60)
-    assert view_of(explorer).stages == {}
+    assert view_of(explorer).layer_maps == {}
     explorer.method = "eigencam"
     explorer.wait(60)
-    assert view_of(explorer).stages["method"] == "eigencam"
+    assert view_of(explorer).layer_maps["method"] == "eigencam"
 
 
 # -- panels ----------------------------------------------------------------------------------
@@ -301,7 +301,7 @@ def test_a_new_pictures_classes_do_not_wait_for_its_slow_map(
     until(lambda: view_of(explorer).progress > 0)
     view, whole = view_of(explorer), explorer.model.predict(SAMPLES[1], top=1)
     assert view.rows[0]["name"] == whole.names[0]
-    assert view.rows[0]["whole"] == pytest.approx(whole.probabilities[0], rel=1e-4)
+    assert view.rows[0]["unmasked"] == pytest.approx(whole.probabilities[0], rel=1e-4)
     assert view.target == whole.indices[0]
     assert "Occlusion" in view.status and whole.names[0] in view.status and "%" in view.status
     assert whole.names[0] in view.sentence and "growing" in view.sentence

@@ -1,6 +1,6 @@
 """The offline page says what the widget says, in the same words: both are held to one list of sentences.
 
-``python tests/widget/test_page_export.py`` writes the list anew; ``js/tests/messages.test.ts`` reads it.
+``python tests/widget/state/test_page_export.py`` writes the list anew; ``js/tests/messages.test.ts`` reads it.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from camwidget.models.vision_model import Prediction
 from camwidget.widget.view import messages
 from camwidget.widget.view.mask_settings import MaskSettings, is_unmasked
 
-SAID = Path(__file__).resolve().parents[2] / "js" / "tests" / "kernel" / "sentences.json"
+SAID = Path(__file__).resolve().parents[3] / "js" / "tests" / "kernel" / "sentences.json"
 
 
 def cases() -> list[dict[str, Any]]:

@@ -13,7 +13,7 @@ from .method_settings import configured
 from .prompt_control import PromptController
 from .worker import Worker
 
-__all__ = ["ClassProbe", "on_one_scale"]
+__all__ = ["ClassMaps", "on_one_scale"]
 
 
 def on_one_scale(
@@ -44,7 +44,7 @@ def on_one_scale(
     ]
 
 
-class ClassProbe:
+class ClassMaps:
     """Sends the evidence for each listed class after a map, when nothing more urgent is to be done.
 
     Args:
@@ -68,12 +68,12 @@ class ClassProbe:
             "settings": dict(shown.options),
         }
         classes = list(self._display.row_classes)
-        known = self._display.view.evidence
+        known = self._display.view.class_maps
         if {name: known.get(name) for name in subject} != subject:
-            self._display.publish(evidence={})
+            self._display.publish(class_maps={})
         elif [c["index"] for c in known["classes"]] == classes:
             return
-        self._worker.submit("evidence", lambda: self._send(shown, subject, classes))
+        self._worker.submit("class maps", lambda: self._send(shown, subject, classes))
 
     def _send(
         self, shown: MapRequest, subject: dict[str, Any], classes: list[int]
@@ -88,4 +88,4 @@ class ClassProbe:
                 return
         # Should something else be requested just now: the browser shows only what belongs to its map.
         made = on_one_scale(found, cache.model.classes)
-        self._display.publish(evidence={**subject, "classes": made} if made else {})
+        self._display.publish(class_maps={**subject, "classes": made} if made else {})

@@ -60,7 +60,7 @@ def test_text_is_text_and_nothing_else_changes(ex: cw.Explorer) -> None:
         mpl.rcParams["svg.fonttype"] = before["svg.fonttype"]
     assert dict(mpl.rcParams) == before and plt.get_fignums() == []
     for row, masked in zip(view_of(ex).rows, view_of(ex).masked, strict=True):
-        assert f"{row['whole']:.2f} → {masked:.2f}" in ours
+        assert f"{row['unmasked']:.2f} → {masked:.2f}" in ours
     pdf = written(figure, "pdf")
     assert b"/FontFile2" in pdf and b"/Type3" not in pdf, "TrueType, embedded"
     assert written(figure, "png", dpi=50)[:4] == b"\x89PNG"
@@ -100,7 +100,7 @@ def test_it_shows_what_the_model_gets_and_says(ex: cw.Explorer) -> None:
     assert curve.lines[-1].get_xydata().tolist() == [[0.4, pytest.approx(at)]]
     widths = [patch.get_width() for patch in classes.patches]
     count = len(view_of(ex).rows)
-    assert widths[count:] == [r["whole"] for r in view_of(ex).rows] + view_of(ex).masked
+    assert widths[count:] == [r["unmasked"] for r in view_of(ex).rows] + view_of(ex).masked
     view_of(ex).cells = True
     raw = np.maximum(ex.explanation.raw, 0)
     cells = np.kron(raw / raw.max(), np.ones((16, 16)))
@@ -144,8 +144,8 @@ def test_whole_product_and_empty_pictures(ex: cw.Explorer) -> None:
         torch.nn.Linear(4, 2),
     )
     torch.nn.init.constant_(module[4].weight, -1.0)
-    grey = np.full((40, 400, 3), 90, np.uint8)
-    empty = cw.Explorer(cw.wrap(module, cw.Preprocess((40, 160))), grey, fraction=0.5)
+    gray = np.full((40, 400, 3), 90, np.uint8)
+    empty = cw.Explorer(cw.wrap(module, cw.Preprocess((40, 160))), gray, fraction=0.5)
     figure = empty.figure(panels=("picture", "map", "curve"), width=4)
     assert figure.axes[0].get_title() == "whole picture"
     written(figure, "svg")

@@ -65,7 +65,7 @@ def test_wheel_drag_and_hover(open_page: Callable[..., Any], textures: cw.Vision
         until(page, "() => performance.now() - (window.turned.at(-1) ?? 0) > 330")
 
     def read() -> str:
-        return page.locator(".camwidget-reading-facts").inner_text()
+        return page.locator(".camwidget-readout-pixel").inner_text()
 
     def scrolled() -> float:
         return page.evaluate(SCROLLED)
@@ -84,7 +84,7 @@ def test_wheel_drag_and_hover(open_page: Callable[..., Any], textures: cw.Vision
     assert read().split(" · ")[0] == said
     assert read().split(" · ")[1] == f"top {math.ceil(1000 * (level + 1) / 65536) / 10:.1f}\u00a0%"
     name = textures.predict(sample.image, top=1).names[0]
-    assert page.locator(".camwidget-reading-classes > span").first.inner_text().startswith(name)
+    assert page.locator(".camwidget-readout-classes > span").first.inner_text().startswith(name)
 
     # The wheel zooms about the pointer, and the page stays.
     before, top = read(), scrolled()
@@ -99,7 +99,7 @@ def test_wheel_drag_and_hover(open_page: Callable[..., Any], textures: cw.Vision
     page.mouse.up()
     frames(page)
     assert read() == before, "the same pixel, elsewhere"
-    assert not page.locator(".camwidget-marker").is_visible()
+    assert not page.locator(".camwidget-class-probe-marker").is_visible()
     page.keyboard.press("0")
     assert scale() == 1
     assert read() != before
@@ -110,7 +110,7 @@ def test_wheel_drag_and_hover(open_page: Callable[..., Any], textures: cw.Vision
     assert scale() == 1
     until(page, f"(top) => ({SCROLLED})() > top", top)  # scrolling is smooth
     page.mouse.move(
-        *(page.locator(".camwidget-classtop").bounding_box()[k] + 9 for k in ("x", "y"))
+        *(page.locator(".camwidget-class-header").bounding_box()[k] + 9 for k in ("x", "y"))
     )
     pause()
     before = page.evaluate("window.turned.length")

@@ -26,8 +26,8 @@ _PASSING = (
     "overlay",
     "cells",
     "colormap",
-    "undoable",
-    "redoable",
+    "can_undo",
+    "can_redo",
 )
 
 
@@ -128,7 +128,7 @@ def _unlike_states(ex: cw.Explorer, fresh: cw.Explorer) -> list[str]:
     for name, held in one.items():
         if name.startswith("_") or name in _PASSING or name in ("layout", "tabbable", "tooltip"):
             continue
-        if name in ("baseline_fill", "other_baseline_fill") and ex.baseline != "inpaint":
+        if name in ("baseline_fill", "compared_baseline_fill") and ex.baseline != "inpaint":
             continue  # that of the last hole
         if isinstance(held, dict):
             held = {k: _renamed(v, ids) for k, v in held.items() if k != "stroke"}

@@ -1,4 +1,4 @@
-"""Measures memory in a process of its own: ``python tests/support/bounded_side.py WHAT`` prints megabytes as JSON."""
+"""Measures memory in a new process: ``python tests/support/memory_measurement.py WHAT`` prints megabytes as JSON."""
 
 from __future__ import annotations
 

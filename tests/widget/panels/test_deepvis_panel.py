@@ -65,8 +65,8 @@ def shown(panel: DeepVisPanel) -> np.ndarray:
 
 
 def test_it_draws_what_visualize_draws(panel: DeepVisPanel) -> None:
-    grey, layout = shown(panel), panel.image.layout.get_state()
-    assert (grey == 128).all() and panel.visualization is None
+    gray, layout = shown(panel), panel.image.layout.get_state()
+    assert (gray == 128).all() and panel.visualization is None
     panel.class_choice.value = "a & b"
     panel.button.click()
     panel.wait(20)
@@ -102,12 +102,12 @@ def test_start_becomes_cancel(panel: DeepVisPanel, module: Slow) -> None:
     until(lambda: module.passes == 1)
     assert panel.button.description == "Cancel" and panel.bar.layout.visibility == "visible"
     panel.button.click()
-    assert panel.button.description == "Start" and "Cancelled" in panel.message.value
+    assert panel.button.description == "Start" and "Canceled" in panel.message.value
     module.gate.set()
     panel.wait(20)
     made = module.passes
     assert made < 10, "it stopped at the next step"
-    assert panel.visualization is None and "Cancelled" in panel.message.value
+    assert panel.visualization is None and "Canceled" in panel.message.value
     panel.button.click()
     panel.wait(20)
     assert panel.visualization is not None, "and can begin anew"

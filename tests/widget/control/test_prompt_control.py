@@ -52,7 +52,7 @@ def test_a_question_model_starts_with_an_example(asked: cw.Explorer) -> None:
     prompt = view_of(asked).prompt
     assert (prompt["name"], prompt["text"]) == ("question", asked.text)
     assert prompt["examples"] == ["is there a red square", "anything blue"]
-    assert not prompt["proposes"] and prompt["beside"] == []
+    assert not prompt["proposes"] and prompt["captions"] == []
     assert {target for _, target in chips(asked)} == {-1}
     assert view_of(asked).class_names == ["yes", "no"]
 
@@ -106,7 +106,7 @@ def test_a_model_without_a_prompt_takes_no_text() -> None:
 def test_a_captioner_has_its_own_caption_for_each_picture(captioned: cw.Explorer) -> None:
     assert captioned.text == "a red and a blue" and captioned.target == "the whole caption"
     assert chips(captioned) == [("a", 1), ("red", 2), ("and", -1), ("a", 4), ("blue", 5)]
-    assert view_of(captioned).prompt["beside"] == [{"text": "the whole caption", "target": 0}]
+    assert view_of(captioned).prompt["captions"] == [{"text": "the whole caption", "target": 0}]
     assert view_of(captioned).prompt["own"] and view_of(captioned).prompt["proposes"]
     assert len(view_of(captioned).class_names) == 6
     captioned.picture = 1
@@ -156,7 +156,7 @@ def test_text_and_target_from_the_start() -> None:
         cw.Explorer(caption_model(), pictures(), text="zebra")
 
 
-def test_a_slow_map_under_a_text_comes_back_when_cancelled(captioned: cw.Explorer) -> None:
+def test_a_slow_map_under_a_text_comes_back_when_canceled(captioned: cw.Explorer) -> None:
     captioned.method = "gradcam++"
     captioned.target = "red"
     captioned.wait(30)
@@ -261,28 +261,31 @@ def test_outlines_and_what_lies_in_them() -> None:
     sample = squares("red", "blue")
     explorer = cw.Explorer(model, [sample, sample.image], target="blue").wait(30)
     view = view_of(explorer)
-    assert view.truthful and not view.outlines
-    assert view.truth["objects"] == ["M4 4L20 4L20 20L4 20Z", "M16 28L32 28L32 44L16 44Z"]
-    assert view.truth["evidence"] == view.truth["objects"][1]
+    assert view.has_ground_truth and not view.outlines
+    assert view.ground_truth["objects"] == ["M4 4L20 4L20 20L4 20Z", "M16 28L32 28L32 44L16 44Z"]
+    assert view.ground_truth["evidence"] == view.ground_truth["objects"][1]
     share = share_inside(explorer.explanation.saliency, sample.masks[1])
-    assert f"In the object: {100 * share:.0f}\u00a0% of saliency" in view.truth["said"]
+    assert f"In the object: {100 * share:.0f}\u00a0% of saliency" in view.ground_truth["summary"]
     assert share > 0.5
     explorer.target = "green"
     explorer.wait(30)
-    assert view.truth["said"] == "No green in this picture." and view.truth["evidence"] == ""
+    assert (
+        view.ground_truth["summary"] == "No green in this picture."
+        and view.ground_truth["evidence"] == ""
+    )
     explorer.outlines = True
     assert view.outlines
     explorer.picture = 1
     explorer.wait(30)
-    assert view.truth == {} and view.truthful and explorer.outlines
+    assert view.ground_truth == {} and view.has_ground_truth and explorer.outlines
     view.outlines = False
     assert not explorer.outlines
     explorer.close()
 
 
 def test_truth_that_does_not_know_a_class_says_nothing(captioned: cw.Explorer) -> None:
-    truth = view_of(captioned).truth
-    assert len(truth["objects"]) == 2 and truth["said"] == "" and truth["evidence"] == ""
+    truth = view_of(captioned).ground_truth
+    assert len(truth["objects"]) == 2 and truth["summary"] == "" and truth["evidence"] == ""
     captioned.target = "red"
     captioned.wait(30)
-    assert view_of(captioned).truth["said"].startswith("In the object: ")
+    assert view_of(captioned).ground_truth["summary"].startswith("In the object: ")

@@ -90,7 +90,7 @@ class OpenPage:
         return self.page.locator(".camwidget-masked").all_text_contents()
 
     def said(self) -> str:
-        return str(self.page.locator(".camwidget-say").text_content())
+        return str(self.page.locator(".camwidget-mask-sentence").text_content())
 
     def happened(self) -> list[str]:
         return self.page.evaluate("() => window.happened")
@@ -151,7 +151,7 @@ def test_the_pixels_are_those_the_model_got(
     model, pixels, file = saved
     data = SavedPage(file)
     shown = open_file(file).shown()
-    shown.page.locator(".camwidget-look-open").click()
+    shown.page.locator(".camwidget-map-style-open").click()
     shown.page.get_by_role("button", name="overlay").click()
     targets = [c["index"] for c in data.data["classes"]]
     size = (pixels.shape[-2], pixels.shape[-1])
@@ -187,7 +187,7 @@ def test_it_is_played_with(
     model, _, file = saved
     shown = open_file(file).shown()
     page = shown.page
-    assert page.locator(".camwidget-find").is_hidden()
+    assert page.locator(".camwidget-class-search").is_hidden()
     page.locator(".camwidget-frame").focus()
     page.keyboard.press("Shift+ArrowRight")
     shown.settle()
@@ -200,14 +200,16 @@ def test_it_is_played_with(
     assert page.locator("select[aria-label=Layer]").input_value() == model.default_layer
     # A click in the picture, and a bar.
     page.locator(".camwidget-canvas").click()
-    page.locator(".camwidget-here").wait_for(state="visible")
-    assert "Strongest of the top 9" in str(page.locator(".camwidget-here-heading").text_content())
+    page.locator(".camwidget-class-probe").wait_for(state="visible")
+    assert "Strongest of the top 9" in str(
+        page.locator(".camwidget-class-probe-heading").text_content()
+    )
     page.keyboard.press("Escape")
     page.locator(".camwidget-bars").click(position={"x": 40, "y": 28 * 4 + 14})
     shown.settle()
     assert page.locator(".camwidget-name").nth(4).get_attribute("aria-pressed") == "true"
     assert page.locator(".camwidget-curve polyline").count() >= 5
-    page.locator(".camwidget-look-open").click()
+    page.locator(".camwidget-map-style-open").click()
     page.get_by_role("button", name="box").click()
     assert page.locator(".camwidget-boxes path").count() == 4
     shown.press("× map")

@@ -76,10 +76,10 @@ def test_an_observer_that_waits_does_not_deadlock_with_cancel(explorer: cw.Explo
     explorer.observe(observer, "method")
     explorer.method = "occlusion"
     assert module.entered.wait(60)
-    cancelling = threading.Thread(target=explorer.cancel)
-    cancelling.start()
+    canceling = threading.Thread(target=explorer.cancel)
+    canceling.start()
     module.gate.set()
-    joined(cancelling)
+    joined(canceling)
     assert waited == ["gradcam"]
     assert explorer.wait(60).explanation.method == "gradcam"
 
@@ -316,7 +316,7 @@ def test_the_answer_for_a_new_map_is_not_lost_to_one_for_the_old(
     if whose == "its own":
         assert view_of(explorer).masked
     else:
-        assert view_of(explorer).other_answer["target"]["masked"] is not None
+        assert view_of(explorer).compared_prediction["target"]["masked"] is not None
 
 
 @pytest.mark.parametrize("place", [0, 1], ids=["DeepVis", "Evaluate"])

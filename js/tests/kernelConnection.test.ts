@@ -30,7 +30,7 @@ function hosted(): Hosted {
   const kernel = { id: "one", connectionStatus: "connected" };
   const sessionContext = { kernelChanged: changed, connectionStatusChanged: link, statusChanged: status };
   const manager = { kernel, context: { sessionContext } };
-  const model = Object.assign(new FakeModel({ ...traits(), busy: true, cancellable: true }), { widget_manager: manager });
+  const model = Object.assign(new FakeModel({ ...traits(), busy: true, can_cancel: true }), { widget_manager: manager });
   return { ...show(model), kernel, manager: manager as Hosted["manager"], changed, link, status };
 }
 

@@ -166,11 +166,11 @@ def test_start_becomes_cancel_and_the_slider_goes_first(ex: cw.Explorer, module:
     ex.fraction = 0.3
     say(panel, type="cancel")
     assert not panel.table.running
-    assert panel.table.message == "Cancelled: nothing was finished yet."
+    assert panel.table.message == "Canceled: nothing was finished yet."
     assert not any(cell["waits"] for row in panel.table.rows for cell in row["cells"])
     module.gate.set()
     ex.wait(30)
-    assert "Cancelled" in panel.table.message and ("rise", "drop") not in panel.scores
+    assert "Canceled" in panel.table.message and ("rise", "drop") not in panel.scores
     assert view_of(ex).masked, "the slider was answered"
     panel.start()
     ex.wait(60)

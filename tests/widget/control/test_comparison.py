@@ -61,7 +61,7 @@ def small() -> Iterator[cw.Explorer]:
 
 
 def masked(ex: cw.Explorer) -> list[float | None]:
-    return [row["masked"] for row in view_of(ex).other_answer["rows"]]
+    return [row["masked"] for row in view_of(ex).compared_prediction["rows"]]
 
 
 # -- two models -----------------------------------------------------------------------------
@@ -78,21 +78,31 @@ def test_two_models_of_the_zoo(textures: cw.VisionModel, samples: list[np.ndarra
     direct = cw.explain(scenes, samples[0])
     np.testing.assert_allclose(ex.other.saliency, direct.saliency, atol=1e-6)
     assert ex.other.title == direct.title
-    label = view.other["label"]
+    label = view.compared_explanation["label"]
     assert (label["model"], label["layer"]) == ("zoo/scenes", scenes.default_layer)
     assert label["target"] == direct.target.label
-    assert f"No {ex.target!r} here: its own prediction." in view.other["said"]
-    assert f"No layer 'stage4' here: its default, {scenes.default_layer}." in view.other["said"]
+    assert (
+        f"No {ex.target!r} here: its own prediction." in view.compared_explanation["substitutions"]
+    )
+    assert (
+        f"No layer 'stage4' here: its default, {scenes.default_layer}."
+        in view.compared_explanation["substitutions"]
+    )
     # None of the listed classes is one of the other model's; its own class has its number.
-    assert all(row["whole"] is None for row in view.other_answer["rows"])
-    said = view.other_answer["target"]["whole"]
+    assert all(row["unmasked"] is None for row in view.compared_prediction["rows"])
+    said = view.compared_prediction["target"]["unmasked"]
     assert said == pytest.approx(direct.prediction.probabilities[0], abs=1e-6)
     # It gets the picture at its own size, so there is no difference, and the widget says why.
-    scene = view.other_scene
-    assert (scene["width"], scene["height"]) == (128, 128) and scene["id"] == view.other["scene"]
+    scene = view.compared_scene
+    assert (scene["width"], scene["height"]) == (128, 128) and scene[
+        "id"
+    ] == view.compared_explanation["scene"]
     assert scene["id"] != view.scene["id"]
     assert ex.difference is None
-    assert view.other["apart"] == "No difference: A sees the picture at 192×192, B at 128×128."
+    assert (
+        view.compared_explanation["no_difference"]
+        == "No difference: A sees the picture at 192×192, B at 128×128."
+    )
     ex.close()
     assert [fingerprint(m.module) for m in (textures, scenes)] == before
 
@@ -100,8 +110,8 @@ def test_two_models_of_the_zoo(textures: cw.VisionModel, samples: list[np.ndarra
 def test_a_class_is_followed_by_its_name() -> None:
     one, two = net("cat", "dog", "emu"), net("emu", "fox", "CAT", size=48, seed=1)
     ex = cw.Explorer([one, two], pictures(), target="cat").wait(60)
-    assert ex.other.target.index == 2 and view_of(ex).other["said"] == ""
-    numbers = {row["index"]: row["whole"] for row in view_of(ex).other_answer["rows"]}
+    assert ex.other.target.index == 2 and view_of(ex).compared_explanation["substitutions"] == ""
+    numbers = {row["index"]: row["unmasked"] for row in view_of(ex).compared_prediction["rows"]}
     whole = two.probabilities(two.logits(two.pixels(pictures()[0])))[0].tolist()
     assert numbers[0] == pytest.approx(whole[2], abs=1e-6)
     assert numbers[1] is None
@@ -109,7 +119,7 @@ def test_a_class_is_followed_by_its_name() -> None:
     ex.target = "dog"
     ex.wait(30)
     assert ex.other.target.label == ex.other.prediction.names[0]
-    assert view_of(ex).other["said"] == "No 'dog' here: its own prediction."
+    assert view_of(ex).compared_explanation["substitutions"] == "No 'dog' here: its own prediction."
     ex.close()
 
 
@@ -122,7 +132,10 @@ def test_more_models_than_two_and_one(samples: list[np.ndarray]) -> None:
     expected = cw.explain(three[2], pictures()[0], ex.target)
     np.testing.assert_allclose(ex.other.saliency, expected.saliency, atol=1e-6)
     # Both get the same pixels: the picture is not sent twice, and there is a difference.
-    assert view_of(ex).other_scene == {} and view_of(ex).other["scene"] == view_of(ex).scene["id"]
+    assert (
+        view_of(ex).compared_scene == {}
+        and view_of(ex).compared_explanation["scene"] == view_of(ex).scene["id"]
+    )
     assert ex.difference is not None
     ex.close()
     ex = cw.Explorer([three[0]], pictures()).wait(60)
@@ -144,8 +157,11 @@ def test_models_that_cut_the_picture_otherwise() -> None:
     two.preprocess = cw.Preprocess(32, resize=64)
     wide = np.random.default_rng(0).integers(0, 255, (40, 80, 3), dtype=np.uint8)
     ex = cw.Explorer([one, two], wide).wait(60)
-    assert ex.difference is None and "cut the picture otherwise" in view_of(ex).other["apart"]
-    assert view_of(ex).other_scene["id"] != view_of(ex).scene["id"]
+    assert (
+        ex.difference is None
+        and "cut the picture otherwise" in view_of(ex).compared_explanation["no_difference"]
+    )
+    assert view_of(ex).compared_scene["id"] != view_of(ex).scene["id"]
     ex.close()
 
 
@@ -169,13 +185,18 @@ def test_of_the_same_picture(
     np.testing.assert_allclose(ex.other.saliency, direct.saliency, atol=1e-5)
     assert ex.difference.dtype == np.float32 and ex.difference.shape == (192, 192)
     np.testing.assert_allclose(ex.difference, ex.explanation.saliency - direct.saliency, atol=1e-5)
-    assert view_of(ex).other["apart"] == "" and view_of(ex).other_scene == {}
-    assert view_of(ex).other["saliency"] == np.round(ex.other.saliency * 255).astype("u1").tobytes()
+    assert (
+        view_of(ex).compared_explanation["no_difference"] == "" and view_of(ex).compared_scene == {}
+    )
+    assert (
+        view_of(ex).compared_explanation["saliency"]
+        == np.round(ex.other.saliency * 255).astype("u1").tobytes()
+    )
     ex.compare = None
     ex.wait(30)
     assert ex.other is None and ex.difference is None
     assert (
-        view_of(ex).other == view_of(ex).compare == {}
+        view_of(ex).compared_explanation == view_of(ex).compare == {}
         and not display_of(ex).chart.other_line.visible
     )
 
@@ -186,8 +207,11 @@ def test_of_another_picture(ex: cw.Explorer, textures: cw.VisionModel, samples: 
     direct = cw.explain(textures, samples[1], ex.target)
     np.testing.assert_allclose(ex.other.saliency, direct.saliency, atol=1e-5)
     assert ex.difference is None
-    assert view_of(ex).other["apart"] == "No difference: A is of picture 1, B of picture 2."
-    assert view_of(ex).other_scene["picture"] == samples[1].tobytes()
+    assert (
+        view_of(ex).compared_explanation["no_difference"]
+        == "No difference: A is of picture 1, B of picture 2."
+    )
+    assert view_of(ex).compared_scene["picture"] == samples[1].tobytes()
     ex.compare = {"picture": 1, "target": None}
     ex.wait(30)
     assert ex.other.target.label == textures.predict(samples[1]).names[0]
@@ -208,13 +232,13 @@ def test_b_follows_in_all_else(small: cw.Explorer) -> None:
 def test_numbers_and_curve_are_of_bs_own_map(ex: cw.Explorer, samples: list) -> None:
     ex.compare, ex.fraction = {"layer": "stage2"}, 0.25
     ex.wait(60)
-    answer = view_of(ex).other_answer["target"]
+    answer = view_of(ex).compared_prediction["target"]
     for mode, baseline in (("remove", "blur"), ("keep", "mean")):
         ex.mode, ex.baseline = mode, baseline
         ex.wait(60)
         curve = cw.mask_curve(ex.model, samples[0], ex.other, ex.target, mode, baseline)
         assert masked(ex)[0] == pytest.approx(curve.probability[5], abs=1e-5)
-        answer = view_of(ex).other_answer["target"]
+        answer = view_of(ex).compared_prediction["target"]
         assert answer["masked"] == pytest.approx(curve.probability[5], abs=1e-5)
         line = display_of(ex).chart.other_line
         assert line.visible and display_of(ex).chart.other_name.text.tolist() == ["B"]
@@ -275,7 +299,7 @@ def test_from_the_browser(small: cw.Explorer) -> None:
     assert view.arrangement == small.arrangement == "split"
     view.compare = {}
     small.wait(30)
-    assert small.compare is None and small.other is None and view.other == {}
+    assert small.compare is None and small.other is None and view.compared_explanation == {}
 
 
 # -- slow, dropped, failing -----------------------------------------------------------------
@@ -302,11 +326,11 @@ def test_a_slow_b_says_how_far_it_is_and_is_dropped_with_a() -> None:
     gate = Gate(model.module)
     ex = cw.Explorer(model, pictures()).wait(60)
     told: list[dict[str, Any]] = []
-    view_of(ex).observe(lambda change: told.append(change["new"]), "other_state")
+    view_of(ex).observe(lambda change: told.append(change["new"]), "compared_status")
     gate.pause = 0.05
     ex.compare = {"method": "rise"}
-    until(lambda: any("RISE" in state.get("said", "") for state in told))
-    assert ex.other is None and view_of(ex).other_state["busy"]
+    until(lambda: any("RISE" in state.get("note", "") for state in told))
+    assert ex.other is None and view_of(ex).compared_status["busy"]
     # The slider does not wait for it, and A's next map comes before it.
     ex.target = "emu"
     until(lambda: ex.explanation.target.label == "emu")
@@ -314,7 +338,7 @@ def test_a_slow_b_says_how_far_it_is_and_is_dropped_with_a() -> None:
     gate.pause = 0.0
     ex.wait(120)
     assert (ex.other.method, ex.other.target.label) == ("rise", "emu")
-    assert view_of(ex).other_state == {}
+    assert view_of(ex).compared_status == {}
     gate.pause = 0.05
     ex.target = "dog"
     until(lambda: ex.explanation.target.label == "dog")
@@ -322,11 +346,13 @@ def test_a_slow_b_says_how_far_it_is_and_is_dropped_with_a() -> None:
     gate.pause = 0.0
     gate.passes = 0
     ex.wait(60)
-    assert ex.other is None and view_of(ex).other == {} and gate.passes < 40, "it was dropped"
+    assert ex.other is None and view_of(ex).compared_explanation == {} and gate.passes < 40, (
+        "it was dropped"
+    )
     ex.close()
 
 
-def test_a_slow_a_is_cancelled_and_b_comes_back() -> None:
+def test_a_slow_a_is_canceled_and_b_comes_back() -> None:
     model = net("cat", "dog", "emu")
     gate = Gate(model.module)
     ex = cw.Explorer(model, pictures(), compare={"layer": "0"}).wait(60)
@@ -337,13 +363,13 @@ def test_a_slow_a_is_cancelled_and_b_comes_back() -> None:
     ex.cancel()
     gate.pause = 0.0
     ex.wait(60)
-    assert ex.method == "gradcam" and ex.other is before and view_of(ex).other_state == {}
+    assert ex.method == "gradcam" and ex.other is before and view_of(ex).compared_status == {}
     gate.pause = 0.02
     ex.compare = {"method": "rise"}
-    until(lambda: view_of(ex).other_state.get("said"))
+    until(lambda: view_of(ex).compared_status.get("note"))
     ex.method = "rise"
     until(lambda: view_of(ex).progress > 0)
-    assert "other grow" not in worker_of(ex)._suspended, "it would be of a map that is gone"
+    assert "compared grow" not in worker_of(ex)._suspended, "it would be of a map that is gone"
     ex.cancel()
     gate.pause = 0.0
     ex.wait(60)
@@ -357,32 +383,35 @@ def test_a_failing_b_is_said_and_a_goes_on() -> None:
     gate.fail = RuntimeError("<i>broken</i>")
     ex = cw.Explorer([one, two], pictures()).wait(60)
     view = view_of(ex)
-    assert "RuntimeError: <i>broken</i>" in view.other_state["error"] and view.other == {}
+    assert (
+        "RuntimeError: <i>broken</i>" in view.compared_status["error"]
+        and view.compared_explanation == {}
+    )
     assert view.error == "" and ex.other is None and ex.curve is not None and not view.busy
     gate.fail = None
     ex.picture = 1
     ex.wait(30)
-    assert ex.other is not None and view.other_state == {}
+    assert ex.other is not None and view.compared_status == {}
     gate.fail = RuntimeError("later")
     ex.fraction = 0.5
     ex.wait(30)
-    assert "RuntimeError: later" in view.other_state["error"] and masked(ex) == [None, None]
+    assert "RuntimeError: later" in view.compared_status["error"] and masked(ex) == [None, None]
     assert view.error == "" and len(view.masked) == 2
     gate.fail = None
     ex.fraction = 0.25
     ex.wait(30)
-    assert view.other_state == {} and None not in masked(ex)
+    assert view.compared_status == {} and None not in masked(ex)
     ex.close()
 
 
 def test_a_method_that_does_not_apply_to_b_is_said_in_its_place(ex: cw.Explorer) -> None:
     ex.compare = {"method": "cam", "layer": "stage2"}
     ex.wait(30)
-    assert "CAM does not apply" in view_of(ex).other_state["error"]
+    assert "CAM does not apply" in view_of(ex).compared_status["error"]
     assert ex.other is None and view_of(ex).error == "" and ex.explanation.method == "gradcam"
     ex.compare = {"method": "cam"}
     ex.wait(30)
-    assert ex.other.method == "cam" and view_of(ex).other_state == {}
+    assert ex.other.method == "cam" and view_of(ex).compared_status == {}
 
 
 def test_an_observer_may_wait_and_set(small: cw.Explorer) -> None:
@@ -416,7 +445,7 @@ def test_closing_stops_b() -> None:
     ex = cw.Explorer(model, pictures()).wait(60)
     gate.pause = 0.05
     ex.compare = {"method": "rise"}
-    until(lambda: view_of(ex).other_state.get("said"))
+    until(lambda: view_of(ex).compared_status.get("note"))
     ex.close()
     thread = worker_of(ex).thread
     passes = gate.passes
@@ -441,7 +470,7 @@ def test_b_gets_as_text() -> None:
 
 def test_a_text_that_b_cannot_read_is_said() -> None:
     ex = cw.Explorer([question_model(), caption_model()], [squares("red")]).wait(60)
-    assert "unknown words" in view_of(ex).other_state["error"] and view_of(ex).error == ""
+    assert "unknown words" in view_of(ex).compared_status["error"] and view_of(ex).error == ""
     assert ex.explanation is not None and ex.other is None
     ex.close()
 
@@ -455,5 +484,8 @@ def test_b_has_its_own_text_where_a_takes_none() -> None:
     assert ex.other.target.label == "green"
     ex.close()
     ex = cw.Explorer([caption_model(), plain], [squares("red", "green")]).wait(60)
-    assert ex.other.text is None and "its own prediction" in view_of(ex).other["said"]
+    assert (
+        ex.other.text is None
+        and "its own prediction" in view_of(ex).compared_explanation["substitutions"]
+    )
     ex.close()

@@ -19,7 +19,7 @@ from camwidget.widget.control import compared_map_role, map_controller
 from camwidget.widget.control.cache import ModelCache
 from camwidget.widget.control.worker import Worker
 from camwidget.widget.host.interrupts import Interrupts
-from camwidget.widget.panels import evaluate, panels, scoring
+from camwidget.widget.panels import accordion, evaluate, scoring
 from camwidget.widget.panels.deepvis import DeepVisPanel
 
 PICTURES = [np.random.default_rng(n).integers(0, 256, (16, 16, 3), np.uint8) for n in range(3)]
@@ -139,26 +139,26 @@ PAGES: dict[str, tuple[Callable[[cw.Explorer], tuple[Any, str]], Callable[[cw.Ex
         ),
     ),
     "a row": (lambda ex: (main(ex), "request"), click_a_row),
-    "a thumbnail": (lambda ex: (main(ex), "request"), lambda ex: mouse(display_of(ex).strip.canvas.canvas)),
+    "a thumbnail": (lambda ex: (main(ex), "request"), lambda ex: mouse(display_of(ex).thumbnails.canvas.canvas)),
     "the strip": (
-        lambda ex: (display_of(ex).strip.canvas, "_on_click"),
-        lambda ex: mouse(display_of(ex).strip.canvas.canvas),
+        lambda ex: (display_of(ex).thumbnails.canvas, "_on_click"),
+        lambda ex: mouse(display_of(ex).thumbnails.canvas.canvas),
     ),
     "a new page": (
-        lambda ex: (display_of(ex).strip.canvas, "_draw"),
-        lambda ex: display_of(ex).strip.canvas.canvas._handle_frontend_event(
-            display_of(ex).strip.canvas.canvas, {"event": "client_ready"}, []
+        lambda ex: (display_of(ex).thumbnails.canvas, "_draw"),
+        lambda ex: display_of(ex).thumbnails.canvas.canvas._handle_frontend_event(
+            display_of(ex).thumbnails.canvas.canvas, {"event": "client_ready"}, []
         ),
     ),
     "an upload": (
         lambda ex: (ex, "add"),
         lambda ex: setattr(
-            display_of(ex).strip.upload, "value", ({"name": "a.png", "content": b"x", "type": "",
+            display_of(ex).thumbnails.upload, "value", ({"name": "a.png", "content": b"x", "type": "",
             "size": 1, "last_modified": NOW},)
         ),
     ),
     "a panel": (
-        lambda ex: (panels, "EvaluatePanel"),
+        lambda ex: (accordion, "EvaluatePanel"),
         lambda ex: setattr(panels_of(ex).box, "selected_index", 1),
     ),
 }  # fmt: skip
@@ -226,7 +226,7 @@ JOBS: dict[str, tuple[Callable[[cw.Explorer], tuple[Any, str, Any]], dict[str, A
     "mask": (lambda ex: (map_controller, "mask_shown_picture", boom), {"fraction": 0.5}),
     "curve": (lambda ex: (map_controller, "refine_curve", boom), {"mode": "keep"}),
     "code": (lambda ex: (parts_of(ex).writer, "code", boom), {"baseline": "mean"}),
-    "stages": (lambda ex: (ModelCache, "stages", growing_boom), {"method": "layercam"}),
+    "layer maps": (lambda ex: (ModelCache, "layer_maps", growing_boom), {"method": "layercam"}),
     "idle": (lambda ex: (worker_of(ex), "_on_idle", boom), {"fraction": 0.5}),
 }
 
@@ -266,10 +266,10 @@ def test_what_is_compared(
         ex.compare = {"method": "layercam"}
         ex.wait(60)
     assert boomed(caplog) == 1
-    assert SAID in view_of(ex).other_state["error"] and view_of(ex).error == ""
+    assert SAID in view_of(ex).compared_status["error"] and view_of(ex).error == ""
     ex.compare = {"method": "gradcam++"}
     ex.wait(60)
-    assert ex.other.method == "gradcam++" and view_of(ex).other_state == {}
+    assert ex.other.method == "gradcam++" and view_of(ex).compared_status == {}
     goes_on(ex)
 
 
@@ -390,7 +390,7 @@ def test_an_interrupt_reaches_the_others(caplog: pytest.LogCaptureFixture) -> No
     heard: list[str] = []
     interrupts = Interrupts(lambda: None)
     works = [
-        interrupts.cancelling(cancel, iter("ab"))
+        interrupts.canceling(cancel, iter("ab"))
         for cancel in (boom, lambda: heard.append("second"))
     ]
     for work in works:

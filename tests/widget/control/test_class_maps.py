@@ -13,7 +13,7 @@ import camwidget as cw
 from camwidget import zoo
 from camwidget.attribution.methods import Method
 from camwidget.widget.control.cache import ModelCache, Picture
-from camwidget.widget.control.class_probe import on_one_scale
+from camwidget.widget.control.class_maps import on_one_scale
 
 SAMPLES = [s.image for s in zoo.samples("zoo/textures")[:2]]
 
@@ -28,7 +28,7 @@ def explorer(textures: cw.VisionModel) -> Iterator[cw.Explorer]:
 
 def sent(explorer: cw.Explorer) -> dict[str, Any]:
     explorer.wait(60)
-    return view_of(explorer).evidence
+    return view_of(explorer).class_maps
 
 
 def cells_of(entry: dict[str, Any]) -> np.ndarray:
@@ -111,7 +111,7 @@ def test_what_is_the_same_for_every_class_is_no_class_s() -> None:
 def test_it_costs_no_pass(textures: cw.VisionModel) -> None:
     bench, picture = ModelCache(textures), Picture(SAMPLES[0], "one")
     bench.explanation(picture, 0, "gradcam", "stage4")
-    list(bench.stages(picture, 0, "gradcam"))
+    list(bench.layer_maps(picture, 0, "gradcam"))
     passes = []
     with textures.module.register_forward_pre_hook(lambda *_: passes.append(1)):
         found = dict(bench.cells(picture, [0, 1, 2], "gradcam", "stage2"))

@@ -132,19 +132,24 @@ def explorer() -> Iterator[cw.Explorer]:
 
 def say(ex: cw.Explorer, **content: Any) -> None:
     """As a page does."""
-    receive(view_of(ex), {"content": {"data": custom({"type": "strip", **content})}, "buffers": []})
+    receive(
+        view_of(ex), {"content": {"data": custom({"type": "thumbnails", **content})}, "buffers": []}
+    )
 
 
 def test_an_explorer_waits_for_what_is_seen(explorer: cw.Explorer) -> None:
-    strip = display_of(explorer).strip
+    strip = display_of(explorer).thumbnails
     assert len(strip.tiles) == Thumbnails.SEEN
-    assert view_of(explorer).strip == {"first": 0, "places": Thumbnails.MOST}
+    assert view_of(explorer).thumbnails == {"first": 0, "places": Thumbnails.MOST}
     say(explorer, first=100, last=109)
     explorer.wait(60)
     assert set(range(100, 110)) <= set(strip.tiles) and len(strip.tiles) == Thumbnails.SEEN + 10
     explorer.picture = 499
     explorer.wait(60)
-    assert view_of(explorer).strip == {"first": 500 - Thumbnails.MOST, "places": Thumbnails.MOST}
+    assert view_of(explorer).thumbnails == {
+        "first": 500 - Thumbnails.MOST,
+        "places": Thumbnails.MOST,
+    }
     assert 499 in strip.tiles
     explorer.add(PICTURE)
     explorer.wait(60)

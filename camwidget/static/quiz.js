@@ -110,7 +110,7 @@ var DEFAULTS = {
   contrasts: [],
   rows: [],
   masked: [],
-  first_now: {},
+  most_probable: {},
   curve_names: [],
   quantity: {},
   class_names: [],
@@ -119,8 +119,8 @@ var DEFAULTS = {
   settings: {},
   layers: [],
   layer: "",
-  stages: {},
-  evidence: {},
+  layer_maps: {},
+  class_maps: {},
   mode: "remove",
   modes: [],
   baseline: "blur",
@@ -136,11 +136,11 @@ var DEFAULTS = {
   colormaps: {},
   pictures: [],
   picture: -1,
-  strip: {},
+  thumbnails: {},
   prompt: {},
   text_error: "",
-  truth: {},
-  truthful: false,
+  ground_truth: {},
+  has_ground_truth: false,
   outlines: false,
   box: {},
   boxes: false,
@@ -149,13 +149,13 @@ var DEFAULTS = {
   arrangement: "side",
   divider: 0.5,
   difference_colors: new Uint8Array(),
-  other: {},
-  other_scene: {},
-  other_state: {},
-  other_answer: {},
-  other_baseline_fill: {},
-  undoable: false,
-  redoable: false,
+  compared_explanation: {},
+  compared_scene: {},
+  compared_status: {},
+  compared_prediction: {},
+  compared_baseline_fill: {},
+  can_undo: false,
+  can_redo: false,
   code: "",
   sentence: "",
   status: "",
@@ -163,10 +163,10 @@ var DEFAULTS = {
   pending: false,
   progress: -1,
   partial: false,
-  cancellable: false,
+  can_cancel: false,
   error: "",
   class_probe: {},
-  missing: ""
+  fallback_note: ""
 };
 
 // src/view/model.ts
@@ -330,7 +330,7 @@ var Game = class {
 
 // src/quiz/pictures.ts
 var SMALL = 96;
-var Addresses = class {
+var ObjectUrls = class {
   known = /* @__PURE__ */ new Map();
   constructor(signal) {
     signal.addEventListener("abort", () => this.known.forEach((address) => URL.revokeObjectURL(address)));
@@ -349,7 +349,7 @@ function image(picture, addresses) {
   if (Math.max(width, height) <= SMALL) shown.classList.add("camwidget-quiz-pixelated");
   return shown;
 }
-var Figure = class {
+var CaptionedPicture = class {
   constructor(picture, addresses) {
     this.picture = picture;
     this.frame = make("div", "camwidget-quiz-frame", {}, image(picture, addresses));
@@ -395,14 +395,14 @@ var QuestionPage = class {
     this.game = game;
     this.at = at;
     this.card = card2;
-    this.figures = card2.pictures.map((picture) => new Figure(picture, addresses));
+    this.figures = card2.pictures.map((picture) => new CaptionedPicture(picture, addresses));
     this.options = card2.options.map((option, k) => this.option(option, k));
     this.next.addEventListener("click", () => game.next());
     this.back.addEventListener("click", () => game.show(game.total));
     const pictures2 = make("div", "camwidget-quiz-pictures", {}, ...this.figures.map((figure) => figure.element));
     pictures2.style.setProperty("--count", String(Math.max(1, this.figures.length)));
     const scale = card2.values === null ? "" : " camwidget-quiz-scale";
-    const feedback = make("p", "camwidget-quiz-said", { "aria-live": "polite" }, this.word, " ", this.reveal);
+    const feedback = make("p", "camwidget-quiz-feedback", { "aria-live": "polite" }, this.word, " ", this.reveal);
     this.element = make("div", "camwidget-quiz-page");
     if (card2.error !== "") {
       this.element.append(
@@ -416,7 +416,7 @@ var QuestionPage = class {
       );
     }
     this.element.append(
-      make("div", "camwidget-quiz-foot", {}, feedback, make("div", "camwidget-quiz-ways", {}, this.back, this.next))
+      make("div", "camwidget-quiz-foot", {}, feedback, make("div", "camwidget-quiz-buttons", {}, this.back, this.next))
     );
     this.update();
   }
@@ -426,7 +426,7 @@ var QuestionPage = class {
   element;
   figures;
   options;
-  word = make("strong", "camwidget-quiz-word");
+  word = make("strong", "camwidget-quiz-verdict");
   reveal = make("span", "camwidget-quiz-reveal");
   next = button("camwidget-quiz-button camwidget-quiz-next", {});
   back = button("camwidget-quiz-button", {}, "Back to the score");
@@ -501,7 +501,7 @@ function scorePage(game, addresses) {
     ...means(game),
     ...game.source === "" ? [] : [make("p", "camwidget-quiz-source", {}, game.source)],
     make("ol", "camwidget-quiz-rows", {}, ...rows),
-    make("div", "camwidget-quiz-foot", {}, make("div", "camwidget-quiz-ways", {}, again))
+    make("div", "camwidget-quiz-foot", {}, make("div", "camwidget-quiz-buttons", {}, again))
   );
 }
 function headline(game) {
@@ -525,21 +525,21 @@ function row(game, at, addresses) {
   const found = game.verdict(at);
   const right = card2?.right.map((k) => card2.options[k]).join(" or ") ?? "";
   const chosen = choice === null ? "" : card2?.options[choice] ?? "";
-  const given = choice === null ? "Not answered" : `You said ${chosen}`;
+  const given = choice === null ? "Not answered" : `Your answer: ${chosen}`;
   const correction = found === "wrong" || found === "undecided" ? `Right: ${right}` : "";
   const pictures2 = card2?.pictures ?? [];
   const open = button(
     "camwidget-quiz-row",
     { title: "Show this question again" },
-    make("span", "camwidget-quiz-at", {}, String(at + 1)),
-    make("span", "camwidget-quiz-thumbs", {}, ...pictures2.map((picture) => image(picture, addresses))),
+    make("span", "camwidget-quiz-row-number", {}, String(at + 1)),
+    make("span", "camwidget-quiz-thumbnails", {}, ...pictures2.map((picture) => image(picture, addresses))),
     make(
       "span",
       "camwidget-quiz-answer",
       {},
-      make("span", "camwidget-quiz-word", { "data-verdict": found ?? "" }, found === null ? "" : `${MARK[found]} ${WORD[found]}`),
+      make("span", "camwidget-quiz-verdict", { "data-verdict": found ?? "" }, found === null ? "" : `${MARK[found]} ${WORD[found]}`),
       make("span", "", {}, given),
-      make("span", "camwidget-quiz-told", {}, correction)
+      make("span", "camwidget-quiz-correction", {}, correction)
     )
   );
   open.addEventListener("click", () => game.show(at));
@@ -559,9 +559,9 @@ var DEFAULTS2 = {
 
 // src/quiz/index.ts
 function mount(model, root, signal) {
-  new View(model, root, signal);
+  new QuizView(model, root, signal);
 }
-var View = class {
+var QuizView = class {
   game;
   addresses;
   title = make("span", "camwidget-quiz-title");
@@ -574,7 +574,7 @@ var View = class {
   shown = "";
   constructor(model, root, signal) {
     this.game = new Game(model);
-    this.addresses = new Addresses(signal);
+    this.addresses = new ObjectUrls(signal);
     const head = make("div", "camwidget-quiz-head", {}, this.title, this.marks, this.place);
     this.card = make("div", "camwidget-quiz-card", { tabindex: 0, role: "group", ...OWN_KEYS }, head, this.body);
     root.classList.add("camwidget-quiz");
@@ -638,7 +638,7 @@ function pressable(target) {
 function waits(number2) {
   return make(
     "div",
-    "camwidget-quiz-page camwidget-quiz-waits",
+    "camwidget-quiz-page camwidget-quiz-waiting",
     { role: "status" },
     `Preparing question ${number2 + 1} …`,
     make("div", "camwidget-quiz-line", { "aria-hidden": "true" }, make("div", "camwidget-quiz-runner"))

@@ -65,7 +65,7 @@ var DEFAULTS = {
   contrasts: [],
   rows: [],
   masked: [],
-  first_now: {},
+  most_probable: {},
   curve_names: [],
   quantity: {},
   class_names: [],
@@ -74,8 +74,8 @@ var DEFAULTS = {
   settings: {},
   layers: [],
   layer: "",
-  stages: {},
-  evidence: {},
+  layer_maps: {},
+  class_maps: {},
   mode: "remove",
   modes: [],
   baseline: "blur",
@@ -91,11 +91,11 @@ var DEFAULTS = {
   colormaps: {},
   pictures: [],
   picture: -1,
-  strip: {},
+  thumbnails: {},
   prompt: {},
   text_error: "",
-  truth: {},
-  truthful: false,
+  ground_truth: {},
+  has_ground_truth: false,
   outlines: false,
   box: {},
   boxes: false,
@@ -104,13 +104,13 @@ var DEFAULTS = {
   arrangement: "side",
   divider: 0.5,
   difference_colors: new Uint8Array(),
-  other: {},
-  other_scene: {},
-  other_state: {},
-  other_answer: {},
-  other_baseline_fill: {},
-  undoable: false,
-  redoable: false,
+  compared_explanation: {},
+  compared_scene: {},
+  compared_status: {},
+  compared_prediction: {},
+  compared_baseline_fill: {},
+  can_undo: false,
+  can_redo: false,
   code: "",
   sentence: "",
   status: "",
@@ -118,10 +118,10 @@ var DEFAULTS = {
   pending: false,
   progress: -1,
   partial: false,
-  cancellable: false,
+  can_cancel: false,
   error: "",
   class_probe: {},
-  missing: ""
+  fallback_note: ""
 };
 
 // src/view/model.ts
@@ -168,7 +168,7 @@ function slowMark() {
 
 // src/core/colormap.ts
 var COLORMAP_BYTES = 768;
-var GREY = Uint8Array.from(
+var GRAY = Uint8Array.from(
   { length: COLORMAP_BYTES },
   (_, i) => Math.floor(i / 3)
 );
@@ -198,7 +198,7 @@ function setting(value) {
   return {
     name: text(from["name"]),
     initial: typeof initial === "number" ? initial : null,
-    isWhole: flag(from["whole"], false),
+    isWhole: flag(from["unmasked"], false),
     low: number(from["low"], 0),
     high: typeof high === "number" ? high : null,
     help: text(from["help"])
@@ -208,8 +208,8 @@ function setting(value) {
 // src/table/chooser.ts
 var Chooser = class {
   /**
-   * @param all the trait with what there is
-   * @param chosen the trait with the names of what is chosen
+   * @param all the trait that lists all methods or metrics
+   * @param chosen the trait with the names of the chosen ones
    */
   constructor(model, signal, title, all, chosen) {
     this.model = model;
@@ -274,7 +274,7 @@ var Chooser = class {
 function show(chip, { name, label, tip, reason, slow }, chosen) {
   if (chip === void 0) return;
   chip.dataset["name"] = name;
-  chip.title = reason !== null ? `Not here: ${reason}` : slow ? `${tip} – ${SLOW}` : tip;
+  chip.title = reason !== null ? `Not available: ${reason}` : slow ? `${tip} – ${SLOW}` : tip;
   setAttribute(chip, "aria-pressed", String(chosen && reason === null));
   setAttribute(chip, "aria-disabled", String(reason !== null));
   fillLabel(chip, label, slow);
@@ -336,9 +336,9 @@ var ScoreGrid = class {
     const method = text(model.get("method"));
     const caption = text(model.get("caption"));
     this.element.hidden = this.caption.hidden = shown.length === 0;
-    setText(this.about, `Of ${caption}`);
-    const start = model.get("running") === true ? "" : "; Start evaluates that";
-    setText(this.stale, model.get("stale") === true ? `not what is shown above any more${start}` : "");
+    setText(this.about, `Scores of ${caption}`);
+    const start = model.get("running") === true ? "" : "; press Start to evaluate it";
+    setText(this.stale, model.get("stale") === true ? `the explorer shows another map now${start}` : "");
     const heads = fit(this.head, shown.length + 1, () => make("th", "", { scope: "col" }, button("camwidget-table-head", {})));
     heads.forEach((head, at) => fillHead(head, shown[at - 1], by));
     const lines = sorted(rows(model.get("rows")), shown, by);
@@ -434,7 +434,7 @@ function mount(model, root, signal) {
 function runControls(model, signal) {
   const press = button("camwidget-table-button", {});
   press.addEventListener("click", () => model.send({ type: model.get("running") === true ? "cancel" : "start" }), { signal });
-  const message = make("span", "camwidget-table-said");
+  const message = make("span", "camwidget-table-message");
   const done = make("div", "camwidget-table-done");
   const bar = make(
     "div",
@@ -455,7 +455,7 @@ function runControls(model, signal) {
     setAttribute(bar, "aria-valuenow", String(percent));
     done.style.width = `${percent}%`;
   });
-  return make("div", "camwidget-table-go", {}, make("div", "camwidget-table-line", {}, press, message), bar);
+  return make("div", "camwidget-table-start", {}, make("div", "camwidget-table-line", {}, press, message), bar);
 }
 var table_default = widgetModule(mount);
 export {

@@ -60,7 +60,7 @@ var DEFAULTS = {
   contrasts: [],
   rows: [],
   masked: [],
-  first_now: {},
+  most_probable: {},
   curve_names: [],
   quantity: {},
   class_names: [],
@@ -69,8 +69,8 @@ var DEFAULTS = {
   settings: {},
   layers: [],
   layer: "",
-  stages: {},
-  evidence: {},
+  layer_maps: {},
+  class_maps: {},
   mode: "remove",
   modes: [],
   baseline: "blur",
@@ -86,11 +86,11 @@ var DEFAULTS = {
   colormaps: {},
   pictures: [],
   picture: -1,
-  strip: {},
+  thumbnails: {},
   prompt: {},
   text_error: "",
-  truth: {},
-  truthful: false,
+  ground_truth: {},
+  has_ground_truth: false,
   outlines: false,
   box: {},
   boxes: false,
@@ -99,13 +99,13 @@ var DEFAULTS = {
   arrangement: "side",
   divider: 0.5,
   difference_colors: new Uint8Array(),
-  other: {},
-  other_scene: {},
-  other_state: {},
-  other_answer: {},
-  other_baseline_fill: {},
-  undoable: false,
-  redoable: false,
+  compared_explanation: {},
+  compared_scene: {},
+  compared_status: {},
+  compared_prediction: {},
+  compared_baseline_fill: {},
+  can_undo: false,
+  can_redo: false,
   code: "",
   sentence: "",
   status: "",
@@ -113,10 +113,10 @@ var DEFAULTS = {
   pending: false,
   progress: -1,
   partial: false,
-  cancellable: false,
+  can_cancel: false,
   error: "",
   class_probe: {},
-  missing: ""
+  fallback_note: ""
 };
 var OFFLINE = /* @__PURE__ */ new Set([
   "mode",
@@ -573,7 +573,7 @@ var Brush = class {
   shades;
   size;
   ring = make("div", "camwidget-brush", { "aria-hidden": "true", hidden: true });
-  reading = make("output", "camwidget-brush-reading", { "aria-hidden": "true" });
+  reading = make("output", "camwidget-brush-value", { "aria-hidden": "true" });
   wiper;
   shade = HIDDEN;
   /** The brush's last position, from which shift draws a straight line. */
@@ -589,7 +589,7 @@ var Brush = class {
     if (this.isOn) this.stop();
     else this.start();
   }
-  /** False when it was not taken up. */
+  /** Deactivates the brush; returns false if it was not active. */
   stop() {
     if (!this.isOn) return false;
     this.lift();
@@ -597,7 +597,7 @@ var Brush = class {
     this.showActive();
     return true;
   }
-  /** The next of hide, keep and erase. */
+  /** Switches to the next of hide, keep and erase. */
   cycle() {
     if (!this.isOn) return;
     const now = SHADES.findIndex(({ value }) => value === this.shade);
@@ -678,7 +678,7 @@ var Brush = class {
     const { size, shade, ring } = this;
     this.shades.update(shade);
     const low = Number(size.min);
-    size.style.setProperty("--camwidget-filled", String((Number(size.value) - low) / (Number(size.max) - low)));
+    size.style.setProperty("--camwidget-slider-fill", String((Number(size.value) - low) / (Number(size.max) - low)));
     setAttribute(size, "aria-valuetext", `${size.value} pixels`);
     setText(this.reading, `${size.value} px`);
     ring.style.width = `${100 * Number(size.value) / Math.max(1, painted.width)}%`;
@@ -741,7 +741,7 @@ var Brush = class {
 
 // src/core/colormap.ts
 var COLORMAP_BYTES = 768;
-var GREY = Uint8Array.from(
+var GRAY = Uint8Array.from(
   { length: COLORMAP_BYTES },
   (_, i) => Math.floor(i / 3)
 );
@@ -837,7 +837,7 @@ function rows(value) {
     return {
       index: number(from["index"], -1),
       name: text(from["name"]),
-      unmasked: number(from["whole"], Number.NaN)
+      unmasked: number(from["unmasked"], Number.NaN)
     };
   });
 }
@@ -881,7 +881,7 @@ function setting(value) {
   return {
     name: text(from["name"]),
     initial: typeof initial === "number" ? initial : null,
-    isWhole: flag(from["whole"], false),
+    isWhole: flag(from["unmasked"], false),
     low: number(from["low"], 0),
     high: typeof high === "number" ? high : null,
     help: text(from["help"])
@@ -920,14 +920,14 @@ function layers(value) {
     return { name: text(from["name"]), shape: numbers(from["shape"]) };
   });
 }
-function place(explanation2) {
+function mapLayer(explanation2) {
   const from = fields(explanation2);
   return { layer: text(from["layer"]), atInput: flag(from["at_input"], false) };
 }
 function sceneId(value) {
   return text(fields(value)["id"]);
 }
-function stages(value) {
+function layerMaps(value) {
   const from = fields(value);
   const found = /* @__PURE__ */ new Map();
   for (const item of list(from["layers"])) {
@@ -942,7 +942,7 @@ function stages(value) {
     layers: found
   };
 }
-function evidence(value) {
+function classMaps(value) {
   const from = fields(value);
   const classes = list(from["classes"]).flatMap((item) => {
     const of = fields(item);
@@ -990,7 +990,7 @@ function prompt(value) {
     text: text(from["text"]),
     examples: texts(from["examples"]),
     words: words(from["words"]),
-    captions: words(from["beside"]),
+    captions: words(from["captions"]),
     proposes: flag(from["proposes"], false),
     own: flag(from["own"], false)
   };
@@ -1001,7 +1001,7 @@ function words(value) {
     return { text: text(from["text"]), target: number(from["target"], -1) };
   });
 }
-function truth(value) {
+function groundTruth(value) {
   const from = fields(value);
   const scene2 = text(from["scene"]);
   if (scene2 === "") return null;
@@ -1009,7 +1009,7 @@ function truth(value) {
     scene: scene2,
     objects: texts(from["objects"]),
     evidence: text(from["evidence"]),
-    summary: text(from["said"])
+    summary: text(from["summary"])
   };
 }
 function box(value) {
@@ -1028,14 +1028,14 @@ function box(value) {
     x,
     y,
     hit: hit === "hit" || hit === "miss" ? hit : "",
-    summary: text(from["said"])
+    summary: text(from["summary"])
   };
 }
 function paint(value) {
   const from = fields(value);
   return { scene: text(from["scene"]), runs: list(from["runs"]), stroke: number(from["stroke"], 0) };
 }
-function filled(value, of) {
+function inpaintedFill(value, of) {
   const from = fields(value);
   const packed = bytes(from["hole"]);
   const rgb = bytes(from["rgb"]);
@@ -1049,7 +1049,7 @@ function mapStyle(model) {
     overlay: trait(model, "overlay"),
     opacity: portion(model, "opacity"),
     cells: trait(model, "cells"),
-    colors: byteMap(model.get("colormaps")).get(trait(model, "colormap")) ?? GREY
+    colors: byteMap(model.get("colormaps")).get(trait(model, "colormap")) ?? GRAY
   };
 }
 
@@ -1124,7 +1124,7 @@ function pickRow(context, at) {
   if (row !== void 0) pickClass(context, row.index);
 }
 function toggleOutlines(context) {
-  if (trait(context.model, "truthful")) context.write({ outlines: !trait(context.model, "outlines") });
+  if (trait(context.model, "has_ground_truth")) context.write({ outlines: !trait(context.model, "outlines") });
 }
 function toggleBoxes(context) {
   context.write({ boxes: !trait(context.model, "boxes") });
@@ -1141,13 +1141,13 @@ function classList(context, control) {
   const caption = make("span", "camwidget-caption");
   const head = make(
     "div",
-    "camwidget-classhead",
+    "camwidget-class-heading",
     {},
-    make("span", "camwidget-heading", {}, "What the model says"),
+    make("span", "camwidget-heading", {}, "Prediction"),
     control,
     caption
   );
-  const names = make("div", "camwidget-names", { role: "group", "aria-label": "Classes" });
+  const names = make("div", "camwidget-class-names", { role: "group", "aria-label": "Classes" });
   const values = make("div", "camwidget-numbers");
   context.watch(["rows", "masked", "target", "stance", "quantity"], () => {
     const all = rows(model.get("rows"));
@@ -1155,7 +1155,7 @@ function classList(context, control) {
     const target = trait(model, "target");
     const { other } = stance(model);
     const measured = quantity(model.get("quantity"));
-    setText(caption, `${masked.length > 0 ? "whole → masked" : "whole"}${unitSuffix(measured, ", ")}`);
+    setText(caption, `${masked.length > 0 ? "unmasked → masked" : "unmasked"}${unitSuffix(measured, ", ")}`);
     const buttons = fit(names, all.length, (at) => nameButton(context, at));
     const cells2 = fit(values, all.length, (at) => numberCell(context, at));
     all.forEach((row, at) => {
@@ -1188,7 +1188,7 @@ function numberCell(context, at, of = "number") {
     "div",
     "camwidget-number",
     { id: context.id(`${of}-${at}`) },
-    make("span", "camwidget-whole"),
+    make("span", "camwidget-unmasked"),
     make("span", "camwidget-arrow"),
     make("span", "camwidget-masked")
   );
@@ -1207,25 +1207,25 @@ function showNumbers(cell, unmasked, masked, measured) {
 }
 function mostProbableRow(context) {
   const { model, signal } = context;
-  const name = button("camwidget-first-name", { title: "Explain this class" }, "…");
-  const bar = make("span", "camwidget-first-bar", { "aria-hidden": "true" });
-  const cell = numberCell(context, 0, "first-now");
+  const name = button("camwidget-most-probable-name", { title: "Explain this class" }, "…");
+  const bar = make("span", "camwidget-most-probable-bar", { "aria-hidden": "true" });
+  const cell = numberCell(context, 0, "most-probable-number");
   const row = make(
     "div",
-    "camwidget-first",
+    "camwidget-most-probable",
     { role: "group", "aria-label": "Most probable class of the masked picture" },
-    make("span", "camwidget-first-label", {}, "now first"),
+    make("span", "camwidget-most-probable-label", {}, "now first"),
     name,
     bar,
     cell
   );
   let index = -1;
   name.addEventListener("click", () => index >= 0 && pickClass(context, index), { signal });
-  context.watch(["first_now", "quantity", "rows"], () => {
-    const now = mostProbable(model.get("first_now"));
+  context.watch(["most_probable", "quantity", "rows"], () => {
+    const now = mostProbable(model.get("most_probable"));
     index = now?.index ?? -1;
     row.hidden = quantity(model.get("quantity")) !== null || rows(model.get("rows")).length < 2;
-    row.classList.toggle("camwidget-first-none", now === null);
+    row.classList.toggle("camwidget-most-probable-none", now === null);
     if (now === null) return;
     setText(name, now.name);
     bar.style.setProperty("--camwidget-value", `${100 * now.masked}%`);
@@ -1249,22 +1249,22 @@ function arrangement(model) {
   return ARRANGEMENTS.find((one) => one === value) ?? "side";
 }
 function comparedMap(model) {
-  const from = fields(model.get("other"));
-  const own = model.get("other_scene");
+  const from = fields(model.get("compared_explanation"));
+  const own = model.get("compared_scene");
   const id = text(from["scene"]);
   const of = scene(id !== "" && sceneId(own) === id ? own : model.get("scene"));
   const map = explanation(from, of);
   if (of === null || map === null) return null;
   const names = fields(from["label"]);
   const label = Object.fromEntries(DIMENSIONS.map((key) => [key, text(names[key])]));
-  return { scene: of, map, label, note: text(from["said"]), noDifference: text(from["apart"]) };
+  return { scene: of, map, label, note: text(from["substitutions"]), noDifference: text(from["no_difference"]) };
 }
-function comparedState(model) {
-  const from = fields(model.get("other_state"));
-  return { busy: flag(from["busy"], false), note: text(from["said"]), error: text(from["error"]) };
+function comparedStatus(model) {
+  const from = fields(model.get("compared_status"));
+  return { busy: flag(from["busy"], false), note: text(from["note"]), error: text(from["error"]) };
 }
-function comparedNumbers(model) {
-  const from = fields(model.get("other_answer"));
+function comparedPrediction(model) {
+  const from = fields(model.get("compared_prediction"));
   const rows2 = /* @__PURE__ */ new Map();
   for (const row of list(from["rows"])) {
     rows2.set(number(fields(row)["index"], -1), change(row));
@@ -1272,8 +1272,8 @@ function comparedNumbers(model) {
   return { quantity: quantity(from["quantity"]), target: change(from["target"]), rows: rows2 };
 }
 function change(value) {
-  const { whole, masked } = fields(value);
-  return { unmasked: number(whole, Number.NaN), masked: typeof masked === "number" ? masked : void 0 };
+  const { unmasked, masked } = fields(value);
+  return { unmasked: number(unmasked, Number.NaN), masked: typeof masked === "number" ? masked : void 0 };
 }
 
 // src/view/comparison/captions.ts
@@ -1284,9 +1284,9 @@ function captions(context) {
   context.watch(
     [
       "compare",
-      "other",
-      "other_scene",
-      "other_answer",
+      "compared_explanation",
+      "compared_scene",
+      "compared_prediction",
       "scene",
       "models",
       "pictures",
@@ -1307,8 +1307,8 @@ function captions(context) {
       const shownKeys = DIMENSIONS.filter(
         (key) => key === "method" || key !== "target" && (key in now || otherLabel !== null && otherLabel[key] !== ownLabel[key])
       );
-      const answer = comparedNumbers(model);
-      a.show(ownLabel, shownKeys, changeOf(context), quantity(model.get("quantity")));
+      const answer = comparedPrediction(model);
+      a.show(ownLabel, shownKeys, numbersOf(context), quantity(model.get("quantity")));
       b.show(otherLabel, shownKeys, answer.target, answer.quantity);
     }
   );
@@ -1322,7 +1322,7 @@ var Caption = class {
   }
   name;
   element;
-  what = make("span", "camwidget-caption-what");
+  what = make("span", "camwidget-caption-title");
   numbers = make("span", "camwidget-caption-numbers");
   show(label, shownKeys, { unmasked, masked }, measured) {
     const parts = label === null ? [] : [...shownKeys.map((key) => label[key]), label.target];
@@ -1340,10 +1340,10 @@ function labelOf({ model }) {
     picture: texts(model.get("pictures"))[trait(model, "picture")] ?? "",
     target: targetLabel(model),
     method: methods(model.get("methods")).find(({ name }) => name === method)?.label ?? method,
-    layer: place(model.get("explanation")).layer
+    layer: mapLayer(model.get("explanation")).layer
   };
 }
-function changeOf({ model }) {
+function numbersOf({ model }) {
   const target = trait(model, "target");
   const all = rows(model.get("rows"));
   const at = all.findIndex(({ index }) => index === target);
@@ -1352,9 +1352,9 @@ function changeOf({ model }) {
 function comparedNumbersColumn(context) {
   const { model } = context;
   const badge = make("span", "camwidget-badge", { "data-of": "B" }, "B");
-  const head = make("div", "camwidget-otherhead", { title: "What B's model says; – where it has no class of that name" }, badge);
-  const column = make("div", "camwidget-others", { role: "group", "aria-label": "B's numbers" });
-  context.watch(["compare", "rows", "target", "other_answer"], () => {
+  const head = make("div", "camwidget-compared-heading", { title: "B's prediction; – where its model has no class of that name" }, badge);
+  const column = make("div", "camwidget-compared-numbers", { role: "group", "aria-label": "B's numbers" });
+  context.watch(["compare", "rows", "target", "compared_prediction"], () => {
     head.hidden = column.hidden = !isComparing(model);
     if (column.hidden) {
       column.replaceChildren();
@@ -1362,8 +1362,8 @@ function comparedNumbersColumn(context) {
     }
     const all = rows(model.get("rows"));
     const target = trait(model, "target");
-    const { rows: answers, quantity: measured } = comparedNumbers(model);
-    const cells2 = fit(column, all.length, (at) => numberCell(context, at, "other-number"));
+    const { rows: answers, quantity: measured } = comparedPrediction(model);
+    const cells2 = fit(column, all.length, (at) => numberCell(context, at, "compared-number"));
     all.forEach(({ index }, at) => {
       const cell = cells2[at];
       if (cell === void 0) return;
@@ -1471,7 +1471,7 @@ var Compositor = class {
   filling = new Uint32Array(0);
   heat = null;
   expanded = null;
-  style = { overlay: false, opacity: 0, cells: false, colors: GREY };
+  style = { overlay: false, opacity: 0, cells: false, colors: GRAY };
   fill = void 0;
   blended = false;
   table = blendTable();
@@ -1576,7 +1576,7 @@ var Compositor = class {
     const { style, heat } = this;
     if (heat === null || !style.overlay || style.opacity <= 0) return this.picture;
     if (!this.blended) {
-      const colors = style.colors.length === COLORMAP_BYTES ? style.colors : GREY;
+      const colors = style.colors.length === COLORMAP_BYTES ? style.colors : GRAY;
       fillBlendTable(this.table, colors, Math.min(1, style.opacity));
       this.blend(style.cells ? this.cellMap(heat) : heat.drawn ?? heat.saliency);
       this.blended = true;
@@ -1608,14 +1608,14 @@ function paintDifference(out, { rgb, a, b }, colors, opacity2) {
   const table = differenceTable(colors, opacity2);
   for (let i = 0; i < out.length; i++) {
     const at = 255 + a[i] - b[i];
-    const grey = luma(rgb[3 * i], rgb[3 * i + 1], rgb[3 * i + 2]);
-    const rb = (grey << 16 | grey) * table.stay[at] + table.redBlue[at] >>> 8;
-    const g = grey * table.stay[at] + table.green[at];
+    const gray = luma(rgb[3 * i], rgb[3 * i + 1], rgb[3 * i + 2]);
+    const rb = (gray << 16 | gray) * table.stay[at] + table.redBlue[at] >>> 8;
+    const g = gray * table.stay[at] + table.green[at];
     out[i] = OPAQUE | rb & 16711935 | g & 65280;
   }
 }
 function differenceTable(given, opacity2) {
-  const colors = given.length === COLORMAP_BYTES ? given : GREY;
+  const colors = given.length === COLORMAP_BYTES ? given : GRAY;
   const table = blendTable(511);
   for (let at = 0; at < 511; at++) {
     setBlend(table, at, colors, at >> 1, Math.round(256 * opacity2 * strength(Math.abs(at - 255) / 255)));
@@ -1717,7 +1717,7 @@ var BaselineFills = class {
   }
   take(raw, scene2, baseline) {
     this.raw = raw;
-    const given = filled(raw, scene2);
+    const given = inpaintedFill(raw, scene2);
     if (given === null || given.baseline !== baseline) return;
     const { hole, rgb } = given;
     const fill2 = this.fill.slice();
@@ -1827,7 +1827,7 @@ var PaintLayer = class {
 
 // src/view/brush/paintOutlines.ts
 var PaintOutlines = class {
-  element = overlay("camwidget-signs");
+  element = overlay("camwidget-paint-outlines");
   context;
   painted;
   hatch;
@@ -1879,10 +1879,10 @@ var PaintOutlines = class {
 function outlines(context) {
   const { model } = context;
   const drawing = overlay("camwidget-outlines");
-  context.watch(["truth", "scene", "outlines"], () => {
+  context.watch(["ground_truth", "scene", "outlines"], () => {
     const on = trait(model, "outlines");
     const of = on ? scene(model.get("scene")) : null;
-    const known = of === null ? null : truth(model.get("truth"));
+    const known = of === null ? null : groundTruth(model.get("ground_truth"));
     if (of === null || known === null || known.scene !== of.id) {
       drawing.replaceChildren();
       return;
@@ -1895,20 +1895,20 @@ function outlines(context) {
   });
   return drawing;
 }
-function truthSummary({ model }) {
+function groundTruthSummary({ model }) {
   return [outlinesSummary(model), boxSummary(model)].filter((one) => one !== "").join(" ");
 }
 function outlinesSummary(model) {
   if (!trait(model, "outlines")) return "";
-  return truth(model.get("truth"))?.summary ?? "Not known for this picture.";
+  return groundTruth(model.get("ground_truth"))?.summary ?? "Not known for this picture.";
 }
 function boxSummary(model) {
   return trait(model, "boxes") ? box(model.get("box"))?.summary ?? "" : "";
 }
-function truthLine(context) {
+function groundTruthLine(context) {
   const { model, signal } = context;
   const toggle2 = button(
-    "camwidget-button camwidget-truth-toggle",
+    "camwidget-button camwidget-ground-truth-toggle",
     { "aria-pressed": "false", title: "Outline what is truly there; thick: where the evidence for the chosen class is (o)" },
     "outlines"
   );
@@ -1917,20 +1917,20 @@ function truthLine(context) {
   const agreement = make("span", "");
   const element = make(
     "div",
-    "camwidget-line camwidget-truth",
+    "camwidget-line camwidget-ground-truth",
     {},
     make("span", "camwidget-label", {}, "Truth"),
     toggle2,
-    make("span", "camwidget-truth-said", { "aria-live": "polite" }, note, agreement)
+    make("span", "camwidget-ground-truth-summary", { "aria-live": "polite" }, note, agreement)
   );
-  context.watch(["truth", "truthful", "outlines"], () => {
+  context.watch(["ground_truth", "has_ground_truth", "outlines"], () => {
     const on = trait(model, "outlines");
-    element.hidden = !trait(model, "truthful");
+    element.hidden = !trait(model, "has_ground_truth");
     setAttribute(toggle2, "aria-pressed", String(on));
     setText(note, outlinesSummary(model));
   });
   context.watch(["outlines", "boxes"], () => {
-    element.classList.toggle("camwidget-truth-told", trait(model, "outlines") || trait(model, "boxes"));
+    element.classList.toggle("camwidget-ground-truth-shown", trait(model, "outlines") || trait(model, "boxes"));
   });
   context.watch(["box", "boxes"], () => setText(agreement, boxSummary(model)));
   return element;
@@ -1993,20 +1993,20 @@ function previewTag(context) {
   scrub.listen(update);
   return line2;
 }
-var Cancel = class {
+var CancelButton = class {
   /** @param leave takes the focus when the button goes */
   constructor(context, leave) {
     this.context = context;
     const { model, signal } = context;
     this.element = button("camwidget-button camwidget-cancel", { title: "Stop computing this map (Esc)" });
     this.element.addEventListener("click", () => this.press(), { signal });
-    context.watch(["busy", "cancellable"], () => {
-      const hide = !(trait(model, "busy") && trait(model, "cancellable"));
+    context.watch(["busy", "can_cancel"], () => {
+      const hide = !(trait(model, "busy") && trait(model, "can_cancel"));
       if (hide && this.element === document.activeElement) leave();
       this.element.hidden = hide;
     });
     context.watch(
-      ["busy", "cancellable", "scene", "target", "method", "layer"],
+      ["busy", "can_cancel", "scene", "target", "method", "layer"],
       () => setText(this.element, "Cancel")
     );
   }
@@ -2015,7 +2015,7 @@ var Cancel = class {
   /** False when there is nothing to stop. */
   press() {
     if (this.element.hidden) return false;
-    setText(this.element, "Cancelling…");
+    setText(this.element, "Canceling…");
     this.context.model.send({ type: "cancel" });
     return true;
   }
@@ -2040,7 +2040,7 @@ var Stage = class {
     this.context = context;
     const { model, scrub } = context;
     this.repaint = frameTask(context.signal, () => this.paint()).schedule;
-    this.cancel = new Cancel(context, () => this.focus());
+    this.cancel = new CancelButton(context, () => this.focus());
     this.painted = new PaintLayer(context);
     this.paintOutlines = new PaintOutlines(context, this.painted);
     this.fillings = new BaselineFills(context);
@@ -2055,8 +2055,8 @@ var Stage = class {
         tabindex: 0,
         role: "group",
         "aria-label": "Picture",
-        // No tooltip: it would cover what is pointed at. The line below the picture says the same.
-        "aria-description": "Click a point (or w a s d, enter) to ask which classes have the strongest maps there; + and - zoom",
+        // No tooltip: it would cover the picture. The line below the picture has the same hint.
+        "aria-description": "Click a point (or w a s d, enter) to list the classes with the strongest maps there; + and - zoom",
         ...OWN_KEYS
       },
       this.clip,
@@ -2091,7 +2091,7 @@ var Stage = class {
     });
   }
   context;
-  /** The frame of the picture, which zooming does not change. */
+  /** The frame around the picture; zooming does not change it. */
   frame;
   /** Clips the plane where the picture is enlarged. */
   clip;
@@ -2099,7 +2099,7 @@ var Stage = class {
   plane;
   canvas;
   cancel;
-  /** The map on show; null where there is none, or it is all zeros. */
+  /** The map on the canvas; null if there is none, or it is all zeros. */
   drawn = null;
   painted;
   paintOutlines;
@@ -2125,12 +2125,12 @@ var Stage = class {
   listen(update) {
     this.listeners.add(update);
   }
-  /** The pixel under a pointer, the nearest one where it is outside the picture; null before there is a picture. */
+  /** Returns the pixel under or nearest to a pointer; null before there is a picture. */
   at({ clientX, clientY }) {
     const spot = this.over({ clientX, clientY });
     return spot === null ? null : pixelAt(spot, this.canvas);
   }
-  /** Where a pointer is in the picture's pixels, to fractions of one, also outside it; null before there is a picture. */
+  /** Returns the position of a pointer in pixels of the picture, also outside it; null before there is a picture. */
   over({ clientX, clientY }) {
     const position = relativePosition(this.canvas, { clientX, clientY });
     const { width, height } = this.canvas;
@@ -2162,7 +2162,7 @@ var Stage = class {
     this.chooseMap();
     this.listeners.notify();
   }
-  /** The kernel's map, or a preview of another layer's. */
+  /** Chooses what is drawn: the kernel's map, or a preview of another layer's. */
   chooseMap() {
     const { scene: shown, map, compositor } = this;
     this.preview = shown === null ? null : this.context.scrub.preview;
@@ -2228,16 +2228,16 @@ var ComparedPicture = class {
     this.painted = painted;
     const { model } = context;
     this.repaint = frameTask(context.signal, () => this.paint()).schedule;
-    this.fillings = new BaselineFills(context, "other_baseline_fill");
-    this.canvas = make("canvas", "camwidget-other-canvas", { role: "img" });
+    this.fillings = new BaselineFills(context, "compared_baseline_fill");
+    this.canvas = make("canvas", "camwidget-compared-canvas", { role: "img" });
     this.drawing = this.canvas.getContext("2d");
-    this.inner = make("div", "camwidget-other-inner", {}, this.canvas, this.cross);
-    this.sheet = make("div", "camwidget-other-sheet", {}, this.inner);
+    this.inner = make("div", "camwidget-compared-inner", {}, this.canvas, this.cross);
+    this.sheet = make("div", "camwidget-compared-sheet", {}, this.inner);
     context.watch(["overlay", "opacity", "cells", "colormap", "colormaps", "difference_colors"], () => {
       this.compositor.setStyle(mapStyle(model));
       this.repaint();
     });
-    context.watch(["fraction", "mode", "baseline", "other_baseline_fill"], () => this.repaint());
+    context.watch(["fraction", "mode", "baseline", "compared_baseline_fill"], () => this.repaint());
     painted.listen(() => this.repaint());
   }
   context;
@@ -2288,8 +2288,8 @@ var ComparedPicture = class {
     return valueAt(map.saliency, scene2.width, Math.floor(x * scene2.width), Math.floor(y * scene2.height));
   }
   /** Marks a place, or none. */
-  mark(place4) {
-    markAt(this.cross, place4);
+  mark(place3) {
+    markAt(this.cross, place3);
   }
   paint() {
     const { image, drawing, shown, minuend } = this;
@@ -2306,7 +2306,7 @@ var ComparedPicture = class {
       paintDifference(
         new Uint32Array(image.data.buffer),
         { rgb: minuend.scene.rgb, a: minuend.map.saliency, b: shown.map.saliency },
-        bytes(model.get("difference_colors")) ?? GREY,
+        bytes(model.get("difference_colors")) ?? GRAY,
         style.overlay ? style.opacity : 0
       );
     }
@@ -2329,10 +2329,10 @@ function valueAt(saliency, width, x, y) {
 function crosshair() {
   return make("div", "camwidget-cross", { "aria-hidden": "true", hidden: true });
 }
-function markAt(cross, place4) {
-  cross.hidden = place4 === null;
-  if (place4 === null) return;
-  placeAt(cross, place4);
+function markAt(cross, place3) {
+  cross.hidden = place3 === null;
+  if (place3 === null) return;
+  placeAt(cross, place3);
 }
 
 // src/view/comparison/differenceDrawer.ts
@@ -2363,7 +2363,7 @@ function comparisonDrawer(context, off) {
 }
 function differLine(context) {
   const { model, signal } = context;
-  const dimension = select("B differs in", "In what B differs from A; in all else it follows");
+  const dimension = select("B differs in", "How B differs from A; in everything else it follows A");
   const value = select("B is", "What B is");
   const kind = select("B's evidence", "Whether B is for its class, against it, or for it rather than A's");
   const more = make("span", "camwidget-compare-more");
@@ -2514,8 +2514,8 @@ var STEP = 2;
 var STRIDE = 10;
 var Divider = class {
   /**
-   * @param frame what it divides
-   * @param moved called with its place whenever it is elsewhere
+   * @param frame the frame that it divides
+   * @param moved called with its position, from 0 to 1, after each change
    */
   constructor(context, frame2, moved2) {
     this.context = context;
@@ -2582,12 +2582,12 @@ var Divider = class {
     this.set(clamp(to, 0, 100) / 100);
     this.context.write({ divider: this.place });
   }
-  set(place4) {
-    this.place = place4;
-    this.element.style.left = `${100 * place4}%`;
-    setAttribute(this.element, "aria-valuenow", String(Math.round(100 * place4)));
-    setAttribute(this.element, "aria-valuetext", `A in the left ${percent(Math.round(100 * place4) / 100)}`);
-    this.moved(place4);
+  set(place3) {
+    this.place = place3;
+    this.element.style.left = `${100 * place3}%`;
+    setAttribute(this.element, "aria-valuenow", String(Math.round(100 * place3)));
+    setAttribute(this.element, "aria-valuetext", `A in the left ${percent(Math.round(100 * place3) / 100)}`);
+    this.moved(place3);
   }
 };
 function reached({ key, shiftKey, ctrlKey, metaKey, altKey }, now) {
@@ -2619,17 +2619,17 @@ var Comparison = class {
     );
     this.opener.addEventListener("click", () => isComparing(model) ? this.end() : this.begin(), { signal });
     this.tool = { buttons: [this.opener], drawer: comparisonDrawer(context, () => this.end()) };
-    const clip = make("div", "camwidget-other-clip", {}, this.plane);
+    const clip = make("div", "camwidget-compared-clip", {}, this.plane);
     this.frame = make(
       "div",
-      "camwidget-other-frame",
+      "camwidget-compared-frame",
       { role: "group", "aria-label": "Picture B", hidden: true },
       clip,
       this.frameMessage
     );
     zoom.add({ clip, plane: this.plane, canvas: this.picture.canvas });
     zoom.listen(() => this.clip());
-    this.divider = new Divider(context, stage.frame, (place4) => this.clip(place4));
+    this.divider = new Divider(context, stage.frame, (place3) => this.clip(place3));
     const bar = make("span", "camwidget-legend-bar", { "aria-hidden": "true" });
     this.legend = make(
       "span",
@@ -2640,7 +2640,7 @@ var Comparison = class {
       "more in A"
     );
     context.watch(["difference_colors"], () => {
-      bar.style.backgroundImage = gradient(bytes(model.get("difference_colors")) ?? GREY);
+      bar.style.backgroundImage = gradient(bytes(model.get("difference_colors")) ?? GRAY);
     });
     this.line = make("div", "camwidget-compare-line", { hidden: true }, this.message, this.legend, this.readout);
     stage.plane.append(this.cross);
@@ -2649,7 +2649,7 @@ var Comparison = class {
     this.numbers = comparedNumbersColumn(context);
     this.followPointer();
     context.watch(
-      ["compare", "arrangement", "scene", "explanation", "other", "other_scene", "other_state", "busy"],
+      ["compare", "arrangement", "scene", "explanation", "compared_explanation", "compared_scene", "compared_status", "busy"],
       () => this.update()
     );
     stage.painted.listen(() => isComparing(model) && this.updateMessages());
@@ -2669,10 +2669,10 @@ var Comparison = class {
   divider;
   /** B's frame next to A's, and its plane, which is zoomed like A's. */
   frame;
-  plane = make("div", "camwidget-other-plane");
-  frameMessage = make("div", "camwidget-other-message");
+  plane = make("div", "camwidget-compared-plane");
+  frameMessage = make("div", "camwidget-compared-message");
   cross = crosshair();
-  message = make("span", "camwidget-compare-said", { "aria-live": "polite" });
+  message = make("span", "camwidget-compare-message", { "aria-live": "polite" });
   legend;
   readout = make("output", "camwidget-compare-readout", { "aria-hidden": "true" });
   line;
@@ -2732,7 +2732,7 @@ var Comparison = class {
   }
   get isBusy() {
     const { model } = this.context;
-    return isComparing(model) && (trait(model, "busy") || comparedState(model).busy);
+    return isComparing(model) && (trait(model, "busy") || comparedStatus(model).busy);
   }
   place() {
     const { model, scrub } = this.context;
@@ -2750,7 +2750,7 @@ var Comparison = class {
     }
     if (isSideBySide) this.plane.append(sheet);
     else this.stage.canvas.after(sheet);
-    sheet.classList.toggle("camwidget-other-over", !isSideBySide);
+    sheet.classList.toggle("camwidget-compared-over", !isSideBySide);
     const aspect = this.mine === null ? 1 : this.mine.scene.width / this.mine.scene.height;
     this.frame.style.setProperty("--camwidget-aspect", String(aspect));
     this.picture.show(found, shown === "difference" ? this.mine : null, aspect);
@@ -2764,7 +2764,7 @@ var Comparison = class {
   }
   updateMessages() {
     const { model } = this.context;
-    const { error, note } = comparedState(model);
+    const { error, note } = comparedStatus(model);
     const shown = arrangement(model);
     const waits = this.isBusy && this.other === null ? "Waiting for B…" : "";
     const text2 = error || note || waits || shown === "difference" && this.other?.noDifference || this.other?.note || this.unpainted;
@@ -2775,14 +2775,14 @@ var Comparison = class {
     this.message.hidden = this.message.textContent === "";
     this.legend.hidden = shown !== "difference" || this.isIncomparable || text2 !== "";
   }
-  /** B of other pixels has nothing of what is painted on A's. */
+  /** A note if A is painted and B is not, because it has other pixels. */
   get unpainted() {
     const own = sceneId(this.context.model.get("scene"));
     const lacks = this.other !== null && this.other.scene.id !== own && !this.stage.painted.isEmpty;
     return lacks ? "What is painted on A is not on B, which has other pixels." : "";
   }
   /** Clips B to the right of the divider, whose place is in the frame and not in the zoomed plane. */
-  clip(place4 = this.divider.place) {
+  clip(place3 = this.divider.place) {
     const { sheet } = this.picture;
     if (arrangement(this.context.model) !== "split") {
       sheet.style.clipPath = "";
@@ -2790,7 +2790,7 @@ var Comparison = class {
     }
     const frame2 = this.stage.frame.getBoundingClientRect();
     const plane = this.stage.plane.getBoundingClientRect();
-    const cut = plane.width === 0 ? place4 : (frame2.left + place4 * frame2.width - plane.left) / plane.width;
+    const cut = plane.width === 0 ? place3 : (frame2.left + place3 * frame2.width - plane.left) / plane.width;
     sheet.style.clipPath = `inset(0 0 0 ${100 * clamp(cut, 0, 1)}%)`;
   }
   /** Marks the same position in both pictures while the pointer is over one of them. */
@@ -2798,11 +2798,11 @@ var Comparison = class {
     const { hover, signal } = this.context;
     let last = null;
     const read = () => {
-      const place4 = last === null ? null : this.picture.at(last);
-      if (place4 === null || this.mine === null) return;
+      const place3 = last === null ? null : this.picture.at(last);
+      if (place3 === null || this.mine === null) return;
       this.isOnOther = true;
       const { width, height } = this.mine.scene;
-      hover.set(pixelAt({ x: place4.x * width, y: place4.y * height }, this.mine.scene));
+      hover.set(pixelAt({ x: place3.x * width, y: place3.y * height }, this.mine.scene));
     };
     this.stage.canvas.addEventListener("pointermove", () => this.isOnOther = false, { signal });
     this.picture.canvas.addEventListener(
@@ -2828,16 +2828,16 @@ var Comparison = class {
     const { mine } = this;
     const { model, hover } = this.context;
     const on = isComparing(model) && mine !== null && this.other !== null;
-    const place4 = on && hover.value !== null ? relativeCenter(hover.value, mine.scene) : null;
+    const place3 = on && hover.value !== null ? relativeCenter(hover.value, mine.scene) : null;
     const isSideBySide = arrangement(model) === "side";
-    this.picture.mark(isSideBySide && !this.isOnOther ? place4 : null);
-    markAt(this.cross, isSideBySide && this.isOnOther ? place4 : null);
-    if (place4 === null || mine === null || hover.value === null) {
+    this.picture.mark(isSideBySide && !this.isOnOther ? place3 : null);
+    markAt(this.cross, isSideBySide && this.isOnOther ? place3 : null);
+    if (place3 === null || mine === null || hover.value === null) {
       setText(this.readout, "");
       return;
     }
     const a = valueAt(mine.map.saliency, mine.scene.width, hover.value.x, hover.value.y);
-    setText(this.readout, `A ${a.toFixed(2)} · B ${this.picture.saliency(place4).toFixed(2)}`);
+    setText(this.readout, `A ${a.toFixed(2)} · B ${this.picture.saliency(place3).toFixed(2)}`);
   }
 };
 
@@ -2845,8 +2845,8 @@ var Comparison = class {
 var LayerScrubber = class {
   constructor(context) {
     this.context = context;
-    context.watch(["stages"], () => {
-      const raw = stages(context.model.get("stages"));
+    context.watch(["layer_maps"], () => {
+      const raw = layerMaps(context.model.get("layer_maps"));
       this.known = raw.layers.size > 0 ? raw : null;
       this.find();
       this.listeners.notify();
@@ -2893,7 +2893,7 @@ var LayerScrubber = class {
   }
   /** Whether the map is the picture's own, so that there is no layer to choose. */
   get isDisabled() {
-    return place(this.context.model.get("explanation")).atInput;
+    return mapLayer(this.context.model.get("explanation")).atInput;
   }
   /** The slider is at this layer. Nothing is sent. */
   moveTo(name) {
@@ -2956,7 +2956,7 @@ var LayerScrubber = class {
     const busy = trait(model, "busy");
     const arrived = raw !== this.explanation;
     if (arrived) {
-      const from = place(raw);
+      const from = mapLayer(raw);
       this.explanation = raw;
       this.mapLayer = from.layer === "" || from.atInput ? layer : from.layer;
     }
@@ -2973,9 +2973,9 @@ var LayerScrubber = class {
 var views = 0;
 var Context = class {
   /**
-   * @param model what is shown
-   * @param signal the end of the view
-   * @param live whether there is a kernel; without one there is only what was computed beforehand
+   * @param model the synced traits
+   * @param signal aborts when the view is removed
+   * @param live whether there is a kernel; an offline page has only precomputed maps
    */
   constructor(model, signal, live = true) {
     this.model = model;
@@ -2989,11 +2989,11 @@ var Context = class {
   prefix = `camwidget-${++views}`;
   /** The pixel of the picture that the pointer or the marker is on; null: none. */
   hover = new Observable(null, (a, b) => a?.x === b?.x && a?.y === b?.y);
-  /** The name of the tool that the pointer belongs to on the picture, or "" where it asks and pans. */
+  /** The name of the tool that uses the pointer on the picture; "" where it probes classes and pans. */
   tool = new Observable("");
-  /** The fraction to draw: the model's, or the slider's while this view's slider is dragged. */
+  /** Returns the fraction to draw: the model's, or the slider's own while it is dragged. */
   fraction = () => portion(this.model, "fraction");
-  /** The layer to name and to draw: the model's, or the slider's while it is dragged. */
+  /** The layer to name and to draw: the model's, or the layer slider's own while it is dragged. */
   scrub;
   id(name) {
     return `${this.prefix}-${name}`;
@@ -3037,7 +3037,7 @@ var ClassSearch = class {
       "aria-label": "Matching classes",
       hidden: true
     });
-    this.element = make("div", "camwidget-find", { "data-needs": "kernel" }, this.input, this.list);
+    this.element = make("div", "camwidget-class-search", { "data-needs": "kernel" }, this.input, this.list);
     this.input.addEventListener("input", () => this.search(), { signal });
     this.input.addEventListener("focus", () => this.search(), { signal });
     this.input.addEventListener("blur", () => this.show([]), { signal });
@@ -3065,7 +3065,7 @@ var ClassSearch = class {
     const nothing = found.length === 0 && this.input.value.trim() !== "" && document.activeElement === this.input;
     this.list.hidden = found.length === 0 && !nothing;
     setAttribute(this.input, "aria-expanded", String(found.length > 0));
-    this.list.classList.toggle("camwidget-nothing", nothing);
+    this.list.classList.toggle("camwidget-no-match", nothing);
     const options2 = fit(this.list, found.length, (at) => this.option(at));
     found.forEach((index, at) => {
       const option = options2[at];
@@ -3143,7 +3143,7 @@ var StanceControl = class {
     const choices2 = KINDS.map((value) => ({ value, label: LABELS[value], title: "" }));
     this.group = new RadioGroup(
       "camwidget-segments camwidget-stances",
-      { "aria-label": "Evidence" },
+      { "aria-label": "ClassMaps" },
       choices2,
       ({ value }) => value,
       (value) => this.choose(value),
@@ -3212,12 +3212,12 @@ function rivalQuestion(model) {
 
 // src/view/controls/curveHeading.ts
 var CURVE = {
-  remove: " as the top evidence goes",
-  keep: " as the top evidence comes",
+  remove: " as evidence is removed",
+  keep: " as evidence is kept",
   multiply: "Picture × map"
 };
 function curveHeading(context) {
-  const head = make("div", "camwidget-curvehead camwidget-heading");
+  const head = make("div", "camwidget-curve-heading camwidget-heading");
   context.watch(["mode", "quantity"], () => {
     const now = mode(context.model.get("mode"));
     const measured = quantity(context.model.get("quantity"));
@@ -3232,19 +3232,19 @@ function curveNames(context) {
   context.watch(["curve_names"], () => {
     const all = lineNames(context.model.get("curve_names"));
     const lines = fit(names, all.length, () => make("span", ""));
-    all.forEach(({ name, color, place: place4 }, at) => {
+    all.forEach(({ name, color, place: place3 }, at) => {
       const line2 = lines[at];
       if (line2 === void 0) return;
       setText(line2, name);
       line2.title = name;
       line2.style.setProperty("--camwidget-line-color", color);
-      line2.style.setProperty("--camwidget-place", String(place4));
+      line2.style.setProperty("--camwidget-place", String(place3));
     });
   });
   return names;
 }
 function sentence(context) {
-  const line2 = make("div", "camwidget-say", { "aria-live": "polite" });
+  const line2 = make("div", "camwidget-mask-sentence", { "aria-live": "polite" });
   context.watch(["sentence", "awaits_rival", "target", "rows"], () => {
     const { model } = context;
     const asked = trait(model, "awaits_rival");
@@ -3324,7 +3324,7 @@ function exportTool(context, stage) {
     "code"
   );
   const png = button("camwidget-button camwidget-png", { title: "Save the picture as it is shown, as a PNG file" }, "PNG");
-  const feedback = make("span", "camwidget-kept", { role: "status", "aria-live": "polite" });
+  const feedback = make("span", "camwidget-export-feedback", { role: "status", "aria-live": "polite" });
   const field2 = make("textarea", "camwidget-code-text", {
     "aria-label": "Python for this view",
     readonly: true,
@@ -3394,24 +3394,24 @@ function exportTool(context, stage) {
 
 // src/view/controls/helpPanel.ts
 var KEYS = {
-  "What is shown": [
+  "Map": [
     { keys: "1 … 9", does: "choose a class of the list" },
     { keys: "m", does: "next quick method" },
     { keys: "[ ]", does: "shallower, deeper layer" },
     { keys: "y", does: "play through the layers, stop" },
     { keys: ", .", does: "previous, next picture", live: true },
-    { keys: "ctrl z", does: "back to what was shown before", live: true },
-    { keys: "ctrl shift z", does: "forth again (or ctrl y)", live: true }
+    { keys: "ctrl z", does: "undo", live: true },
+    { keys: "ctrl shift z", does: "redo (or ctrl y)", live: true }
   ],
-  "How it is drawn": [
+  "Display": [
     { keys: "space", does: "map on, off (on the picture)" },
     { keys: "c", does: "the map's contour on, off" },
     { keys: "b", does: "the map's box and peak on, off" },
     { keys: "o", does: "true outlines on, off, if known", live: true },
-    { keys: "+ − 0", does: "closer, less close, the whole" },
+    { keys: "+ − 0", does: "zoom in, out, to the full picture" },
     { keys: "v", does: "compare: side, split, difference, off", live: true }
   ],
-  "What is hidden": [
+  "Mask": [
     { keys: "← →", does: "mask 1 % less, more" },
     { keys: "shift ← →", does: "mask 10 % less, more" },
     { keys: "p", does: "paint on the picture, stop", live: true },
@@ -3421,12 +3421,12 @@ var KEYS = {
   ],
   "On the picture": [
     { keys: "w a s d", does: "move the marker" },
-    { keys: "enter", does: "ask what is strong there" }
+    { keys: "enter", does: "list the strongest classes there" }
   ],
   Everywhere: [
     { keys: "↑ ↓", does: "move in a group of buttons" },
     { keys: "esc", does: "close, stop, or cancel" },
-    { keys: "?", does: "show these" }
+    { keys: "?", does: "show this list" }
   ]
 };
 var HelpPanel = class {
@@ -3446,9 +3446,9 @@ var HelpPanel = class {
     const groups = Object.entries(KEYS).map(
       ([heading, all]) => make(
         "section",
-        "camwidget-keygroup",
+        "camwidget-shortcut-group",
         {},
-        make("div", "camwidget-keyhead", {}, heading),
+        make("div", "camwidget-shortcut-heading", {}, heading),
         make(
           "dl",
           "camwidget-keys",
@@ -3461,8 +3461,8 @@ var HelpPanel = class {
       "div",
       "camwidget-help",
       { role: "dialog", "aria-labelledby": title, hidden: true },
-      make("div", "camwidget-help-head", {}, make("span", "camwidget-heading", { id: title }, "Keys"), close),
-      make("div", "camwidget-keygroups", {}, ...groups)
+      make("div", "camwidget-help-head", {}, make("span", "camwidget-heading", { id: title }, "Keyboard shortcuts"), close),
+      make("div", "camwidget-shortcut-groups", {}, ...groups)
     );
     this.element = make("div", "camwidget-helpbox", {}, this.opener, this.panel);
     this.opener.addEventListener("click", () => this.toggle(), { signal });
@@ -3478,7 +3478,7 @@ var HelpPanel = class {
     this.opener.setAttribute("aria-expanded", "true");
     this.panel.querySelector("button")?.focus();
   }
-  /** True when it was open. */
+  /** Returns true if it was open. */
   close() {
     if (this.panel.hidden) return false;
     this.panel.hidden = true;
@@ -3532,7 +3532,7 @@ var LayerPlayback = class {
     this.context.scrub.commit();
     return true;
   }
-  /** Whatever is done in the row takes over from it. */
+  /** Stops when another control of the row is used. */
   stopOn(row) {
     const { signal } = this.context;
     const other = ({ target }) => !(target instanceof Node && this.element.contains(target));
@@ -3768,22 +3768,22 @@ var Slider = class {
   }
   /** The filled part of the track; the text is read out instead of "25". */
   decorate() {
-    this.element.style.setProperty("--camwidget-filled", String(this.value));
+    this.element.style.setProperty("--camwidget-slider-fill", String(this.value));
     this.element.setAttribute("aria-valuetext", percent(this.value));
   }
 };
 
 // src/view/controls/mapStyleControls.ts
 var SCALE = "Each map is scaled to its own maximum: the colors of two maps do not compare";
-function mapStyleTool(context, contour2, truth2) {
+function mapStyleTool(context, contour2, truth) {
   const { signal } = context;
-  const id = context.id("look");
+  const id = context.id("style");
   const opener = button(
-    "camwidget-button camwidget-look-open",
+    "camwidget-button camwidget-map-style-open",
     { "aria-expanded": "false", "aria-controls": id, title: "Colors, opacity, box, contour and outlines of the map" },
-    "look"
+    "style"
   );
-  const drawer = make("div", "camwidget-look", { id, hidden: true }, colormap(context, contour2), opacity(context, contour2), truth2);
+  const drawer = make("div", "camwidget-map-style", { id, hidden: true }, colormap(context, contour2), opacity(context, contour2), truth);
   const show = (open) => {
     drawer.hidden = !open;
     setAttribute(opener, "aria-expanded", String(open));
@@ -3808,7 +3808,7 @@ function colorBar(context) {
   const { model } = context;
   const bar = make("span", "camwidget-legend-bar", { "aria-hidden": "true" });
   context.watch(["colormap", "colormaps"], () => {
-    bar.style.backgroundImage = gradient(byteMap(model.get("colormaps")).get(trait(model, "colormap")) ?? GREY);
+    bar.style.backgroundImage = gradient(byteMap(model.get("colormaps")).get(trait(model, "colormap")) ?? GRAY);
   });
   return bar;
 }
@@ -3841,8 +3841,8 @@ function colormap(context, contour2) {
 }
 function scaleNote(context) {
   const note = make("span", "camwidget-legend-note", {}, "not linear");
-  context.watch(["explanation", "other"], () => {
-    const notes = ["explanation", "other"].map((name) => text(fields(context.model.get(name))["scale_note"]));
+  context.watch(["explanation", "compared_explanation"], () => {
+    const notes = ["explanation", "compared_explanation"].map((name) => text(fields(context.model.get(name))["scale_note"]));
     const summary = [...new Set(notes)].filter((text2) => text2 !== "").join("; ");
     note.hidden = summary === "";
     setAttribute(note, "title", summary === "" ? "" : `Drawn brighter than in proportion: ${summary}. Masks, boxes and numbers use the map itself.`);
@@ -3919,7 +3919,7 @@ function maskRow(context, repaint) {
       repaint();
     }
   });
-  const reading = make("output", "camwidget-reading", { "aria-hidden": "true" });
+  const reading = make("output", "camwidget-slider-value", { "aria-hidden": "true" });
   const show = () => setText(reading, percent(context.fraction()));
   context.fraction = () => range.dragging ? range.value : portion(model, "fraction");
   context.watch(["fraction", "mode"], () => {
@@ -3957,7 +3957,7 @@ function modes(context) {
 function fill(context) {
   const { model, signal } = context;
   const select2 = make("select", "camwidget-select", {
-    title: "What takes the place of the masked pixels",
+    title: "What replaces the masked pixels",
     ...OWN_KEYS
   });
   select2.addEventListener("change", () => context.write({ baseline: select2.value }), { signal });
@@ -3989,7 +3989,7 @@ var MethodPanel = class {
     this.panel.addEventListener("focusout", (event) => this.closeIfLeft(event.relatedTarget), { signal });
   }
   context;
-  /** Also a chip: it bears the name of the chosen method when that is one of the rest. */
+  /** The chip that opens the panel. It shows the chosen method's name if that method is in the panel. */
   opener;
   panel;
   families;
@@ -4005,7 +4005,7 @@ var MethodPanel = class {
     this.legend.hidden = !rest.some(({ slow }) => slow);
     this.fill(rest, chosen, now ?? rest[0]);
   }
-  /** False when it was not open. */
+  /** Returns false if it was not open. */
   close() {
     if (this.panel.hidden) return false;
     const inside = this.panel.contains(document.activeElement);
@@ -4041,12 +4041,12 @@ var MethodPanel = class {
       fillRadios(this.context, radios, members, chosen, stop);
     });
   }
-  /** A choice is made; what cannot be chosen leaves the list open, to go on looking. */
+  /** Closes the panel after a choice; a click on an unavailable method leaves it open. */
   clicked({ target }) {
     const radio2 = target instanceof Element ? target.closest('[role="radio"]') : null;
     if (radio2 !== null && radio2.getAttribute("aria-disabled") !== "true") this.close();
   }
-  /** The pointer or the focus went elsewhere. */
+  /** Closes the panel when the pointer or the focus has gone elsewhere. */
   closeIfLeft(to) {
     if (!(to instanceof Node) || this.panel.contains(to) || this.opener.contains(to)) return;
     this.close();
@@ -4067,7 +4067,7 @@ function fillRadios(context, group, all, chosen, stop = all.find(({ name }) => n
   });
 }
 function describe2({ tip, reason, slow }) {
-  if (reason !== null) return `Not here: ${reason}`;
+  if (reason !== null) return `Not available: ${reason}`;
   return slow ? `${tip} – ${SLOW}` : tip;
 }
 function radio(context) {
@@ -4315,7 +4315,7 @@ var PromptPanel = class {
   examples;
   own;
   error = make("div", "camwidget-prompt-error", { role: "alert" });
-  /** The text last received, and last sent: while the field holds another one, a person is writing. */
+  /** The last text received, and the last sent: while the field's text differs from both, a person is editing it. */
   received = "";
   sent = "";
   show() {
@@ -4342,7 +4342,7 @@ var PromptPanel = class {
     }
     this.received = shown.text;
   }
-  /** A row to read, with buttons in it; nothing where no word can be chosen. */
+  /** Updates the words of the text, which are buttons if they are targets; hidden if none is. */
   showWords() {
     const { model } = this.context;
     const target = trait(model, "target");
@@ -4357,7 +4357,7 @@ var PromptPanel = class {
       const part = parts[at];
       if (part === void 0) return;
       fillWord(part, word, target, stop >= 0 ? at === chosen : word === first);
-      part.classList.toggle("camwidget-word-beside", at < captions2.length);
+      part.classList.toggle("camwidget-word-caption", at < captions2.length);
     });
   }
   word() {
@@ -4409,7 +4409,7 @@ function fillWord(part, word, target, stop) {
 }
 
 // src/view/controls/undoRedo.ts
-var POSSIBLE = { undo: "undoable", redo: "redoable" };
+var POSSIBLE = { undo: "can_undo", redo: "can_redo" };
 function takeStep(context, step2) {
   if (flag(context.model.get(POSSIBLE[step2]), false)) context.model.send({ type: step2 });
 }
@@ -4422,8 +4422,8 @@ function stepOf({ key, ctrlKey, metaKey, altKey, shiftKey }) {
 function historyTool(context) {
   return {
     buttons: [
-      stepButton(context, "undo", "↶", "Undo", "Back to what was shown before (ctrl z)"),
-      stepButton(context, "redo", "↷", "Redo", "Forth again (ctrl shift z)")
+      stepButton(context, "undo", "↶", "Undo", "Undo (ctrl z)"),
+      stepButton(context, "redo", "↷", "Redo", "Redo (ctrl shift z)")
     ]
   };
 }
@@ -4436,7 +4436,7 @@ function stepButton(context, step2, glyph, label, title) {
   return made;
 }
 
-// src/view/host/connection.ts
+// src/view/host/kernelConnection.ts
 var MESSAGE = {
   live: "",
   waiting: "Waiting for the connection to the kernel…",
@@ -4445,17 +4445,17 @@ var MESSAGE = {
 var NEED_KERNEL = [
   ".camwidget-history",
   ".camwidget-compare-open",
-  ".camwidget-classtop",
-  ".camwidget-names",
-  ".camwidget-first",
-  ".camwidget-find",
+  ".camwidget-class-header",
+  ".camwidget-class-names",
+  ".camwidget-most-probable",
+  ".camwidget-class-search",
   ".camwidget-methods",
   ".camwidget-settings",
   ".camwidget-settings-open",
   ".camwidget-layer",
-  ".camwidget-alone"
+  ".camwidget-fallback"
 ];
-var Connection = class {
+var KernelConnection = class {
   constructor(model, root, signal) {
     this.model = model;
     this.root = root;
@@ -4501,7 +4501,7 @@ var Connection = class {
     this.root.classList.toggle("camwidget-disconnected", isLost);
     if (!isLost) return;
     for (const part of this.root.querySelectorAll(NEED_KERNEL.join())) part.toggleAttribute("inert", true);
-    for (const name of ["busy", "pending", "cancellable"]) this.model.set(name, false);
+    for (const name of ["busy", "pending", "can_cancel"]) this.model.set(name, false);
   }
 };
 
@@ -4619,7 +4619,7 @@ function followThumbnails(context, root) {
   let strip;
   let reported2 = "";
   const places = () => {
-    const { first, places: count } = fields(model.get("strip"));
+    const { first, places: count } = fields(model.get("thumbnails"));
     return { first: number(first, 0), count: number(count, texts(model.get("pictures")).length) };
   };
   const scrollToChosen = () => {
@@ -4637,7 +4637,7 @@ function followThumbnails(context, root) {
     const margin = MARGIN * strip.clientWidth;
     const from = Math.max(0, Math.floor((strip.scrollLeft - margin) / pitch));
     const to = Math.min(count - 1, Math.floor((strip.scrollLeft + strip.clientWidth + margin) / pitch));
-    const seen2 = { type: "strip", first: first + from, last: first + to };
+    const seen2 = { type: "thumbnails", first: first + from, last: first + to };
     if (reported2 === JSON.stringify(seen2)) return;
     reported2 = JSON.stringify(seen2);
     model.send(seen2);
@@ -4652,8 +4652,8 @@ function followThumbnails(context, root) {
     grownObserver.disconnect();
     resizeObserver?.disconnect();
   });
-  context.watch(["picture", "pictures", "scene", "strip"], () => {
-    const found = explorerBox(root)?.querySelector(".camwidget-thumbs");
+  context.watch(["picture", "pictures", "scene", "thumbnails"], () => {
+    const found = explorerBox(root)?.querySelector(".camwidget-thumbnails-scroll");
     if (found instanceof HTMLElement && found !== strip) {
       strip = found;
       grownObserver.disconnect();
@@ -4675,12 +4675,12 @@ function fallbackControls(context) {
   };
   const back = step2(-1, "Previous picture", "‹");
   const on = step2(1, "Next picture", "›");
-  const name = make("span", "camwidget-alone-name");
+  const name = make("span", "camwidget-fallback-name");
   const line2 = labeledLine("Picture", back, on, name);
-  const note = make("p", "camwidget-alone-said");
-  const block = make("div", "camwidget-alone", {}, line2, note);
-  context.watch(["missing", "pictures", "picture"], () => {
-    const missing = trait(model, "missing");
+  const note = make("p", "camwidget-fallback-note");
+  const block = make("div", "camwidget-fallback", {}, line2, note);
+  context.watch(["fallback_note", "pictures", "picture"], () => {
+    const missing = trait(model, "fallback_note");
     const names = texts(model.get("pictures"));
     const at = trait(model, "picture");
     block.hidden = missing === "";
@@ -4759,11 +4759,11 @@ function act(context, parts, event) {
   return true;
 }
 
-// src/view/picture/classProbe.ts
+// src/view/picture/classProbePopover.ts
 var ClassProbePopover = class {
-  marker = make("div", "camwidget-marker", { "aria-hidden": "true" });
-  entries = make("div", "camwidget-here-entries");
-  heading = make("div", "camwidget-here-heading");
+  marker = make("div", "camwidget-class-probe-marker", { "aria-hidden": "true" });
+  entries = make("div", "camwidget-class-probe-entries");
+  heading = make("div", "camwidget-class-probe-heading");
   popover;
   context;
   stage;
@@ -4776,7 +4776,7 @@ var ClassProbePopover = class {
     this.stage = stage;
     this.zoom = zoom;
     const { signal } = context;
-    const close = button("camwidget-quiet camwidget-here-close", { "aria-label": "Close", title: "Close (Esc)" }, "×");
+    const close = button("camwidget-quiet camwidget-class-probe-close", { "aria-label": "Close", title: "Close (Esc)" }, "×");
     close.addEventListener(
       "click",
       () => {
@@ -4787,7 +4787,7 @@ var ClassProbePopover = class {
     );
     this.popover = make(
       "div",
-      "camwidget-here",
+      "camwidget-class-probe",
       {
         role: "group",
         "aria-label": "Classes with the strongest maps at this point",
@@ -4811,7 +4811,7 @@ var ClassProbePopover = class {
       this.update();
     });
   }
-  /** True when there was something to close. */
+  /** Returns true if there was something to close. */
   close() {
     const open = !this.marker.hidden;
     if (open) this.context.hover.set(null);
@@ -4820,7 +4820,7 @@ var ClassProbePopover = class {
     this.update();
     return open;
   }
-  /** Where the marker is; null while there is none. */
+  /** The pixel of the marker; null while there is none. */
   get point() {
     return this.requested ?? this.result;
   }
@@ -4839,7 +4839,7 @@ var ClassProbePopover = class {
     this.zoom.reveal(this.requested);
     this.context.hover.set(this.requested);
   }
-  /** Asks at the marker, as a click there does. */
+  /** Probes the pixel of the marker, as a click there does. */
   probeAtMarker() {
     if (this.requested === null) this.move(0, 0);
     if (this.requested !== null) this.send(this.requested);
@@ -4888,10 +4888,10 @@ var ClassProbePopover = class {
   }
   classButton() {
     const made = button(
-      "camwidget-here-entry",
+      "camwidget-class-probe-entry",
       {},
-      make("span", "camwidget-here-name"),
-      make("span", "camwidget-here-value")
+      make("span", "camwidget-class-probe-name"),
+      make("span", "camwidget-class-probe-value")
     );
     made.addEventListener(
       "click",
@@ -4980,7 +4980,7 @@ function path({ next, entries, isLeft }, field2, level, width, height) {
     let sign = "M";
     do {
       isDone[side] = 1;
-      parts.push(sign, place2(side, field2, level, width, height));
+      parts.push(sign, place(side, field2, level, width, height));
       sign = "L";
       side = next[side];
     } while (side !== 0 && side !== start);
@@ -4990,7 +4990,7 @@ function path({ next, entries, isLeft }, field2, level, width, height) {
   for (const side of entries) follow2(side);
   return parts.join("");
 }
-function place2(side, { values, width: columns, height: rows2, side: size }, level, width, height) {
+function place(side, { values, width: columns, height: rows2, side: size }, level, width, height) {
   const stride = columns + 2;
   const corner = side >> 1;
   const i = corner % stride;
@@ -5053,7 +5053,7 @@ var Contours = class {
       release: () => range.follow(this.chosenLevel)
     });
     this.level = range.element;
-    this.reading = make("span", "camwidget-contour-reading", { "aria-hidden": "true" });
+    this.reading = make("span", "camwidget-contour-value", { "aria-hidden": "true" });
     this.drawing = overlay("camwidget-contours");
     this.drawing.append(...line(""));
     stage.canvas.after(this.drawing);
@@ -5071,7 +5071,7 @@ var Contours = class {
   context;
   stage;
   toggle;
-  /** Where on the scale of the colors, and that in words; there only while it is on. */
+  /** The mark on the color scale, and the level as a text; shown only while the contour is on. */
   level;
   reading;
   drawing;
@@ -5079,7 +5079,7 @@ var Contours = class {
   at = 0;
   /** The last level, for turning the contour on again. */
   last = FIRST;
-  /** On at the level it last had, or off. */
+  /** Turns the contour off, or on at its last level. */
   flip() {
     this.context.write({ contour: this.chosenLevel > 0 ? 0 : this.last });
   }
@@ -5104,24 +5104,24 @@ var Contours = class {
 // src/view/picture/readout.ts
 var MOST4 = 3;
 var LEAST2 = 5e-3;
-var HINT = hint("point: read the map", "click: ask", "wheel: zoom", "drag: pan");
+var HINT = hint("point: values", "click: classes", "wheel: zoom", "drag: pan");
 var PAINTING = hint("drag: paint", "shift click: a straight line", "x: next brush", "wheel: zoom");
 function readout(context, stage, zoom) {
   const { model, hover, scrub } = context;
-  const facts = make("div", "camwidget-reading-facts");
-  const names = make("span", "camwidget-reading-classes", {
+  const facts = make("div", "camwidget-readout-pixel");
+  const names = make("span", "camwidget-readout-classes", {
     title: "The listed classes' maps at this pixel, on one scale: 1 is the highest value of all of them"
   });
-  const caption = make("span", "camwidget-reading-about");
+  const caption = make("span", "camwidget-readout-caption");
   const scale = legend(context);
-  const line2 = make("div", "camwidget-point", {}, scale, facts, make("div", "camwidget-reading-evidence", {}, caption, names));
-  let known = evidence(null);
+  const line2 = make("div", "camwidget-readout", {}, scale, facts, make("div", "camwidget-readout-evidence", {}, caption, names));
+  let known = classMaps(null);
   let peak = 0;
   const update = () => {
     const point = hover.value;
-    line2.classList.toggle("camwidget-unread", point === null);
+    line2.classList.toggle("camwidget-readout-empty", point === null);
     scale.hidden = point !== null;
-    setText(facts, point === null ? context.tool.value === "" ? truthSummary(context) || HINT : PAINTING : describePixel(context, stage, point));
+    setText(facts, point === null ? context.tool.value === "" ? groundTruthSummary(context) || HINT : PAINTING : describePixel(context, stage, point));
     const isUnknown = point === null || scrub.preview !== null || known.classes.length === 0;
     const strongest = isUnknown ? [] : strengths(known, peak ||= peakOfClasses(known, stage), stage, point);
     setText(caption, isUnknown ? "" : strongest.length === 0 ? "no evidence for the classes listed" : "evidence");
@@ -5135,14 +5135,14 @@ function readout(context, stage, zoom) {
       setText(amount, value.toFixed(2));
     });
   };
-  context.watch(["evidence", "method", "prompt", "explanation", "scene", "target"], () => {
-    const received = evidence(model.get("evidence"));
-    const isCurrent = received.scene === stage.sceneId && received.method === trait(model, "method") && received.layer === place(model.get("explanation")).layer && received.text === (prompt(model.get("prompt"))?.text ?? "");
-    known = isCurrent ? received : evidence(null);
+  context.watch(["class_maps", "method", "prompt", "explanation", "scene", "target"], () => {
+    const received = classMaps(model.get("class_maps"));
+    const isCurrent = received.scene === stage.sceneId && received.method === trait(model, "method") && received.layer === mapLayer(model.get("explanation")).layer && received.text === (prompt(model.get("prompt"))?.text ?? "");
+    known = isCurrent ? received : classMaps(null);
     peak = 0;
     update();
   });
-  context.watch(["fraction", "mode", "truth", "outlines", "box", "boxes"], update);
+  context.watch(["fraction", "mode", "ground_truth", "outlines", "box", "boxes"], update);
   stage.listen(update);
   hover.listen(update);
   context.tool.listen(update);
@@ -5220,9 +5220,9 @@ function moved({ scale, left, top }, right, down) {
 function seen({ scale, left, top }, { x, y }) {
   return { x: x * scale - left, y: y * scale - top };
 }
-function revealing(viewport, place4) {
+function revealing(viewport, place3) {
   const margin = 0.1;
-  const { x, y } = seen(viewport, place4);
+  const { x, y } = seen(viewport, place3);
   const lack = (at) => at < margin ? margin - at : at > 1 - margin ? 1 - margin - at : 0;
   return moved(viewport, lack(x), lack(y));
 }
@@ -5304,7 +5304,7 @@ var Zoom = class {
   /** The last positions of the pressed pointers, in CSS pixels. */
   down = /* @__PURE__ */ new Map();
   from = { x: 0, y: 0 };
-  /** Shows one more through the viewport, which can be moved there too. */
+  /** Adds a pane, which shows the same viewport and can move it. */
   add(pane) {
     const { signal } = this.context;
     this.panes.push(pane);
@@ -5316,7 +5316,7 @@ var Zoom = class {
   listen(update) {
     this.listeners.add(update);
   }
-  /** One step closer (+1) or away (-1), about the middle. */
+  /** Zooms in (+1) or out (-1) by one step about the center. */
   step(by) {
     this.setViewport(zoomed(this.viewport, STRIDE2 ** by, { x: 0.5, y: 0.5 }));
   }
@@ -5363,7 +5363,7 @@ var Zoom = class {
       style.width = style.height = `${100 * scale}%`;
       style.left = `${-100 * left}%`;
       style.top = `${-100 * top}%`;
-      clip.classList.toggle("camwidget-closer", isCloser);
+      clip.classList.toggle("camwidget-enlarged", isCloser);
       canvas.classList.toggle("camwidget-crisp", isCloser && scale * clientWidth > CRISP * canvas.width);
     }
   }
@@ -5381,7 +5381,7 @@ var Zoom = class {
       (event) => {
         if (down.size === 0) this.dragged = false;
         if (context.tool.value !== "" || event.button !== 0 || down.size === 2) return;
-        this.from = place3(event);
+        this.from = place2(event);
         down.set(event.pointerId, this.from);
         if (down.size === 2) this.dragged = true;
       },
@@ -5393,7 +5393,7 @@ var Zoom = class {
         if (event.pointerType === "mouse" && event.buttons === 0) this.up(event.pointerId);
         const before = down.get(event.pointerId);
         if (before === void 0) return;
-        const now = place3(event);
+        const now = place2(event);
         if (down.size === 2) this.pinch(clip, event.pointerId, now);
         else this.drag(clip, event, before, now);
       },
@@ -5445,7 +5445,7 @@ var Zoom = class {
 function positionIn(clip, { x, y }) {
   return relativePosition(clip, { clientX: x, clientY: y }) ?? { x: 0.5, y: 0.5 };
 }
-function place3({ clientX, clientY }) {
+function place2({ clientX, clientY }) {
   return { x: clientX, y: clientY };
 }
 function between2(a, b) {
@@ -5457,7 +5457,7 @@ function distance(a, b) {
 
 // src/view/view.ts
 function mount(model, root, signal, live = true) {
-  const connection = new Connection(model, root, signal);
+  const connection = new KernelConnection(model, root, signal);
   const context = new Context(connection.guarded(), signal, live);
   const stage = new Stage(context);
   const zoom = new Zoom(context, stage);
@@ -5477,8 +5477,8 @@ function mount(model, root, signal, live = true) {
   const contour2 = new Contours(context, stage);
   const brush = new Brush(context, stage);
   const keep = exportTool(context, stage);
-  const truth2 = truthLine(context);
-  const drawing = mapStyleTool(context, contour2, truth2);
+  const truth = groundTruthLine(context);
+  const drawing = mapStyleTool(context, contour2, truth);
   const large = largeTool(context, root);
   const tools = live ? [historyTool(context), brush, compare.tool, new MethodSettings(context).tool, drawing, keep, large.tool] : [drawing, keep];
   const parts = [
@@ -5489,7 +5489,7 @@ function mount(model, root, signal, live = true) {
       ...compare.around,
       readout(context, stage, zoom)
     ),
-    make("div", "camwidget-classtop", {}, new PromptPanel(context).element, classes.head),
+    make("div", "camwidget-class-header", {}, new PromptPanel(context).element, classes.head),
     classes.names,
     classes.numbers,
     ...compare.numbers,

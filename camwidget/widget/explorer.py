@@ -1,4 +1,4 @@
-"""``Explorer``: picture, classes, methods, masking and the model's predictions in one widget."""
+"""``Explorer``: the notebook widget that shows a picture, its saliency map, and predictions for masked pictures."""
 
 from __future__ import annotations
 
@@ -24,21 +24,20 @@ __all__ = ["Explorer"]
 
 
 class Explorer(ExplorerTraits):
-    """Explore what a model has evidence for: click a class, choose a method, drag the mask.
+    """A notebook widget to explore saliency maps: click a class, choose a method, drag the masking slider.
 
     Args:
         model: from ``load`` or ``wrap``, or a list of several, of which the first two are compared; the embedded
             model if None.
         images: a picture, or several in a list, a mapping from names, a folder with the folders below it, a generator
             (such as of ``Path.glob``), a pandas Series, an array (N, H, W, C) or (N, C, H, W), a tensor (N, C, H, W), a
-            data set, or a DataLoader. Classes that come with them are left out. For an embedded model its own samples
-            if None.
+            data set, or a DataLoader. Labels of a data set are ignored. None: the samples of an embedded model.
         top: how many classes to list, from 1 to 9.
-        kwargs: first values of the traits below.
+        kwargs: initial values of the traits below.
 
-    Everything is a trait, to be set or observed. Setting one returns at once; the work is done on another
-    thread, and ``wait()`` blocks until it is finished. ``state`` is all of it as a dict, ``undo()`` and ``redo()`` go
-    through the states before, ``code`` is the Python for the present view, and ``figure()`` draws it for a paper.
+    All settings are traits, which can be set and observed. Setting one returns at once; another thread computes, and
+    ``wait()`` blocks until it has finished. ``state`` is a dict of all settings, ``undo()`` and ``redo()`` go through
+    previous states, ``code`` is Python code for the present view, and ``figure()`` draws the view for a paper.
 
     Attributes:
         picture: number of the picture shown.
@@ -48,29 +47,29 @@ class Explorer(ExplorerTraits):
         method: a name of ``list_methods()``.
         settings: settings of methods that differ from the defaults, by method and name: ``{"rise": {"masks": 1000}}``.
             Map B by the same method has the same. Set it to another dict; its values are not to be changed in place.
-        layer: a module name of ``model.layers``, or any other layer with a map.
-        fraction: the masked part of the picture, from 0 to 1.
+        layer: the name of a layer, of ``model.layers`` or any other whose output is laid out like the picture.
+        fraction: the masked share of the picture, from 0 to 1.
         mode: "remove", "keep" or "multiply" (the picture times its map).
-        baseline: what removed pixels become: "blur", "mean" or "black"; or made of what is around them, "inpaint", and
-            "telea" where OpenCV is installed.
-        mask: what is painted on the picture shown, int8 (H, W) at the model's input size: 1 is hidden and -1 kept
-            whatever the slider says, 0 left to it; None where nothing is painted. Set it to such an array, or to a bool
-            one (True hides), or to None. Each picture keeps its own. The array cannot be written into: set another.
+        baseline: what replaces removed pixels: "blur", "mean" or "black", or an inpainting from the pixels around them,
+            "inpaint", and "telea" if OpenCV is installed.
+        mask: paint on the picture shown, int8 (H, W) at the model's input size: 1 is hidden and -1 kept, whatever the
+            slider says, and 0 is left to the slider; None without paint. It can be set to such an array, to a bool
+            array (True hides), or to None. Each picture has its own. The array itself is read-only.
         text: for a model that takes one, the question or caption; "" until there is one. A model that proposes texts
             has its own for each picture (``propose()`` goes back to it); a question stays.
-        outlines: whether the true outlines are drawn, of pictures that carry their truth.
+        outlines: whether the ground truth is outlined, of pictures that carry it.
         boxes: whether the map's box (``localize``) and its peak are drawn.
-        compare: in what another map shown beside this one differs: a dictionary with any of "model" (a number),
-            "picture" (a number), "target" (as ``target``, or None for its own prediction), "method" and "layer"; in all
-            else it follows. None: nothing is compared.
-        arrangement: how the two are shown: "side" by side, "split" by a divider, or their "difference".
-        other: the map compared, an ``Explanation``; None until it is there; read-only.
+        compare: how a second map, shown next to this one, differs: a dictionary with any of "model" (a number),
+            "picture" (a number), "target" (as ``target``, or None for its own prediction), "method" and "layer";
+            everything else is the same. None: nothing is compared.
+        arrangement: how the two maps are shown: "side" by side, "split" by a divider, or their "difference".
+        other: the compared map, an ``Explanation``; None until it is computed; read-only.
         explanation: the map shown, an ``Explanation``; read-only.
         curve: confidence against fraction, a ``MaskCurve``; None until it is complete; read-only.
-        can_undo, can_redo: whether there is a state to go back to, or forth again; read-only.
+        can_undo, can_redo: whether ``undo`` or ``redo`` has a state to go to; read-only.
 
     Raises:
-        CamwidgetError: if an argument cannot be; the error's class is that of the trait, or of ``load`` and ``wrap``.
+        CamwidgetError: if an argument is invalid; the error's class is that of the trait, or of ``load`` and ``wrap``.
 
     Example:
         >>> import camwidget as cw
@@ -102,13 +101,13 @@ class Explorer(ExplorerTraits):
 
     @property
     def state(self) -> State:
-        """What is requested and how it is drawn, as a small dict of JSON.
+        """All settings, of the map and of how it is drawn, as a small dict that JSON can store.
 
-        Set it to show the same again, here or in another explorer; what it does not name stays. It is checked as a
-        whole first, and then one map is requested.
+        Setting it restores the view, in this or another explorer; keys that are left out keep their values. All of it
+        is checked before anything is set, and one map is requested at most.
 
         Raises:
-            StateError: if a key is unknown, or a value cannot be; nothing has changed then.
+            StateError: if a key is unknown, or a value is invalid; nothing is changed then.
         """
         return read_state(self._parts.state)
 
@@ -118,16 +117,22 @@ class Explorer(ExplorerTraits):
 
     @property
     def code(self) -> str:
-        """The Python that shows the present view again, and computes the same without the widget.
+        """Python code that shows the present view again, and computes the same without the widget.
 
-        What only you have, a module or an array, is ``...`` there, with a comment.
+        Objects that code cannot name, such as a module or an array of yours, are ``...`` with a comment.
         """
         return self._parts.writer.code()
 
-    # -- what can be done ------------------------------------------------------------------
+    # -- actions ---------------------------------------------------------------------------
 
     def wait(self, timeout: float | None = None) -> Explorer:
         """Block until everything requested is computed and shown. In an observer it returns at once.
+
+        Args:
+            timeout: seconds; None waits without a limit.
+
+        Returns:
+            The explorer itself.
 
         Raises:
             TimeoutError: if that takes longer than ``timeout`` seconds.
@@ -146,8 +151,13 @@ class Explorer(ExplorerTraits):
     def add(self, image: Any, name: str | None = None) -> None:
         """Add a picture, and show it.
 
+        Args:
+            image: a picture in any form that ``explain`` accepts.
+            name: shown with it; None takes the file's name, or a number.
+
         Raises:
             PictureError: if it cannot be read; nothing is added then.
+            CamwidgetError: if the explorer is closed.
         """
         if self.comm is None:
             raise CamwidgetError("This explorer is closed: make another one for the picture.")
@@ -155,23 +165,23 @@ class Explorer(ExplorerTraits):
         self._parts.context.prompt.base.pixels(picture)  # refused before it is listed
         number = self._parts.requests.add_picture(picture, name)
         self.picture = number
-        if number == 0:  # the number has not changed, but what it stands for has
+        if number == 0:  # the trait has not changed: 0 stood for no picture
             self._parts.requests.request(None)
 
     def cancel(self) -> None:
-        """Stop the slow map that is being computed, if there is one; the map before comes back."""
+        """Cancel the slow map that is being computed, if there is one, and show the previous map again."""
         self._parts.requests.main.cancel()
 
     def undo(self) -> None:
-        """Go back to the state before, if there is one (``can_undo``); a slow map that is computed is canceled."""
+        """Go back to the previous state, if there is one (``can_undo``). A running slow map is canceled."""
         self._parts.history.undo()
 
     def redo(self) -> None:
-        """Go forth again, if something was undone (``can_redo``)."""
+        """Go forward again, if a step was undone (``can_redo``)."""
         self._parts.history.redo()
 
     def propose(self) -> None:
-        """Explain the picture under the model's own text for it again.
+        """Explain the picture under the text that the model proposes for it.
 
         Raises:
             PromptError: if the model takes no text, or the text has to come from a person.
@@ -187,18 +197,21 @@ class Explorer(ExplorerTraits):
         width: float = 7.16,
         panels: Sequence[str] = ("picture", "map", "curve", "classes"),
     ) -> PaperFigure:
-        """Draw the present view as a figure for a paper (matplotlib), once all of it is computed.
+        """Draw the present view as a matplotlib figure for a paper, once everything requested is computed.
 
         Its ``savefig`` writes text as text into SVG and PDF, so that it can be searched and edited.
 
         Args:
             width: in inches; 7.16 spans two columns of a paper, 3.5 one, where the panels stand in two rows.
-            panels: "picture", as the model gets it, masked; "map", over the whole picture, with the colors' scale;
-                "curve", with the slider's place; "classes", whole → masked. There is no curve of an empty map, nor
-                of the picture times its map.
+            panels: "picture", masked, as the model gets it; "map", over the unmasked picture, with a color bar;
+                "curve", with the slider's position; "classes", their numbers unmasked → masked. A map of zeros has no
+                curve, nor has the mode "multiply".
+
+        Returns:
+            A matplotlib figure.
 
         Raises:
-            CamwidgetError: if there is no such panel, or nothing to draw.
+            CamwidgetError: if there is no such panel, or no map to draw.
         """
         from .state.figure_export import check_figure, explorer_figure
 

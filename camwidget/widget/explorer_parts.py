@@ -1,4 +1,4 @@
-"""``ExplorerParts``: what an explorer is made of, put together."""
+"""``ExplorerParts``: builds the parts of an explorer, connects them, and closes them."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ _MOST_LISTED = 9
 def check_arguments(
     model: VisionModel | Sequence[VisionModel] | None, images: Any, top: int
 ) -> tuple[tuple[VisionModel, ...], list[Picture], int]:
-    """Check what ``Explorer`` is called with; return the models, the pictures, and how many classes are listed.
+    """Check the arguments of ``Explorer``; return the models, the pictures, and the number of classes to list.
 
     Raises:
         CamwidgetError: if an argument cannot be.
@@ -79,14 +79,14 @@ def check_arguments(
     main = models[0]
     if images is None:
         images = zoo.samples(main.name) if main.name in zoo.available() else []
-    # How many classes there are under a text is not known yet.
+    # The classes of a model that takes a text are not known before there is one.
     listed = int(top) if main.prompt is not None else min(int(top), len(main.classes))
     return models, list_pictures(images), listed
 
 
 @dataclass(frozen=True, eq=False)
 class ExplorerParts:
-    """Parts of one explorer. None holds the explorer, but weakly: it goes with its last user (see ``lifetime``)."""
+    """Parts of one explorer. They refer to it weakly, so that it is closed with its last user (see ``lifetime``)."""
 
     context: ExplorerContext
     paint: PaintController
@@ -107,16 +107,16 @@ class ExplorerParts:
         pictures: list[Picture],
         listed: int,
     ) -> ExplorerParts:
-        """Make the parts of an explorer, before it has any traits.
+        """Build the parts of an explorer, before it has any traits.
 
         Args:
-            explorer: whose.
+            explorer: the explorer.
             models: from ``list_models``.
             pictures: from ``list_pictures``.
             listed: how many classes to list.
         """
         proxy: Any = weakref.proxy(explorer)
-        # Called later, when everything below exists.
+        # These functions are called later, when all parts exist.
         worker = Worker(
             _JOBS,
             lambda job, error: failures.job_failed(job, error),
@@ -157,7 +157,7 @@ class ExplorerParts:
         )
 
     def first_values(self, values: Mapping[str, Any]) -> dict[str, Any]:
-        """First values of the explorer's traits, of those that were given and what is usual.
+        """Complete the given values of the explorer's traits by defaults that depend on the models.
 
         Raises:
             PromptError: if the text cannot be read.
@@ -169,7 +169,7 @@ class ExplorerParts:
         if len(context.models) > 1:
             first["compare"] = {"model": 1}
         first |= values
-        if "text" in first:  # before a target is looked for among its classes
+        if "text" in first:  # before the target, whose classes depend on it
             first["text"] = context.prompt.readable(first["text"])
             pictures, number = context.pictures.all, first.get("picture", 0)
             picture = pictures[number] if 0 <= number < len(pictures) else None
@@ -183,11 +183,11 @@ class ExplorerParts:
 
     @property
     def widgets(self) -> list[Any]:
-        """Widgets, to be put into one box of class ``camwidget-explorer``."""
+        """The widgets of the explorer's box, which has the CSS class ``camwidget-explorer``."""
         return [*self.context.display.parts, self.panels.box]
 
     def start(self) -> None:
-        """Show the first values of the traits, begin to observe them, and request the first map."""
+        """Show the first values of the traits, start to observe them, and request the first map."""
         context, values = self.context, self.context.values
         context.display.publish(
             pictures=context.pictures.names,
@@ -206,7 +206,7 @@ class ExplorerParts:
         self.requests.request(values.target)
 
     def close(self) -> None:
-        """Let go of everything that was computed or shown: a closed explorer may still be held."""
+        """Release all maps and pictures: a closed explorer may still be referred to."""
         self.requests.forget()
         self.context.display.forget()
         for prompt in self.context.prompts:

@@ -1,4 +1,4 @@
-"""Traits of an explorer with their validation, and what else can be read of it."""
+"""Traits of an explorer with their validators, and its read-only properties."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ __all__ = ["ExplorerTraits"]
 
 
 class ExplorerTraits(HeldWhileShown, ipywidgets.Box):
-    """Traits of an explorer. ``Explorer`` says what they mean, and its parts do what follows when one is set.
+    """Traits and read-only properties of an explorer; ``Explorer`` documents them.
 
-    Whoever sets one to what cannot be gets a named error, and the trait stays as it was.
+    Setting a trait to an invalid value raises a ``CamwidgetError`` and leaves the trait as it was.
     """
 
     picture = t.Int(0)
@@ -54,7 +54,7 @@ class ExplorerTraits(HeldWhileShown, ipywidgets.Box):
 
     @property
     def pictures(self) -> list[Picture]:
-        """The pictures to choose from."""
+        """All pictures of the explorer."""
         return self._parts.context.pictures.all
 
     @property
@@ -64,27 +64,27 @@ class ExplorerTraits(HeldWhileShown, ipywidgets.Box):
 
     @property
     def model(self) -> VisionModel:
-        """The model whose classes are shown, under the text in force once a map under it is shown."""
+        """The model whose classes are listed, under the text of the map that is shown."""
         return self._parts.context.model
 
     @property
     def sentence(self) -> str:
-        """What masking the picture does to the class, in words, as it stands below the slider."""
+        """The sentence below the slider: how masking the picture changes the class."""
         return str(self._parts.context.display.view.sentence)
 
     @property
     def difference(self) -> np.ndarray | None:
-        """The map shown minus the one compared, each scaled to its own maximum: float32 (H, W) in [-1, 1].
+        """The map shown minus the compared map, each divided by its maximum: float32 (H, W) in [-1, 1].
 
-        None while there is no other map, and where the two are not of the same pixels.
+        None while there is no compared map, and if the two maps are of different pixels.
         """
         return self._parts.requests.difference()
 
     @property
     def masked(self) -> np.ndarray:
-        """Which pixels are replaced now, by the slider and by paint, bool (H, W).
+        """The pixels that are replaced by the slider and by paint, bool (H, W).
 
-        The picture times its map has no replaced pixels but painted ones.
+        In the mode "multiply" only painted pixels are replaced.
         """
         return self._parts.requests.replaced()
 

@@ -81,7 +81,7 @@ class Quiz(CheckedMessages, HeldWhileShown, anywidget.AnyWidget):
         self, questions: Sequence[Draft], *, title: str = "", source: str = "", scale: str = ""
     ) -> None:
         drafts = _checked(questions)
-        # The browser and the worker may come at once.
+        # Methods are called from the browser's thread and from the worker.
         self._lock = fork_safety.rlock()
         self._worker = Worker(("questions",), weakly(self._failed))
         self._questions: list[Question | None] = []  # None: it could not be made
@@ -111,7 +111,7 @@ class Quiz(CheckedMessages, HeldWhileShown, anywidget.AnyWidget):
         seed: int = 0,
         method: str | Method = "gradcam",
     ) -> Quiz:
-        """Of which of two classes is this map? The study of class discrimination in the Grad-CAM paper.
+        """Make the study of class discrimination of the Grad-CAM paper: for which of two classes is this map?
 
         There (Selvaraju et al. 2017, section 5.1), people were right for 61.23 % of the maps by Guided Grad-CAM,
         44.44 % by Guided Backpropagation and 53.33 % by Deconvolution.
@@ -119,8 +119,8 @@ class Quiz(CheckedMessages, HeldWhileShown, anywidget.AnyWidget):
         Args:
             model: from ``load`` or ``wrap``.
             images: a list of pictures. Something with ``image`` and ``names``, as the zoo's samples, tells which
-                classes are present, and with ``masks`` where; of others, the model's two most probable classes
-                are asked about.
+                classes are present, and with ``masks`` where; for others, the question is about the model's two most
+                probable classes.
             n: how many questions.
             seed: another number gives other questions.
             method: of the maps.
@@ -142,7 +142,7 @@ class Quiz(CheckedMessages, HeldWhileShown, anywidget.AnyWidget):
         seed: int = 0,
         method: str | Method = "gradcam",
     ) -> Quiz:
-        """Two models say the same: which to trust? The study of trust in the Grad-CAM paper.
+        """Make the study of trust of the Grad-CAM paper: which of two models that agree is more reasonable?
 
         There (Selvaraju et al. 2017, section 5.2), on the same scale from −2 to +2, people gave VGG-16 over AlexNet
         a mean of +1.27 from maps by Guided Grad-CAM and +1.00 from maps by Guided Backpropagation.
@@ -186,7 +186,7 @@ class Quiz(CheckedMessages, HeldWhileShown, anywidget.AnyWidget):
             option = options.index(option)
         if self.answers[self.number] is not None:
             raise QuizError(
-                f"Question {self.number + 1} is answered: next() goes on, restart() begins anew."
+                f"Question {self.number + 1} is answered already: call next() to go on, or restart()."
             )
         self.answers = [
             *self.answers[: self.number],
@@ -232,7 +232,7 @@ class Quiz(CheckedMessages, HeldWhileShown, anywidget.AnyWidget):
 
     @property
     def score(self) -> QuizScore:
-        """How many answers were right, of how many."""
+        """The number of right answers, and of answers that can be right."""
         judged = [r["right"] for r in self.results if r["right"] is not None]
         return QuizScore(sum(judged), len(judged))
 
@@ -304,7 +304,7 @@ class Quiz(CheckedMessages, HeldWhileShown, anywidget.AnyWidget):
                 raise QuizError(
                     f"Question {number + 1} has options 0 to {count - 1}, not {answer!r}."
                     if count
-                    else f"Question {number + 1} is not there to be answered."
+                    else f"Question {number + 1} cannot be answered: it is not ready, or could not be made."
                 )
         return answers
 
@@ -312,12 +312,12 @@ class Quiz(CheckedMessages, HeldWhileShown, anywidget.AnyWidget):
 
     def _shown(self) -> Question:
         if self.number >= self.total:
-            raise QuizError("There is no question left: restart() begins anew.")
+            raise QuizError("There is no question left: call restart() to play again.")
         while self.number >= len(self._questions) and not self._worker.idle:
             self._worker.wait(0.05)
         question = self._questions[self.number] if self.number < len(self._questions) else None
         if question is None:
-            raise QuizError(f"Question {self.number + 1} could not be made: next() goes on.")
+            raise QuizError(f"Question {self.number + 1} could not be made: call next() to go on.")
         return question
 
     def _make(self, drafts: Sequence[Draft]) -> Iterator[None]:
@@ -337,9 +337,9 @@ class Quiz(CheckedMessages, HeldWhileShown, anywidget.AnyWidget):
 
     @t.observe("number")
     def _publish(self, change: Any = None) -> None:
-        """Send what has been made, if a question is waited for, or many are ready.
+        """Send the questions made so far if the one shown is missing in the browser, or their number has doubled.
 
-        A trait is sent completely each time: after every question, that would be their square.
+        A trait is sent completely each time: sending it after every question would be quadratic in their number.
         """
         with self._lock:
             made, sent = len(self._made), len(self.cards)
@@ -347,7 +347,7 @@ class Quiz(CheckedMessages, HeldWhileShown, anywidget.AnyWidget):
                 self.cards = list(self._made)
 
     def _failed(self, kind: str, error: BaseException) -> None:
-        # Only what is no Exception gets here; whoever waits must be released.
+        # Only exceptions that are no Exception get here. A thread that waits for the questions must be released.
         text = error_text(error, self)
         with self._lock:
             missing = self.total - len(self._made)

@@ -1,4 +1,4 @@
-/** The explorer's view as a module of anywidget. */
+/** Entry point of the explorer's view, an anywidget module. */
 import { widgetModule } from "./view/model";
 import { mount } from "./view/view";
 

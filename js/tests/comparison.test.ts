@@ -55,7 +55,7 @@ describe("comparing", () => {
     const view = show();
     const labels = view.all(".camwidget-compare select").map((select) => select.getAttribute("aria-label"));
     expect(labels).toEqual(["B differs in", "B is", "B's evidence"]);
-    expect(view.one(".camwidget-compare select").title).toBe("In what B differs from A; in all else it follows");
+    expect(view.one(".camwidget-compare select").title).toBe("How B differs from A; in everything else it follows A");
   });
 
   it("is nowhere to be seen until it is asked for", async () => {

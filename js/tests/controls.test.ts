@@ -24,7 +24,7 @@ describe("the class list", () => {
     await settle();
     expect(cells.map((cell) => cell.textContent)).toEqual(["0.97 → 0.31", "0.02 → 0.40", "0.01 → 0.01"]);
     expect(cells.map((cell) => cell.dataset["change"])).toEqual(["down", "up", "same"]);
-    expect(view.one(".camwidget-caption").textContent).toBe("whole → masked");
+    expect(view.one(".camwidget-caption").textContent).toBe("unmasked → masked");
   });
 
   it("shows quantities with the digits that count, and their unit", async () => {
@@ -35,7 +35,7 @@ describe("the class list", () => {
     await settle();
     expect(cell.textContent).toBe("58.2 → 41.0");
     expect(cell.dataset["change"]).toBe("down");
-    expect(view.one(".camwidget-caption").textContent).toBe("whole → masked, years");
+    expect(view.one(".camwidget-caption").textContent).toBe("unmasked → masked, years");
   });
 
   it("follows rows that change in number, and keeps its buttons", async () => {

@@ -54,7 +54,7 @@ describe("many methods", () => {
     await settle();
     expect(view.all(".camwidget-chips > *")).toEqual(before);
     expect(names(view, ".camwidget-chips")).toEqual(["m0", "m1", "m2", "m6"]);
-    expect(before[3]!.title).toBe("Not here: not here");
+    expect(before[3]!.title).toBe("Not available: not here");
     expect(document.activeElement).toBe(before[3]);
   });
 

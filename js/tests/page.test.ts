@@ -233,7 +233,7 @@ describe("a page", () => {
     await settle();
     const bars = Array.from(page.querySelectorAll(".camwidget-bars rect"));
     expect(bars.map((bar) => Math.round(parseFloat(bar.getAttribute("width")!)))).toEqual([100, 67, 67, 100, 33, 33]);
-    expect(page.textContent).toContain("Value (years) as the top evidence goes");
+    expect(page.textContent).toContain("Value (years) as evidence is removed");
     expect(bars.map((bar) => Math.round(parseFloat(bar.getAttribute("x")!)))).toEqual([0, 33, 33, 0, 0, 0]);
     const chart = page.querySelector(".camwidget-curve svg")!;
     expect(chart.getAttribute("aria-label")).toMatch(/ in years: 58\.0 at 0 %/);
@@ -251,7 +251,7 @@ describe("a page", () => {
     document.body.replaceChildren(page);
     await settle();
     const tools = Array.from(page.querySelectorAll(".camwidget-tools button"), (one) => one.textContent);
-    expect(tools).toEqual(["look", "PNG"]);
+    expect(tools).toEqual(["style", "PNG"]);
     const frame = page.querySelector<HTMLElement>(".camwidget-frame")!;
     for (const key of ["v", "p", "x", "}"]) {
       frame.dispatchEvent(new KeyboardEvent("keydown", { key, bubbles: true, cancelable: true }));

@@ -164,7 +164,7 @@ describe("the score", () => {
     expect(shown.text(".camwidget-quiz-mean")).toBe("Your mean: −0.50, from a to b.");
     expect(shown.text(".camwidget-quiz-source")).toBe(NASTY);
     expect(shown.all(".camwidget-quiz-answer").map((row) => row.textContent)).toEqual([
-      `✗ WrongYou said ${NASTY}Right: cat`, `✗ WrongYou said catRight: ${NASTY}`, "✓ RightYou said cat",
+      `✗ WrongYour answer: ${NASTY}Right: cat`, `✗ WrongYour answer: catRight: ${NASTY}`, "✓ RightYour answer: cat",
     ]);
     await shown.click(".camwidget-quiz-row", 1);
     expect(shown.text(".camwidget-quiz-place")).toBe("Question 2 of 3");

@@ -80,7 +80,7 @@ describe("the reading", () => {
 
   it("says how strong the map is, by which fraction it is reached, and which classes are there", () => {
     const view = shown();
-    expect(facts(view)).toContain("point:\u00a0read");
+    expect(facts(view)).toContain("point:\u00a0values");
     point(view, 3, 1);
     expect(facts(view)).toBe("saliency 0.88 · top 0.1\u00a0%");
     point(view, 0, 0);
@@ -90,7 +90,7 @@ describe("the reading", () => {
     point(view, 3, 0);
     expect(classes(view)).toEqual(["<b>x</b> 0.75", "lynx 0.50", "eel 0.10"]);
     view.one(".camwidget-clip").dispatchEvent(new PointerEvent("pointerleave"));
-    expect([facts(view).includes("point:\u00a0read"), classes(view)]).toEqual([true, []]);
+    expect([facts(view).includes("point:\u00a0values"), classes(view)]).toEqual([true, []]);
     expect(view.one(".camwidget-readout").closest("[aria-live]")).toBeNull();
   });
 
@@ -129,13 +129,13 @@ describe("the reading", () => {
     view.key("w");
     expect(facts(view)).toContain("saliency 0.38");
     view.key("Escape");
-    expect(facts(view)).toContain("point:\u00a0read");
+    expect(facts(view)).toContain("point:\u00a0values");
   });
 
   it("leaves fingers alone", () => {
     const view = shown();
     point(view, 0, 0, "touch");
-    expect(facts(view)).toContain("point:\u00a0read");
+    expect(facts(view)).toContain("point:\u00a0values");
   });
 
   it("follows the map under a pointer that rests", async () => {

@@ -106,17 +106,17 @@ describe("the scores", () => {
 
   it("say that they are of another picture, and wait without moving", async () => {
     const { all, model, one } = show();
-    expect(one(".camwidget-table-caption").textContent).toBe(`Of ${NASTY} · stage4`);
+    expect(one(".camwidget-table-caption").textContent).toBe(`Scores of ${NASTY} · stage4`);
     model.set("stale", true);
     const before = all("tbody tr");
     model.set("rows", [row("a", cell(null, { waits: true }), cell(0.1)), row("b", cell(0.2), cell(0.4)), row("c", cell(0.1), cell(0.2))]);
     await settle();
-    expect(one(".camwidget-table-stale").textContent).toBe("not what is shown above any more; Start evaluates that");
+    expect(one(".camwidget-table-stale").textContent).toBe("the explorer shows another map now; press Start to evaluate it");
     expect(all("tbody tr")).toEqual(before);
     expect(one("tbody td").textContent).toBe("…");
     model.set("running", true);
     await settle();
-    expect(one(".camwidget-table-stale").textContent, "there is no Start to press").toBe("not what is shown above any more");
+    expect(one(".camwidget-table-stale").textContent, "there is no Start to press").toBe("the explorer shows another map now");
   });
 
   it("are not there before there are any", () => {
@@ -144,7 +144,7 @@ describe("the choices", () => {
   it("are changed by clicks, but for what cannot be had", async () => {
     const { model, one } = show();
     const cam = one('[data-name="cam"]');
-    expect(cam.title).toBe("Not here: no pooling");
+    expect(cam.title).toBe("Not available: no pooling");
     cam.click();
     expect(model.get("chosen_methods")).toEqual(["cam", "gradcam"]);
     one('[data-name="rise"]').click();

@@ -87,7 +87,7 @@ def test_methods_are_scored_and_sorted_and_a_row_shows_its_map(shown: Any) -> No
     caption = page.locator(".camwidget-table-caption").inner_text()
     page.locator(".camwidget-frame").focus()
     page.keyboard.press(".")
-    page.locator(".camwidget-table-stale", has_text="not what is shown").wait_for()
+    page.locator(".camwidget-table-stale", has_text="shows another map now").wait_for()
     assert page.locator(".camwidget-table-caption").inner_text().startswith(caption.strip())
 
 

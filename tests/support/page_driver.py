@@ -71,7 +71,7 @@ def numbers(page: Any) -> list[str]:
 
 
 def answered(page: Any) -> None:
-    """Wait until every row shows "whole → masked"."""
+    """Wait until every row shows "unmasked → masked"."""
     until(
         page,
         """() => [...document.querySelectorAll('.camwidget-numbers > .camwidget-number')]

@@ -1,5 +1,5 @@
-"""Requests and their results: what turns a change of a trait into maps and predictions.
+"""Scheduling and computation: from a changed trait, or a click, to maps and predictions.
 
-Here are the worker thread, the controllers, the caches, and the context that the parts of an explorer share. What is
-shown, and how it is worded, is in ``view``; nothing in here imports a panel or a state.
+The worker thread, the map controllers, the caches, and the context that the parts of an explorer share. Widgets and the
+sentences that are shown are in ``view``; nothing in here imports a panel or a state.
 """

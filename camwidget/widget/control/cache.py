@@ -1,4 +1,4 @@
-"""Cache of pixels, forward passes and maps of recent pictures."""
+"""``ModelCache``: pixels, forward passes and maps of recent pictures; and ``Picture``, one to choose from."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _numbers = itertools.count()
 
 @dataclass(eq=False)
 class Picture:
-    """A picture to choose from. Its pixels are made when it is first looked at."""
+    """A picture of an explorer. Its pixels are computed when it is first shown."""
 
     source: PictureLike = field(repr=False)
     name: str
@@ -54,22 +54,22 @@ class ModelCache:
     def __init__(self, model: VisionModel) -> None:
         self.model = model
         self._pixels: BoundedCache[torch.Tensor] = BoundedCache(32, size_of)
-        #: The same as 8-bit levels, which all maps of a picture share.
+        #: The same pixels as uint8, which all maps of a picture share.
         self._shown: BoundedCache[np.ndarray] = BoundedCache(32, size_of)
         self._probabilities_of: BoundedCache[np.ndarray] = BoundedCache(256, size_of)
         self._traces: BoundedCache[Trace] = BoundedCache(4, size_of, grows=True)
-        #: The same passes, where several classes are compared.
+        #: Copies of passes whose gradients of several classes are remembered together.
         self._shared: BoundedCache[Trace] = BoundedCache(2, size_of, grows=True)
-        #: Of one picture, a pass cut at every layer: its graph is large.
+        #: One pass cut at every layer, whose graph is large.
         self._every: BoundedCache[Trace] = BoundedCache(1, size_of, grows=True)
-        #: The shapes of pictures for which that graph is too large, each with the limit that it was above.
+        #: Shapes of pictures for which that graph is too large, with the cache limit that it exceeded.
         self._too_large: dict[torch.Size, int] = {}
         self._explanations: BoundedCache[Explanation] = BoundedCache(96, _size_of_map)
         self._levels: BoundedCache[np.ndarray] = BoundedCache(16, size_of)
         self._weights: tuple[int, ...] = ()
 
     def _follow_weights(self) -> tuple[int, ...]:
-        """Forget what was computed with other weights than the model has now; return marks of these."""
+        """Clear results of other weights than the model's present ones; return the version numbers of these."""
         weights = weight_versions(self.model.module)
         if weights != self._weights:
             self._weights = weights
@@ -87,30 +87,30 @@ class ModelCache:
             cache.clear()
 
     def forget(self) -> None:
-        """Forget everything."""
+        """Clear all caches."""
         self._forget_passes()
         for cache in (self._pixels, self._shown, self._levels):
             cache.clear()
 
     def under(self, model: VisionModel) -> ModelCache:
-        """A cache for the same model under another text, or around a copy: the pixels are shared, nothing else is."""
+        """Make a cache for the model under another text, or around a copy of its module. It shares only the pixels."""
         other = ModelCache(model)
         other._pixels, other._shown = self._pixels, self._shown
         return other
 
     def pixels(self, picture: Picture) -> torch.Tensor:
-        """The pixels (C, H, W) that the model gets of a picture."""
+        """Return a picture's pixels (C, H, W) at the model's input size."""
         return self._pixels.get(picture, lambda: self.model.preprocess.pixels(picture.source))
 
     def tile(self, picture: Picture) -> np.ndarray | None:
-        """Make a picture's thumbnail, uint8 (side, side, 3); None if it cannot be read."""
+        """Make a picture's thumbnail, uint8 (side, side, 3); None if the picture cannot be read."""
         try:
             return thumbnail(shades(self._small(picture)))
         except CamwidgetError:
             return None
 
     def _small(self, picture: Picture) -> torch.Tensor:
-        """Pixels for a thumbnail. They are not kept: a long strip would displace those that are in use."""
+        """Return pixels for a thumbnail. They are not cached: many thumbnails would displace the pixels in use."""
         known = self._pixels.peek(picture)
         if known is not None:
             return known
@@ -121,7 +121,7 @@ class ModelCache:
     def trace(
         self, picture: Picture, layer: str | None = None, *, with_input: bool = False
     ) -> Trace:
-        """The remembered forward pass of a picture, cut at a layer, or with a graph from the picture on."""
+        """Return the cached forward pass of a picture, cut at a layer, or with a graph from the input."""
         self._follow_weights()
         layers = [] if layer is None else [layer]
         return self._traces.get(
@@ -150,13 +150,13 @@ class ModelCache:
         return trace
 
     def _trace_for(self, picture: Picture, method: Method, layer: str) -> Trace:
-        """The pass that a method wants."""
+        """Return the forward pass that a method needs."""
         return self.trace(
             picture, None if method.at_input else layer, with_input=method.needs_input
         )
 
     def _shared_trace(self, picture: Picture, method: Method, layer: str) -> Trace:
-        """The pass that a method wants for several classes at once, whose gradients are no single class's."""
+        """Return the forward pass that a method needs for several classes at once, with gradients of its own."""
         trace = self._trace_for(picture, method, layer)
         return self._shared.get(trace, trace.apart)
 
@@ -170,7 +170,7 @@ class ModelCache:
         *,
         spare: bool = False,
     ) -> Explanation:
-        """A map; the predicted class's if target is None. A ``spare`` one displaces nothing that is remembered."""
+        """Compute a map; see ``growing``."""
         *_, (_, explanation) = self.growing(picture, target, method, layer, stance, spare=spare)
         return explanation
 
@@ -184,7 +184,16 @@ class ModelCache:
         *,
         spare: bool = False,
     ) -> Iterator[tuple[float, Explanation]]:
-        """A map as it takes shape: how much of the work is done, from 0 to 1, and the map so far."""
+        """Compute a map, and yield (share of the work done, partial map) on the way; the last share is 1.
+
+        Args:
+            picture: the picture.
+            target: index of the class; None for the predicted one.
+            method: the method, or its name.
+            layer: name of the layer.
+            stance: whether the map is for the class, against it, or for it rather than another.
+            spare: whether the map may be dropped from the cache before others.
+        """
         chosen = get_method(method)
         chosen.check(self.model, layer)
         weights = self._follow_weights()
@@ -217,7 +226,7 @@ class ModelCache:
             yield step.done / step.total, explanation
 
     def _facts(self, picture: Picture, trace: Trace) -> PictureFacts:
-        """What all maps of a picture from a pass share; the pixels also with those from other passes."""
+        """Collect what all maps of a forward pass share. The pixels are shared with other passes of the picture."""
 
         def make() -> np.ndarray:
             shown = shades(trace.pixels[0])
@@ -229,7 +238,7 @@ class ModelCache:
         return PictureFacts(0, pixels, model.prediction(trace.logits[0]), model.name, model.text)
 
     def _trace_of_every_layer(self, picture: Picture, names: list[str]) -> Trace | None:
-        """A pass cut at all layers; None where it would leave hardly any room for anything else."""
+        """Return a forward pass cut at all layers; None if it would take most of the cache."""
         pixels = self.pixels(picture)
         limit, shape = cache_limit(), pixels.shape
         most = limit_during_pass(pixels) * 3 // 4
@@ -244,10 +253,10 @@ class ModelCache:
     def layer_maps(
         self, picture: Picture, target: int, method: str | Method, stance: Stance = FOR
     ) -> Iterator[dict[str, Any]]:
-        """A map's own cells at each layer where the method applies, all from one pass.
+        """Encode the class's map at each layer where the method applies, all from one forward pass.
 
-        Nothing comes for a method that has no maps at layers, or runs the model anew for each, nor where the picture is
-        so large that one pass for all layers is (see ``caches.set_cache_limit``).
+        Nothing is yielded for a method that has no maps at layers or reruns the model for each, nor for a picture so
+        large that the pass would exceed the cache (see ``caches.set_cache_limit``).
         """
         chosen = get_method(method)
         if not chosen.is_quick_at_layers:
@@ -271,9 +280,9 @@ class ModelCache:
     def cells(
         self, picture: Picture, classes: Sequence[int], method: str | Method, layer: str
     ) -> Iterator[tuple[int, np.ndarray]]:
-        """Of each class its map's own cells (h, w), rectified; those without a finite map are left out.
+        """Yield (class, its map at the layer's resolution (h, w), rectified), without classes whose map is not finite.
 
-        Nothing comes for a method that has no maps at layers, or runs the model anew for each.
+        Nothing is yielded for a method that has no maps at layers, or reruns the model for each.
         """
         chosen = get_method(method)
         if not chosen.is_quick_at_layers:
@@ -283,7 +292,7 @@ class ModelCache:
         if trace is None or layer not in trace.layers:
             trace = self._trace_for(picture, chosen, layer)
         make_room(trace.pixels)
-        # Of a large picture the gradients of all these classes would be more than may be remembered.
+        # For a large picture the gradients of all these classes would exceed the cache.
         is_large = limit_during_pass(trace.pixels) < cache_limit() // 2
         for index in classes:
             if not bool(trace.logits[0, index].isfinite()):  # masked out: there is no evidence
@@ -291,14 +300,14 @@ class ModelCache:
             target = resolve_target(self.model, index)
             one = trace.apart() if is_large else trace
             if chosen.needs_gradients:
-                # Not of all at once: at a shallow layer that would take too long.
+                # One class at a time: for all at once, a shallow layer would take too long.
                 one.remember_gradients([target], [layer])
             cells = chosen.compute(one, target, layer)[0].relu().float().cpu().numpy()
             if np.isfinite(cells).all():
                 yield index, cells
 
     def probabilities(self, picture: Picture) -> np.ndarray:
-        """Probabilities, or quantities, of the unmasked picture, float64 (classes,)."""
+        """Return the probabilities, or quantities, of the unmasked picture, float64 (classes,)."""
 
         def run() -> np.ndarray:
             pixels = self.pixels(picture)
@@ -309,20 +318,23 @@ class ModelCache:
         return self._probabilities_of.get(picture, run)
 
     def predicted(self, picture: Picture) -> int:
-        """The class that a picture is explained for unless another is requested."""
+        """Return the class that is explained unless another is requested: the most probable one."""
         return self.model.foremost(torch.from_numpy(self.probabilities(picture))[None])[0]
 
     def _probabilities(self, logits: torch.Tensor) -> np.ndarray:
         return self.model.probabilities(logits.float()).double().cpu().numpy()
 
     def levels(self, explanation: Explanation) -> np.ndarray:
-        """The rank levels of a map, uint16 (H, W)."""
+        """Return the rank levels of a map, uint16 (H, W)."""
         return self._levels.get(explanation, lambda: rank_levels(explanation.saliency))
 
     def strongest(
         self, picture: Picture, classes: list[int], method: str | Method, layer: str, x: int, y: int
     ) -> list[tuple[int, float]]:
-        """The classes whose maps are positive at a pixel, strongest first, on one common scale in (0, 1]."""
+        """Return (class, value) of those classes whose maps are positive at a pixel, strongest first.
+
+        Values are in (0, 1], on a common scale of all the maps.
+        """
         chosen = get_method(method)
         chosen.check(self.model, layer)
         trace = self._shared_trace(picture, chosen, layer)
@@ -348,7 +360,7 @@ class ModelCache:
     def payload(self, picture: Picture, explanation: Explanation) -> dict[str, Any]:
         """Encode a map for the browser: 8-bit saliency, rank levels, and the layer's own cells.
 
-        Of a tone-mapped map "drawn" is what is drawn instead of the saliency, and the cells are as they are drawn.
+        For a tone-mapped map, "drawn" replaces the saliency in drawing, and the cells are tone-mapped too.
         """
         note = channels_shown(self.model.preprocess.channels)
         raw = np.maximum(explanation.raw, 0)
@@ -372,10 +384,10 @@ class ModelCache:
 
 
 def _size_of_map(explanation: Explanation) -> int:
-    """The bytes that are this map's alone: the picture's pixels are all its maps'."""
+    """Return the bytes of a map without its picture's pixels, which all maps of the picture share."""
     return size_of([explanation.saliency, explanation.raw])
 
 
 def _bytes(values: np.ndarray) -> bytes:
-    """Values in [0, 1] as 8-bit levels."""
+    """Encode values in [0, 1] as bytes."""
     return np.round(values * 255).astype(np.uint8).tobytes()

@@ -1,4 +1,4 @@
-"""Maps of the listed classes on one scale, for reading values under the pointer."""
+"""``ClassMaps``: the maps of all listed classes, sent ahead for the readout of values under the pointer."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ __all__ = ["ClassMaps", "on_one_scale"]
 def on_one_scale(
     found: Sequence[tuple[int, np.ndarray]], names: Sequence[str]
 ) -> list[dict[str, Any]]:
-    """Encode classes with their cells for the browser, divided by the largest value of all of them.
+    """Encode the maps of several classes for the browser, divided by their common maximum.
 
     Args:
-        found: classes and their maps (h, w), rectified.
-        names: of all classes of the model.
+        found: (class, its map (h, w), rectified).
+        names: the names of all classes of the model.
 
     Returns:
-        For each: index, name, rows, columns, and cells as bytes of little-endian float32 in [0, 1]. Nothing if all
-        maps are the same: they do not depend on the class.
+        For each class: index, name, rows, columns, and cells as bytes of little-endian float32 in [0, 1]. Empty if all
+        maps are equal, and so do not depend on the class.
     """
     peak = max((cells.max() for _, cells in found), default=0)
     if peak > 0 and len(found) > 1 and all((c == found[0][1]).all() for _, c in found):
@@ -45,12 +45,12 @@ def on_one_scale(
 
 
 class ClassMaps:
-    """Sends the evidence for each listed class after a map, when nothing more urgent is to be done.
+    """Sends the maps of all listed classes after a map is shown, as a job of low urgency.
 
     Args:
-        prompts: the model's caches, under the text of each picture.
-        worker: computes.
-        display: knows which classes are listed, and shows the evidence.
+        prompts: the model's caches, for the text of each picture.
+        worker: runs the job.
+        display: has the list of classes, and receives the maps.
     """
 
     def __init__(self, prompts: PromptController, worker: Worker, display: Display) -> None:
@@ -59,7 +59,7 @@ class ClassMaps:
         self._display = display
 
     def follow(self, shown: MapRequest) -> None:
-        """Follow a map that is shown: drop what belongs to another picture, method, layer or text, and send its own."""
+        """Send the class maps that belong to a map shown, and clear those of another picture, method, layer or text."""
         subject: dict[str, Any] = {
             "scene": shown.picture.id,
             "method": shown.method,
@@ -86,6 +86,6 @@ class ClassMaps:
             yield  # a more urgent request goes first
             if self._worker.dropped():
                 return
-        # Should something else be requested just now: the browser shows only what belongs to its map.
+        # If another map is requested meanwhile, the browser ignores these: they name the map that they belong to.
         made = on_one_scale(found, cache.model.classes)
         self._display.publish(class_maps={**subject, "classes": made} if made else {})

@@ -1,4 +1,4 @@
-"""The map compared with the main one (B): what is computed for it, and how it is shown."""
+"""Role of the compared map (B): derive its request from the main map (A), and show it next to A."""
 
 from __future__ import annotations
 
@@ -33,10 +33,10 @@ __all__ = ["ComparedMapRole", "ComparedRequest"]
 
 @dataclass(frozen=True, eq=False)
 class ComparedRequest:
-    """What the compared map is requested of. No two are equal: each finished main map brings a new one.
+    """A request for the compared map. No two are equal: each finished main map makes a new one.
 
     Attributes:
-        compare: in what B differs from A (see ``Explorer.compare``).
+        compare: how B differs from A (see ``Explorer.compare``).
         shown: the request of the main map.
         main: the main map.
         settings: settings of methods, which both maps have.
@@ -50,7 +50,7 @@ class ComparedRequest:
 
 @dataclass(frozen=True)
 class _ComparedPair:
-    """What is known of both maps while B is shown."""
+    """Maps A and B while B is shown."""
 
     main: Explanation
     other: Explanation
@@ -59,7 +59,7 @@ class _ComparedPair:
 
 
 class ComparedMapRole:
-    """The role of the map compared with the main one (see ``MapRole``). Its errors are shown in its own place.
+    """Role of the compared map (see ``MapRole``). Its errors are shown where B would be.
 
     Args:
         prompts: of each model.
@@ -93,13 +93,15 @@ class ComparedMapRole:
     # -- what is computed ------------------------------------------------------------------
 
     def is_slow(self, request: ComparedRequest) -> bool:
+        """Whether B's method runs the model many times."""
         return get_method(request.compare.get("method", request.shown.method)).slow
 
     def weights(self) -> tuple[int, ...]:
-        """None: whether the weights have changed is noticed for the main map, which B follows."""
+        """Return nothing: the main map, which B follows, notices changed weights."""
         return ()
 
     def resolve(self, request: ComparedRequest) -> ComparedInputs:
+        """Look up B's model, picture, class, method and layer; the model may run to propose a text."""
         return resolve(
             request.compare,
             request.shown,
@@ -112,23 +114,25 @@ class ComparedMapRole:
     def completed(
         self, request: ComparedRequest, result: MapResult[ComparedInputs]
     ) -> ComparedRequest:
+        """Return the request as it is."""
         return request
 
     # -- what is shown ---------------------------------------------------------------------
 
     def show_nothing(self) -> None:
-        """Nothing is compared."""
+        """Remove B: nothing is compared."""
         self._clear()
         self._display.publish(
             compared_explanation={}, compared_scene={}, compared_status={}, compared_prediction={}
         )
 
     def show_waiting(self) -> None:
-        """B waits for the main map. The B before stays, dimmed, until there is another."""
+        """Dim the previous B until the main map, and then the next B, are computed."""
         self._clear()
         self._display.publish(compared_status={"busy": True})
 
     def show_requested(self, request: ComparedRequest, before: ComparedRequest | None) -> None:
+        """Dim the previous B."""
         self.show_waiting()
 
     def _clear(self) -> None:
@@ -136,16 +140,19 @@ class ComparedMapRole:
         self._display.chart.show_other(None)
 
     def prepare_growing(self, inputs: ComparedInputs) -> Callable[[], None]:
+        """Prepare nothing: a slow B shows only its progress."""
         return lambda: None
 
     def show_progress(
         self, inputs: ComparedInputs, explanation: Explanation, share: float, *, is_due: bool
     ) -> None:
+        """Show the progress of a slow B, if ``is_due``."""
         if is_due:
             text = messages.growing(explanation.method_label, explanation.target.label, share)
             self._display.publish(compared_status={"busy": True, "progress": share, "note": text})
 
     def prepare(self, result: MapResult[ComparedInputs], milliseconds: float) -> Callable[[], None]:
+        """Encode a finished B for the browser; the function returned shows it."""
         inputs, explanation, model = result.inputs, result.explanation, result.model
         scene = self._scene(inputs)
         classes = self._display.model.classes
@@ -181,22 +188,24 @@ class ComparedMapRole:
         return show
 
     def _scene(self, inputs: ComparedInputs) -> dict[str, Any]:
-        """The picture as B's model gets it; empty where that is what the main map's model gets."""
+        """Encode the picture as B's model gets it; empty where the main map's model gets the same pixels."""
         if inputs.has_paint:
             return {}
-        # Of the same picture there may be two scenes now.
+        # Two models may get the same picture at different sizes: each is a scene of its own.
         name = f"{inputs.picture.id} of model {inputs.number}"
         if self._display.view.compared_scene.get("id") == name:
             return self._display.view.compared_scene
         return {**inputs.cache.scene(inputs.picture), "id": name}
 
     def show_canceled(self, request: ComparedRequest, share: float) -> None:
-        """Nothing: B is dropped, not canceled."""
+        """Show nothing: B is dropped, not canceled."""
 
     def show_restored(self, request: ComparedRequest | None, *, was_growing: bool) -> bool:
+        """Return False: the previous B is not kept."""
         return False
 
     def show_error(self, error: Exception, result: MapResult[ComparedInputs] | None) -> None:
+        """Show an error where B would be; B itself stays if only its prediction failed."""
         text = error_text(error, self)
         if result is None:
             self._display.publish(
@@ -208,7 +217,7 @@ class ComparedMapRole:
             )
 
     def show_pending(self) -> None:
-        """Nothing: the numbers before stay until there are others."""
+        """Show nothing: the previous numbers stay until the next prediction."""
 
     def show_prediction(
         self,
@@ -217,6 +226,7 @@ class ComparedMapRole:
         mask: MaskSettings,
         inpainted: dict[str, Any],
     ) -> None:
+        """Show B's prediction for the masked picture, and the pixels of an inpainted fill."""
         if values is not None:
             scene = self._display.view.compared_explanation["scene"]
             filled = {"scene": scene, **inpainted} if inpainted else {}
@@ -226,7 +236,7 @@ class ComparedMapRole:
     def _numbers(
         self, result: MapResult[ComparedInputs], masked: np.ndarray | None
     ) -> dict[str, Any]:
-        """B's probabilities of its own class, and of A's listed ones; None where it has no such class."""
+        """Encode B's numbers for its class and for A's listed classes; None where B's model lacks the class."""
 
         def value(values: np.ndarray | None, index: int | None) -> float | None:
             return None if values is None or index is None else float(values[index])
@@ -242,10 +252,12 @@ class ComparedMapRole:
         }
 
     def show_stale_curve(self, mask: MaskSettings) -> None:
+        """Remove B's old curve."""
         self._display.chart.show_other(None)
 
     def show_curve(self, curve: MaskCurve | None) -> None:
+        """Draw B's curve, complete or not; None removes it."""
         self._display.chart.show_other(curve)
 
     def publish_curve(self, curve: MaskCurve | None) -> None:
-        """Nothing: there is no trait for B's curve."""
+        """Publish nothing: the explorer has no trait for B's curve."""

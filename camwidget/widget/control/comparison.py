@@ -1,4 +1,4 @@
-"""Comparison of two maps: the main map A, and map B, which differs from it in a few named respects."""
+"""Comparison of two maps: validation of ``compare``, look-up of map B's inputs, and the difference A − B."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ __all__ = [
     "why_no_difference",
 ]
 
-#: In what B may differ from A.
+#: The settings in which B may differ from A.
 KEYS = ("model", "picture", "target", "method", "layer")
 
 #: How the two are shown.
@@ -44,10 +44,10 @@ ARRANGEMENTS = ("side", "split", "difference")
 
 
 def list_models(model: VisionModel | Sequence[VisionModel]) -> tuple[VisionModel, ...]:
-    """One model or several, all of which can be explored.
+    """Return the models of an explorer as a tuple.
 
     Raises:
-        CamwidgetError: if there is none, or something is no model, or has no classes to choose from.
+        CamwidgetError: if there is none, or one is no model, or has no classes to choose from.
     """
     models = tuple(model) if isinstance(model, (list, tuple)) else (model,)
     if not models:
@@ -62,12 +62,12 @@ def list_models(model: VisionModel | Sequence[VisionModel]) -> tuple[VisionModel
 
 
 def model_names(models: Sequence[VisionModel]) -> tuple[str, ...]:
-    """What to call each of several models: two may have the same name, and other weights."""
+    """Return a unique name for each model: two with different weights may have the same name."""
     return unique_names([m.name for m in models], len(models))
 
 
 def class_of(model: VisionModel, name: str) -> int | None:
-    """The class of this name, None if the model has none."""
+    """Return the index of a class by its name; None if the model has no such class."""
     try:
         return model.class_index(name)
     except TargetError:
@@ -80,16 +80,16 @@ def valid_compare(
     pictures: int,
     under: Callable[[Mapping[str, Any]], VisionModel | None],
 ) -> dict[str, Any] | None:
-    """In what B differs, every name as it is listed; None if nothing is compared.
+    """Check a value of ``Explorer.compare``; return it with complete names, or None if nothing is compared.
 
     Args:
-        value: what was set.
-        models: to choose from.
-        pictures: how many there are.
-        under: gives B's model under the text that it will have; None if its classes are not known yet.
+        value: the value set.
+        models: the explorer's models.
+        pictures: the number of its pictures.
+        under: returns B's model under its text; None if its classes are not known yet.
 
     Raises:
-        CamwidgetError: of the kind that the explorer's own trait raises.
+        CamwidgetError: of the class that the explorer's own trait would raise.
     """
     if value is None:
         return None
@@ -112,7 +112,7 @@ def valid_compare(
     if "method" in checked:
         if not isinstance(checked["method"], str):
             raise MethodError(f"A method is a name, not {type(checked['method']).__name__}.")
-        get_method(checked["method"])  # whether it applies to B is B's own concern
+        get_method(checked["method"])  # whether it applies is checked when B is computed
     if "layer" in checked:
         if not isinstance(checked["layer"], str):
             raise LayerError(f"A layer is a name, not {type(checked['layer']).__name__}.")
@@ -134,11 +134,11 @@ def _number(value: Any, count: int, what: str, error: type[CamwidgetError]) -> i
 
 @dataclass(frozen=True)
 class ComparedInputs(MapInputs):
-    """Map B, ready to be computed.
+    """Inputs of map B.
 
     Attributes:
-        number: of its model.
-        note: in what it cannot follow A; empty if it can.
+        number: number of its model.
+        note: sentences on settings of A that B's model does not have, and what B has instead; empty if there are none.
         main: map A.
         main_picture: the picture of map A.
     """
@@ -157,14 +157,14 @@ def resolve(
     pictures: Sequence[Picture],
     settings: Mapping[str, Mapping[str, Any]],
 ) -> ComparedInputs:
-    """Look up what B is for a main map that is shown. The model may have to run, to propose a text.
+    """Look up the inputs of map B for a main map that is shown. B's model may run to propose a text.
 
     Args:
-        compare: in what it differs.
+        compare: how B differs.
         shown: the request of map A.
         main: map A.
-        prompts: of each model.
-        pictures: to choose from.
+        prompts: texts and caches of each model.
+        pictures: the explorer's pictures.
         settings: settings of methods.
 
     Raises:
@@ -208,12 +208,12 @@ def _are_same(one: torch.Tensor, two: torch.Tensor) -> bool:
 
 
 def difference(a: Explanation, b: Explanation) -> np.ndarray:
-    """A's saliency minus B's, float32 (H, W) in [-1, 1]; each has its own maximum at 1."""
+    """Return A's saliency minus B's, float32 (H, W) in [-1, 1]; each map has its maximum at 1."""
     return np.asarray(a.saliency, np.float32) - np.asarray(b.saliency, np.float32)
 
 
 def why_no_difference(main: ModelCache, other: ComparedInputs) -> str:
-    """Why there is no difference of two maps, pixel by pixel; empty if there is one."""
+    """Return why two maps cannot be subtracted pixel by pixel; empty if they can."""
     shown = other.main_picture
     if other.picture is not shown:
         return f"No difference: A is of {shown.name}, B of {other.picture.name}."
@@ -225,7 +225,7 @@ def why_no_difference(main: ModelCache, other: ComparedInputs) -> str:
         return ""
     first, second = main.model.preprocess, other.cache.model.preprocess
     is_known = first.geometry is None and second.geometry is None
-    # Otherwise interpolated, or in gray: each pixel is still the same place.
+    # The pixels differ only by interpolation or color: each still shows the same place.
     if is_known and (first.size, first.resize) == (second.size, second.resize):
         return ""
-    return "No difference: the two models cut the picture otherwise."
+    return "No difference: the two models crop the picture differently."

@@ -1,4 +1,4 @@
-"""``ExplorerContext``: what the parts of an explorer share, in place of the explorer itself."""
+"""``ExplorerContext``: traits, pictures, models, worker and display that the parts of an explorer share."""
 
 from __future__ import annotations
 
@@ -51,15 +51,15 @@ class ExplorerValues(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class ExplorerContext:
-    """What the parts of an explorer share. None of it keeps the explorer alive.
+    """Objects that the parts of an explorer share. None of them keeps the explorer alive.
 
     Attributes:
-        values: its traits, to be read.
+        values: reads the explorer's traits.
         traits: sets and observes them.
         pictures: its pictures.
-        prompts: of each model, the texts and the caches; the first model's are those of the main map.
-        worker: computes, one job at a time.
-        display: shows everything but the panels.
+        prompts: texts and caches of each model; the first model's are those of the main map.
+        worker: runs jobs, one at a time.
+        display: the view, the charts and the thumbnails.
     """
 
     values: ExplorerValues
@@ -95,11 +95,11 @@ class ExplorerContext:
         picture, prompt = self.picture, self.prompt
         if picture is None or prompt.model.prompt is None:
             return None, self.model
-        # The classes under a text are not known before the model has proposed it: that is done at once.
+        # The classes depend on the text: a model that proposes it runs here.
         model = prompt.cache(picture, prompt.known(picture)).model
         return model.text, model
 
     def shows_requested_text(self) -> bool:
-        """Whether the classes shown are those under the text that is requested by now."""
+        """Whether the class list belongs to the text that was requested last."""
         picture = self.picture
         return self.model.text == (None if picture is None else self.prompt.known(picture))

@@ -1,4 +1,4 @@
-"""Errors of an explorer's jobs: each is shown, and a lost device is replaced by the CPU."""
+"""``FailureHandler``: shows errors of an explorer's jobs, and moves its models to the CPU if a device is lost."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ __all__ = ["FailureHandler"]
 
 
 class FailureHandler:
-    """Shows what goes wrong on the worker, and keeps the explorer going.
+    """Shows errors that are raised on the worker, and keeps the explorer usable.
 
     Args:
         context: the explorer's.
-        requests: brings the map before back, or requests it again.
+        requests: shows the previous map again, or requests it again.
     """
 
     def __init__(self, context: ExplorerContext, requests: TraitRequests) -> None:
@@ -29,7 +29,7 @@ class FailureHandler:
         self._requests = requests
 
     def job_failed(self, job: str, error: BaseException) -> None:
-        """Show what a job has raised; each of the errors, also after the first."""
+        """Show the error that a job has raised."""
         context = self._context
         if not context.traits.is_alive:
             return
@@ -48,7 +48,7 @@ class FailureHandler:
         display.publish(error=text)
 
     def worker_idle(self) -> None:
-        """Nothing is being computed any more."""
+        """Clear the busy state, and back the weights up: the worker has no more jobs."""
         if not self._context.traits.is_alive:
             return
         if self._context.display.view.busy:
@@ -56,16 +56,16 @@ class FailureHandler:
         self.keep_weights()
 
     def keep_weights(self) -> None:
-        """Keep the weights as they are now, for when a device is lost; of a model on the CPU nothing."""
+        """Back up the present weights of models on a device that can be lost; the CPU cannot."""
         for model in self._context.models:
             with translated_device_errors(model.name, model.device):
                 backup_of(model.module).refresh()
 
     def _replace_lost(self) -> str:
-        """Go on with copies on the CPU of models whose device does not respond.
+        """Replace models whose device does not respond by copies on the CPU.
 
         Returns:
-            A sentence on what happened; "" if nothing has.
+            A sentence on the replacement; "" if no model was replaced.
         """
         text = ""
         for prompt in self._context.prompts:

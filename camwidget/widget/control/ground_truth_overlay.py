@@ -1,4 +1,4 @@
-"""Ground truth of the picture shown: outlines, and the share of the map inside them."""
+"""``GroundTruthOverlay``: outlines of the ground truth, and the share of the map inside the evidence."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ __all__ = ["GroundTruthOverlay"]
 
 
 class _TrueEvidence(NamedTuple):
-    """Where the evidence for a class is, at the model's size."""
+    """True evidence for a class, in pixels of the model's input."""
 
     mask: np.ndarray
     path: str
-    is_there: bool  #: in the picture, seen by the model or cropped away
-    objects: int  #: how many it touches
+    is_there: bool  #: whether the picture has any, seen by the model or cropped away
+    objects: int  #: number of objects that it touches
 
 
 class GroundTruthOverlay:
-    """Outlines of the pictures that carry their truth, at the model's own size.
+    """Encodes the ground truth of pictures, fitted to the model's input.
 
     Args:
-        model: whose geometry the masks go through.
+        model: its preprocessing resizes and crops the masks as it does the pictures.
     """
 
     def __init__(self, model: VisionModel) -> None:
@@ -39,7 +39,7 @@ class GroundTruthOverlay:
         self._evidence: BoundedCache[_TrueEvidence | None] = BoundedCache(96, size_of)
 
     def forget(self) -> None:
-        """Forget everything."""
+        """Clear all caches."""
         for cache in (self._masks, self._paths, self._evidence):
             cache.clear()
 
@@ -49,10 +49,10 @@ class GroundTruthOverlay:
         """Encode a picture's ground truth for the browser; empty where it is not known.
 
         Args:
-            picture: whose.
-            model: under its text.
-            target: the class shown.
-            explanation: its map; None while there is none.
+            picture: the picture shown.
+            model: the model under its text.
+            target: index of the class.
+            explanation: the map; None if there is none.
         """
         truth = picture.truth
         if truth is None:

@@ -1,4 +1,4 @@
-"""The main map of an explorer (A): what is computed for it, and how it is shown."""
+"""Role of the main map (A): look up its inputs, and show the map, its prediction and its curve in the view."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ __all__ = ["MainMapRole"]
 
 
 class MainMapRole:
-    """The role of the map shown in the large picture (see ``MapRole``).
+    """Role of the main map, which is shown over the large picture (see ``MapRole``).
 
     Args:
         prompts: give the model's cache under the text of each picture.
-        worker: computes what follows a map: the classes' evidence, and the map at every layer.
+        worker: runs the jobs that follow a map: the maps of the listed classes, and the map at every layer.
         display: shows everything.
         lock: the map controllers', held while what is requested or shown changes.
         on_curve: called with each complete curve, and with None when there is none yet.
@@ -59,19 +59,21 @@ class MainMapRole:
         self._ground_truth = GroundTruthOverlay(prompts.model)
         self._locations = MapLocation()
         self._class_maps = ClassMaps(prompts, worker, display)
-        #: All that was shown of the last finished map, so that it comes back without computing anything.
+        #: The last finished map as it was shown, so that it can be shown again without computing anything.
         self._drawn: DrawnMap | None = None
 
     # -- what is computed ------------------------------------------------------------------
 
     def is_slow(self, request: MapRequest) -> bool:
+        """Whether the method runs the model many times."""
         return get_method(request.method).slow
 
     def weights(self) -> tuple[int, ...]:
+        """Version numbers of the model's parameters, which change when the weights do."""
         return weight_versions(self._prompts.model.module)
 
     def resolve(self, request: MapRequest) -> MapInputs:
-        """Show the picture, and look up the cache under its text, for which the model may run."""
+        """Show the picture, and look up the cache for its text; the model may run to propose the text."""
         picture = request.picture
         if self._display.view.scene.get("id") != picture.id:
             self._display.publish(scene=self._prompts.base.scene(picture))
@@ -86,11 +88,13 @@ class MainMapRole:
         )
 
     def completed(self, request: MapRequest, result: MapResult[MapInputs]) -> MapRequest:
+        """Return the request with the class and the text of its result."""
         return request._replace(target=result.target, text=result.model.text)
 
     # -- what is shown ---------------------------------------------------------------------
 
     def show_requested(self, request: MapRequest, before: MapRequest | None) -> None:
+        """Show that a map is being computed, and clear what belongs to the previous picture or text."""
         self._display.publish(
             busy=True,
             progress=-1.0,
@@ -100,19 +104,21 @@ class MainMapRole:
         )
         self._display.publish(compared_status={"busy": True})
         if before is None or before[:2] != request[:2] or before[4:6] != request[4:6]:
-            self._display.publish(awaits_rival=False)  # what it waited for has been chosen
+            self._display.publish(
+                awaits_rival=False
+            )  # the rival, or another picture, has been chosen
         if (
             before is None
             or before._replace(target=request.target, stance=request.stance) != request
         ):
-            # What a click found holds for this picture, method and layer, whatever class is chosen.
+            # The result of a click holds for its picture, method and layer, whichever class is chosen.
             self._display.publish(class_probe={})
         if before is not None and before[4:] != request[4:]:
             # They do not carry the text, stance and settings of their maps.
             self._display.publish(layer_maps={})
 
     def prepare_growing(self, inputs: MapInputs) -> Callable[[], None]:
-        """Prepare the class list: the prediction for the unmasked picture does not wait for the map."""
+        """Compute the prediction for the unmasked picture, so that the class list does not wait for a slow map."""
         cache, picture = inputs.cache, inputs.picture
         unmasked = cache.probabilities(picture)
         target = cache.predicted(picture) if inputs.target is None else inputs.target
@@ -125,6 +131,7 @@ class MainMapRole:
     def show_progress(
         self, inputs: MapInputs, explanation: Explanation, share: float, *, is_due: bool
     ) -> None:
+        """Show the progress of a slow map, and if ``is_due`` also the partial map."""
         label, name = get_method(inputs.method).label, explanation.target.label
         self._display.publish(progress=share, status=messages.growing(label, name, share))
         if is_due:
@@ -132,6 +139,7 @@ class MainMapRole:
             self._display.publish(explanation=payload, partial=True)
 
     def prepare(self, result: MapResult[MapInputs], milliseconds: float) -> Callable[[], None]:
+        """Encode a finished map for the browser; the function returned shows it."""
         picture, cache, explanation = result.inputs.picture, result.inputs.cache, result.explanation
         drawn = DrawnMap(
             scene=self._display.view.scene,
@@ -151,10 +159,12 @@ class MainMapRole:
         return show
 
     def show_canceled(self, request: MapRequest, share: float) -> None:
+        """Show at which share of its work a slow map was canceled."""
         label = get_method(request.method).label
         self._display.publish(status=f"{label} canceled at {100 * share:.0f} %")
 
     def show_restored(self, request: MapRequest | None, *, was_growing: bool) -> bool:
+        """Show the previous map again after a newer one failed or was canceled; return whether there is one."""
         self._display.publish(busy=False, partial=False, can_cancel=False)
         drawn = self._drawn
         if request is None or drawn is None:
@@ -169,9 +179,11 @@ class MainMapRole:
         return True
 
     def show_error(self, error: Exception, result: MapResult[MapInputs] | None) -> None:
-        raise error  # the worker reports it
+        """Raise the error: the worker reports it."""
+        raise error
 
     def show_pending(self) -> None:
+        """Dim the numbers of the masked picture until the next prediction."""
         self._display.publish(pending=True)
 
     def show_prediction(
@@ -181,37 +193,40 @@ class MainMapRole:
         mask: MaskSettings,
         inpainted: dict[str, Any],
     ) -> None:
+        """Show the prediction for the masked picture, and the pixels of an inpainted fill."""
         filled = {"scene": result.inputs.picture.id, **inpainted} if inpainted else None
         self._display.show_prediction(result.explanation, values, mask, filled)
 
     def show_stale_curve(self, mask: MaskSettings) -> None:
-        """Take the curve away if there will be none for a while; a quick one is replaced without a gap."""
+        """Remove the old curve where computing the new one takes long; otherwise keep it until it is replaced."""
         if mask.baseline in INPAINTINGS:
             self._display.show_curve(None)
 
     def show_curve(self, curve: MaskCurve | None) -> None:
+        """Draw a curve, complete or not; None removes it."""
         self._display.show_curve(curve)
 
     def publish_curve(self, curve: MaskCurve | None) -> None:
+        """Set the explorer's ``curve`` trait."""
         self._on_curve(curve)
 
     def forget(self) -> None:
-        """Let go of what was shown: the explorer is closed."""
+        """Release the map and the ground truth: the explorer is closed."""
         self._drawn = None
         self._ground_truth.forget()
         self._locations.forget()
 
-    # -- what follows a map ----------------------------------------------------------------
+    # -- what is computed after a map ----------------------------------------------------------------
 
     def follow(self, shown: MapRequest) -> None:
-        """Have what belongs to a map that is shown computed when nothing more urgent is to be done."""
+        """Submit the jobs that add to a map that is shown: the maps of the listed classes, and of the other layers."""
         self._class_maps.follow(shown)
         self._worker.submit("layer maps", lambda: self._compute_layer_maps(shown))
 
     def _overlays(
         self, picture: Picture, cache: ModelCache, target: int, explanation: Explanation | None
     ) -> dict[str, Any]:
-        """Traits that change with a map: the text's panel, the ground truth, and the map's box."""
+        """Encode the view's traits that change with a map: prompt panel, ground truth, and the map's box."""
         return {
             "prompt": self._prompts.panel(picture, cache.model),
             "ground_truth": self._ground_truth.payload(picture, cache.model, target, explanation),
@@ -219,7 +234,7 @@ class MainMapRole:
         }
 
     def _compute_layer_maps(self, shown: MapRequest) -> Iterator[None]:
-        """Send the same map at every layer, so that moving along the layers costs nothing."""
+        """Send the class's map at every layer, which the layer slider previews without the kernel."""
         picture, target, method, _, text, stance, options = shown
         assert target is not None
         layers = []

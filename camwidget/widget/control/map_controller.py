@@ -1,6 +1,6 @@
-"""Schedule a map, its masked prediction and its curve on the worker, and publish the results.
+"""``MapController``: schedules a map, its masked prediction and its curve on the worker, and shows the results.
 
-One class serves both maps: the main map (A) and the map compared with it (B). What differs is in their ``MapRole``.
+The main map (A) and the compared map (B) have a controller each; their differences are in two ``MapRole`` classes.
 """
 
 from __future__ import annotations
@@ -35,55 +35,55 @@ M = TypeVar("M", bound=MapInputs)
 
 
 class MapRole(Protocol[R, M]):
-    """Differences between the main map and the compared map: what is computed, and where it is shown.
+    """The part of a map controller that differs between the main and the compared map: inputs, and display.
 
-    Methods that show something are called with the controller's lock held.
+    Methods named ``show…`` are called with the controller's lock held.
     """
 
     jobs: MapJobs
-    #: Jobs that lose their meaning with each new request.
+    #: Further jobs that a new request drops.
     dependent_jobs: tuple[str, ...]
-    #: Whether the map before stays in force while another is computed, and comes back if that one fails or is
-    #: canceled. Otherwise it is dropped at once, and errors are shown in its place.
+    #: Whether the previous map is kept while another is computed, and shown again if that one fails or is canceled.
+    #: Otherwise it is dropped at once, and errors are shown in its place.
     goes_back: bool
 
     def is_slow(self, request: R) -> bool:
-        """Whether the map takes many passes."""
+        """Whether the map takes many forward passes."""
 
     def weights(self) -> tuple[int, ...]:
-        """Version numbers of the model's weights: they change when the weights do."""
+        """Return version numbers of the model's weights, which change when the weights do."""
 
     def resolve(self, request: R) -> M:
-        """Look up what is to be computed. Called on the worker, where the model may run."""
+        """Look up the inputs. Called on the worker, where the model may run."""
 
     def completed(self, request: R, result: MapResult[M]) -> R:
-        """The request with the class and the text that only the result has made known."""
+        """Return the request completed by the class and the text of the result."""
 
     def show_requested(self, request: R, before: R | None) -> None:
-        """A map is being computed, in place of what was requested before."""
+        """Show that a map is being computed; ``before`` is the previous request."""
 
     def prepare_growing(self, inputs: M) -> Callable[[], None]:
-        """Compute, without the lock, what is shown as soon as a slow map begins; the function returned shows it."""
+        """Compute what is shown at the start of a slow map; the function returned shows it. Called without the lock."""
 
     def show_progress(
         self, inputs: M, explanation: Explanation, share: float, *, is_due: bool
     ) -> None:
-        """A slow map has come so far, from 0 to 1. ``is_due`` says whether it is time for what is expensive to show."""
+        """Show the progress of a slow map, a share in [0, 1], and if ``is_due`` also what takes long to show."""
 
     def prepare(self, result: MapResult[M], milliseconds: float) -> Callable[[], None]:
-        """Compute, without the lock, everything to be shown of a map; the function returned shows it."""
+        """Encode a finished map; the function returned shows it. Called without the lock."""
 
     def show_canceled(self, request: R, share: float) -> None:
-        """A slow map was canceled at this share of the work."""
+        """Show at which share of the work a slow map was canceled."""
 
     def show_restored(self, request: R | None, *, was_growing: bool) -> bool:
-        """The map before is in force again; whether there is one."""
+        """Show the previous map again; return whether there is one."""
 
     def show_error(self, error: Exception, result: MapResult[M] | None) -> None:
-        """Show an error in the map's place: of a map, or of the predictions for a result."""
+        """Show an error in the map's place; ``result`` is None if the map failed, and not only its predictions."""
 
     def show_pending(self) -> None:
-        """A prediction is being computed."""
+        """Show that a prediction is being computed."""
 
     def show_prediction(
         self,
@@ -92,34 +92,34 @@ class MapRole(Protocol[R, M]):
         mask: MaskSettings,
         inpainted: dict[str, Any],
     ) -> None:
-        """Show the prediction for the masked picture (classes,); None where nothing is masked."""
+        """Show the prediction (classes,) for the masked picture; None if nothing is masked."""
 
     def show_stale_curve(self, mask: MaskSettings) -> None:
-        """Another curve is about to be computed, for this mask."""
+        """Show that the curve is out of date: the one for this mask is about to be computed."""
 
     def show_curve(self, curve: MaskCurve | None) -> None:
-        """Show a curve, complete or not; None takes it away."""
+        """Show a curve, complete or not; None removes it."""
 
     def publish_curve(self, curve: MaskCurve | None) -> None:
-        """Publish a complete curve, or that there is none yet. Called without the lock."""
+        """Publish a complete curve; None while there is none. Called without the lock."""
 
 
 class MapController(Generic[R, M]):
-    """Takes requests for a map, has everything computed off the main thread, and shows it by its role.
+    """Takes requests for a map, computes it with its predictions on the worker, and shows it through its role.
 
-    The newest request wins: what was requested before is dropped, and a result that comes late is not shown.
+    The newest request wins: earlier ones are dropped, and late results are not shown.
 
     Args:
         role: the main map's, or the compared map's.
-        worker: computes.
+        worker: runs the jobs.
         lock: held while what is requested or shown changes; never while observers are called. Both maps share it.
-        mask: gives the present mask of a picture.
+        mask: returns the present mask of a picture.
         on_result: called with each finished map once it is shown.
-        on_dropped: called when the map before is dropped (see ``MapRole.goes_back``).
-        on_restored: called with the request whose map is shown, when another has come to nothing.
+        on_dropped: called when the previous map is dropped (see ``MapRole.goes_back``).
+        on_restored: called with the request of the map that is shown again after a newer one failed or was canceled.
     """
 
-    #: Seconds between two partial maps: each is ranked, sent and painted.
+    #: Seconds between two partial maps: ranking, sending and drawing one takes time.
     PACE = 0.2
 
     def __init__(
@@ -141,7 +141,7 @@ class MapController(Generic[R, M]):
         self.requested: R | None = None
         self.shown: R | None = None
         self.result: MapResult[M] | None = None  #: of what is shown
-        #: Identifies the newest request; one that was canceled, or has failed, leaves None.
+        #: Identifies the newest request; None after it was canceled or has failed.
         self._ticket: object = None
         self._failed: object = None  # the ticket of the job that raised last
         self._growing = False
@@ -155,7 +155,7 @@ class MapController(Generic[R, M]):
 
     @property
     def is_settled(self) -> bool:
-        """Whether what was requested is what is shown."""
+        """Whether the map shown is the one requested last."""
         return self.requested == self.shown
 
     # -- the map ---------------------------------------------------------------------------
@@ -175,16 +175,16 @@ class MapController(Generic[R, M]):
             if not self._role.goes_back:
                 self.result = None
             self._role.show_requested(request, before)
-        if self._ticket is ticket:  # else whoever has requested something newer announces it
+        if self._ticket is ticket:  # otherwise a newer request calls it
             self._on_dropped()
         with self.lock:
-            # Submitted under the lock: of two requests at once the last one's job is the last one too.
+            # Submitted under the lock: of two simultaneous requests, the later one's job comes later too.
             if self._ticket is ticket:
                 job = self.jobs.slow if slow else self.jobs.quick
                 self._worker.submit(job, lambda: self._compute(ticket, request, slow))
 
     def renew(self) -> bool:
-        """Request a quick map once more if the model has other weights by now; whether it has."""
+        """Request a quick map again if the model's weights have changed; return whether they have."""
         request = self.requested
         if request is None or self._role.is_slow(request) or self._role.weights() == self._weights:
             return False
@@ -192,14 +192,14 @@ class MapController(Generic[R, M]):
         return True
 
     def request_again(self) -> None:
-        """Request once more what was requested last."""
+        """Repeat the last request."""
         with self.lock:
             request, self.requested = self.requested, None
         if request is not None:
             self.request(request)
 
     def cancel(self) -> None:
-        """Stop the slow map that is being computed; what was shown before comes back."""
+        """Cancel the slow map that is being computed, and show the previous map again."""
         with self.lock:
             canceled, share = self.requested, self._share
             if not self._growing or canceled is None:
@@ -210,7 +210,7 @@ class MapController(Generic[R, M]):
         self._announce_restored(restored)
 
     def restore_after_failure(self) -> None:
-        """Bring the map before back after a job has raised, unless another was requested since."""
+        """Show the previous map again after a job has failed, unless another map was requested since."""
         with self.lock:
             if self._failed is None or self._failed is not self._ticket:
                 return
@@ -219,21 +219,21 @@ class MapController(Generic[R, M]):
         self._announce_restored(restored)
 
     def drop(self) -> None:
-        """Drop the map and everything that is being computed of it."""
+        """Drop the map and its jobs."""
         with self.lock:
             self._worker.drop(*self.jobs, *self._role.dependent_jobs)
             self._ticket = self.requested = self.shown = self.result = None
             self._growing = False
 
     def _restore(self) -> R | None:
-        """Put what is shown in place of what was requested, under the lock. None where nothing is shown."""
+        """Replace the request by that of the map shown; return it, or None if no map is shown. The lock is held."""
         was_growing, self._growing = self._growing, False
         self._ticket = None
         shown = self.requested = self.shown
         return shown if self._role.show_restored(shown, was_growing=was_growing) else None
 
     def _announce_restored(self, restored: R | None) -> None:
-        """Have the controls show what the map shows. Observers are called, which may wait for the worker."""
+        """Set the traits back to the map shown. Called without the lock: observers may wait for the worker."""
         if restored is not None and self.requested == restored:
             self._on_restored(restored)
 
@@ -247,7 +247,7 @@ class MapController(Generic[R, M]):
         mask = self._mask_of(result)
         unmasked = is_unmasked(mask, result.explanation)
         with self.lock:
-            # A prediction for a newer map may be on its way, which must not be replaced.
+            # A prediction for a newer map may be queued already, and must not be replaced.
             if self.result is not result:
                 return
             if unmasked:
@@ -258,7 +258,7 @@ class MapController(Generic[R, M]):
                 self._worker.submit(self.jobs.prediction, lambda: self._predict(result))
 
     def request_curve(self) -> None:
-        """Request the prediction at the slider's position anew, and then the complete curve."""
+        """Request the prediction at the slider's position again, and then the complete curve."""
         self.request_prediction()
         self._role.publish_curve(None)
         result = self.result
@@ -285,7 +285,7 @@ class MapController(Generic[R, M]):
         """
         if is_new:
             self._worker.drop(self.jobs.curve)
-            self._role.show_curve(None)  # which is that of another picture now
+            self._role.show_curve(None)  # it belongs to the picture without the new paint
         if not is_painting:
             self.request_curve()
         elif is_new:
@@ -308,7 +308,7 @@ class MapController(Generic[R, M]):
                 yield from interrupts.canceling(self.cancel, steps)
             else:
                 yield from steps
-        except GeneratorExit:  # dropped, on whichever thread
+        except GeneratorExit:  # the job was dropped
             raise
         except BaseException as error:
             if self._is_shown_in_place(error):
@@ -368,7 +368,7 @@ class MapController(Generic[R, M]):
             self._show_failed_prediction(error, result)
             return
         with self.lock:
-            # While the slider moves on, the prediction for where it was is shown; not once it is back at nothing.
+            # A prediction for an earlier position of the slider is shown, unless nothing is masked by now.
             if self.result is result and not self._worker.dropped():
                 self._role.show_prediction(result, values, mask, inpainted)
                 if self._worker.superseded(self.jobs.prediction):
@@ -377,7 +377,7 @@ class MapController(Generic[R, M]):
     def _masked_values(
         self, result: MapResult[M], mask: MaskSettings
     ) -> tuple[np.ndarray, dict[str, Any]]:
-        """The prediction for the masked picture, and the pixels that the browser cannot make itself."""
+        """Predict the masked picture; return the values, and the pixels that the browser cannot compute itself."""
         cache, picture = result.inputs.cache, result.inputs.picture
         levels = cache.levels(result.explanation)
         masked = mask_shown_picture(cache.pixels(picture), result.explanation, levels, mask)
@@ -421,7 +421,7 @@ class MapController(Generic[R, M]):
                 self._role.show_error(error, result)
 
     def _is_shown_in_place(self, error: BaseException) -> TypeGuard[Exception]:
-        """Whether an error is the compared map's own. A lost device is not: it is every map's."""
+        """Whether an error is shown in the compared map's place. A lost device is not: it affects both maps."""
         return (
             not self._role.goes_back and isinstance(error, Exception) and not is_device_lost(error)
         )

@@ -1,4 +1,4 @@
-"""Location of the map shown: its box, its peak, and whether they hit the ground truth."""
+"""``MapLocation``: the box and the peak of the map shown, and how they agree with the ground truth."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ __all__ = ["MapLocation", "objects_of_picture"]
 
 
 def objects_of_picture(picture: Picture, model: VisionModel, target: int) -> ObjectLocations | None:
-    """Where the objects of a class are, at the model's size; None where the picture carries no ground truth."""
+    """Locate the objects of a class, in pixels of the model's input; None if the picture has no ground truth."""
     if picture.truth is None:
         return None
     return find_objects(picture.truth, model.classes[target], model.text, model.preprocess)
 
 
 class MapLocation:
-    """The box of a map by ``localize``, its peak, and what they hit."""
+    """Encodes a map's box (by ``localize``) and peak, and compares them with the ground truth."""
 
     def __init__(self) -> None:
         self._where: BoundedCache[ObjectLocations | None] = BoundedCache(96, size_of)
 
     def forget(self) -> None:
-        """Forget everything."""
+        """Clear the cache."""
         self._where.clear()
 
     def payload(
@@ -38,10 +38,10 @@ class MapLocation:
         """Encode a map's box and peak for the browser; empty where there is none.
 
         Args:
-            picture: whose map it is.
-            model: under its text.
-            target: the map's class.
-            explanation: the map; None while there is none.
+            picture: the picture explained.
+            model: the model under its text.
+            target: index of the class.
+            explanation: the map; None if there is none.
         """
         found = None if explanation is None else localize(explanation)
         if found is None:
@@ -50,7 +50,7 @@ class MapLocation:
         true = self._true(picture, model, target)
         hit, text = "", ""
         if true is not None and len(true.boxes):
-            # By the rule of the pointing game, which the scores below have too.
+            # By the rule of the pointing game, as in the metric of that name.
             hit = "hit" if points_at(found.peak, true.mask) else "miss"
             text = messages.box(best_overlap(found.box, true.boxes), len(true.boxes), hit == "hit")
         return {

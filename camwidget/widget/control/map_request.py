@@ -1,4 +1,4 @@
-"""Requests for saliency maps, what exactly is computed for one, and the result."""
+"""Data of a saliency map on its way: the request, its resolved inputs, the result, and the worker's jobs for it."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class MapRequest(NamedTuple):
 
     ``target`` is a class, and None stands for the predicted one; ``stance`` is whether the map is for it, against
     it, or for it rather than another. ``text`` None stands for the picture's own text, which the model may not
-    have proposed yet. A target is one of the classes under the text: where it is given, so is the text.
+    have proposed yet. The classes depend on the text: a request with a target has the text too.
     """
 
     picture: Picture
@@ -37,17 +37,17 @@ class MapRequest(NamedTuple):
 
 @dataclass(frozen=True)
 class MapInputs:
-    """A request after its text, class and layer have been looked up: ready to be computed.
+    """Inputs of a map: a request with its text, class and layer looked up.
 
     Attributes:
-        cache: the model's, under the text.
+        cache: of the model under the text.
         picture: the picture explained.
         target: index of the class; None for the predicted one.
         method: name of the method.
         layer: name of the layer.
         stance: whether the map is for the class, against it, or for it rather than another.
         options: settings of the method.
-        has_paint: whether what is painted on the picture shown applies to this map's pixels.
+        has_paint: whether paint on the picture shown applies, which needs the same pixels.
     """
 
     cache: ModelCache
@@ -73,7 +73,7 @@ class MapResult(Generic[M_co]):
     """A finished map.
 
     Attributes:
-        inputs: what it was computed from.
+        inputs: the inputs that it was computed from.
         explanation: the map.
         unmasked: probabilities, or quantities, of the unmasked picture, float64 (classes,).
     """
@@ -101,11 +101,11 @@ class MapResult(Generic[M_co]):
 class MapJobs(NamedTuple):
     """Names of a map controller's jobs on the worker."""
 
-    quick: str  #: a map of one pass
-    slow: str  #: a map of many passes, which grows
+    quick: str  #: a map by one forward pass
+    slow: str  #: a map by many passes, which is shown while it grows
     prediction: str  #: the prediction at the slider's position
     curve: str  #: the predictions along the curve
 
 
 MAIN_JOBS = MapJobs("map", "grow", "mask", "curve")
-COMPARED_JOBS = MapJobs("other", "other grow", "other mask", "other curve")
+COMPARED_JOBS = MapJobs("compared map", "compared grow", "compared mask", "compared curve")

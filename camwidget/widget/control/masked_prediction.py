@@ -1,4 +1,4 @@
-"""Predictions for masked pictures: one for the slider, and a curve from coarse to fine."""
+"""Predictions for masked pictures: at the slider's position, and along the curve, which is refined in passes."""
 
 from __future__ import annotations
 
@@ -42,12 +42,12 @@ _PASSES = ((0, 5, 10, 15, 20), (2, 7, 12, 17, 3, 8, 13, 18), (1, 4, 6, 9, 11, 14
 def replaced_pixels(
     mask: MaskSettings, explanation: Explanation | None, levels: np.ndarray
 ) -> np.ndarray:
-    """Which pixels the fill takes the place of, bool (H, W). The picture times its map has none but painted ones.
+    """Return which pixels are replaced by the fill, bool (H, W). In the mode "multiply" only painted ones are.
 
     Args:
-        mask: the present one.
-        explanation: the map; None while there is none, which masks nothing.
-        levels: its rank levels, uint16 (H, W); whatever there is if there is no map.
+        mask: the present mask.
+        explanation: the map; None if there is none, which masks nothing.
+        levels: its rank levels, uint16 (H, W); any array of that shape if there is no map.
     """
     if explanation is None or explanation.is_empty or mask.mode == "multiply":
         mask = mask._replace(mode="remove", fraction=0.0)
@@ -57,7 +57,7 @@ def replaced_pixels(
 def mask_shown_picture(
     pixels: torch.Tensor, explanation: Explanation, levels: np.ndarray, mask: MaskSettings
 ) -> torch.Tensor:
-    """The picture (C, H, W) as it is on the screen, and as the model gets it."""
+    """Mask a picture (C, H, W) as the browser shows it and the model gets it."""
     mode, baseline, fraction, paint = mask
     if explanation.is_empty:
         return paint_pixels(pixels, pixels, paint, baseline)
@@ -74,12 +74,12 @@ _fills = BaselineCache()
 
 
 def _fill(pixels: torch.Tensor, baseline: str) -> torch.Tensor | None:
-    """What a baseline has in the place of all pixels; None if it depends on which are hidden."""
+    """Return a baseline's fill for all pixels (C, H, W); None for an inpainting, which depends on the mask."""
     return None if baseline in INPAINTINGS else _fills.get(pixels, baseline)
 
 
 def inpainted_payload(masked: torch.Tensor, hidden: np.ndarray, baseline: str) -> dict[str, Any]:
-    """Pixels of an inpainted hole, which the browser cannot make itself; empty for any other baseline.
+    """Encode the pixels of an inpainted hole, which the browser cannot compute; empty for any other baseline.
 
     Args:
         masked: the picture (C, H, W) with the hole filled.
@@ -110,14 +110,14 @@ def refine_curve(
     mask: MaskSettings,
     unmasked: np.ndarray,
 ) -> Iterator[MaskCurve | None]:
-    """The curve after each pass, a first shape soon and the rest when there is time; None in between.
+    """Compute the curve in passes from coarse to fine, and yield it after each; None between two model runs.
 
     Args:
-        model: under its text.
+        model: the model under its text.
         pixels: of the picture, (C, H, W).
         explanation: the map.
         levels: its rank levels, uint16 (H, W).
-        mask: the present one, of which every fraction is tried.
+        mask: the present mask; its fraction is varied from 0 to 1.
         unmasked: probabilities (classes,) of the unmasked picture.
     """
     mode, baseline, _, paint = mask
@@ -141,7 +141,7 @@ def refine_curve(
             )
             values = model.probabilities(model.logits(stack)).double().cpu().numpy()
             known.update(zip(now, values, strict=True))
-            # The next piece takes about a tenth of a second: then the slider may have its turn.
+            # The next batch should take about 0.1 s: then a prediction for the slider may run first.
             each = (time.perf_counter() - start) / len(now)
             piece = max(1, min(batch_size(model, *pixels.shape[-2:]), int(0.1 / each)))
             if left:

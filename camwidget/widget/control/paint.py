@@ -18,13 +18,13 @@ __all__ = ["PaintController", "PaintTrait"]
 
 
 class PaintTrait(t.TraitType[Any, Any]):
-    """Paint, int8 (H, W), or None; ``PaintController.checked`` makes it of what is set.
+    """A trait for paint, int8 (H, W) or None, which ``PaintController.checked`` validates.
 
-    Observers are called only where pixels change.
+    Observers are called only if pixels change.
     """
 
     def set(self, obj: t.HasTraits, value: Any) -> None:
-        """Set the trait as every trait is, but for arrays, of which ``==`` says nothing."""
+        """Set the trait; arrays are compared pixel by pixel, as ``==`` of arrays has no truth value."""
         assert self.name is not None
         _compat.set_trait_if(
             self, obj, value, lambda before, after: not is_same_paint(before, after)
@@ -32,7 +32,7 @@ class PaintTrait(t.TraitType[Any, Any]):
 
 
 class PaintController:
-    """Keeps each picture's paint. The explorer's ``mask`` and the view's ``paint`` are those of the picture chosen.
+    """Stores the paint of each picture, and syncs the chosen picture's with ``Explorer.mask`` and the view.
 
     Args:
         context: the explorer's.
@@ -46,11 +46,11 @@ class PaintController:
         self._on_painted: Callable[[bool, bool], None] = lambda is_new, is_painting: None
 
     def connect(self, on_painted: Callable[[bool, bool], None]) -> None:
-        """Begin to listen, once there is a view.
+        """Start to observe the view and the explorer.
 
         Args:
-            on_painted: called after each movement of the brush with whether a pixel has changed, and whether the brush
-                is still down.
+            on_painted: called after each movement of the brush as ``on_painted(is_new, is_painting)``: whether a pixel
+                has changed, and whether the brush is still down.
         """
         self._on_painted = on_painted
         first, picture = self._context.values.mask, self._context.picture
@@ -61,24 +61,31 @@ class PaintController:
         self._context.traits.observe(self._mask_set, "mask")
 
     def of(self, picture: Picture) -> np.ndarray | None:
-        """What is painted on a picture."""
+        """Return the paint on a picture, int8 (H, W); None without any."""
         return self._paints.get(picture)
 
     def checked(self, paint: Any) -> np.ndarray | None:
-        """Paint that fits the picture chosen, of whatever can be read as that.
+        """Validate paint for the chosen picture.
+
+        Args:
+            paint: an array that ``masking.user_mask.as_paint`` accepts, or None.
 
         Raises:
-            PictureError: if it does not, or there is no picture.
+            PictureError: if it does not fit the picture, or there is no picture.
         """
         if paint is None or self._is_known(paint):
             return paint
         return as_paint(paint, self.shape(self._context.picture))
 
     def read(self, value: Any, picture: Picture | None) -> np.ndarray | None:
-        """Paint for a picture, as a state has it: its shape and the runs of ``user_mask.encode``; an array too.
+        """Decode the paint of a state for a picture.
+
+        Args:
+            value: a dict of the shape and the runs of ``user_mask.encode``, an array, or None.
+            picture: the picture painted on.
 
         Raises:
-            PictureError: if it is of another shape, or no paint, or there is no picture.
+            PictureError: if the value is of another shape, or no paint, or there is no picture.
         """
         if value is None:
             return None
@@ -92,19 +99,19 @@ class PaintController:
         return decode(value["runs"], shape)
 
     def show_present(self) -> None:
-        """Make what is painted on the picture chosen the explorer's ``mask``, and show it."""
+        """Set the explorer's ``mask`` to the paint of the chosen picture, and show it."""
         while True:
             picture = self._context.picture
             paint = None if picture is None else self.of(picture)
             self._context.traits.publish_known("mask", paint)
-            # Another thread may have painted meanwhile, or gone on to another picture.
+            # Another thread may have painted meanwhile, or chosen another picture.
             is_same_picture = picture is self._context.picture
             if is_same_picture and (picture is None or paint is self.of(picture)):
                 break
         self._publish()
 
     def shape(self, picture: Picture | None) -> tuple[int, int]:
-        """Shape (H, W) of the paint on a picture.
+        """Return the shape (H, W) of paint on a picture.
 
         Raises:
             PictureError: if there is no picture.
@@ -121,7 +128,7 @@ class PaintController:
             self._paints[picture] = paint
 
     def _is_known(self, paint: np.ndarray | None) -> bool:
-        """Whether the trait is set to what is stored already, by ``show_present`` on this very thread."""
+        """Whether ``show_present`` is setting the trait, on this thread, to paint that is stored already."""
         return self._context.traits.is_same_known("mask", paint)
 
     def _mask_set(self, change: dict[str, Any]) -> None:
@@ -134,7 +141,7 @@ class PaintController:
         self._on_painted(True, False)
 
     def _publish(self) -> None:
-        """Show the paint of the picture chosen, unless the view has it, as after each movement of its own brush."""
+        """Send the chosen picture's paint to the view, unless it has it, as after movements of its own brush."""
         picture = self._context.picture
         if picture is None:
             return
@@ -149,19 +156,19 @@ class PaintController:
         if display.is_publishing:
             return
         while True:
-            # The newest, whichever message this thread was woken by: another may be faster.
+            # The newest paint, whichever message this thread handles: another thread may be ahead.
             payload = display.view.paint
             try:
                 self._take(payload)
             except CamwidgetError as error:
-                display.publish(error=f"What was painted is not taken: {error}")
+                display.publish(error=f"The paint was rejected: {error}")
                 self._publish()
                 return
             if display.view.paint is payload:
                 return
 
     def _take(self, payload: dict[str, Any]) -> None:
-        """Store what the browser's brush has painted; a stroke on a picture that is gone by now stays with that one."""
+        """Store paint from the browser for the picture that it was made on, chosen or not."""
         found = [p for p in self._context.pictures.all if p.id == payload.get("scene")]
         if not found:
             return

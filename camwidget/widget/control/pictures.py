@@ -1,4 +1,4 @@
-"""Pictures of an explorer, from whatever a person passes."""
+"""``PictureList``: the pictures of an explorer, made from a picture or any container of pictures."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class PictureList:
 
 
 def named_picture(source: Any, number: int) -> Picture:
-    """One picture with a name to show: its file's, or its number."""
+    """Make a picture, named after its file or its number."""
     if isinstance(source, Mapping):  # a row of a data set
         entries = list_entries(source) or []
         if len(entries) != 1:
@@ -51,12 +51,12 @@ def named_picture(source: Any, number: int) -> Picture:
 
 
 def list_pictures(images: Any) -> list[Picture]:
-    """A picture, or any container of them (see ``images.containers.list_entries``).
+    """List the pictures of a container (see ``images.containers.list_entries``), or a single picture.
 
-    Files are not opened here: a broken one must not keep the others from being shown.
+    Files are not opened here: a broken file must not prevent the others from being shown.
 
     Raises:
-        PictureError: if it is neither, or a folder without a picture.
+        PictureError: if ``images`` is neither, or a folder without a picture.
     """
     if images is None:
         return []
@@ -67,7 +67,7 @@ def list_pictures(images: Any) -> list[Picture]:
 
 
 def _picture(entry: PictureEntry, number: int) -> Picture:
-    """A picture, or something that carries one, perhaps with its truth, as the zoo's samples do."""
+    """Make a picture of a container's entry, with the ground truth if the entry carries one (as zoo samples do)."""
     truth = entry.source if isinstance(entry.source, GroundTruth) else None
     source = getattr(entry.source, "image", entry.source)
     return Picture(source, entry.name or f"picture {number + 1}", truth)

@@ -1,4 +1,4 @@
-"""The text under which each picture is explained, and the model and cache for that text."""
+"""``PromptController``: the text of each picture for models that take one, and the model and cache for a text."""
 
 from __future__ import annotations
 
@@ -11,24 +11,24 @@ from .cache import ModelCache, Picture
 
 __all__ = ["PromptController"]
 
-#: More outputs than this, besides those that words stand for, are not shown as buttons.
+#: The most outputs shown as buttons, besides those that single words stand for.
 _FEW = 3
 
 
 class PromptController:
-    """The texts of an explorer's pictures; for a model that takes none, one cache and no texts.
+    """The texts of an explorer's pictures for one model, and a cache for each text; one cache if it takes none.
 
-    A model that proposes a text has one for each picture, and what a person writes is for the picture it was written
-    for. Where the text can only come from a person it is a question, and stays when the picture changes; the
-    prompt's first example stands until one is written.
+    If the model proposes texts (captions), each picture has its own, and a text that a person writes belongs to the
+    picture shown. Otherwise the text is a question, which stays when the picture changes; the first one is the first
+    example of the prompt.
 
     Args:
-        model: as declared.
+        model: the model without a text.
     """
 
     def __init__(self, model: VisionModel) -> None:
         self.model = model
-        self.base = ModelCache(model)  #: knows the pixels; under a text, ``cache``
+        self.base = ModelCache(model)  #: cache of the pixels; ``cache`` returns the one for a text
         self._caches: BoundedCache[ModelCache] = BoundedCache(3)  # whose own caches are weighed
         self._written: dict[Picture, str] = {}
         self._own: dict[Picture, str] = {}
@@ -38,11 +38,11 @@ class PromptController:
 
     @property
     def last(self) -> str | None:
-        """What was written last, for whatever picture."""
+        """The text that was written last, for any picture."""
         return self._last
 
     def known(self, picture: Picture) -> str | None:
-        """The text to explain a picture under; None if the model takes none, or has still to propose one."""
+        """Return the text of a picture; None if the model takes none, or has not proposed one yet."""
         if self.model.prompt is None:
             return None
         if self._proposes is False:
@@ -50,10 +50,10 @@ class PromptController:
         return self._written.get(picture) or self._own.get(picture)
 
     def readable(self, text: str) -> str:
-        """A text as the model has it.
+        """Return a text as the model reads it.
 
         Raises:
-            PromptError: if it cannot be read.
+            PromptError: if the model cannot read it, or takes no text.
         """
         if self.model.prompt is None:
             if text != "":
@@ -62,41 +62,41 @@ class PromptController:
         return self.model.given(**{self.model.prompt.name: text}).text or ""
 
     def write(self, picture: Picture | None, text: str) -> None:
-        """Note the text that a person has written, for a picture if there is one."""
+        """Store a text that a person wrote, for a picture if there is one."""
         self._last = text
         if picture is not None:
             self._written[picture] = text
 
     def forget(self, picture: Picture) -> None:
-        """Go back to the model's own text for a picture."""
+        """Drop the text that a person wrote for a picture: the model's own applies again."""
         self._written.pop(picture, None)
 
     def move(self, model: VisionModel) -> None:
-        """Go on with the model on another device: nothing computed is kept, since the old device may be gone.
+        """Replace the model by a copy on another device, and drop all results: the old device may be gone.
 
         Args:
-            model: the same as before, around a copy of its module.
+            model: the same model around a copy of its module.
         """
         self.model = model
         self.base = self.base.under(model)
         self._caches = BoundedCache(3)
 
     def forget_all(self) -> None:
-        """Forget what was computed, and the pixels too: the explorer is closed."""
+        """Clear all caches: the explorer is closed."""
         self._caches.clear()
         self.base.forget()
 
     def restore(self, picture: Picture, text: str) -> None:
-        """Go back to a picture's text after another has come to nothing."""
+        """Set a picture's text back to an earlier one, as after a map failed or an undo."""
         self.write(picture, text)
         if text == self._own.get(picture):
             self.forget(picture)
 
     def cache(self, picture: Picture, text: str | None) -> ModelCache:
-        """Cache of the model under a text; if None, under the picture's, for which the model may have to run.
+        """Return the cache for a text; for the picture's own if None, which the model may have to propose first.
 
         Raises:
-            PromptError: if the model cannot read it.
+            PromptError: if the model cannot read the text.
         """
         prompt = self.model.prompt
         if prompt is None:
@@ -112,14 +112,14 @@ class PromptController:
         if own is None:
             assert self.model.prompt is not None
             return self._last or self.model.prompt.examples[0]
-        # As the model will have it, so that the two can be compared.
+        # Normalized as ``given`` does it, so that the two can be compared.
         self._own[picture] = " ".join(own.split())
         return self._own[picture]
 
     def panel(
         self, picture: Picture | None = None, model: VisionModel | None = None
     ) -> dict[str, Any]:
-        """Encode the text's panel for the browser; empty for a model that takes none.
+        """Encode the prompt panel for the browser; empty for a model that takes no text.
 
         Args:
             picture: the picture shown; None before there is one.
@@ -131,7 +131,7 @@ class PromptController:
         reading = None if model is None else model.reading
         words = () if reading is None else reading.words
         stand_for = {target for _, target in words if target is not None}
-        # An output for a word that cannot be chosen is none that has been left out.
+        # Outputs for words that are shown but cannot be chosen are no captions.
         shown = {word for word, _ in words}
         others: list[dict[str, Any]] = []
         if model is not None and stand_for and len(model.classes) - len(stand_for) <= _FEW:

@@ -1,4 +1,4 @@
-"""Checks of what is set as an explorer's traits, before it holds."""
+"""Validation of values that are assigned to an explorer's traits."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ __all__ = ["TraitChecks"]
 
 
 class TraitChecks:
-    """Checks each trait of an explorer. A method returns the value that holds, or raises an error with the remedy.
+    """Validators of an explorer's traits: each returns the valid value, or raises an error that names the remedy.
 
     Args:
         context: the explorer's.
@@ -36,12 +36,23 @@ class TraitChecks:
         self._paint = paint
 
     def picture(self, number: int) -> int:
+        """Return the number of a picture.
+
+        Raises:
+            PictureError: if there is no such picture.
+        """
         count = len(self._context.pictures.all)
         if number != 0 and not 0 <= number < count:
             raise PictureError(f"There is no picture {number}: there are {count}, from 0.")
         return number
 
     def target(self, target: Any) -> NamedTarget | None:
+        """Return the target with the names of its classes; None stands for the predicted class.
+
+        Raises:
+            TargetError: if the model has no such class under the requested text.
+            MethodError: if the map of the method chosen says nothing of the target.
+        """
         context = self._context
         if target is None or context.traits.is_known("target", target):
             known: NamedTarget | None = target
@@ -54,11 +65,21 @@ class TraitChecks:
         return named_target(model, index, stance)
 
     def text(self, text: str) -> str:
+        """Return a text as the model reads it.
+
+        Raises:
+            PromptError: if the model cannot read it, or takes no text.
+        """
         if self._context.traits.is_known("text", text):
             return text
         return self._context.prompt.readable(text)
 
     def method(self, name: str) -> str:
+        """Return the name of a method that applies at the present layer, and to the present target.
+
+        Raises:
+            MethodError: if there is no such method, or it does not apply.
+        """
         context = self._context
         chosen, model = get_method(name), context.model
         if not context.traits.is_restoring:
@@ -73,6 +94,12 @@ class TraitChecks:
         return checked_settings(value)
 
     def layer(self, name: str) -> str:
+        """Return the full name of a layer at which the present method applies.
+
+        Raises:
+            LayerError: if there is no such layer.
+            MethodError: if the method does not apply at it.
+        """
         model = self._context.model
         layer = model.layer(name).name
         if not self._context.traits.is_restoring:
@@ -80,23 +107,43 @@ class TraitChecks:
         return layer
 
     def fraction(self, fraction: float) -> float:
-        threshold(fraction)  # refuses what is not in [0, 1]
+        """Return the masked share of the picture.
+
+        Raises:
+            CamwidgetError: if it is not in [0, 1].
+        """
+        threshold(fraction)
         return fraction
 
     def baseline(self, name: str) -> str:
+        """Return the name of a baseline.
+
+        Raises:
+            CamwidgetError: if there is no such baseline, or its library is not installed.
+        """
         return check_baseline(name)
 
     def mask(self, paint: Any) -> np.ndarray | None:
+        """Return paint as int8 (H, W) at the size of the picture shown; None for no paint.
+
+        Raises:
+            PictureError: if it is of another shape, or there is no picture.
+        """
         return self._paint.checked(paint)
 
     def compare(self, compare: Any) -> dict[str, Any] | None:
+        """Return how map B differs from map A, with complete names; None if nothing is compared.
+
+        Raises:
+            CamwidgetError: of the class that the explorer's own trait would raise.
+        """
         context = self._context
         return valid_compare(
             compare, context.models, len(context.pictures.all), self._compared_model
         )
 
     def _compared_model(self, compare: Mapping[str, Any]) -> VisionModel | None:
-        """B's model under the text that it will have; None if that is not known yet, or cannot be read."""
+        """Return B's model under its text; None if the text is not known yet, or cannot be read."""
         context = self._context
         prompt = context.prompts[compare.get("model", 0)]
         pictures, number = context.pictures.all, compare.get("picture", context.values.picture)

@@ -1,4 +1,4 @@
-"""Set an explorer's traits to what is computed or requested, and distinguish such changes from a person's."""
+"""Assignment of computed values to an explorer's traits, kept apart from changes that a person makes."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class TraitPublisher:
     def observe(
         self, handler: Callable[[dict[str, Any]], None], names: str | Sequence[str]
     ) -> None:
-        """Have a function called with each change of these traits."""
+        """Call ``handler`` with each change of these traits."""
         owner = self._owner()
         if owner is not None:
             owner.observe(handler, names)
@@ -69,7 +69,7 @@ class TraitPublisher:
             self._on_error(error_text(error, owner, begin=begin, known=()))
 
     def publish_known(self, name: str, value: Any) -> None:
-        """Set a trait to what is shown, or requested, already: nothing is requested anew."""
+        """Set a trait to a value that is shown or requested already, so that its change requests nothing."""
         before = getattr(self._local, "known", None)
         self._local.known = (name, value)
         try:
@@ -78,23 +78,23 @@ class TraitPublisher:
             self._local.known = before
 
     def is_known(self, name: str, value: Any) -> bool:
-        """Whether this thread is in ``publish_known`` with this trait and an equal value."""
+        """Whether this thread is setting this trait to an equal value in ``publish_known``."""
         known: tuple[str, Any] | None = getattr(self._local, "known", None)
         return known == (name, value)
 
     def is_same_known(self, name: str, value: Any) -> bool:
-        """Whether this thread is in ``publish_known`` with this trait and this very object."""
+        """Whether this thread is setting this trait to this very object in ``publish_known``."""
         known: tuple[str, Any] | None = getattr(self._local, "known", None)
         return known is not None and known[0] == name and known[1] is value
 
     @property
     def is_restoring(self) -> bool:
-        """Whether this thread sets several traits together, of which nothing is requested until all are set."""
+        """Whether this thread is inside ``restoring``: no change requests anything until all traits are set."""
         return bool(getattr(self._local, "restoring", False))
 
     @contextmanager
     def restoring(self) -> Iterator[None]:
-        """Set several traits together, which have been checked."""
+        """Set several traits, checked before, without requesting anything in between."""
         self._local.restoring = True
         try:
             yield
@@ -104,17 +104,17 @@ class TraitPublisher:
     # -- steps of the history --------------------------------------------------------------
 
     def on_step(self, listener: Callable[[str | None, bool], None]) -> None:
-        """Have a function called after each step with its cause, and whether the same cause may go on for long."""
+        """Call ``listener(cause, lasting)`` after each step; ``lasting`` if pauses do not end the step (a stroke)."""
         self._on_step = listener
 
     @property
     def is_in_step(self) -> bool:
-        """Whether this thread is inside of a step."""
+        """Whether this thread is inside ``step``."""
         return bool(getattr(self._local, "depth", 0))
 
     @contextmanager
     def step(self, cause: str | None = None) -> Iterator[None]:
-        """Make all that this thread changes inside one step of the history."""
+        """Record all changes that this thread makes inside as one step of the history."""
         self._local.depth = getattr(self._local, "depth", 0) + 1
         try:
             yield
@@ -124,5 +124,5 @@ class TraitPublisher:
                 self._on_step(cause, False)
 
     def note_stroke(self, number: int) -> None:
-        """The brush has moved: however long a stroke takes, it is one step."""
+        """Record a movement of the brush: a stroke is one step, however long it takes."""
         self._on_step(f"stroke {number}", True)

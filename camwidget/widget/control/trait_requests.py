@@ -1,4 +1,4 @@
-"""Turn changes of an explorer's traits into requests, and finished maps into values of its traits."""
+"""``TraitRequests``: request maps when an explorer's traits change, and set its traits to the results."""
 
 from __future__ import annotations
 
@@ -30,17 +30,17 @@ __all__ = ["MapFollower", "TraitRequests"]
 
 
 class MapFollower(Protocol):
-    """Whoever follows the main map: the panels, and the history."""
+    """A listener to the main map, such as the panels and the history."""
 
     def map_shown(self, shown: MapRequest, model: VisionModel) -> None:
-        """A map is shown, of this request, and the classes of this model."""
+        """Called when a map is shown, with its request, and the model whose classes are listed."""
 
     def map_restored(self) -> None:
-        """The requested map failed or was canceled, and the one before is shown again."""
+        """Called when the requested map failed or was canceled, and the previous one is shown again."""
 
 
 class TraitRequests:
-    """Requests the main map, the compared one, and the predictions of both, whenever a trait changes.
+    """Requests the main map, the compared map, and the predictions of both, when a trait of the explorer changes.
 
     Args:
         context: the explorer's.
@@ -55,7 +55,7 @@ class TraitRequests:
         self._context = context
         self._paint = paint
         self._followers: list[MapFollower] = []
-        self._model = context.prompt.model  # whose reasons against methods are listed
+        self._model = context.prompt.model  # the model that the listed methods were checked for
         worker, display, lock = context.worker, context.display, fork_safety.rlock()
         self._main_map = MainMapRole(
             context.prompt,
@@ -83,7 +83,7 @@ class TraitRequests:
         )
 
     def connect(self) -> None:
-        """Begin to listen to the explorer's traits."""
+        """Start to observe the explorer's traits."""
         traits = self._context.traits
         self._paint.connect(self._painted)
         traits.observe(self._two_way_set, list(TWO_WAY_TRAITS))
@@ -96,10 +96,10 @@ class TraitRequests:
         traits.observe(lambda change: self._compare_set(), "compare")
 
     def follow(self, follower: MapFollower) -> None:
-        """Have a follower called with each main map that is shown."""
+        """Call a follower with each main map that is shown."""
         self._followers.append(follower)
 
-    # -- what is in force ------------------------------------------------------------------
+    # -- present settings ------------------------------------------------------------------
 
     def mask_settings(self, picture: Picture) -> MaskSettings:
         """How a picture is masked now."""
@@ -107,7 +107,7 @@ class TraitRequests:
         return MaskSettings(values.mode, values.baseline, values.fraction, self._paint.of(picture))
 
     def is_as_chosen(self) -> bool:
-        """Whether the map requested is of the picture, method and layer that the traits name."""
+        """Whether the last request has the picture, method and layer of the explorer's traits."""
         requested, values = self.main.requested, self._context.values
         return requested is None or requested[:1] + requested[2:4] + requested[6:] == (
             self._context.picture,
@@ -160,7 +160,7 @@ class TraitRequests:
         )
 
     def write(self, text: str) -> None:
-        """Explain the picture under a text; also under the same again, of another picture's caption.
+        """Explain the picture under a text that a person wrote, even if it equals the present one.
 
         Raises:
             PromptError: if the text cannot be read.
@@ -226,12 +226,12 @@ class TraitRequests:
         self._context.traits.publish("other", None)
 
     def request_methods(self) -> None:
-        """Have it found out which methods apply, also for those that have to run the model to know."""
+        """Submit the job that finds out which methods apply; some have to run the model for that."""
         context = self._context
         context.worker.submit("methods", lambda: context.display.show_methods(context.values.layer))
 
     def request_thumbnails(self) -> None:
-        """Have the thumbnails made that are seen and not there yet."""
+        """Submit the job that makes the missing thumbnails of those in sight."""
         context = self._context
 
         def fill() -> Iterator[None]:
@@ -245,17 +245,17 @@ class TraitRequests:
         context.worker.submit("thumbnails", fill)
 
     def request_pixel_classes(self, x: int, y: int) -> None:
-        """Have the class with the strongest map at a pixel found, and choose it."""
+        """Submit the job that finds the class with the strongest map at a pixel, and chooses it."""
         self._context.worker.submit("pick", lambda: self._find_pixel_classes(x, y))
 
     def forget(self) -> None:
-        """Let go of what was computed for the maps shown: the explorer is closed."""
+        """Release the maps shown and what was computed for them: the explorer is closed."""
         self._main_map.forget()
         for result in (self.main.result, self.compared.result):
             if result is not None:
                 result.inputs.cache.forget()
 
-    # -- what follows a change -------------------------------------------------------------
+    # -- observers of the explorer's traits ------------------------------------------------
 
     def _two_way_set(self, change: dict[str, Any]) -> None:
         context, name = self._context, change["name"]
@@ -297,8 +297,7 @@ class TraitRequests:
             self.request_compared()  # whose method may be another
 
     def _request_same_class(self) -> None:
-        """Request the same class by another method, or at another layer."""
-        # Of what was requested last, which need not be shown yet.
+        """Request the class of the last request by another method, or at another layer."""
         last, values = self.main.requested, self._context.values
         if last is not None and not self._context.traits.is_restoring:
             self._request_main(
@@ -306,10 +305,10 @@ class TraitRequests:
             )
 
     def _request_main(self, request: MapRequest) -> None:
-        """Request the main map, and again while the traits name another.
+        """Request the main map, and repeat until the request agrees with the explorer's traits.
 
-        Another thread may set a trait between the moment it is read here and the moment the map is requested. Whoever
-        requests last looks last, so that map and traits agree in the end.
+        Another thread may set a trait after it was read here and before the map is requested. Each thread compares
+        after its request, so that map and traits agree in the end.
         """
         context, values = self._context, self._context.values
         self.main.request(request)
@@ -371,7 +370,7 @@ class TraitRequests:
             follower.map_restored()
 
     def publish_two_way(self, **also: Any) -> None:
-        """Publish all two-way traits: the browser may have set one that was refused."""
+        """Publish all two-way traits to the view, which may show a value that was refused."""
         values = {name: getattr(self._context.values, name) for name in TWO_WAY_TRAITS}
         self._context.display.publish(**also, **values)
 

@@ -1,4 +1,4 @@
-"""Apply the events of the browser view to the explorer, and show errors there."""
+"""``ViewEvents``: apply clicks, changed traits and messages of the browser view to the explorer."""
 
 from __future__ import annotations
 
@@ -20,23 +20,28 @@ __all__ = ["ExplorerActions", "ViewEvents"]
 class ExplorerActions(Protocol):
     """Public methods of an explorer that the view has buttons for. ``Explorer`` says what they do."""
 
-    def add(self, image: Any, name: str | None = None) -> None: ...
+    def add(self, image: Any, name: str | None = None) -> None:
+        """Add a picture, and show it."""
 
-    def cancel(self) -> None: ...
+    def cancel(self) -> None:
+        """Cancel the slow map that is being computed."""
 
-    def propose(self) -> None: ...
+    def propose(self) -> None:
+        """Explain the picture under the model's own text."""
 
-    def undo(self) -> None: ...
+    def undo(self) -> None:
+        """Go back to the previous state."""
 
-    def redo(self) -> None: ...
+    def redo(self) -> None:
+        """Go forward to the next state."""
 
 
 class ViewEvents:
-    """Observes an explorer's view; its charts, thumbnails and panels call the methods for clicks.
+    """Handlers of what a person does in the view, the charts, the thumbnails and the panels.
 
     Args:
         context: the explorer's.
-        requests: requests what depends on more than a trait.
+        requests: handles requests that are no change of a trait.
         actions: the explorer itself, which this does not keep alive.
     """
 
@@ -48,7 +53,7 @@ class ViewEvents:
         self._actions = actions
 
     def connect(self) -> None:
-        """Begin to observe, once there is a view."""
+        """Start to observe the view."""
         view = self._context.display.view
         view.observe(self._two_way_set, list(TWO_WAY_TRAITS))
         view.observe(self._target_set, "target")
@@ -88,12 +93,12 @@ class ViewEvents:
                 raise PictureError(f"{name}: {error}") from error
 
     def _set(self, name: str, value: Any) -> None:
-        """Set a trait of the explorer; what cannot be is shown."""
+        """Set a trait of the explorer; an error is shown in the view."""
         with self.shown_errors():
             setattr(self._context.traits.owner, name, value)
 
     def _pick_class(self, index: int) -> None:
-        """Choose a class; of a list that belongs to another text than is requested by now, none is."""
+        """Choose a class, unless the list clicked belongs to an older text than the one requested."""
         with self.shown_errors():
             context = self._context
             if index >= 0 and context.shows_requested_text():
@@ -133,7 +138,7 @@ class ViewEvents:
         self._publish_target()
 
     def _publish_target(self) -> None:
-        """Publish the class and the stance in force, where the page has others: what was refused must not be marked."""
+        """Publish the present class and stance where the page has others: it must not mark what was refused."""
         context, view = self._context, self._context.display.view
         if context.values.target is None or not context.shows_requested_text():
             return
@@ -152,7 +157,7 @@ class ViewEvents:
     # -- messages --------------------------------------------------------------------------
 
     def receive(self, _view: Any, content: Any, _buffers: Any) -> None:
-        """Do what a message of the view requests; one that means nothing is ignored."""
+        """Handle a custom message of the view; unknown messages are ignored."""
         if not isinstance(content, dict):
             return
         with self.shown_errors():
@@ -169,16 +174,16 @@ class ViewEvents:
             self._prompt(content.get("text") if kind == "text" else None)
         elif kind == "pick":
             x, y = content.get("x"), content.get("y")
-            if type(x) is int and type(y) is int:  # True is an int, and no place
+            if type(x) is int and type(y) is int:  # True is an int, and no coordinate
                 self._requests.request_pixel_classes(x, y)
         elif kind == "thumbnails":
             first, last = content.get("first"), content.get("last")
-            strip = self._context.display.thumbnails
-            if type(first) is int and type(last) is int and strip.see(first, last):
+            thumbnails = self._context.display.thumbnails
+            if type(first) is int and type(last) is int and thumbnails.see(first, last):
                 self._requests.request_thumbnails()
 
     def _prompt(self, text: object) -> None:
-        """Explain the picture under a text that was written; None: under the model's own."""
+        """Explain the picture under a text that a person wrote; under the model's own if None."""
         try:
             if text is None:
                 self._actions.propose()
@@ -189,7 +194,7 @@ class ViewEvents:
 
     @contextlib.contextmanager
     def shown_errors(self) -> Iterator[None]:
-        """Show in the view what goes wrong within."""
+        """Show errors that are raised inside in the view."""
         try:
             yield
         except Exception as error:

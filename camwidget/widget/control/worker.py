@@ -1,4 +1,4 @@
-"""Worker thread: the newest request of each kind replaces older ones, the most urgent kind runs first."""
+"""``Worker``: a thread that runs a widget's jobs by urgency, and keeps only the newest job of each kind."""
 
 from __future__ import annotations
 
@@ -18,7 +18,8 @@ from ..host import executed_notebooks
 
 __all__ = ["Job", "Worker"]
 
-#: Long work yields where it may be interrupted by something more urgent, or dropped for something newer.
+#: A function without arguments. A long job is a generator: where it yields, a more urgent job may run first, or a newer
+#: one of its kind replace it.
 Job: TypeAlias = Callable[[], "Iterator[object] | None"]
 
 
@@ -35,7 +36,7 @@ class Worker:
         on_idle: called in the worker when nothing is left to do.
     """
 
-    #: Seconds without work after which the thread ends; the next request starts another.
+    #: Seconds without work after which the thread ends; the next job starts another.
     LINGER = 2.0
 
     def __init__(
@@ -48,17 +49,17 @@ class Worker:
         self._on_error = on_error
         self._on_idle = on_idle
         self._condition = threading.Condition(fork_safety.rlock())
-        #: Held during a step: a fork comes between two, where nothing is half done and PyTorch holds no lock.
+        #: Held while a job runs up to its next yield: a fork waits for it, so that PyTorch holds no lock then.
         self._stepping = fork_safety.rlock(before_fork=True)
         self._waiting: dict[str, Job] = {}
-        #: Of what is running or suspended, the job as it was submitted: a forked child begins it anew.
+        #: The running and suspended jobs as they were submitted: a forked child starts them again.
         self._begun: dict[str, Job] = {}
         self._suspended: dict[str, Iterator[object]] = {}
         self._running: str | None = None
         self._drops = dict.fromkeys(self._kinds, 0)
         self._drops_at_start = 0
         self._closed = process_exit.exit_has_begun()
-        #: None where there has been no work for a while.
+        #: None after ``LINGER`` seconds without work.
         self.thread: threading.Thread | None = None
         _workers.add(self)
         executed_notebooks.finish_cells_with(wait_for_all)
@@ -75,7 +76,7 @@ class Worker:
             self._condition.notify_all()
 
     def drop(self, *kinds: str) -> None:
-        """Forget what is waiting or suspended of these kinds; what is running can call ``dropped``."""
+        """Remove the waiting and suspended jobs of these kinds; a running one can ask ``dropped``."""
         with self._condition:
             for kind in kinds:
                 self._drops[kind] += 1
@@ -86,18 +87,18 @@ class Worker:
             self._condition.notify_all()
 
     def superseded(self, kind: str) -> bool:
-        """Whether a newer request of this kind is waiting."""
+        """Whether a newer job of this kind is waiting."""
         with self._condition:
             return kind in self._waiting
 
     def dropped(self) -> bool:
-        """In a job: whether its kind was dropped since it started, or came back to it."""
+        """Whether the running job's kind was dropped since it was started or resumed. To be called in the job."""
         with self._condition:
             kind = self._running
             return kind is not None and self._drops.get(kind) != self._drops_at_start
 
     def close(self) -> None:
-        """Drop everything, and take no more; the thread ends after its present step."""
+        """Drop all jobs and accept no more; the thread ends when the running job yields or returns."""
         with self._condition:
             self._closed = True
         self.drop(*self._kinds)
@@ -114,9 +115,9 @@ class Worker:
             return self._is_idle()
 
     def wait(self, timeout: float | None = None) -> bool:
-        """Block until idle, or for ``timeout`` seconds; whether it is idle then.
+        """Block until the worker is idle, or for ``timeout`` seconds; return whether it is idle.
 
-        In the worker itself this returns at once: it would wait for itself.
+        Called by the worker itself, which would wait for itself, it returns False at once.
         """
         if self.in_worker:
             return False
@@ -136,13 +137,13 @@ class Worker:
         return not (self._waiting or self._suspended or self._running)
 
     def _start(self) -> None:
-        """Have a thread, under the lock."""
+        """Start the thread if there is none. The lock is held."""
         if self.thread is None and not self._closed:
             self.thread = threading.Thread(target=self._work, name="camwidget worker", daemon=True)
             self.thread.start()
 
     def restart_after_fork(self) -> None:
-        """Go on in a forked child, where the thread is gone, and with it the step that it was at."""
+        """Put the interrupted jobs back into the queue of a forked child, which has no thread."""
         running, self._running, self.thread = self._running, None, None
         for kind, job in self._begun.items():
             was_dropped = kind == running and self._drops[kind] != self._drops_at_start
@@ -164,10 +165,10 @@ class Worker:
                 self._work_on()
         finally:
             with self._condition:
-                if self.in_worker:  # not left as usual, and no other has begun
+                if self.in_worker:  # ended by an exception, and no other thread has begun
                     self.thread = self._running = None
                     if self._waiting and not process_exit.exit_has_begun():
-                        self._start()  # whoever waits for what is left waits for a thread
+                        self._start()  # the jobs left need a thread
                     self._condition.notify_all()
 
     def _work_on(self) -> None:
@@ -194,7 +195,7 @@ class Worker:
                 pass  # closed by then
             except BaseException as error:
                 self._report(kind, error)
-            del found, job  # whoever waits for the next one holds nothing
+            del found, job  # an idle worker keeps no explorer alive
             with self._condition:
                 self._running = None
                 kept = (
@@ -209,7 +210,7 @@ class Worker:
                 del left
                 idle = self._is_idle()
                 if idle:
-                    # Still counted as running while it says so, or a waiter would miss it.
+                    # Counted as running until on_idle has returned: wait() includes it.
                     self._running = "idle"
             if idle:
                 try:
@@ -224,7 +225,7 @@ class Worker:
 
     @staticmethod
     def _step(job: Job | Iterator[object]) -> Iterator[object] | None:
-        """Run a job, or a suspended one's next piece; what is left of it, or None at its end."""
+        """Run a job up to its next yield; return its generator, or None when it is finished."""
         pieces = job() if callable(job) else job
         if pieces is None:
             return None
@@ -240,7 +241,7 @@ class Worker:
         except ProcessExit:
             raise
         except BaseException as second:
-            # The display may be gone, or somebody's observer raise anything: the worker must not die of it.
+            # The display may be gone, or a user's observer may raise anything: the worker has to survive it.
             log_error(error, f"The job {kind!r} failed, which could not be shown.", self)
             log_error(second, f"That the job {kind!r} failed could not be shown.", self)
 
@@ -249,7 +250,7 @@ _workers: weakref.WeakSet[Worker] = weakref.WeakSet()
 
 
 def wait_for_all() -> None:
-    """Block until nothing is left to do for any worker; what one does may give work to another."""
+    """Block until all workers are idle. A job of one may submit jobs to another."""
     while busy := [worker for worker in list(_workers) if not worker.idle]:
         for worker in busy:
             worker.wait()
@@ -265,7 +266,7 @@ def _restart_all() -> None:
         worker.restart_after_fork()
 
 
-# Before ``process_exit``, imported earlier, has the threads leave.
+# Runs before the exit handler of ``process_exit``, which was registered earlier.
 atexit.register(_close_all)
 if hasattr(os, "register_at_fork"):  # not on Windows
     os.register_at_fork(after_in_child=_restart_all)

@@ -1,4 +1,4 @@
-"""What depends on where a widget runs: notebook front ends, the kernel's interrupts, executed notebooks, lifetime.
+"""Adapters to the host of a widget: notebook front ends, interrupts of the kernel, executed notebooks, cell outputs.
 
-It knows widgets and cells, and nothing of explorers. Private API of the Jupyter libraries is in ``widget._compat``.
+They know widgets and cells, and no explorers. Private API of the Jupyter libraries is in ``widget._compat``.
 """

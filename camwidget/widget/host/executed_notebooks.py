@@ -1,8 +1,8 @@
 """Executed notebooks (papermill, nbconvert): the stored output shows the widgets' final state.
 
-nbclient, and with it nbconvert, papermill and Quarto, keeps of the widgets what they sent while a cell was running;
-what the worker computes afterwards is lost. So such a cell ends when the widgets are finished. It is known
-by ``allow_stdin``, which is False where no person could answer a question.
+nbclient, which nbconvert, papermill and Quarto use, stores what the widgets sent while a cell was running; results that
+the worker computes later are lost. In such a kernel a cell ends when the widgets are finished. It is recognized by
+``allow_stdin``, which is False if no person could answer a question.
 """
 
 from __future__ import annotations
@@ -15,19 +15,19 @@ from .. import _compat
 
 __all__ = ["finish_cells_with", "note_page_message"]
 
-#: Whether a page has sent anything: then there is somebody, and no cell waits any more.
+#: Whether a page has sent a message: then a person is there, and cells no longer wait.
 _is_attended = False
 _registered: Any = None
 
 
 def note_page_message() -> None:
-    """Note that a page has sent a widget something."""
+    """Note that a page has sent a message to a widget."""
     global _is_attended
     _is_attended = True
 
 
 def finish_cells_with(finish: Callable[[], None]) -> None:
-    """Have each cell of a kernel that nobody attends end with ``finish()``.
+    """Call ``finish`` at the end of each cell of a kernel without a front end.
 
     Args:
         finish: blocks until all widgets are finished. An interrupt ends it.
@@ -46,7 +46,7 @@ def finish_cells_with(finish: Callable[[], None]) -> None:
 
 
 def _is_unattended(shell: Any) -> bool:
-    # Voila executes a notebook too, but has a page for its kernel afterwards, which is not to wait.
+    # Voila executes a notebook too, but shows a page of it afterwards, which should not wait.
     if os.environ.get("SERVER_SOFTWARE", "").startswith("voila"):
         return False
     content = shell.kernel.get_parent().get("content", {})

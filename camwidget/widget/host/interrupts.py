@@ -24,22 +24,23 @@ class Interrupts:
         loop: gives the main thread's event loop, tornado's; None without ipykernel, where no interrupt arrives.
     """
 
-    #: Seconds between two looks at whose the signal is: while a cell runs, it is not ours to take.
+    #: Seconds between two checks of the signal handler: while a cell runs, it is IPython's.
     PACE = 0.2
 
     def __init__(self, loop: Callable[[], Any]) -> None:
         self._loop = loop
-        # Not held while someone is called, who takes locks. Taken twice where the collector ends a work in here.
+        # Not held while listeners run, which take locks. Reentrant, since the garbage collector may close a generator
+        # of ``canceling`` while this thread holds it.
         self._lock = fork_safety.rlock()
         self._listeners: dict[object, Callable[[], None]] = {}
         self._looking = False
 
     def canceling(self, cancel: Callable[[], None], work: Iterator[object]) -> Iterator[object]:
-        """Work that a worker does piece by piece, and that an interrupt between two cells cancels.
+        """Run a generator, and call ``cancel`` if the kernel is interrupted between two cells meanwhile.
 
         Args:
             cancel: called on the main thread.
-            work: what is to be done.
+            work: the generator; its items are passed on.
         """
         key = object()
         loop = self._loop()
@@ -51,12 +52,12 @@ class Interrupts:
             loop.add_callback(self._look)
         try:
             yield from work
-        finally:  # at its end, or when nobody holds it any more
+        finally:  # also when the generator is dropped
             with self._lock:
                 self._listeners.pop(key, None)
 
     def _look(self) -> None:
-        """On the main thread: take the signal when it is free, and give it back when nothing is left to cancel."""
+        """Install our handler while ipykernel ignores the signal; remove it when there is nothing to cancel."""
         with self._lock:
             on = self._looking = bool(self._listeners)
         now = signal.getsignal(signal.SIGINT)
@@ -68,7 +69,7 @@ class Interrupts:
             signal.signal(signal.SIGINT, signal.SIG_IGN)
 
     def _interrupted(self, *_: object) -> None:
-        # In a signal handler no lock may be taken: it is done as soon as the main thread is free.
+        # A signal handler must not take a lock: the event loop calls the listeners.
         self._loop().add_callback_from_signal(self._cancel)
 
     def _cancel(self) -> None:

@@ -1,7 +1,7 @@
-"""Lifetime of a widget: closed when nobody holds it and no cell shows it.
+"""Lifetime of a widget: it is closed when no variable refers to it and no cell shows it.
 
-ipywidgets holds every widget until it is closed. A cell that is run again would so leave the widget before, which no
-page shows any more, with its thread, its comms and all that it remembers.
+ipywidgets keeps every widget alive until it is closed. Running a cell again would leave the previous widget, which no
+page shows any more, with its thread, its comms and its caches.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ _ELSEWHERE: Cell = ("elsewhere", "")
 
 
 def weakly(method: Callable[P, R]) -> Callable[P, R | None]:
-    """Return a function that calls a bound method as long as somebody holds its object, and then does nothing."""
+    """Return a function that calls a bound method as long as its object exists, and then does nothing."""
     known = weakref.WeakMethod(method)
 
     def call(*args: P.args, **kwargs: P.kwargs) -> R | None:
@@ -49,9 +49,9 @@ def weakly(method: Callable[P, R]) -> Callable[P, R | None]:
 
 
 class HeldWhileShown(ipywidgets.Widget):
-    """A widget that is closed once nobody holds it, and no cell of the notebook shows it.
+    """A widget that is closed once no variable refers to it, and no cell of the notebook shows it.
 
-    Its parts may refer to it by weak references only.
+    Its parts have to refer to it by weak references.
     """
 
     def _heard_from_page(self) -> bool:
@@ -59,7 +59,7 @@ class HeldWhileShown(ipywidgets.Widget):
         return False
 
     def open(self) -> None:
-        """Open the comm, if it is not; neither it nor the registry of all widgets keeps this one alive."""
+        """Open the comm, if it is not open. Neither it nor ipywidgets' registry keeps this widget alive."""
         super().open()
         if self.comm is not None:
             self.comm.on_msg(weakly(self._handle_msg))
@@ -103,11 +103,11 @@ class _WidgetCells:
 
 
 class _NotebookCells:
-    """Which widgets the cells of a notebook show; these are held.
+    """Strong references to the widgets that the cells of a notebook show.
 
-    When a cell is run again, the front end clears its output: what it showed is let go of, unless another cell shows it
-    too. Where the front end gives no ids of cells, the same code stands for the same cell, and only for a widget that
-    this code made, and that has no message of a page.
+    When a cell is run again, the front end clears its output: the widgets that it showed are released, unless another
+    cell shows them too. If the front end sends no cell ids, equal code counts as the same cell; then only widgets are
+    released that this code made, and that no page has sent a message to.
     """
 
     def __init__(self) -> None:
@@ -119,7 +119,7 @@ class _NotebookCells:
         #: Made or shown in a cell whose beginning was not announced.
         self._unnamed: weakref.WeakSet[HeldWhileShown] = weakref.WeakSet()
         self._shells: weakref.WeakSet[Any] = weakref.WeakSet()
-        #: Of this thread, the cells that run, one inside the other, each with the widgets that it showed before.
+        #: For each thread, its running cells (which can be nested), each with the widgets that it showed before.
         self._local = threading.local()
 
     def note_made(self, widget: HeldWhileShown, heard_from_page: Callable[[], bool | None]) -> None:
@@ -157,7 +157,7 @@ class _NotebookCells:
         running = self._running()
         if running:
             return running[-1][0]
-        # A kernel runs other things than cells, such as what a page's message requests.
+        # A kernel also runs handlers of a page's messages, outside of any cell.
         parent = getattr(shell.display_pub, "parent_header", None)
         if parent is not None and parent.get("msg_type") != "execute_request":
             return _ELSEWHERE
@@ -188,7 +188,7 @@ class _NotebookCells:
                 if place is not None:
                     place.name_present(cell)
             self._unnamed.clear()
-            # It may have been shown again, in this cell too.
+            # The cell may have shown it again.
             gone = [w for w in before if w in self._shown and not self._places[w].shown_in]
             self._shown.difference_update(gone)
         for widget in gone:
@@ -204,7 +204,7 @@ def _cell_of(info: Any) -> Cell:
 
 
 def _is_captured() -> bool:
-    """Whether what is shown goes into an Output widget, which may stand in any cell."""
+    """Whether output is captured by an Output widget, which may be shown in any cell."""
     return any(
         isinstance(widget, ipywidgets.Output) and widget.msg_id
         for widget in list(_compat.all_widgets().values())
@@ -212,7 +212,7 @@ def _is_captured() -> bool:
 
 
 def _forget_output(widget: HeldWhileShown) -> None:
-    """Take a widget out of IPython's history of outputs: the output that it was is cleared."""
+    """Remove a widget from IPython's output history (``_``, ``Out``): its output is cleared."""
     from IPython import get_ipython
 
     shell = get_ipython()
@@ -237,7 +237,7 @@ def _forget_output(widget: HeldWhileShown) -> None:
 
 
 def close_parts(widget: Widget) -> None:
-    """Close every widget in a widget's synced traits, and in theirs: layouts, marks and children else stay open."""
+    """Close all widgets that a widget refers to by synced traits, such as layouts, marks and children, recursively."""
     for part in _found(widget, {}).values():
         if part is not widget:
             part.close()
@@ -248,7 +248,7 @@ def _found(value: Any, found: dict[int, Widget]) -> dict[int, Widget]:
         if id(value) not in found:
             found[id(value)] = value
             for name in value.keys:
-                # What is private is not its own: all canvases of ipycanvas share a manager.
+                # Not private traits: all canvases of ipycanvas share the manager in one.
                 if not name.startswith("_"):
                     _found(getattr(value, name), found)
     elif isinstance(value, dict):

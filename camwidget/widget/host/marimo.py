@@ -1,4 +1,4 @@
-"""What marimo shows of an explorer: it runs anywidgets, and no other widgets."""
+"""Elements that marimo shows for an explorer: of its widgets, marimo can run only the picture view (an anywidget)."""
 
 from __future__ import annotations
 
@@ -11,22 +11,23 @@ from ...images.folders import picture_suffixes
 
 __all__ = ["MISSING_IN_MARIMO", "marimo_elements"]
 
-#: Said beside the picture. marimo runs anywidgets only; of the explorer's parts the picture with its controls is one.
+#: Note under the picture: marimo runs anywidgets only, and of an explorer's widgets only the picture view is one.
 MISSING_IN_MARIMO = (
-    "marimo shows neither ipycanvas nor bqplot: here the thumbnails, the bars and the curve are left out, and so are "
-    "the panels (DeepVis, Evaluate, Contact sheet). In Python they are all there: explain, evaluate, mask_curve."
+    "marimo shows neither ipycanvas nor bqplot: thumbnails, bars, curve and panels (DeepVis, Evaluate, "
+    "Contact sheet) are left out. The same is available in Python: visualize, evaluate, explain, mask_curve."
 )
 
 
 def marimo_elements(view: Any, upload: Callable[[str, bytes], None]) -> tuple[Any, tuple[Any, ...]]:
-    """Make marimo's elements of an explorer: the picture with all its controls and numbers, and an upload.
+    """Make marimo's elements for an explorer: the picture view with its controls and numbers, and an upload.
 
     Args:
         view: the picture view, an anywidget.
         upload: called with (file name, bytes) of each uploaded file.
 
     Returns:
-        What marimo shows, and the elements in it: marimo forgets one that nothing holds, though it is on the page.
+        The element to show, and the elements in it, which the caller has to keep: marimo drops unreferenced ones even
+        while they are shown.
 
     Raises:
         CamwidgetError: if marimo is not there, or too old.

@@ -1,4 +1,4 @@
-"""Panels folded below the explorer, each built when it is first opened."""
+"""``Panels``: the accordion below an explorer, whose panels are built when they are first opened."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ P = TypeVar("P")
 
 
 class _Panel(Protocol):
-    """A widget that shows more of what the explorer shows."""
+    """A panel: a widget that follows the map that the explorer shows."""
 
     def follow_map(self, shown: MapRequest) -> None:
         """Follow the map that the explorer shows."""
@@ -37,21 +37,23 @@ class _Panel(Protocol):
 
 @dataclass
 class _Fold:
-    """The place of one panel."""
+    """One section of the accordion, with its panel once that is built."""
 
     title: str
     build: Callable[[], _Panel]
-    of_model: bool = False  #: whether another model needs another panel
+    of_model: bool = False  #: whether the panel is rebuilt for another model
     panel: _Panel | None = None
     place: ipywidgets.Box = field(default_factory=ipywidgets.Box)
 
     def open(self) -> _Panel:
+        """Return the panel; it is built at the first call."""
         if self.panel is None:
             self.panel = self.build()
             self.place.children = (self.panel,)
         return self.panel
 
     def close(self) -> None:
+        """Close the panel, if it was built."""
         if self.panel is not None:
             self.place.children = ()
             self.panel.close()
@@ -59,13 +61,13 @@ class _Fold:
 
 
 class Panels:
-    """A folded accordion. A panel follows the map shown from when it is opened until it is folded.
+    """An accordion of panels, all closed at first. The open panel follows the map that is shown.
 
     Args:
         prompts: the model, and its caches.
         worker: the explorer's.
-        display: knows the methods and the listed classes.
-        events: what a click in a panel does.
+        display: has the methods and the listed classes.
+        events: handles clicks in a panel.
     """
 
     def __init__(
@@ -74,7 +76,7 @@ class Panels:
         self._model = prompts.model
         self._events = events
         self._shown: MapRequest | None = None
-        # The browser and the worker may come at once.
+        # Called from the browser's thread and from the worker.
         self._lock = fork_safety.rlock()
         self._folds = (
             _Fold(
@@ -106,7 +108,7 @@ class Panels:
         self.box.observe(lambda change: self._opened(), "selected_index")
 
     def map_shown(self, shown: MapRequest, model: VisionModel) -> None:
-        """Follow the map that the explorer shows; what is of another text's classes only is made anew."""
+        """Have the open panel follow the map; rebuild panels that depend on the model if that has changed."""
         if model is not self._model:
             self._model = model
             self._shown = None
@@ -119,35 +121,35 @@ class Panels:
         self._opened()
 
     def map_restored(self) -> None:
-        """Nothing: the panels have followed the map that is shown again."""
+        """Do nothing: the panels have followed the map that is shown again."""
 
     @property
     def deepvis(self) -> DeepVisPanel | None:
-        """The panel that draws, once it has been opened."""
+        """The feature visualization panel; None before it is opened."""
         return self._built(DeepVisPanel)
 
     @property
     def evaluate(self) -> EvaluatePanel | None:
-        """The panel that scores, once it has been opened."""
+        """The evaluation panel; None before it is opened."""
         return self._built(EvaluatePanel)
 
     @property
     def sheet(self) -> ContactSheet | None:
-        """The contact sheet, once it has been opened."""
+        """The contact sheet; None before it is opened."""
         return self._built(ContactSheet)
 
     def _built(self, kind: type[P]) -> P | None:
         return next((f.panel for f in self._folds if isinstance(f.panel, kind)), None)
 
     def close(self) -> None:
-        """Stop what is being made, and close all panels."""
+        """Cancel the panels' computations, and close them."""
         for fold in self._folds:
             fold.close()
         close_parts(self.box)
         self.box.close()
 
     def _opened(self) -> None:
-        # Also on the worker's thread: a panel that fails keeps nothing else from being shown.
+        # Runs on the worker's thread too: an error in a panel must not stop the map from being shown.
         with self._events.shown_errors(), self._lock:
             at = self.box.selected_index
             if at is not None:

@@ -33,39 +33,39 @@ __all__ = ["ContactSheet"]
 
 @dataclass(frozen=True)
 class _SheetPlan:
-    """What the sheet shows, whichever map is chosen."""
+    """The rows and columns of a sheet: methods and classes, for one picture, layer and text."""
 
-    about: MapRequest  #: without its class, stance and method
+    about: MapRequest  #: picture, layer and text; without class, stance and method
     methods: tuple[str, ...]
     options: tuple[Options, ...]  #: settings of each method
     classes: tuple[int, ...]
     stances: tuple[Stance, ...]  #: towards each class
-    names: tuple[str, ...]  #: of the classes
+    names: tuple[str, ...]  #: names of the classes
     caption: str  #: what the maps are of, where that is not each class
 
 
 @dataclass
 class _Sheet:
-    """A plan, and the pictures that are ready, by row and column; None for a map that cannot be made."""
+    """A plan with the maps made so far, by (row, column); None for a map that cannot be made."""
 
     plan: _SheetPlan
     tiles: dict[tuple[int, int], np.ndarray | None] = field(default_factory=dict)
 
 
 class ContactSheet(ipywidgets.Box):
-    """A grid of small pictures with their maps; a click picks class and method.
+    """A grid of small maps, methods × classes; a click chooses a map's class and method.
 
     Args:
-        prompts: the model, and its caches.
+        prompts: the model and its caches.
         worker: the explorer's.
-        classes: gives the listed classes.
-        on_pick: called with method and class of the map that was clicked.
-        settings: gives the settings of methods.
+        classes: returns the listed classes.
+        on_pick: called with the method and the class of a map that is clicked.
+        settings: returns the settings of methods.
     """
 
     SIDE = 92  #: CSS pixels of the longer side of a map
     GAP = 8
-    LEFT, TOP = 104, 40  #: room for the names
+    LEFT, TOP = 104, 40  #: CSS pixels for the names of methods and of classes
 
     def __init__(
         self,
@@ -80,20 +80,20 @@ class ContactSheet(ipywidgets.Box):
         self._classes = classes
         self._on_pick = on_pick
         self._settings = settings
-        # The browser, the worker and the explorer may come at once.
+        # Methods are called from the browser's thread, the worker and the explorer.
         self._lock = fork_safety.rlock()
         self._sheet: _Sheet | None = None
         self._chosen: tuple[int, int] | None = None
         self._width = self._height = self.SIDE
         self.canvas = SharpCanvas(self._draw, self.click, self._show_error)
-        # What failed, below the maps. All that is put in is escaped.
+        # Errors, below the maps. Texts are escaped.
         self.message = ipywidgets.HTML(layout={"display": "none"})
         self.caption = ipywidgets.HTML(layout={"display": "none"})
         super().__init__([self.caption, self.canvas.canvas, self.message])
         self.add_class("camwidget-contact-sheet")
 
     def follow_map(self, shown: MapRequest) -> None:
-        """Frame the map that the explorer shows, and show its neighbors."""
+        """Frame the map that the explorer shows; make new maps if the picture, layer, text or class list changed."""
         model = self._prompts.cache(shown.picture, shown.text).model
         classes = tuple(self._classes())
         stances = tuple(_stance(index, shown) for index in classes)
@@ -119,7 +119,7 @@ class ContactSheet(ipywidgets.Box):
             if is_new:
                 self._sheet = sheet = _Sheet(plan)
                 self._lay_out(plan)
-        # Not under the lock: a page that comes up draws, which takes the canvas's lock first.
+        # Without the lock: drawing takes the canvas's lock, which a new page takes before this one.
         if is_new:
             self._show_error("")
             self.caption.value = html.escape(plan.caption)
@@ -127,7 +127,7 @@ class ContactSheet(ipywidgets.Box):
             self.canvas.resize(*self._size)
             self.canvas.draw()
             with self._lock:
-                if self._sheet is sheet:  # else another's are on their way
+                if self._sheet is sheet:  # else a newer sheet was requested
                     self._worker.submit("sheet", lambda: self._fill(sheet))
         else:
             for cell in moved:
@@ -135,19 +135,14 @@ class ContactSheet(ipywidgets.Box):
 
     @property
     def plan(self) -> _SheetPlan:
-        """What the sheet shows, once it has followed a map."""
+        """Rows and columns of the sheet. To be read after ``follow_map``."""
         assert self._sheet is not None
         return self._sheet.plan
 
     @property
     def tiles(self) -> dict[tuple[int, int], np.ndarray | None]:
-        """The small maps that are ready, by row and column; None for one that cannot be made."""
+        """The maps made so far by (row, column), uint8 (h, w, 3); None for one that cannot be made."""
         return {} if self._sheet is None else self._sheet.tiles
-
-    @property
-    def tile_size(self) -> tuple[int, int]:
-        """Width and height of a small map, in CSS pixels."""
-        return self._width, self._height
 
     def close(self) -> None:
         """Stop computing, and remove the sheet from every page."""
@@ -179,12 +174,12 @@ class ContactSheet(ipywidgets.Box):
         )
 
     def corner(self, row: int, column: int) -> tuple[int, int]:
-        """Where a map begins, in CSS pixels."""
+        """Return the upper left corner (x, y) of a map, in CSS pixels."""
         x = self.LEFT + self.GAP + column * (self._width + self.GAP)
         return x, self.TOP + self.GAP + row * (self._height + self.GAP)
 
     def click(self, x: float, y: float) -> None:
-        """Pick the map at a place in CSS pixels, if there is one."""
+        """Choose the map at a position in CSS pixels, if there is one."""
         with self._lock:
             if self._sheet is None:
                 return
@@ -215,7 +210,7 @@ class ContactSheet(ipywidgets.Box):
         canvas, sharp = self.canvas.canvas, SharpCanvas.SHARP
         canvas.fill_style, canvas.font = INK, f"{12 * sharp}px system-ui, sans-serif"
         canvas.text_align, canvas.text_baseline = align, "middle"
-        # Squeezed by the browser where the letters are wider than was thought.
+        # With a maximum width: the browser squeezes letters that are wider than estimated.
         canvas.fill_text(text, x * sharp, y * sharp, width * sharp)
 
     def _draw_method(self, row: int, label: str) -> None:
@@ -240,7 +235,7 @@ class ContactSheet(ipywidgets.Box):
         canvas, sharp = self.canvas.canvas, SharpCanvas.SHARP
         x, y = (sharp * corner for corner in self.corner(row, column))
         width, height, gap = sharp * self._width, sharp * self._height, sharp * self.GAP
-        # With half the gap around, where the frame is.
+        # Including half of the gap, which has the frame.
         canvas.clear_rect(x - gap / 2, y - gap / 2, width + gap, height + gap)
         if tile is None:
             canvas.fill_style = NEUTRAL + "33"
@@ -262,7 +257,7 @@ class ContactSheet(ipywidgets.Box):
         for row, method in enumerate(plan.methods):
             for column, target in enumerate(plan.classes):
                 try:
-                    # The sheet has all it shows of it: the map in the large picture stays remembered before it.
+                    # ``spare``: the sheet keeps its own tile, so the cache may drop this map first.
                     made = cache.explanation(
                         about.picture,
                         target,
@@ -273,7 +268,7 @@ class ContactSheet(ipywidgets.Box):
                     )
                     tile = self._tile(made)
                     failed = ""
-                except Exception as error:  # the others go on
+                except Exception as error:  # the other maps are still made
                     tile, failed = None, error_text(error, self)
                 with self._lock:
                     if self._sheet is not sheet:
@@ -286,9 +281,9 @@ class ContactSheet(ipywidgets.Box):
                 yield
 
     def _tile(self, explanation: Explanation) -> np.ndarray:
-        """A picture with its map, uint8 (height, width, 3), at the size in which the sheet draws it.
+        """Draw a picture with its map, uint8 (height, width, 3), at the size on the sheet.
 
-        The map covers more than in the large picture, or it would hardly be seen.
+        The map is more opaque than in the large picture: it would be hard to see at this size.
         """
         size = (self._width * SharpCanvas.SHARP, self._height * SharpCanvas.SHARP)
         return np.asarray(explanation.overlay(opacity=0.8).resize(size, Image.Resampling.LANCZOS))
@@ -319,12 +314,12 @@ def _caption(model: VisionModel, shown: MapRequest) -> str:
 
 
 def _is_listed(method: Method) -> bool:
-    """All but the control, which has no map of a class."""
+    """Whether a method is quick and has maps of classes, which the random control has not."""
     return method.is_quick_at_layers and method.name != "random"
 
 
 def _lines(text: str, width: float, middle: float) -> list[tuple[str, float]]:
-    """A name in at most two lines, each with the middle of its height."""
+    """Break a name into at most two lines; return each with the position of its middle."""
     most = max(1, int(width / LETTER))
     words = text.split()
     first = ""

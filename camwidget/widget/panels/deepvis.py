@@ -27,28 +27,30 @@ from ..host.lifetime import close_parts
 
 __all__ = ["DEEPVIS_JOB", "DeepVisPanel"]
 
-#: Name of the worker's job that draws.
-DEEPVIS_JOB = "dream"
+#: Name of the worker's job.
+DEEPVIS_JOB = "deepvis"
 
-#: The longest side that the picture is shown with, in CSS pixels, and canvas pixels to each.
+#: The picture's longest side in CSS pixels, and image pixels for each of them.
 SIDE, SHARP = 384, 2
 
-#: Seconds between two intermediate pictures: often enough to see it grow, seldom enough for a slow line.
+#: Seconds between two intermediate pictures: a compromise between smooth progress and a slow connection.
 PAUSE = 0.2
 
-CAVEAT = "It is no photograph, and the net may also answer to what it does not show."
+CAVEAT = (
+    "It is not a photograph, and the network may also respond to features that it does not show."
+)
 
 
 class DeepVisPanel(ipywidgets.VBox):
-    """Draws, off the main thread, a picture that raises the score of a class or of a channel.
+    """Feature visualization: draws a picture, on the worker's thread, that raises the score of a class or a channel.
 
     Args:
         model: from ``load`` or ``wrap``.
-        steps: of the drawing; see ``visualize``.
+        steps: optimization steps; see ``visualize``.
         worker: the worker that draws, as its job ``DEEPVIS_JOB``; one of the panel's own if None.
 
     Attributes:
-        visualization: the last picture that was finished, None before.
+        visualization: the last finished picture; None before there is one.
     """
 
     def __init__(
@@ -63,7 +65,7 @@ class DeepVisPanel(ipywidgets.VBox):
         self.visualization: Visualization | None = None
         self._is_guest = worker is not None
         self._worker = worker or Worker((DEEPVIS_JOB,), lambda kind, error: self._failed(error))
-        # The browser, the worker and an explorer to follow may come at once.
+        # Methods are called from the browser's thread, the worker and the explorer.
         self._lock = fork_safety.rlock()
         self._requested: object | None = None  # what is to be drawn
         self._is_closed = False
@@ -77,7 +79,12 @@ class DeepVisPanel(ipywidgets.VBox):
     # -- for scripts -----------------------------------------------------------------------
 
     def follow(self, target: str | SupportsIndex | None = None, layer: str | None = None) -> None:
-        """Take over what an explorer shows, but for what a person has chosen in this panel."""
+        """Set class and layer to those that an explorer shows, unless a person has chosen them in this panel.
+
+        Args:
+            target: name or index of the class; None leaves it as it is.
+            layer: name of the layer; None leaves it as it is.
+        """
         with self._setting_choices():
             if target is not None and "class" not in self._chosen:
                 self.class_choice.value = self.model.classes[self.model.class_index(target)]
@@ -95,7 +102,7 @@ class DeepVisPanel(ipywidgets.VBox):
         self.follow(shown.target, shown.layer)
 
     def start(self) -> None:
-        """Draw what is chosen, in place of what is being drawn. Returns at once."""
+        """Start to draw the chosen class or channel, and cancel a running drawing. Returns at once."""
         try:
             objective = self._objective()
         except CamwidgetError as error:
@@ -159,7 +166,7 @@ class DeepVisPanel(ipywidgets.VBox):
         default = model.layer()
         self.kind_choice = ipywidgets.ToggleButtons(
             options=[("Class", "class"), ("Channel", "channel")],
-            tooltips=["The whole net's answer", "What one channel of a layer answers to"],
+            tooltips=["Raise the score of a class", "Raise the mean of one channel of a layer"],
             style={"button_width": "84px"},
             layout=wide(width="auto"),
         )
@@ -193,7 +200,7 @@ class DeepVisPanel(ipywidgets.VBox):
             min=0,
             max=2**31 - 1,
             description="seed",
-            tooltip="Another number begins with other noise, and draws another picture",
+            tooltip="Seed of the noise that the drawing starts from",
             style={"description_width": "auto"},
             layout=wide(width="110px"),
         )
@@ -253,7 +260,7 @@ class DeepVisPanel(ipywidgets.VBox):
             part.observe(lambda change, name=name: self._note_choice(name), "value")
 
     def _react(self, react: Callable[[], None]) -> None:
-        """Do what a person has requested in a page; errors are shown."""
+        """Call a handler of the page's controls; its errors are shown in the panel."""
         try:
             react()
         except Exception as error:
@@ -355,7 +362,7 @@ class DeepVisPanel(ipywidgets.VBox):
 
 
 def sentence(drawn: Visualization, is_class: bool) -> str:
-    """What was raised, how far, and what that does not mean."""
+    """Describe which score was raised, from where to where, and what the picture does not prove."""
     what = f"the score of {drawn.label}" if is_class else f"the mean of {drawn.label}"
     sure = "" if drawn.probability is None else f" (probability {drawn.probability:.2f})"
     return (
@@ -369,7 +376,7 @@ def _brief(value: float) -> str:
 
 
 def _png(pixels: np.ndarray) -> bytes:
-    """A PNG of uint8 (H, W, 3), each pixel several times: browsers blur what they enlarge."""
+    """Encode uint8 (H, W, 3) as PNG, each pixel repeated: browsers blur pictures that they enlarge."""
     height, width = pixels.shape[:2]
     factor = max(1, SHARP * SIDE // max(height, width))
     image = Image.fromarray(pixels).resize(

@@ -1,9 +1,8 @@
-"""``EvaluatePanel``: chosen methods on the picture shown, scored by chosen metrics."""
+"""``EvaluatePanel``: score the maps of several methods for the picture shown by several metrics."""
 
 from __future__ import annotations
 
 import math
-import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -21,6 +20,7 @@ from ..control.prompt_control import PromptController
 from ..control.worker import Worker
 from ..host.interrupts import interrupts
 from ..host.lifetime import close_parts
+from ..view.comm import TraitSender
 from ..view.synced_traits import View
 from .radar_chart import RadarChart, rank_shares
 from .score_table import (
@@ -35,7 +35,7 @@ from .scoring import MethodScores, lacks, score_methods
 
 __all__ = ["EvaluatePanel"]
 
-#: What is chosen at first, of what there is: quick to compute, and telling.
+#: Methods and metrics chosen at first, where they apply: they are quick to compute.
 METHODS = ("cam", "gradcam", "gradcam++", "layercam", "random")
 METRICS = ("drop", "increase", "remove25", "deletion", "insertion", "complexity")
 TRUTH = ("pointing", "energy", "localization")
@@ -46,7 +46,7 @@ PACE = 0.25
 
 @dataclass(frozen=True)
 class _ScoreRequest:
-    """What is evaluated, or was."""
+    """A request to score methods by metrics for one picture, class and layer."""
 
     shown: MapRequest
     methods: tuple[str, ...]
@@ -54,7 +54,7 @@ class _ScoreRequest:
     caption: str
 
     def is_about(self, shown: MapRequest | None) -> bool:
-        """Whether it is about what an explorer shows, by whatever method."""
+        """Whether the picture, class, layer and text are those of the map shown."""
         return shown is not None and shown._replace(method=self.shown.method) == self.shown
 
 
@@ -77,21 +77,21 @@ class EvaluatePanel(ipywidgets.Box):
         self._worker = worker
         self._view = view
         self._on_pick = on_pick
-        # The browser, the worker and the explorer may come at once.
+        # Methods are called from the browser's thread, the worker and the explorer.
         self._lock = fork_safety.rlock()
         self._shown: MapRequest | None = None
         self._requested: _ScoreRequest | None = None  # what is being computed
         self._done: _ScoreRequest | None = None  # whose numbers are in the table
         self._scored = MethodScores()
-        # What is offered: the table's own lists come back from the browser, where anything may be set.
+        # Methods and metrics to choose from. The table's own traits can be set by the browser, so they are not trusted.
         self._methods: list[dict[str, Any]] = []
         self._metrics: list[dict[str, Any]] = []
         self._chosen = False  # whether a person has chosen metrics
-        self._publisher: int | None = None
         self.table = ScoreTable(
-            message="Scores the maps of the picture, class and layer shown above; the model is asked many times."
+            message="Scores maps of the picture, class and layer shown above. The model runs many times for this."
         )
         self.table.add_class("camwidget-table")
+        self._sender = TraitSender(self.table, self._lock)
         self.radar = RadarChart()
         self._parts = ipywidgets.Box([self.table, self.radar.figure])
         self._parts.add_class("camwidget-evaluate-parts")
@@ -106,19 +106,19 @@ class EvaluatePanel(ipywidgets.Box):
 
     @property
     def scores(self) -> ScoreValues:
-        """By method and metric, what is in the table."""
+        """The scores in the table, by (method, metric)."""
         return dict(self._scored.scores)
 
     def follow_map(self, shown: MapRequest) -> None:
-        """The explorer shows this map: what Start will evaluate."""
+        """Take the picture, class and layer that Start will evaluate from the map that the explorer shows."""
         with self._lock:
             self._shown = shown
-            self._publish(method=shown.method, ready=True, stale=self._is_stale())
+            self._sender.send(method=shown.method, ready=True, stale=self._is_stale())
             self._list_metrics()
             self._stress()
 
     def start(self) -> None:
-        """Evaluate what is chosen, in place of what is being evaluated. Returns at once."""
+        """Start the evaluation of the chosen methods and metrics, and cancel a running one. Returns at once."""
         with self._lock:
             shown = self._shown
             if shown is None:
@@ -136,7 +136,7 @@ class EvaluatePanel(ipywidgets.Box):
             )
             self._requested = self._done = requested
             self._scored = MethodScores()
-            self._publish(
+            self._sender.send(
                 running=True,
                 progress=0.0,
                 caption=requested.caption,
@@ -153,13 +153,13 @@ class EvaluatePanel(ipywidgets.Box):
             )
 
     def cancel(self) -> None:
-        """Stop; what is finished stays in the table."""
+        """Cancel the evaluation; finished scores stay in the table."""
         with self._lock:
             if self._requested is None:
                 return
             self._requested = None
             self._worker.drop("evaluate")
-            done = "what was finished stays" if self._scored.scores else "nothing was finished yet"
+            done = "finished scores are kept" if self._scored.scores else "nothing was finished yet"
             self._stop(f"Canceled: {done}.")
 
     def close(self) -> None:
@@ -185,7 +185,7 @@ class EvaluatePanel(ipywidgets.Box):
         chosen = self.table.chosen_methods
         if first:
             chosen = [m["name"] for m in offered if m["name"] in METHODS]
-        self._publish(methods=offered, chosen_methods=chosen)
+        self._sender.send(methods=offered, chosen_methods=chosen)
 
     def _list_metrics(self) -> None:
         shown = self._shown
@@ -202,10 +202,10 @@ class EvaluatePanel(ipywidgets.Box):
         chosen = self.table.chosen_metrics
         if not self._chosen:
             chosen = [m["name"] for m in offered if m["name"] in METRICS + TRUTH]
-        self._publish(metrics=offered, chosen_metrics=chosen)
+        self._sender.send(metrics=offered, chosen_metrics=chosen)
 
     def _metrics_chosen(self, change: dict[str, Any]) -> None:
-        if self._publisher != threading.get_ident():
+        if not self._sender.is_sending:
             self._chosen = True
 
     @staticmethod
@@ -214,23 +214,14 @@ class EvaluatePanel(ipywidgets.Box):
 
     # -- what it shows ---------------------------------------------------------------------
 
-    def _publish(self, **values: Any) -> None:
-        """Set traits of the table, all in one message."""
-        with self._lock:
-            before, self._publisher = self._publisher, threading.get_ident()
-            try:
-                with self.table.hold_sync():
-                    for name, value in values.items():
-                        setattr(self.table, name, value)
-            finally:
-                self._publisher = before
-
     def _show_message(self, text: str, *, wrong: bool = False) -> None:
-        self._publish(message=text, wrong=wrong)
+        self._sender.send(message=text, wrong=wrong)
 
     def _stop(self, text: str, *, wrong: bool = False) -> None:
         share = self._scored.share
-        self._publish(running=False, progress=share, rows=self._rows(), message=text, wrong=wrong)
+        self._sender.send(
+            running=False, progress=share, rows=self._rows(), message=text, wrong=wrong
+        )
         self._draw()
 
     def _caption(self, shown: MapRequest) -> str:
@@ -299,7 +290,9 @@ class EvaluatePanel(ipywidgets.Box):
                 if not self._take(requested, progress):
                     return
                 if time.monotonic() - published > PACE:
-                    self._publish(progress=progress.share, message=progress.text, rows=self._rows())
+                    self._sender.send(
+                        progress=progress.share, message=progress.text, rows=self._rows()
+                    )
                     published = time.monotonic()
                 yield
             self._end(requested, "")

@@ -1,4 +1,4 @@
-"""Radar chart of the methods' ranks."""
+"""``RadarChart``: the ranks of methods by metric as polygons."""
 
 from __future__ import annotations
 
@@ -14,28 +14,28 @@ from ...plotting import NEUTRAL
 
 __all__ = ["RadarChart", "rank_shares"]
 
-#: bqplot wants at least two points of a line.
+#: bqplot needs at least two points for a line.
 _NOWHERE = [[0.0, 0.0], [0.0, 0.0]]
 
 
 def rank_shares(values: np.ndarray, higher: Sequence[bool]) -> np.ndarray:
-    """How far out each method's rank lies, in [0, 1]; ties share theirs.
+    """Return the distance of each method's rank from the center, in [0, 1]; ties have equal ranks.
 
     Args:
-        values: (methods, metrics); NaN where there is none.
-        higher: of each metric, whether more is better.
+        values: scores (methods, metrics); NaN where there is none.
+        higher: whether higher is better, for each metric.
     """
     signed = pd.DataFrame(values * np.where(higher, 1.0, -1.0))
     return rank_scores(signed.rank(ascending=False))
 
 
 class RadarChart:
-    """Ranks by metric. The table next to it is the legend: its rows have the polygons' colors."""
+    """Ranks of methods by metric. The table next to it is the legend: its rows have the polygons' colors."""
 
     WIDTH, HEIGHT = 400, 280  #: CSS pixels
-    HEAD = 24  #: above, for what the figure is of
-    REACH = 1.3  #: of the upright axis: beyond 1 there is room for the metrics' names
-    LETTERS = 13  #: that are shown of a name
+    HEAD = 24  #: CSS pixels for the title
+    REACH = 1.3  #: end of the vertical axis: the metrics' names are beyond 1
+    LETTERS = 13  #: the most letters of a name
 
     def __init__(self) -> None:
         across = self.REACH * self.WIDTH / self.HEIGHT
@@ -48,7 +48,7 @@ class RadarChart:
         self._methods = self._lines(stroke_width=2)
         self._chosen = self._lines(stroke_width=4)
         self._names = [self._label(align) for align in ("start", "middle", "end")]
-        # bqplot's own title has another color in a dark page, and wants a margin that a hidden figure has not.
+        # Not bqplot's own title: its color is wrong in dark pages, and it needs a margin.
         title = self._label(
             "middle", [0.0], [self.REACH + above / 2], ["Ranks: further out is better"]
         )

@@ -1,4 +1,4 @@
-"""``ScoreTable``: synced traits of the table of scores."""
+"""``ScoreTable``: the widget of the evaluation's choices and scores, with the encoding of its rows and columns."""
 
 from __future__ import annotations
 
@@ -55,11 +55,11 @@ class ScoreTable(CheckedMessages, anywidget.AnyWidget):
 
 
 def metric_choice(metric: Metric, reason: str | None) -> dict[str, Any]:
-    """A metric as something to choose, and as the head of a column.
+    """Encode a metric as a choice, and as the head of a column.
 
     Args:
         metric: which.
-        reason: why it cannot be had here; None if it can.
+        reason: why it cannot be computed; None if it can.
     """
     low, high = (f"{end:g}" for end in metric.range)
     span = f"from {low} to {high}" if math.isfinite(metric.range[1]) else f"from {low} upwards"
@@ -80,9 +80,9 @@ def series_colors(methods: Sequence[str]) -> list[str]:
 
 
 def values_of(methods: Sequence[str], metrics: Sequence[Metric], scores: ScoreValues) -> np.ndarray:
-    """The numbers (methods, metrics); NaN where there is none.
+    """Return the scores as an array (methods, metrics), NaN where there is none.
 
-    To four digits: of maps that are the same but for rounding, a few pixels may change places, and none is better.
+    They are rounded to four digits: maps that are equal but for rounding errors should tie.
     """
     none = Score(math.nan)
     return np.array(
@@ -108,7 +108,7 @@ def table_rows(
         metrics: a column each.
         scores: by method and metric, as far as they are known.
         faults: by method, why it has no map.
-        waits: whether those that are missing are still to come.
+        waits: whether missing scores are still being computed.
     """
     best = _best(values_of(methods, metrics, scores), [m.better == "higher" for m in metrics])
     rows = []
@@ -144,7 +144,7 @@ def _best(values: np.ndarray, higher: Sequence[bool]) -> np.ndarray:
 
 
 def _brief(value: float) -> str:
-    """Three decimals where there is room for them, with a true minus."""
+    """Write a score with up to three decimals and a minus sign (U+2212)."""
     size = abs(value)
     text = f"{size:.3f}" if size < 100 else f"{size:.1f}" if size < 1000 else f"{size:.3g}"
     return f"−{text}" if value < 0 and float(text) else text

@@ -19,19 +19,19 @@ from ..control.map_location import objects_of_picture
 
 __all__ = ["MethodScores", "lacks", "score_methods"]
 
-#: What part of the work the maps are taken to be: the passes of the metrics are counted only once there are maps.
+#: Share of the progress bar that the maps take: how many passes the metrics need is known once there are maps.
 _QUICK_MAPS, _SLOW_MAPS = 0.05, 0.5
 
 
 @dataclass
 class MethodScores:
-    """How far it has come.
+    """Scores so far, and the progress of the evaluation.
 
     Attributes:
         share: of the work, from 0 to 1.
-        text: what is being done.
-        scores: by method and metric, those that are final.
-        faults: by method, why there is no map.
+        text: the present step, to be shown.
+        scores: final scores by (method, metric).
+        faults: reasons why a method has no map, by method.
     """
 
     share: float = 0.0
@@ -43,7 +43,7 @@ class MethodScores:
 def lacks(
     metric: Metric, where: ObjectLocations | None, name: str, *, is_quantity: bool = False
 ) -> str | None:
-    """Why a metric cannot score the maps of a class; None if it can.
+    """Return why a metric cannot score the maps of a class; None if it can.
 
     Args:
         metric: which.
@@ -103,7 +103,7 @@ def score_methods(
         now.scores = {(names[case], metric): score for (case, metric), score in step.scores.items()}
         # Some metrics need further passes after a result: the total grows, and the bar must not go back.
         now.share = max(now.share, part + (1 - part) * step.done / max(step.total, 1))
-        now.text = f"The metrics ask the model: {step.done} of {step.total} passes"
+        now.text = f"Model runs for the metrics: {step.done} of {step.total}"
         yield now
 
 

@@ -1,4 +1,4 @@
 """State of an explorer: reading and restoring it, its history, and what is exported from it.
 
-Exports are the Python code, the figure and the offline page. Whatever computes belongs in ``control``.
+Exports are the Python code, the figure and the offline page. Computations belong in ``control``.
 """

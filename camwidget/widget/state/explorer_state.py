@@ -1,4 +1,4 @@
-"""State of an explorer as a small JSON dictionary that shows the same again."""
+"""State of an explorer as a small JSON dictionary: reading, checking and restoring it."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ MAP_KEYS = ("picture", "text", "target", "method", "settings", "layer")
 
 @dataclass(frozen=True, eq=False)
 class StateContext:
-    """What the state of an explorer is read from, and restored to.
+    """Parts of an explorer that its state is read from and restored to.
 
     Attributes:
         explorer: its traits, pictures and display.
@@ -72,13 +72,13 @@ def _read_style(context: StateContext, name: str) -> Any:
 
 
 def _read_text(context: StateContext, name: str) -> str:
-    """The text that is requested; "" while the model has still to propose one."""
+    """Read the requested text; "" before the model has proposed one."""
     requested = context.requests.main.requested
     return context.explorer.values.text if requested is None else requested.text or ""
 
 
 def _read_target(context: StateContext, name: str) -> NamedTarget | None:
-    """The target that is requested; None while the predicted class is not known."""
+    """Read the requested target; None while the predicted class is not known."""
     requested = context.requests.main.requested
     if requested is None:
         return context.explorer.values.target
@@ -107,20 +107,20 @@ def _set_style(context: StateContext, name: str, value: Any) -> None:
 
 
 def _valid(context: StateContext, name: str, value: Any) -> Any:
-    """A value as its own trait takes it."""
+    """Validate a value by its own trait."""
     owner = context.owner(name)
     trait = owner.traits()[name]
     if isinstance(value, bool) and isinstance(trait, (t.Int, t.Float)):
-        raise StateError(f"a number is wanted, not {value!r}.")
+        raise StateError(f"the value must be a number, not {value!r}.")
     if isinstance(trait, t.Bool) and not isinstance(value, bool):
-        raise StateError(f"True or False is wanted, not {value!r}.")
+        raise StateError(f"the value must be True or False, not {value!r}.")
     if isinstance(value, float) and not math.isfinite(value):
-        raise StateError(f"a finite number is wanted, not {value!r}.")
+        raise StateError(f"the value must be a finite number, not {value!r}.")
     return _compat.validated(trait, owner, value)
 
 
 def _checked_together(context: StateContext, name: str, value: Any) -> Any:
-    """Text, class, layer and method depend on each other, and paint on the picture: see ``_check_map``."""
+    """Return the value unchecked: ``_check_map`` and ``_check_paint`` check keys that depend on each other."""
     return value
 
 
@@ -133,7 +133,7 @@ def _default(context: StateContext, name: str) -> Any:
 
 
 def _runs(paint: np.ndarray | None) -> dict[str, Any] | None:
-    """Paint as JSON has it: its shape, and the runs of ``user_mask.encode``."""
+    """Encode paint as JSON: its shape, and the runs of ``user_mask.encode``."""
     return None if paint is None else {"shape": list(paint.shape), "runs": encode(paint)}
 
 
@@ -142,7 +142,7 @@ def _same(value: Any) -> Any:
 
 
 def _plain(value: Any) -> Any:
-    """NumPy's floats and strings are Python's too, but are written otherwise."""
+    """Convert NumPy's floats and strings, which are subclasses of Python's, to Python's own."""
     for kind in (float, str):
         if isinstance(value, kind):
             return kind(value)
@@ -150,7 +150,7 @@ def _plain(value: Any) -> Any:
 
 
 def _copied(value: Any) -> Any:
-    """A copy: a dict of the state belongs to the state alone."""
+    """Copy a mapping, so that changing the state changes nothing else."""
     if not isinstance(value, Mapping):
         return value
     return {k: _copied(v) if isinstance(v, Mapping) else _plain(v) for k, v in value.items()}
@@ -162,14 +162,14 @@ class StateKey:
 
     Attributes:
         name: the key.
-        read: (context, name) to the present value.
-        check: (context, name, value) to the value as ``apply`` takes it, or an error.
-        apply: (context, name, value): sets it, and requests nothing.
-        default: (context, name) to the value at first.
-        to_json: a value as JSON has it.
-        from_json: the other way round; may raise a ValueError, a TypeError or one of ours.
-        requests: what is to be requested for the same map if this value is another: "" nothing, "prediction" the
-            prediction for the masked picture, "curve" the whole curve too; "compared" the compared map.
+        read: ``read(context, name)`` returns the present value.
+        check: ``check(context, name, value)`` returns the value for ``apply``, or raises an error.
+        apply: ``apply(context, name, value)`` sets the value, and requests nothing.
+        default: ``default(context, name)`` returns the initial value.
+        to_json: encodes a value as JSON.
+        from_json: decodes it; may raise a ValueError, a TypeError or a CamwidgetError.
+        requests: what a change of the value requests for the same map: "" nothing, "prediction" the prediction for the
+            masked picture, "curve" also the complete curve, "compared" the compared map.
     """
 
     name: str
@@ -182,8 +182,8 @@ class StateKey:
     requests: str = ""
 
 
-#: Keys that need more than their own trait. In the order in which they are set: a class is one of those under the
-#: text, which is the picture's.
+#: Keys that need more than their own trait, in the order in which they are set: the classes depend on the text, and the
+#: text on the picture.
 _SPECIAL = (
     StateKey("picture"),
     StateKey("text", read=_read_text, check=_checked_together, apply=_set_text),
@@ -213,17 +213,17 @@ STATE_KEYS: dict[str, StateKey] = {
 
 
 def read_state(context: StateContext) -> State:
-    """Read what is requested, and how it is drawn. Takes no lock that anything is computed under."""
+    """Read the requested map and the style in which it is drawn, without waiting for a computation."""
     return {key.name: key.to_json(key.read(context, key.name)) for key in STATE_KEYS.values()}
 
 
 def default_of(context: StateContext, name: str) -> Any:
-    """A key's value in an explorer that was given nothing but a model and pictures, as JSON has it."""
+    """Return a key's value in a new explorer of the same models and pictures, as JSON."""
     return STATE_KEYS[name].to_json(STATE_KEYS[name].default(context, name))
 
 
 def checked_state(context: StateContext, wanted: Mapping[str, Any]) -> State:
-    """Check a state: a complete one, of what is named in ``wanted`` and what there is, with values as traits take them.
+    """Check a state; return it completed by the present values, each as its trait takes it.
 
     Raises:
         StateError: if a key is unknown, or a value cannot be; the message has the key.
@@ -249,7 +249,7 @@ def checked_state(context: StateContext, wanted: Mapping[str, Any]) -> State:
 
 
 def _check_map(context: StateContext, plan: State, wanted: Mapping[str, Any]) -> None:
-    """Put text, class, layer and method right, which depend on each other; ``plan`` is changed."""
+    """Check text, class, layer and method, which depend on each other, and complete their names in ``plan``."""
     at = "text"
     try:
         model = _model_of(context, plan, wanted)
@@ -264,14 +264,14 @@ def _check_map(context: StateContext, plan: State, wanted: Mapping[str, Any]) ->
         if plan["target"] is not None:
             check_method(plan["method"], model, plan["layer"], index, stance)
     except (CamwidgetError, TypeError) as error:
-        # What was not named is not to blame.
+        # The error is attributed to a key that the caller has named.
         if at not in wanted:
             at = next((key for key in MAP_KEYS if key in wanted), at)
         raise StateError(f"state[{at!r}]: {error}") from error
 
 
 def _check_paint(context: StateContext, plan: State, wanted: Mapping[str, Any]) -> None:
-    """Another picture has its own paint, unless that is named too; ``plan`` is changed."""
+    """Check paint; without any, put the paint of the state's picture into ``plan``."""
     pictures = context.explorer.pictures.all
     picture = pictures[plan["picture"]] if pictures else None
     if "mask" in wanted:
@@ -284,7 +284,7 @@ def _check_paint(context: StateContext, plan: State, wanted: Mapping[str, Any]) 
 
 
 def _model_of(context: StateContext, plan: State, wanted: Mapping[str, Any]) -> VisionModel:
-    """The model under the text wanted; where the text is another, so is the class, unless it is named too."""
+    """Return the model under the state's text; a new text resets the class, unless that is named too."""
     explorer = context.explorer
     prompt, pictures = explorer.prompt, explorer.pictures.all
     if "text" in wanted and plan["text"] != "":
@@ -302,9 +302,7 @@ def _model_of(context: StateContext, plan: State, wanted: Mapping[str, Any]) -> 
 
 
 def restore_state(context: StateContext, wanted: Mapping[str, Any]) -> None:
-    """Show a state, or what is named of one: everything is checked first, and then set together.
-
-    One map is requested at most.
+    """Check a complete or partial state, and then set all of it together; at most one map is requested.
 
     Raises:
         StateError: if anything cannot be; nothing has changed then.

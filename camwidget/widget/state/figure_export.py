@@ -1,4 +1,4 @@
-"""A publication figure of what an explorer shows: pictures, color bar, curve and classes."""
+"""Export of an explorer's view as a figure for a paper: picture, map with color bar, curve and classes."""
 
 from __future__ import annotations
 
@@ -34,17 +34,17 @@ from ..view.synced_traits import View
 
 __all__ = ["PANELS", "PaperFigure", "check_figure", "explorer_figure"]
 
-#: The panels, and how wide they are beside each other, without what is written around them.
+#: Relative widths of the panels, without the text around them.
 PANELS = {"picture": 1.0, "map": 1.0, "curve": 1.1, "classes": 0.9}
 
-#: Names of classes are no mathematics.
+#: Class names are not parsed as TeX or math.
 _AS_NAMED: Any = {"text.usetex": False, "text.parse_math": False}
 #: Text is written as text, not drawn: it can be searched, and set in the paper's own font.
 _AS_TEXT: Any = {"svg.fonttype": "none", "pdf.fonttype": 42, "ps.fonttype": 42}
 _SMALL, _USUAL = 7, 8  # points
-#: Letters of a line over a panel, and of a class beside its bar.
+#: The most letters of a line over a panel, and of a class name next to its bar.
 _LINE, _LONGEST = 24, 28
-#: Inches of the height of a row: without a picture, and at least.
+#: Height in inches of a row without a picture, and of any row at least.
 _CHART, _LEAST = 1.3, 0.9
 #: Inches below which panels stand in two rows.
 _ONE_ROW = 5.0
@@ -54,14 +54,14 @@ class PaperFigure(Figure):
     """A figure whose ``savefig`` writes text as text: SVG with ``<text>``, PDF with TrueType fonts."""
 
     def savefig(self, *args: Any, **kwargs: Any) -> None:
-        """As matplotlib's, whose settings are as they were afterwards."""
+        """Save the figure as matplotlib does, with text as text; matplotlib's settings are restored."""
         with rc_context(_AS_TEXT):
             super().savefig(*args, **kwargs)
 
 
 @dataclass(frozen=True)
 class _Content:
-    """What is drawn: the present view of an explorer, all of it computed."""
+    """The view of an explorer that is drawn, completely computed."""
 
     values: ExplorerValues
     view: View
@@ -78,7 +78,7 @@ def check_figure(width: float, panels: Sequence[str]) -> None:
     """Check the arguments of ``Explorer.figure``.
 
     Raises:
-        CamwidgetError: if one cannot be.
+        CamwidgetError: if one is invalid.
     """
     is_list = isinstance(panels, Sequence) and not isinstance(panels, str) and len(panels) > 0
     if not is_list or any(p not in tuple(PANELS) for p in panels):
@@ -90,7 +90,7 @@ def check_figure(width: float, panels: Sequence[str]) -> None:
 def explorer_figure(
     context: ExplorerContext, requests: TraitRequests, width: float, panels: Sequence[str]
 ) -> PaperFigure:
-    """Draw what an explorer shows, once all of it is computed; see ``Explorer.figure``.
+    """Draw the present view of an explorer; see ``Explorer.figure``.
 
     Raises:
         CamwidgetError: if there is nothing to draw.
@@ -122,7 +122,7 @@ def explorer_figure(
 
 
 def _fit(figure: Figure, grid: GridSpec, rows: list[list[Axes]], aspect: float) -> None:
-    """Make the figure as high as its pictures are at this width, so that the charts are as high as they."""
+    """Set the figure's height to that of its pictures at this width; the charts are as high as the pictures."""
     figure.draw_without_rendering()  # then the room around the panels is known
     wide, high = figure.get_size_inches()
     have, want = [], []
@@ -137,7 +137,7 @@ def _fit(figure: Figure, grid: GridSpec, rows: list[list[Axes]], aspect: float) 
 
 
 def _picture(axes: Axes, content: _Content) -> None:
-    """The very picture that the model was shown."""
+    """Draw the masked picture as the model got it."""
     inputs, explanation, mask = content.result.inputs, content.explanation, content.mask
     cache = inputs.cache
     levels = cache.levels(explanation)
@@ -158,7 +158,7 @@ def _picture(axes: Axes, content: _Content) -> None:
 
 
 def _map(axes: Axes, content: _Content) -> None:
-    """The whole picture under the map, with the scale of the colors."""
+    """Draw the map over the unmasked picture, with a color bar."""
     view, explanation = content.view, content.explanation
     heat = _cells(explanation) if view.cells else explanation.drawn
     image = overlay_heat(explanation.pixels, heat, view.opacity, view.colormap)
@@ -177,7 +177,7 @@ def _map(axes: Axes, content: _Content) -> None:
 
 
 def _curve(axes: Axes, content: _Content) -> None:
-    """Confidence along the slider's way, and where it stands."""
+    """Draw confidence against fraction, with the slider's position."""
     curve, fraction = content.values.curve, content.values.fraction
     assert curve is not None
     axes.plot(curve.fraction, curve.probability, lw=1.8, color=ACCENT, zorder=3)
@@ -211,7 +211,7 @@ def _curve(axes: Axes, content: _Content) -> None:
 
 
 def _classes(axes: Axes, content: _Content) -> None:
-    """Predictions for the unmasked picture, and for the masked one."""
+    """Draw the predictions for the unmasked and the masked picture as bars."""
     rows, masked = content.view.rows, content.view.masked
     unmasked = [row["unmasked"] for row in rows]
     indices = [row["index"] for row in rows]
@@ -247,7 +247,7 @@ def _classes(axes: Axes, content: _Content) -> None:
     axes.tick_params(labelsize=_SMALL, length=0)
     axes.spines[:].set_visible(False)
     of = (prediction.unit or "value") if is_quantity else "probability"
-    title = f"whole → masked, {of}" if is_quantity else "whole → masked"
+    title = f"unmasked → masked, {of}" if is_quantity else "unmasked → masked"
     axes.set_title(title if masked else of, fontsize=_SMALL, loc="right")
 
 
@@ -261,7 +261,7 @@ def _image(axes: Axes, image: np.ndarray, title: str) -> None:
 
 
 def _cells(explanation: Explanation) -> np.ndarray:
-    """The map without smoothing, as the view shows the layer's own cells."""
+    """Return the map enlarged without smoothing, as the view shows the layer's own cells."""
     raw = np.maximum(explanation.raw, 0)
     raw = tone_mapped(raw / raw.max() if raw.max() > 0 else raw, explanation.knee)
     places = [
@@ -272,7 +272,7 @@ def _cells(explanation: Explanation) -> np.ndarray:
 
 
 def _box(axes: Axes, box: dict[str, Any]) -> None:
-    """The map's box and its peak, visible on dark and on bright."""
+    """Draw the map's box and peak, visible on dark and bright pixels."""
     left, top, right, bottom = box["box"]
     x, y = box["peak"]
     for color, wide, style in (("black", 2.0, "solid"), ("white", 1.0, (0, (4, 3)))):

@@ -15,7 +15,7 @@ __all__ = ["History"]
 
 
 class _Line(NamedTuple):
-    """The states in order. Replaced, never changed."""
+    """Past, present and future states; immutable."""
 
     past: tuple[State, ...]
     now: State
@@ -23,7 +23,7 @@ class _Line(NamedTuple):
 
 
 class History:
-    """Steps of an explorer, whoever made them: a person, or Python.
+    """The undo history of an explorer, of changes by a person and by Python.
 
     Changes that follow from a step, such as the class predicted for a new picture, are part of it. A map that failed,
     or was canceled, is no step. Consecutive changes of one trait are one step if no map was shown between them and
@@ -47,14 +47,14 @@ class History:
         #: Held while several traits are set together: two of these at once would mix.
         self._turn = fork_safety.rlock()
         self._line = _Line((), {}, ())
-        #: The line when the state was last on the screen with its map.
+        #: The line at the time when the map of its present state was last shown.
         self._settled = self._line
-        #: What the last step changed, and when; None where the next change is another step anyway.
+        #: The trait that the last step changed, and when; None if the next change is a new step in any case.
         self._cause: str | None = None
         self._when = 0.0
 
     def connect(self) -> None:
-        """Begin to listen. After everyone else: what a change brings with it has been done then."""
+        """Start to observe the traits. Called after all other observers: a step includes what they change."""
         explorer = self._context.explorer
         self._line = self._settled = _Line((), self._read(), ())
         explorer.traits.on_step(self._note)
@@ -69,11 +69,11 @@ class History:
 
     @property
     def past(self) -> tuple[State, ...]:
-        """The states that can be gone back to, the last one last."""
+        """The states that ``undo`` goes back to, the most recent last."""
         return self._line.past
 
     def restore(self, wanted: State) -> None:
-        """Show a state, or what is named of one, as one step.
+        """Restore a complete or partial state as one step.
 
         Raises:
             StateError: if it cannot be; nothing has changed then.
@@ -102,7 +102,7 @@ class History:
         )
 
     def map_shown(self, shown: MapRequest, model: VisionModel) -> None:
-        """Complete the present state: class and text may not have been known before the map was shown."""
+        """Complete the present state by the class and the text, which may be known only now."""
         with self._lock:
             now, line = self._read(), self._line
             if _completes(now, line.now):
@@ -113,7 +113,7 @@ class History:
         self._publish()
 
     def map_restored(self) -> None:
-        """Go back to the line before the map that has come to nothing, but for what else has changed since."""
+        """Remove the step whose map failed or was canceled; other changes since then become a step."""
         with self._lock:
             self._line = self._settled
             self._cause = None
@@ -134,15 +134,15 @@ class History:
                 with self._lock:
                     self._line = before
                 raise
-            # What another thread has changed meanwhile is a step after this one. A map that has failed by now, or fails
-            # later, has the line replaced by `map_restored`.
+            # Changes by another thread in the meantime are a step of their own. If the map fails, `map_restored`
+            # replaces the line.
             self._note(None)
             with self._lock:
                 self._keep_if_shown()
         self._publish()
 
     def _trait_changed(self, change: dict[str, Any]) -> None:
-        # What is only published follows from a step that is noted where it is made.
+        # A published value follows from a change that was noted already.
         traits, name = self._context.explorer.traits, change["name"]
         if not self._is_in_step() and not traits.is_known(name, change["new"]):
             self._note(name)
@@ -152,16 +152,16 @@ class History:
             self._note(change["name"])
 
     def _is_in_step(self) -> bool:
-        """Whether what this thread changes is noted when all of it is done."""
+        """Whether this thread's changes are noted together, at the end of a step."""
         traits = self._context.explorer.traits
         return traits.is_restoring or traits.is_in_step
 
     def _note(self, cause: str | None, lasting: bool = False) -> None:
-        """Note the present state as a step, if it is another, and not the last step going on.
+        """Add the present state as a step if it has changed, or replace the last step if that continues.
 
         Args:
-            cause: what has changed it; None if that is a step of its own.
-            lasting: whether the same cause goes on, however long it has rested.
+            cause: name of the trait that has changed; None for a step that continues no other.
+            lasting: whether a change of the same cause continues the step after any pause.
         """
         with self._lock:
             now, line, when = self._read(), self._line, time.monotonic()
@@ -186,7 +186,7 @@ class History:
         """Publish what can be undone and redone, and the code of the present state."""
         explorer = self._context.explorer
         published: tuple[bool, bool] | None = None
-        # Two threads may publish at once: the newest state is published last.
+        # Two threads may publish at once: repeat until the newest state is published.
         while published != (now := (bool(self._line.past), bool(self._line.future))):
             published = now
             explorer.traits.publish("can_undo", now[0])
@@ -196,7 +196,7 @@ class History:
 
 
 def _completes(now: State, before: State) -> bool:
-    """Whether a state is another only in that its class, or its text, was not known yet."""
+    """Whether two states differ only in a class or a text that ``before`` did not know yet."""
     return all(
         value == before[name] or (name in ("target", "text") and not before[name])
         for name, value in now.items()

@@ -1,4 +1,4 @@
-"""A saved page of what an explorer shows."""
+"""Export of an explorer as an offline page: the arguments of ``save_page`` for the map that is shown."""
 
 from __future__ import annotations
 
@@ -18,12 +18,24 @@ __all__ = ["explorer_page"]
 def explorer_page(
     context: ExplorerContext, path: str | os.PathLike[str], options: dict[str, Any]
 ) -> Path:
-    """Write the page of what is shown, and return its path; see ``Explorer.save``."""
+    """Write the offline page of an explorer.
+
+    Args:
+        context: the explorer's.
+        path: of the file; see ``Explorer.save``.
+        options: arguments of ``save_page`` that replace those taken from the explorer.
+
+    Returns:
+        The path of the file written.
+
+    Raises:
+        PictureError: if the explorer has no picture.
+    """
     picture, values = context.picture, context.values
     if picture is None:
         raise PictureError("There is no picture to save a page of: add(…) one.")
     cache = context.prompt.cache(picture, context.prompt.known(picture))
-    # An inpainting is made anew for every mask, which a page cannot.
+    # Inpainting depends on the mask: a page has no model to do it with.
     baseline = "blur" if values.baseline in INPAINTINGS else values.baseline
     shown: dict[str, Any] = {
         "target": values.target,

@@ -1,4 +1,4 @@
-"""Python expressions for the pictures of an explorer; ``...`` for pictures in memory."""
+"""``PictureSources``: Python expressions for an explorer's pictures, with ``...`` for pictures in memory."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from ..control.pictures import named_picture
 
 __all__ = ["MOST", "PictureSources", "literal"]
 
-#: More pictures, or class names, than this are not written out.
+#: The most pictures, or class names, that are written out.
 MOST = 60
 
 
 def literal(value: Any) -> str:
-    """A value of JSON as Python; strings in double quotes, where that takes no more backslashes."""
+    """Write a JSON value as a Python literal; strings in double quotes unless they contain some."""
     if isinstance(value, str):
         text = repr(value)
         return f'"{text[1:-1]}"' if text[0] == "'" and '"' not in value else text
@@ -38,28 +38,28 @@ def literal(value: Any) -> str:
 
 
 class PictureSources:
-    """How some pictures are written.
+    """Python code for pictures: file paths, samples of the zoo, or ``...``.
 
     Args:
         pictures: at least one.
-        model: the model's name; pictures may be its samples, if it is one of the zoo's.
+        model: name of the model. If it is a zoo model, its samples are recognized.
 
     Attributes:
-        lines: Python that gives ``images``.
+        lines: Python code that assigns ``images``.
     """
 
     def __init__(self, pictures: list[Picture], model: str) -> None:
         self._pictures = pictures
         known = _samples(model) if model in zoo.available() else {}
         self._numbers = [_number(p, known) for p in pictures]
-        #: How many come first that are the model's samples, all of them and in order; 0 if they are not.
+        #: The number of the model's samples if the list starts with all of them in order; otherwise 0.
         self._leading = len(known) if self._numbers[: len(known)] == [*range(len(known))] else 0
         self._named = not self._leading and _are_named(pictures)
         self._drawn = f"cw.zoo.samples({literal(model)})"
         self.lines = self._lines()
 
     def one(self, number: int) -> str:
-        """Python that gives one of them as ``explain`` takes it, once ``lines`` have run."""
+        """Return an expression for one picture, for ``explain``, that is valid after ``lines``."""
         picture = self._pictures[number]
         path = _path(picture)
         if path is not None:
@@ -114,22 +114,22 @@ def _path(picture: Picture) -> str | None:
 
 
 def _folder(pictures: list[Picture]) -> str | None:
-    """The folder that holds just these pictures."""
+    """Return the folder that contains exactly these pictures; None if there is none."""
     sources = [p.source for p in pictures if isinstance(p.source, Path)]
     if not sources or len(sources) < len(pictures):
         return None
-    # A picture of a folder is named by its place below it.
+    # Pictures of a folder are named by their path below it.
     depth = min(pictures[0].name.count("/"), len(sources[0].parents) - 1)
     folder = sources[0].parents[depth]
     try:
         there = zip_longest(walk_folder(folder), sources)
         return str(folder) if all(a == b for a, b in there) else None
-    except (OSError, ValueError):  # it is gone
+    except (OSError, ValueError):  # the folder is gone
         return None
 
 
 def _are_named(pictures: list[Picture]) -> bool:
-    """Whether a list would not give them their names, and a mapping can."""
+    """Whether the pictures have names of their own, which only a mapping can give them."""
     names = [p.name for p in pictures]
     usual = [named_picture(p.source, i).name for i, p in enumerate(pictures)]
     paths = {i: Path(path) for i, p in enumerate(pictures) if (path := _path(p)) is not None}
@@ -147,7 +147,7 @@ def _number(picture: Picture, known: dict[bytes, int]) -> int | None:
 
 @functools.lru_cache(maxsize=4)
 def _samples(model: str) -> dict[bytes, int]:
-    """The numbers of a zoo model's samples by their pixels."""
+    """Return the numbers of a zoo model's samples by the digests of their pixels."""
     return {_digest(sample.image): i for i, sample in enumerate(zoo.samples(model))}
 
 
@@ -157,7 +157,7 @@ def _digest(image: np.ndarray) -> bytes:
 
 
 def _described(picture: Picture) -> str:
-    """What a picture is that only its owner has."""
+    """Describe a picture in memory by its type and size."""
     source = picture.source
     if isinstance(source, np.ndarray):
         return f"an array of {' × '.join(map(str, source.shape))}"

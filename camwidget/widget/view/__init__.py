@@ -1,4 +1,4 @@
-"""What is on the screen: the synced traits, the charts and canvases, and the sentences.
+"""Widgets on the screen: the picture view with its synced traits, charts, thumbnails, and the sentences shown.
 
-Nothing in here computes a map or runs a model, and nothing imports ``control``: it is given what it shows.
+Nothing in here computes a map or runs a model, and nothing imports ``control``.
 """

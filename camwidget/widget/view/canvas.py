@@ -1,4 +1,4 @@
-"""An ipycanvas canvas that is sharp on dense screens, and is redrawn whenever a page requests it."""
+"""``SharpCanvas``: an ipycanvas canvas for high-density screens that redraws itself for each new page."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ from .. import _compat
 
 __all__ = ["SharpCanvas"]
 
-# ipycanvas queues the drawing of all canvases in one place, without a lock of its own.
+# ipycanvas has one queue for the drawing commands of all canvases, and no lock for it.
 _drawing = fork_safety.rlock()
 
 
 class SharpCanvas:
-    """A canvas with everything that drawing on one from several threads and for several pages takes.
+    """A canvas that several threads can draw on, and several pages can show.
 
-    Sizes and clicks are in CSS pixels; what draws works in canvas pixels, ``SHARP`` to each.
+    Sizes and clicks are in CSS pixels; drawing functions use canvas pixels, ``SHARP`` for each CSS pixel.
 
     Args:
-        draw: draws everything; called with the lock held.
-        on_click: called with x and y.
-        on_error: called with a text when a click, or drawing for a page that comes up, fails.
+        draw: draws the complete content; called with the lock held.
+        on_click: called with the position (x, y) of a click.
+        on_error: called with a text when a click handler, or the drawing for a new page, fails.
     """
 
-    SHARP = 2  #: canvas pixels a CSS pixel, for high-density screens
+    SHARP = 2  #: canvas pixels per CSS pixel, for high-density screens
     WIDEST = 32_000 // SHARP  #: CSS pixels; browsers draw nothing on wider ones
 
     def __init__(
@@ -44,11 +44,11 @@ class SharpCanvas:
             width=self.SHARP, height=self.SHARP, layout=ipywidgets.Layout()
         )
         self.canvas.on_mouse_down(self._clicked)
-        # Drawings are not state: a page that reloads, or a second view, comes up empty.
+        # Drawings are not part of the widget's state: a reloaded page, or a second view, starts empty.
         self.canvas.on_client_ready(self._ready)
 
     def resize(self, width: int, height: int) -> None:
-        """Give the canvas another size, which empties it."""
+        """Set the size of the canvas in CSS pixels; a change clears it."""
         for side, pixels in (("width", width), ("height", height)):
             if getattr(self.canvas, side) != pixels * self.SHARP:
                 setattr(self.canvas, side, pixels * self.SHARP)
@@ -68,18 +68,18 @@ class SharpCanvas:
             self._on_error(error_text(error, self))
 
     def draw(self) -> None:
-        """Draw everything anew."""
+        """Draw the complete content."""
         self.paint(self._draw)
 
     def paint(self, draw: Callable[[], None]) -> None:
-        """Draw a part, over what is there."""
+        """Call a drawing function, which draws over the present content."""
         with _drawing:
             _compat.canvas_queue_forget_current()
             with hold_canvas():
                 try:
                     draw()
                 except Exception:
-                    # Half a drawing must not be sent later with someone else's.
+                    # The unfinished commands must not be sent later with those of another drawing.
                     _compat.canvas_queue_drop()
                     raise
-            _compat.canvas_queue_forget_current()  # nor is one kept that is closed
+            _compat.canvas_queue_forget_current()  # the queue would keep a closed canvas alive

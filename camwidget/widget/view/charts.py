@@ -1,4 +1,4 @@
-"""The two bqplot charts: class bars, and confidence against the masked fraction."""
+"""The two bqplot charts of an explorer: bars of the class list, and confidence against the masked fraction."""
 
 from __future__ import annotations
 
@@ -15,28 +15,28 @@ from ...plotting import ACCENT, NEUTRAL, RISING, RIVALS, class_colors
 
 __all__ = ["ROW_HEIGHT", "ClassBars", "CurveChart", "line_colors", "spread"]
 
-#: Pixels a class row takes; view.css has the same figure for names and numbers beside the bars.
+#: Height of a class row in pixels; view.css has the same number for the names and numbers next to the bars.
 ROW_HEIGHT = 28
 
 
-#: Where a quantity's axis has its ticks, between its ends.
+#: Positions of the ticks on a quantity's axis, from 0 at its lower end to 1.
 _PARTS = (0.1, 0.5, 0.9)
-#: Pixels beside the curves, for the names of their lines; grid.css has the same figure.
+#: Width in pixels of the names next to the curves; grid.css has the same number.
 _NAMES = 104
-#: The least distance between two names, of the chart's height.
+#: The least distance between two names, as a share of the chart's height.
 _APART = 0.17
-#: bqplot wants at least two points of a line, also of one that is not shown yet.
+#: bqplot needs at least two points for a line, even for a hidden one.
 _NOWHERE = [0.0, 0.0]
 
 
 class ClassBars:
-    """Bars of probabilities or quantities, of the unmasked picture behind those of the masked one.
+    """Bars of the listed classes: those of the masked picture in front of those of the unmasked one.
 
     A click anywhere in a row picks its class.
 
     Args:
         on_pick: called with the row number that was clicked.
-        is_quantity: whether the numbers are no probabilities: the longest bar then fills its row.
+        is_quantity: whether the numbers are quantities: the axis is then scaled to the longest bar.
     """
 
     def __init__(self, on_pick: Callable[[int], None], *, is_quantity: bool = False) -> None:
@@ -45,7 +45,7 @@ class ClassBars:
             "x": bqplot.OrdinalScale(reverse=False),
             "y": bqplot.LinearScale(min=0, max=1),
         }
-        # The empty track of full width makes rows of tiny probability as easy to hit as the others.
+        # A track of full width makes rows of low probability as easy to click as the others.
         self._track = self._bars(opacity=0.13, padding=0.5, color=NEUTRAL)
         self.unmasked_bars = self._bars(opacity=0.38, padding=0.5)
         self.masked_bars = self._bars(opacity=1.0, padding=0.5)
@@ -97,7 +97,7 @@ class ClassBars:
         self._set(self.masked_bars, rows, unmasked, colors)
 
     def _fit(self, *values: Sequence[float]) -> None:
-        """Make room for quantities: from 0 to what is furthest from it on either side."""
+        """Scale the axis to quantities: from the least to the greatest value, 0 included."""
         if not self._is_quantity:
             return
         shown = [0.0, *(float(v) for each in values for v in each)]
@@ -127,7 +127,7 @@ class CurveChart:
     """Predictions of the target and its rivals as the top evidence is masked, and the slider's position.
 
     Args:
-        is_quantity: whether the numbers are no probabilities: the axis then goes just around them.
+        is_quantity: whether the numbers are quantities: the axis is then scaled to their range.
     """
 
     HEIGHT = 176
@@ -135,7 +135,7 @@ class CurveChart:
 
     def __init__(self, *, is_quantity: bool = False) -> None:
         self._is_quantity = is_quantity
-        # Without padding: a scatter would otherwise widen the axes beyond 0 and 1.
+        # Without padding, which a scatter would add beyond 0 and 1.
         scales = {
             axis: bqplot.LinearScale(min=0, max=1, allow_padding=False) for axis in ("x", "y")
         }
@@ -220,11 +220,11 @@ class CurveChart:
         self.figure.add_class("camwidget-curve")
 
     def show(self, curve: MaskCurve, colors: Sequence[str] = RIVALS) -> None:
-        """Draw a curve, complete or not; on an axis of its own, if it is of a quantity.
+        """Draw a curve, complete or not. The axis is scaled to it if it is of a quantity.
 
         Args:
-            curve: of the target and its rivals.
-            colors: of the rivals' lines.
+            curve: predictions of the target and its rivals.
+            colors: colors of the rivals' lines.
         """
         self._fit(curve.span)
         with self._others.hold_sync():
@@ -238,9 +238,9 @@ class CurveChart:
             self.target_line.visible = True
 
     def names(self, curve: MaskCurve, colors: Sequence[str]) -> list[dict[str, Any]]:
-        """The names of the lines beside their right ends: text, color and place, from 0 at the foot of the chart to 1.
+        """Return name, color and height of each line's end; heights are from 0 at the foot of the chart to 1.
 
-        The view writes them: bqplot cuts off what lies beside the axes.
+        The view writes the names: bqplot clips marks outside of the axes.
         """
         low, high = self._span
         lines = [(curve.target, curve.name, ACCENT)]
@@ -256,8 +256,8 @@ class CurveChart:
         ]
 
     def show_other(self, curve: MaskCurve | None) -> None:
-        """Draw the curve of what is compared; None takes it away."""
-        # Probabilities and quantities have no axis in common.
+        """Draw the curve of the compared map; None removes it."""
+        # A probability cannot be drawn on the axis of a quantity, nor the other way round.
         shown = curve is not None and (curve.scores == "value") == self._is_quantity
         for mark in (self.other_line, self.other_name):
             mark.visible = shown
@@ -275,7 +275,7 @@ class CurveChart:
             self.other_name.y = [float(curve.probability[at])]
 
     def _fit(self, span: tuple[float, float]) -> None:
-        """Make room for quantities."""
+        """Scale the axis to quantities."""
         if not self._is_quantity or span == self._span:
             return
         self._span = low, high = span
@@ -288,24 +288,24 @@ class CurveChart:
             self.position_line.y = list(span)
 
     def _far(self, curve: MaskCurve) -> int:
-        """Where a curve is furthest from the target's: there its name can be read. Not at its ends, on the axes."""
-        beside = np.interp(curve.fraction, self.target_line.x, self.target_line.y)
-        return 1 + int(np.argmax(np.abs(curve.probability - beside)[1:-1]))
+        """Return the index where a curve is furthest from the target's, for its name; never one of its ends."""
+        main = np.interp(curve.fraction, self.target_line.x, self.target_line.y)
+        return 1 + int(np.argmax(np.abs(curve.probability - main)[1:-1]))
 
     def clear(self) -> None:
-        """Take the curves away, as when another map is on its way."""
+        """Remove all curves and the slider's position."""
         self._others.visible = False
         self.other_line.visible = self.other_name.visible = False
         self.target_line.visible = False
         self.unmark()
 
     def unmark(self) -> None:
-        """Take the slider's position away."""
+        """Remove the slider's position."""
         self.position_line.visible = False
         self.position_dot.x, self.position_dot.y = [], []
 
     def mark(self, fraction: float, probability: float | None) -> None:
-        """Show the slider's position, and the target's present probability on it."""
+        """Mark the slider's position, and the target's present number on it."""
         self.position_line.x, self.position_line.y = [fraction, fraction], list(self._span)
         self.position_line.visible = True
         if probability is None:
@@ -317,11 +317,11 @@ class CurveChart:
 
 
 def spread(places: Sequence[float], apart: float) -> list[float]:
-    """Places in ascending order, moved within [0, 1] so that neighbors are at least ``apart`` from each other."""
+    """Move ascending positions within [0, 1] so that neighbors have at least the distance ``apart``."""
     moved: list[float] = []
     for place in places:
         moved.append(max(place, moved[-1] + apart) if moved else max(0.0, place))
-    # What was pushed over the upper edge pushes the others back.
+    # Positions above 1 are moved down, and push the lower ones down.
     most = 1.0
     for at in range(len(moved) - 1, -1, -1):
         moved[at] = min(moved[at], most)
@@ -330,12 +330,12 @@ def spread(places: Sequence[float], apart: float) -> list[float]:
 
 
 def line_colors(others: Sequence[int], rows: Sequence[int], target: int) -> list[str]:
-    """The colors of a curve's other lines: those of their bars, or of their own where these have none.
+    """Return the colors of a curve's other lines: the bars' colors, or further ones for classes without a colored bar.
 
     Args:
-        others: the classes of the lines.
+        others: classes of the lines.
         rows: the listed classes.
-        target: the chosen one.
+        target: the chosen class.
     """
     bars = (
         dict(zip(rows, class_colors(len(rows), rows.index(target)), strict=True))

@@ -1,8 +1,7 @@
-"""``Display``: the view, the two charts and the thumbnails, updated together."""
+"""``Display``: the picture view, the two charts and the thumbnails of an explorer, updated together."""
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -21,10 +20,10 @@ from ...export.selection import listed_classes, quantity_of
 from ...masking.baselines import baseline_names
 from ...models.vision_model import VisionModel
 from ...plotting import DIFFERENCE, lookup_tables
-from ...runtime import fork_safety
 from ..view.mask_settings import MaskSettings
 from . import messages
 from .charts import ClassBars, CurveChart, line_colors
+from .comm import TraitSender
 from .synced_traits import View
 from .thumbnails import Thumbnails
 
@@ -46,17 +45,17 @@ _LARGE = (
 
 @dataclass(frozen=True, eq=False)
 class DrawnMap:
-    """All that is shown of a finished map.
+    """A finished map with everything that is shown with it.
 
     Attributes:
-        scene: the picture as the browser has it.
-        model: whose classes these are, under its text.
+        scene: the picture, encoded for the browser.
+        model: the model explained, under its text.
         explanation: the map.
-        target: index of its class.
-        payload: the map as the browser has it.
+        target: index of the class explained.
+        payload: the map, encoded for the browser.
         unmasked: probabilities (classes,) of the unmasked picture.
-        status: the line below.
-        overlays: other traits of the view, to change with the map.
+        status: the status line below the picture.
+        overlays: other traits of the view, set together with the map.
     """
 
     scene: dict[str, Any]
@@ -70,7 +69,7 @@ class DrawnMap:
 
 
 class Display:
-    """Widgets of an explorer, without the panels. Remembers the class list, and nothing else.
+    """Widgets of an explorer, without the panels. Its only state is the class list.
 
     Args:
         model: whose classes and layers are shown.
@@ -88,15 +87,13 @@ class Display:
         on_pick_picture: Callable[[int], None],
         on_upload: Callable[[str, bytes], None],
     ) -> None:
-        #: The model whose classes are shown: under a text, once one is shown.
+        #: The model whose classes are listed, under the text shown if there is one.
         self.model = model
         self.top = top
-        self._lock = fork_safety.rlock()
-        self._publisher: int | None = None
         self._unmasked = np.zeros(0)
         self.row_classes: list[int] = []
         self.view = View(
-            # Before there is a text the classes are not known.
+            # The classes of a model that takes a text are not known before there is one.
             class_names=list(model.classes) if model.prompt is None else [],
             quantity=quantity_of(model),
             layers=[{"name": x.name, "shape": list(x.shape)} for x in model.layers],
@@ -105,6 +102,7 @@ class Display:
             difference_colors=lookup_tables([DIFFERENCE])[DIFFERENCE],
         )
         self.view.add_class("camwidget-view")
+        self._sender = TraitSender(self.view)
         self.bars = ClassBars(on_pick_row, is_quantity=model.scores == "value")
         self.chart = CurveChart(is_quantity=model.scores == "value")
         self.thumbnails = Thumbnails(
@@ -121,36 +119,28 @@ class Display:
 
     def publish(self, **values: Any) -> None:
         """Set traits of the view, all in one message."""
-        # Observers, the worker and the caller may come at once; hold_sync knows of one thread.
-        with self._lock:
-            before, self._publisher = self._publisher, threading.get_ident()
-            try:
-                with self.view.hold_sync():
-                    for name, value in values.items():
-                        setattr(self.view, name, value)
-            finally:
-                self._publisher = before
+        self._sender.send(**values)
 
     def forget(self) -> None:
-        """Let go of pictures and maps: the explorer is closed."""
+        """Release pictures and maps: the explorer is closed."""
         self.thumbnails.clear()
         self.publish(**{name: {} for name in _LARGE})
 
     @property
     def is_publishing(self) -> bool:
-        """Whether the view's traits change because this very thread publishes them.
+        """Whether this thread is inside ``publish``.
 
-        Observers of the view are for what the browser sets. What they do takes locks, and with this display's held
-        two threads could wait for each other.
+        Observers of the view handle what the browser sets, and return at once otherwise: they take locks, which could
+        deadlock while ``publish`` holds its own.
         """
-        return self._publisher == threading.get_ident()
+        return self._sender.is_sending
 
     def show_methods(self, layer: str, *, wait: bool = True) -> None:
-        """List the methods, those that do not apply at this layer with their reason.
+        """List the methods, and why some of them do not apply at a layer.
 
         Args:
-            layer: where they are to apply.
-            wait: whether to wait for the reasons of those that have to run the model to know.
+            layer: the layer.
+            wait: whether to check also those methods that have to run the model for it.
         """
         self.publish(
             methods=[
@@ -169,14 +159,14 @@ class Display:
         )
 
     def _show_model(self, model: VisionModel) -> dict[str, Any]:
-        """Remember whose classes are shown; traits to set when that is another model, or first has a text."""
+        """Store the model whose classes are listed; return the view's traits that change with it."""
         if model is self.model:
             return {}
         self.model = model
         return {"class_names": list(model.classes)}
 
     def show_map(self, drawn: DrawnMap) -> None:
-        """Show a map and the class list of its picture."""
+        """Show a map, and the class list of its picture."""
         model_values = self._show_model(drawn.model)
         stance = stance_of(drawn.explanation.target)
         rows = self._list_classes(drawn.target, drawn.unmasked, stance)
@@ -211,15 +201,15 @@ class Display:
         unmasked: np.ndarray,
         **overlays: Any,
     ) -> None:
-        """A slow map begins: show the prediction for the unmasked picture, and no number of another map.
+        """Show that a slow map has begun: the prediction for the unmasked picture, and no numbers of another map.
 
         Args:
-            model: whose classes these are, under its text.
-            method: its label.
-            target: its class.
-            stance: whether it is for the class, against it, or for it rather than another.
+            model: the model explained, under its text.
+            method: label of the method.
+            target: index of the class.
+            stance: whether the map is for the class, against it, or for it rather than another.
             unmasked: probabilities (classes,) of the unmasked picture.
-            overlays: other traits of the view, to change with it.
+            overlays: other traits of the view, set together with these.
         """
         model_values = self._show_model(model)
         rows = self._list_classes(target, unmasked, stance)
@@ -234,8 +224,8 @@ class Display:
             most_probable={},
             pending=False,
             status=messages.growing(method, explained.label, 0.0),
-            sentence=f"The map {evidence_phrase(explained)} is growing; "
-            "the model is asked about the mask when it is complete.",
+            sentence=f"The map {evidence_phrase(explained)} is being computed; "
+            "the prediction for the masked picture follows.",
         )
         self._show_bars(target)
         self._clear_curve()
@@ -243,7 +233,7 @@ class Display:
     def _list_classes(
         self, target: int, unmasked: np.ndarray, stance: Stance
     ) -> list[dict[str, Any]]:
-        """The most probable classes, target and rival among them; words in reading order, where these are classes."""
+        """Encode the listed classes: the most probable, target and rival; words of a caption in reading order."""
         self._unmasked = unmasked
         self.row_classes = listed_classes(self.model, unmasked, target, self.top, stance.other)
         return [
@@ -312,7 +302,10 @@ class Display:
     def show_no_prediction(self) -> None:
         """The model failed on the masked picture: the prediction for another mask must not stay."""
         self.publish(
-            masked=[], most_probable={}, sentence="There is no answer for this mask.", pending=False
+            masked=[],
+            most_probable={},
+            sentence="There is no prediction for this mask.",
+            pending=False,
         )
         self.bars.show_masked([float(self._unmasked[i]) for i in self.row_classes])
         self.chart.unmark()

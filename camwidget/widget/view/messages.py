@@ -1,4 +1,4 @@
-"""Sentences that the widget shows. They say "evidence": a map is no proof of where a model looks."""
+"""Sentences that the widget shows. They say "evidence", since a map does not prove where a model looks."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ def sentence(
     most_probable: str | None = None,
     rival: tuple[str, float, float] | None = None,
 ) -> str:
-    """One sentence on what masking did, to be read aloud.
+    """Describe in one sentence how masking changed the prediction; screen readers read it out.
 
     Args:
         explanation: the map.
         mask: how the picture is masked.
         before: the probability of the map's class, or the quantity, for the unmasked picture.
         after: that for the masked one; None if nothing is hidden.
-        most_probable: the most probable class of the masked picture, if it is another than that of the unmasked one.
+        most_probable: the most probable class of the masked picture; None if masking has not changed it.
         rival: of a contrast, the other class: its name, and its numbers for the unmasked and the masked picture.
     """
     name, evidence = class_label(explanation.target), evidence_phrase(explanation.target)
@@ -45,7 +45,9 @@ def sentence(
         if explanation.is_empty:
             return f"{explanation.note} Choose another {_others(explanation.prediction)}layer or method."
         if mask.mode == "keep":
-            return f"The whole picture is kept. Drag the slider to keep only the most evidence {evidence}."
+            return (
+                f"Nothing is masked yet. Drag the slider to keep only the most evidence {evidence}."
+            )
         return (
             f"Nothing is removed yet. Drag the slider to take the evidence {evidence} away.{spare}"
         )
@@ -68,14 +70,14 @@ def sentence(
 
 
 def _others(prediction: Prediction) -> str:
-    """What else may be chosen, as the beginning of a list; empty where there is only one class or quantity."""
+    """Begin a list of choices with "class, " or "quantity, "; empty where there is only one."""
     if len(prediction.names) == 1:
         return ""
     return "quantity, " if prediction.scores == "value" else "class, "
 
 
 def _deed(explanation: Explanation, mask: MaskSettings) -> str:
-    """What was done to the picture, by the map and by what is painted."""
+    """Describe how the picture was masked, by its map and by paint."""
     evidence, mode, fraction = evidence_phrase(explanation.target), mask.mode, mask.fraction
     hidden, kept = painted_fractions(mask.paint)
     hiding = f"iding the painted {_percent(hidden)}"
@@ -114,7 +116,7 @@ def _effect(before: float, after: float, it: str, prediction: Prediction) -> str
 
 
 def _moved(before: float, after: float, it: str, unit: str) -> str:
-    """What became of a quantity. Both numbers have as many digits."""
+    """Describe the change of a quantity. Both numbers have the same number of digits."""
     digits = decimals(before, after)
     first, second = (number_text(v, "value", digits=digits) for v in (before, after))
     of = f" {unit}" if unit else ""
@@ -124,19 +126,19 @@ def _moved(before: float, after: float, it: str, unit: str) -> str:
 
 
 def _percent(share: float) -> str:
-    """A part of the picture; never "0 %" of what there is."""
+    """Write a share of the picture in percent; never as "0 %", unless it is 0."""
     return f"{round(100 * share, 1):g} %" if share >= 0.0005 else "under 0.1 %"
 
 
 def picked_sentence(name: str | None) -> str:
-    """What a click in the picture found."""
+    """Describe the result of a click on the picture: the class with the strongest map there, or none."""
     if name is None:
         return "None of the most probable classes has positive evidence there."
     return f"The strongest evidence there is for {name}."
 
 
 def growing(method: str, name: str, share: float) -> str:
-    """What is being computed, and how far it is."""
+    """Describe the progress of a map."""
     return f"{method} · {name} · computing, {100 * share:.0f} %"
 
 
@@ -147,7 +149,7 @@ def method_text(explanation: Explanation) -> str:
 
 
 def status(model: VisionModel, explanation: Explanation, milliseconds: float) -> str:
-    """Model, method, layer, class, time and device in one line; and whether another run may differ."""
+    """Summarize a map in one line: model, method, layer, class, time, device, and whether it is partly random."""
     height, width = explanation.raw.shape
     return " · ".join(
         (
@@ -165,7 +167,7 @@ def status(model: VisionModel, explanation: Explanation, milliseconds: float) ->
 def truth(
     name: str, explanation: Explanation | None, evidence: np.ndarray, is_there: bool, objects: int
 ) -> str:
-    """How much of a map lies where the evidence is, and how large that is: chance would give as much.
+    """State the share of the saliency inside the true evidence, and the evidence's area, which is the share by chance.
 
     Args:
         name: the class.
@@ -190,7 +192,7 @@ def truth(
 
 
 def box(overlap: float, objects: int, hit: bool) -> str:
-    """How a map's box agrees with the true ones, and whether its peak lies on an object.
+    """State how well a map's box overlaps the true boxes, and whether its peak lies on an object.
 
     Args:
         overlap: the best intersection over union.

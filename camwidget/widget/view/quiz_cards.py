@@ -1,4 +1,4 @@
-"""Questions encoded for the browser: pictures as PNG, outlines as paths."""
+"""Encoding of quiz questions for the browser: pictures as PNG or JPEG, outlines as SVG paths."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from ...images.ground_truth import outline, tight_box
 
 __all__ = ["card_of", "failed_card"]
 
-#: The longest side that is sent: what a picture can take up on a sharp screen.
+#: The longest side of a picture that is sent: its size in a quiz on a high-density screen.
 LONGEST = 1024
 
 
 def card_of(question: Question) -> dict[str, Any]:
-    """A question for ``js/src/quiz/cards.ts``.
+    """Encode a question for ``js/src/quiz/cards.ts``.
 
     Raises:
         PictureError: for a picture that cannot be opened.
@@ -38,7 +38,7 @@ def card_of(question: Question) -> dict[str, Any]:
 
 
 def failed_card(text: str) -> dict[str, Any]:
-    """What stands in for a question that could not be made."""
+    """Encode the error of a question that could not be made."""
     return {
         "prompt": "",
         "pictures": [],
@@ -72,7 +72,7 @@ def _picture(picture: Any, caption: str, outlines: Any = None) -> dict[str, Any]
 
 
 def _encoded(image: Image.Image) -> tuple[str, bytes]:
-    """Whichever is smaller: photographs are as JPEG, drawings as PNG, and the notebook keeps both."""
+    """Encode as JPEG or PNG, whichever is smaller: notebooks store the pictures."""
     jpeg, png = io.BytesIO(), io.BytesIO()
     image.save(jpeg, "jpeg", quality=92, subsampling=0)
     image.save(png, "png")
@@ -82,7 +82,7 @@ def _encoded(image: Image.Image) -> tuple[str, bytes]:
 
 
 def _outline(name: str, mask: np.ndarray) -> dict[str, Any]:
-    """Closed paths in the mask's own pixels, and where its name goes, as parts of the picture."""
+    """Encode a mask's outline in its own pixels, and the position of its name relative to the picture."""
     mask = np.asarray(mask, bool)
     height, width = mask.shape
     box = tight_box(mask)

@@ -16,7 +16,7 @@ __all__ = ["View", "names_tagged", "synced"]
 
 #: Set by Python alone: what a page sends under this name is ignored.
 OUTPUT: dict[str, Any] = {"sync": True, "output": True}
-#: Set by Python, and cleared by the page.
+#: Set by Python; the page may clear it.
 NOTICE: dict[str, Any] = {"sync": True}
 #: A choice that ``Explorer`` has in another form; set by both sides, part of the state.
 CONVERTED: dict[str, Any] = {"sync": True}
@@ -27,20 +27,22 @@ STYLE: dict[str, Any] = {"sync": True, "style": True}
 
 
 class View(CheckedMessages, anywidget.AnyWidget):
-    """The picture with its controls: one canvas that composites picture, saliency and mask in the browser.
+    """The picture with its controls. The browser composites picture, saliency and mask on one canvas.
 
     Holds no logic: ``Explorer`` sets these traits and observes them. ``js/generate_traits.py`` writes their names,
     types and defaults to ``js/src/view/syncedTraits.ts``; ``js/src/view/traits.ts`` parses those that are no plain
     values.
     """
 
-    # Not the paths: anywidget would watch these for changes, and so hold every view for ever.
+    # The text and not the path: anywidget would watch a path for changes, and so keep every view alive.
     _esm = (STATIC / "view.js").read_text("utf-8")
     _css = (STATIC / "view.css").read_text("utf-8")
 
+    # The picture with its baselines, and its map.
     scene = t.Dict({}).tag(**OUTPUT)
     explanation = t.Dict({}).tag(**OUTPUT)
 
+    # The listed classes: their names and numbers for the unmasked picture in rows, those for the masked one in masked.
     target = t.Int(-1).tag(**CONVERTED)
     # Whether the map is for the class, against it, or for it rather than another, which the next click chooses while
     # ``awaits_rival``.
@@ -61,11 +63,12 @@ class View(CheckedMessages, anywidget.AnyWidget):
     settings = t.Dict({}).tag(**SHARED)
     layers: t.List = t.List([]).tag(**OUTPUT)
     layer = t.Unicode("").tag(**SHARED)
+    # Small maps sent ahead: of the class at every layer, and of every listed class at the layer.
     layer_maps = t.Dict({}).tag(**OUTPUT)
     class_maps = t.Dict({}).tag(**OUTPUT)
 
     mode = t.Unicode("remove").tag(**SHARED, offline=True)
-    # Which modes can be chosen; empty: all. An offline page has those that were computed.
+    # The modes to choose from; all if empty. An offline page has those that were computed.
     modes: t.List = t.List([]).tag(**OUTPUT)
     baseline = t.Unicode("blur").tag(**SHARED, offline=True)
     baselines: t.List = t.List([]).tag(**OUTPUT)
@@ -90,9 +93,11 @@ class View(CheckedMessages, anywidget.AnyWidget):
     ground_truth = t.Dict({}).tag(**OUTPUT)
     has_ground_truth = t.Bool(False).tag(**OUTPUT)
     outlines = t.Bool(False).tag(**SHARED, offline=True)
+    # The box around the map's strongest part, and its peak.
     box = t.Dict({}).tag(**OUTPUT)
     boxes = t.Bool(False).tag(**SHARED, offline=True)
 
+    # The comparison with another map, B: how it differs (compare), and its data (compared_…).
     models: t.List = t.List([]).tag(**OUTPUT)
     compare = t.Dict({}).tag(**CONVERTED)
     arrangement = t.Unicode("side").tag(**SHARED, offline=True)
@@ -116,13 +121,14 @@ class View(CheckedMessages, anywidget.AnyWidget):
     can_cancel = t.Bool(False).tag(**OUTPUT)
     error = t.Unicode("").tag(**NOTICE, offline=True)
     class_probe = t.Dict({}).tag(**NOTICE)
+    # What a host that shows only this view leaves out; "" where everything is shown.
     fallback_note = t.Unicode("").tag(**OUTPUT)
 
     @t.validate("opacity", "contour", "divider")
     def _valid_part(self, proposal: Any) -> float:
         value: float = proposal["value"]
         if not 0 <= value <= 1:
-            raise t.TraitError(f"a number between 0 and 1 is wanted, not {value!r}.")
+            raise t.TraitError(f"the value must be a number between 0 and 1, not {value!r}.")
         return value
 
     @t.validate("colormap")

@@ -1,4 +1,4 @@
-"""Thumbnails of an explorer's pictures on one ipycanvas, and the upload button."""
+"""``Thumbnails``: thumbnails of an explorer's pictures on one canvas, and the upload button."""
 
 from __future__ import annotations
 
@@ -19,23 +19,25 @@ __all__ = ["TILE", "Thumbnails", "thumbnail"]
 
 
 class Thumbnails:
-    """Thumbnails, of which a click picks one; they are made as far as they are seen.
+    """A row of thumbnails; a click picks a picture. Only thumbnails in sight are made.
 
-    A canvas can only be so wide: of more than ``MOST`` pictures that many have a place on it, those around the one that
-    was chosen last. Choosing the last thumbnail moves the strip on.
+    Browsers limit the width of a canvas: of more than ``MOST`` pictures it has those around the chosen one, and moves
+    on when the first or last of them is chosen.
 
     Args:
         on_pick: called with the number of the picture whose thumbnail was clicked.
         on_upload: called with (file name, bytes) of each uploaded file.
-        on_error: called with a text when anything else fails that a page has requested.
-        on_moved: called with the number of the first picture that has a place, and how many have.
+        on_error: called with a text when another request of a page fails.
+        on_moved: called with the number of the first picture on the canvas, and the number of pictures on it.
     """
 
     SIDE = 36  #: CSS pixels
     GAP = 6
-    MOST = SharpCanvas.WIDEST // (SIDE + GAP)  #: thumbnails that have a place
-    SEEN = 32  #: thumbnails that are made, around the chosen one, before a page has said which it shows
-    PACE = 0.5  #: seconds between two drawings, of many or large pictures
+    MOST = SharpCanvas.WIDEST // (SIDE + GAP)  #: the most thumbnails on the canvas
+    SEEN = (
+        32  #: thumbnails made around the chosen one before a page has reported which are in sight
+    )
+    PACE = 0.5  #: seconds between two drawings
 
     def __init__(
         self,
@@ -44,9 +46,9 @@ class Thumbnails:
         on_error: Callable[[str], None],
         on_moved: Callable[[int, int], None] = lambda first, places: None,
     ) -> None:
-        #: Held while what has a place changes, and not while it is drawn: the worker and the page come at once.
+        #: Held while the range of pictures changes, by the worker or a page; not while they are drawn.
         self._lock = fork_safety.rlock()
-        #: By the number of the picture; None for one that cannot be read.
+        #: Thumbnails by the picture's number; None for a picture that cannot be read.
         self.tiles: dict[int, np.ndarray | None] = {}
         self._count = 0  # of all pictures
         self._first = self._places = 0
@@ -74,12 +76,12 @@ class Thumbnails:
     def fill(
         self, tile: Callable[[int], np.ndarray | None], count: int, selected: Callable[[], int]
     ) -> Iterator[None]:
-        """Make and draw the thumbnails that are seen and not there yet, yielding after each.
+        """Make and draw the missing thumbnails of those in sight, yielding after each.
 
         Args:
-            tile: makes the thumbnail of a picture, by its number; None if it cannot be read.
-            count: how many pictures there are.
-            selected: gives the number of the chosen one, whose neighbors come first.
+            tile: makes the thumbnail of a picture by its number; None if it cannot be read.
+            count: number of pictures.
+            selected: returns the number of the chosen picture, around which thumbnails are made first.
         """
         self._place(count, selected())
         drawn = time.monotonic()
@@ -96,12 +98,12 @@ class Thumbnails:
         self._draw_some(made)
 
     def see(self, first: int, last: int) -> bool:
-        """A page shows the thumbnails of these pictures, from ``first`` to ``last``; whether one is not made yet."""
+        """Note that a page shows the thumbnails ``first`` to ``last``; return whether one of them is missing."""
         self._seen = first, last + 1
         return self._next_wanted(self._selected) is not None
 
     def select(self, selected: int) -> bool:
-        """Move the frame that marks the chosen picture; whether thumbnails that are seen then are not made yet."""
+        """Frame the chosen picture's thumbnail; return whether one of those then in sight is missing."""
         before, self._selected = self._selected, selected
         if selected == before:
             return False
@@ -110,15 +112,15 @@ class Thumbnails:
         return self._next_wanted(selected) is not None
 
     def clear(self) -> None:
-        """Let go of all thumbnails."""
+        """Release all thumbnails."""
         self.tiles = {}
 
     def _place(self, count: int, selected: int) -> bool:
-        """Give the pictures around the chosen one a place; whether that is anything new, and drawn."""
+        """Choose the pictures on the canvas, around the chosen one; return whether they changed and were drawn."""
         with self._lock:
             self._selected = selected
             places, first = min(count, self.MOST), self._first
-            # The outermost thumbnail leads on to the pictures beyond it.
+            # Choosing the first or the last thumbnail moves on to the pictures beyond it.
             is_inside = first + (first > 0) <= selected < first + places - (first + places < count)
             if not is_inside:
                 first = selected - places // 2
@@ -137,7 +139,7 @@ class Thumbnails:
         return True
 
     def _next_wanted(self, selected: int) -> int | None:
-        """The number of the thumbnail to be made next; None if all that are seen are there."""
+        """Return the number of the thumbnail to make next; None if all in sight are made."""
         first, end = self._first, self._first + self._places
         if self._seen is None:
             start = max(first, min(selected - self.SEEN // 2, end - self.SEEN))
@@ -148,7 +150,7 @@ class Thumbnails:
         return min(missing, key=lambda number: abs(number - selected), default=None)
 
     def _draw_some(self, numbers: Iterable[int]) -> None:
-        """Draw some thumbnails, over what is there."""
+        """Draw some thumbnails over the present content."""
         wanted = [n for n in numbers if self._first <= n < self._first + self._places]
         if wanted:
             self.canvas.paint(partial(self._draw_each, wanted))
@@ -194,18 +196,18 @@ class Thumbnails:
         try:
             for file in files:
                 self._on_upload(str(file.get("name", "picture")), bytes(file["content"]))
-        except Exception as error:  # what no upload sends
+        except Exception as error:  # a malformed message
             self._on_error(error_text(error, self))
         # Emptied, so that the button does not go on counting, and the same file can be added again.
         self.upload.value = ()
 
 
-#: Pixels a side of a thumbnail.
+#: Side of a thumbnail in pixels.
 TILE = Thumbnails.SIDE * SharpCanvas.SHARP
 
 
 def thumbnail(pixels: np.ndarray) -> np.ndarray:
-    """The middle square of a picture, uint8 (H, W, 3), at the size in which the strip draws it."""
+    """Crop a picture, uint8 (H, W, 3), to its central square, and resize it to a thumbnail (TILE, TILE, 3)."""
     side = TILE
     height, width = pixels.shape[:2]
     short = min(height, width)

@@ -1,3 +1,4 @@
+/** ``ExplorerContent``: an explorer of a kernel of its own, or a notice on what is missing for it. */
 import type { ISessionContext, SessionContext } from "@jupyterlab/apputils";
 import type { IRenderMimeRegistry } from "@jupyterlab/rendermime";
 import type { Kernel, KernelMessage } from "@jupyterlab/services";
@@ -11,7 +12,7 @@ import { SessionWidgets } from "./widgets";
 /** Milliseconds without a message of a widget after which the explorer's state is read. */
 const QUIET = 800;
 
-/** An explorer with a kernel of its own, and words where there is none. */
+/** An explorer with a kernel of its own; a notice in its place while there is none. */
 export class ExplorerContent extends Panel {
   private readonly notice = new NoticeBar();
   private readonly sessionWidgets: SessionWidgets;

@@ -1,3 +1,4 @@
+/** The icon of explorers. */
 import { LabIcon } from "@jupyterlab/ui-components";
 
 /** A picture's frame with the hot spot of a saliency map in it. */

@@ -1,4 +1,4 @@
-// Loads the plugin where the application has what it needs. Voila loads every extension, and has no file browser.
+/** Entry point: loads the plugin if the application has the services that it requires; Voila has no file browser. */
 import type { JupyterFrontEnd, JupyterFrontEndPlugin } from "@jupyterlab/application";
 
 const loader: JupyterFrontEndPlugin<void> = {

@@ -1,3 +1,4 @@
+/** Sending an explorer's code to a notebook. */
 import type { JupyterFrontEnd } from "@jupyterlab/application";
 import type { INotebookTracker, NotebookPanel } from "@jupyterlab/notebook";
 import type { ExplorerTab } from "./tab";

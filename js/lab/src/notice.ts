@@ -1,3 +1,4 @@
+/** ``NoticeBar``: a message in a tab, with remedies as buttons. */
 import { Widget } from "@lumino/widgets";
 
 /** A remedy that a person can choose. */
@@ -24,7 +25,7 @@ function element<K extends keyof HTMLElementTagNameMap>(tag: K, name: string, te
   return made;
 }
 
-/** Says in words what the tab waits for, or what is wrong and what helps. */
+/** Shows what the tab waits for, or an error with its remedies. */
 export class NoticeBar extends Widget {
   constructor() {
     super();

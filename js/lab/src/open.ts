@@ -1,4 +1,4 @@
-// All that is not needed before the first explorer is opened: its own chunk, which is loaded then.
+/** Commands on open tabs. A chunk of its own, loaded when the first explorer is opened. */
 import type { ILabShell, JupyterFrontEnd } from "@jupyterlab/application";
 import { Notification, SessionContextDialogs, type ISessionContext, type WidgetTracker } from "@jupyterlab/apputils";
 import type { INotebookTracker } from "@jupyterlab/notebook";
@@ -9,7 +9,7 @@ import { sendToNotebook } from "./notebook";
 import { join, type ExplorerRequest } from "./request";
 import { createTab, type ExplorerTab } from "./tab";
 
-/** What opening a tab takes from the application. */
+/** Services of the application that tabs need. */
 export interface LabServices {
   readonly app: JupyterFrontEnd;
   /** Lab's shell; null in Notebook. */

@@ -1,4 +1,4 @@
-// Adds the commands. All else is loaded when the first explorer is opened.
+/** The plugin: registers the commands. Everything else is loaded when the first explorer is opened. */
 import { ILabShell, ILayoutRestorer, type JupyterFrontEnd, type JupyterFrontEndPlugin } from "@jupyterlab/application";
 import { ICommandPalette, ISessionContextDialogs, WidgetTracker } from "@jupyterlab/apputils";
 import { IFileBrowserFactory } from "@jupyterlab/filebrowser";

@@ -1,8 +1,9 @@
+/** Python code that a tab runs in its kernel, and the results that it displays. */
 import type { Kernel, KernelMessage } from "@jupyterlab/services";
 
-// Of camwidget only public names are used here: the one in a kernel's environment may be older or newer than this extension.
+// Only public names of camwidget: the version in the kernel's environment may be older or newer than this extension.
 
-/** MIME type of what the code below returns; no notebook shows it. */
+/** MIME type of the results of the code below; notebooks do not show it. */
 const ANSWER = "application/vnd.camwidget.answer+json";
 const WIDGET = "application/vnd.jupyter.widget-view+json";
 
@@ -11,7 +12,7 @@ const literal = (text: string): string => JSON.stringify(text);
 
 const answer = (expression: string): string => `__import__("IPython").display.display({${literal(ANSWER)}: ${expression}}, raw=True)`;
 
-/** Show the kernel's explorer, made first if there is none. Absolute paths: the code for a notebook is written from them. */
+/** Returns code that shows the kernel's explorer, and makes it if there is none. Paths are absolute, for the code sent to a notebook. */
 export function showCode(names: readonly string[], state: string | undefined): string {
   const images = names.length === 1 ? `_paths[0]` : names.length ? "_paths" : "None";
   return `
@@ -47,9 +48,9 @@ export const CODE_CODE = answer('{"code": ex.code, "folder": __import__("os").ge
 export interface PythonResult {
   /** The interpreter of a kernel without camwidget. */
   readonly python?: string;
-  /** Why there is no explorer, in camwidget's words, which name the remedy. */
+  /** camwidget's error message, if there is no explorer; it names the remedy. */
   readonly refused?: string;
-  /** Why the explorer does not show the state it was asked to. */
+  /** Why the state of the request could not be restored. */
   readonly unrestored?: string;
   readonly state?: string;
   readonly code?: string;

@@ -1,4 +1,4 @@
-/** What an explorer's tab is asked to show; it is kept with the layout of the workspace, to open the tab again. */
+/** The pictures, kernel and state of a tab. It is stored with the layout of the workspace, to open the tab again. */
 export interface ExplorerRequest {
   /** The folder that the kernel runs in, below the server's root. */
   readonly folder: string;
@@ -25,7 +25,7 @@ export function fromArguments(given: { readonly [name: string]: unknown }): Part
   return { ...Object.fromEntries(texts), ...list };
 }
 
-/** What a tab is called. */
+/** Returns the title of a tab. */
 export function titleOf(request: ExplorerRequest): string {
   const [first, ...others] = request.names;
   if (first === undefined) return "Explorer";
@@ -37,7 +37,7 @@ export function join(folder: string, name: string): string {
   return folder ? `${folder}/${name}` : name;
 }
 
-/** The way from one folder to another, both below the server's root: "" or a path that ends with a slash. */
+/** Returns the relative path from one folder to another, both below the server's root: "" or with a slash at its end. */
 export function way(from: string, to: string): string {
   const [start, end] = [from, to].map((path) => path.split("/").filter(Boolean)) as [string[], string[]];
   let common = 0;

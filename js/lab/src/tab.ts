@@ -1,3 +1,4 @@
+/** ``ExplorerTab``: an explorer in a tab of the main area or the side panel. */
 import { MainAreaWidget, SessionContext, Toolbar as SessionToolbar, type ISessionContext } from "@jupyterlab/apputils";
 import type { IRenderMimeRegistry } from "@jupyterlab/rendermime";
 import type { ServiceManager } from "@jupyterlab/services";

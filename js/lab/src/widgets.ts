@@ -1,3 +1,4 @@
+/** ``SessionWidgets``: a widget manager for a kernel without a notebook. */
 import { MimeModel, type IRenderMime, type IRenderMimeRegistry } from "@jupyterlab/rendermime";
 import type { ISessionContext } from "@jupyterlab/apputils";
 import type { IDisposable } from "@lumino/disposable";
@@ -18,7 +19,7 @@ export class SessionWidgets implements IDisposable {
   async attach(): Promise<void> {
     if (this.manager) return;
     const { registerWidgetManager } = await import("@jupyter-widgets/jupyterlab-manager");
-    // The manager wants a notebook's document: of it, it uses the session, and metadata where it finds stored widgets.
+    // The manager expects a notebook's document; it uses only the session, and the metadata of stored widgets.
     const document = {
       sessionContext: this.sessionContext,
       model: { getMetadata: () => undefined, setMetadata: () => undefined, dirty: false },

@@ -1,4 +1,4 @@
-/** Color maps, the blending of their colors with a picture, and pixels packed into one number each. */
+/** Color maps, their blending with a picture, and packing of pixels into 32-bit numbers. */
 
 /** A color map is 256 RGB triples. */
 export const COLORMAP_BYTES = 768;
@@ -10,7 +10,7 @@ export const GRAY: Uint8Array = Uint8Array.from({ length: COLORMAP_BYTES }, (_, 
 
 /**
  * How strongly a value colors its pixel, 0..1 before the opacity. Weak values are held back more
- * than in proportion, so that the picture stays readable where the map has little to say.
+ * than in proportion, so that the picture stays visible where the map is weak.
  */
 export function emphasis(value: number): number {
   const v = value / 255;

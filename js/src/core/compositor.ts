@@ -1,4 +1,4 @@
-/** Picture, map and mask composited into the pixels of a canvas. */
+/** ``Compositor``: blends picture, map and mask into the pixels of a canvas. */
 import { blendTable, COLORMAP_BYTES, fillBlendTable, fromRgb, GRAY, OPAQUE, pack } from "./colormap";
 import { expandCells } from "./interpolation";
 import { multiply, threshold } from "./maskingRule";
@@ -12,9 +12,9 @@ export interface RgbPicture {
 }
 
 export interface Heat {
-  /** One byte a pixel, 0..255, in proportion to the map: what multiplies the picture. */
+  /** Saliency, one byte a pixel, 0..255, in proportion to the map; the mode "multiply" uses it. */
   readonly saliency: Uint8Array;
-  /** The same as it is drawn, where that is brighter; the cells are as they are drawn, too. */
+  /** The tone-mapped saliency, if it is drawn instead; the cells are tone-mapped then, too. */
   readonly drawn?: Uint8Array | null;
   /** One 16-bit rank a pixel, 0 for the strongest evidence. */
   readonly levels: Uint16Array;
@@ -34,9 +34,9 @@ export interface MapStyle {
 export interface Mask {
   readonly mode: Mode;
   readonly fraction: number;
-  /** A full picture, one color, or null for black. */
+  /** RGB bytes of a full picture or of one color; null for black. */
   readonly fill: Uint8Array | null;
-  /** What a person has painted, one number a pixel (see userMask.ts). */
+  /** Paint, one number a pixel (see userMask.ts). */
   readonly paint?: Int8Array | null;
   /** For a fill that depends on what is hidden: the pixels it was made for, 1 each. */
   readonly hole?: Uint8Array | null;

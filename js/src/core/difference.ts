@@ -1,7 +1,7 @@
-/** The difference of two maps, painted over their picture. */
+/** Drawing of the difference of two maps over their picture. */
 import { blendTable, COLORMAP_BYTES, GRAY, OPAQUE, setBlend } from "./colormap";
 
-/** What there is to be subtracted: two maps of one picture, one byte a pixel. */
+/** Two maps of one picture, one byte a pixel. */
 export interface MapPair {
   readonly rgb: Uint8Array;
   readonly a: Uint8Array;

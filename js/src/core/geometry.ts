@@ -1,4 +1,4 @@
-/** Places in a picture: pixels, and positions between them. */
+/** Conversions between pixels, positions in pixels, and positions relative to a picture's size. */
 import { clamp } from "./parse";
 
 /** A pixel of a picture, counted from 0. */

@@ -1,4 +1,4 @@
-/** Grids of cells enlarged to the size of a picture: bilinear as PyTorch does it, or to the nearest cell. */
+/** Enlarging grids of cells to the size of a picture: bilinear as in PyTorch, or by the nearest cell. */
 
 import { peakOf } from "./geometry";
 

@@ -1,4 +1,4 @@
-/** The masking rule. It must agree with the Python side to the pixel: change both or neither. */
+/** The rule by which a fraction masks pixels. It must agree with camwidget/masking/ranks.py to the pixel. */
 
 export type Mode = "remove" | "keep" | "multiply";
 

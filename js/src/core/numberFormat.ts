@@ -1,4 +1,4 @@
-/** Numbers as a person reads them, as camwidget/models/scores.py and Python's format write them. */
+/** Formatting of numbers, equal to that of camwidget/models/scores.py and Python's format. */
 
 import { peakOf } from "./geometry";
 

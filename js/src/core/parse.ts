@@ -1,4 +1,4 @@
-/** Parsers of values that come from outside: what is missing or of another type becomes a stated substitute. */
+/** Parsers of untrusted values: a missing or malformed value is replaced by a default. */
 
 export type Fields = Readonly<Record<string, unknown>>;
 

@@ -1,6 +1,6 @@
 /**
- * What a person paints on a picture: one number a pixel. With the mask of the map it is one rule, which must agree with
- * the Python side (camwidget/masking/user_mask.py) to the pixel.
+ * Paint on a picture: encoding, brush strokes and outlines. Its effect on the mask must agree with
+ * camwidget/masking/user_mask.py to the pixel.
  */
 import type { Position } from "./geometry";
 import { clamp } from "./parse";
@@ -8,7 +8,7 @@ import { clamp } from "./parse";
 export const HIDDEN = 1;
 export const KEPT = -1;
 
-/** What a brush leaves behind: 0 gives the pixel back to the slider. */
+/** A value of paint: hidden, kept, or 0, which leaves the pixel to the slider. */
 export type Shade = typeof HIDDEN | typeof KEPT | 0;
 
 /** Runs in reading order: value, length, value, length, …; nothing painted at the end is left out. */

@@ -1,4 +1,4 @@
-/** The viewport of a zoomed picture. */
+/** The part of a zoomed picture that is in view: zooming about a position, and panning. */
 import type { Position } from "./geometry";
 import { clamp } from "./parse";
 
@@ -21,14 +21,14 @@ function fitted(scale: number, left: number, top: number): Viewport {
   return { scale, left: within(left), top: within(top) };
 }
 
-/** `factor` times closer; what is at the spot stays there, as far as the picture reaches. */
+/** Zooms by a factor about a position, which stays where it is unless the picture's edge would enter the frame. */
 export function zoomed({ scale, left, top }: Viewport, factor: number, { x, y }: Position): Viewport {
   const next = clamp(scale * factor, 1, MAX_SCALE);
   const grown = next / scale;
   return fitted(next, (left + x) * grown - x, (top + y) * grown - y);
 }
 
-/** Moved along with a pointer that drags the picture. */
+/** Pans with a pointer that drags the picture. */
 export function moved({ scale, left, top }: Viewport, right: number, down: number): Viewport {
   return fitted(scale, left - right, top - down);
 }

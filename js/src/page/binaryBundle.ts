@@ -1,6 +1,6 @@
-/** The numbers of a page, as camwidget/export/binary_bundle.py packs them. */
+/** Reader of an offline page's arrays, which camwidget/export/binary_bundle.py packs. */
 
-/** Where an array lies: offset and length in bytes. */
+/** Position of an array in the bundle, in bytes. */
 export type ByteRange = readonly [offset: number, length: number];
 
 export class BinaryBundle {

@@ -1,4 +1,4 @@
-/** The entry point of the offline page: it reads the payload and builds the view with its charts. */
+/** Entry point of the offline page: reads the payload, and builds the view with its charts. */
 import { make } from "../view/dom/dom";
 import { write } from "../view/model";
 import { rows } from "../view/traits";

@@ -42,10 +42,10 @@ export function note(evidence: string, layer: string): string {
 export function sentence(of: MaskedResult): string {
   const { name, evidence, rival, mode, fraction, before, after, evident } = of;
   if (evident === 0) return `${note(evidence, of.layer)} Choose another ${others(of)}layer or method.`;
-  const whole = (mode === "remove" && fraction === 0) || (mode === "keep" && fraction === 1);
-  if (after === null || whole) {
+  const isUnmasked = (mode === "remove" && fraction === 0) || (mode === "keep" && fraction === 1);
+  if (after === null || isUnmasked) {
     return mode === "keep"
-      ? `The whole picture is kept. Drag the slider to keep only the most evidence ${evidence}.`
+      ? `Nothing is masked yet. Drag the slider to keep only the most evidence ${evidence}.`
       : `Nothing is removed yet. Drag the slider to take the evidence ${evidence} away.`;
   }
   const part = `${rounded(100 * fraction, 1)} %`;

@@ -1,4 +1,4 @@
-/** The view's model on the offline page: precomputed maps and curves answer instead of a kernel. */
+/** ``PageModel``: the view's model on the offline page, with precomputed maps and curves in place of a kernel. */
 import { peakOf } from "../core/geometry";
 import type { Mode } from "../core/maskingRule";
 import { number, text, unit } from "../core/parse";
@@ -16,19 +16,19 @@ import { evidenceOf, note, probeSentence, sentence } from "./messages";
 
 const SCENE = "page";
 
-/** Below this a click finds nothing, as in the kernel. */
+/** The least value at which a click finds a class, as in the kernel. */
 const FAINT = 0.005;
 
 const FOR: Stance = { kind: "for", other: -1 };
 
-/** A map requested or shown: places in the lists of classes and contrasts, methods and layers. */
+/** A map, as indices into the lists of classes and contrasts, methods and layers. */
 interface MapIndices {
   readonly row: number;
   readonly method: number;
   readonly layer: number;
 }
 
-/** The view's model where there is no kernel: it answers from precomputed maps and curves. */
+/** The view's model without a kernel: changes of its traits are answered from precomputed maps and curves. */
 export class PageModel extends Store implements Model {
   private readonly maps: QuantizedMaps;
   private shown: MapIndices | null = null;
@@ -183,8 +183,8 @@ export class PageModel extends Store implements Model {
     if (grid === undefined || shown === null) return;
     const { mode: of, baseline, fraction } = this.mask;
     const { evident } = this.maps.show(grid);
-    const whole = (of === "remove" && fraction === 0) || (of === "keep" && fraction === 1);
-    const curve = whole ? null : this.maps.curve(grid, curveKey(of, baseline));
+    const isUnmasked = (of === "remove" && fraction === 0) || (of === "keep" && fraction === 1);
+    const curve = isUnmasked ? null : this.maps.curve(grid, curveKey(of, baseline));
     const masked = curve === null ? [] : between(curve, of === "multiply" ? 0 : fraction);
     const row = this.rowOf(shown);
     const target = this.data.classes[row]!;
@@ -195,7 +195,7 @@ export class PageModel extends Store implements Model {
       masked,
       sentence: sentence({
         name: target.name, evidence: evidenceOf(target.name, kind, targetLabel(this)),
-        rival: rival === undefined ? null : { name: rival.name, before: rival.whole, after: masked[at] ?? null }, method: this.data.methods[shown.method]!.name,
+        rival: rival === undefined ? null : { name: rival.name, before: rival.unmasked, after: masked[at] ?? null }, method: this.data.methods[shown.method]!.name,
         layer: this.data.methods[shown.method]!.everywhere ? "input" : this.data.layers[shown.layer]!.name,
         mode: of, fraction, before: target.unmasked, after: masked[row] ?? null, evident,
         quantity: quantity(this.data.quantity), alone: this.data.classes.length === 1,

@@ -1,4 +1,4 @@
-/** The maps of an offline page, decoded, enlarged and ranked as the kernel does it. */
+/** ``QuantizedMaps``: decodes, enlarges and ranks the maps of an offline page as the kernel does. */
 import { peakOf } from "../core/geometry";
 import { enlarge, toBytes } from "../core/interpolation";
 import type { CellGrid } from "../core/interpolation";
@@ -23,7 +23,7 @@ const KEPT = 24;
 
 const { fround } = Math;
 
-/** The maps of a page: found, enlarged and ranked as the kernel did it. */
+/** The maps of an offline page, decoded on demand. */
 export class QuantizedMaps {
   private readonly made = new Map<number, DecodedMap>();
   private readonly places = new Map<string, number>();

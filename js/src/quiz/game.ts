@@ -1,4 +1,4 @@
-/** The state of a quiz: questions, answers and score. */
+/** ``Game``: questions, answers and score of a quiz, stored in its synced traits. */
 import { list, text } from "../core/parse";
 import { write } from "../view/model";
 import type { Model } from "../view/model";

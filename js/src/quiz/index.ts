@@ -1,4 +1,4 @@
-/** The quiz as a module of anywidget: a card with one question, or the score. */
+/** Entry point of the quiz, an anywidget module: a card with one question, or the score. */
 import { fit, make, setAttribute, setText } from "../view/dom/dom";
 import { OWN_KEYS } from "../view/host/compat";
 import { keepFocus } from "../view/host/keyboardFocus";

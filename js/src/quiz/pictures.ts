@@ -1,11 +1,11 @@
-/** Pictures of a quiz, with the outlines that the answer reveals. */
+/** Pictures of a question, and the outlines drawn over them once it is answered. */
 import { line, make, overlay } from "../view/dom/dom";
 import type { ObjectOutline, EncodedPicture } from "./cards";
 
 /** Pictures this small are shown as their pixels; larger ones are smoothed by the browser. */
 const SMALL = 96;
 
-/** Encoded pictures as addresses that an img understands, for as long as the view lives. */
+/** Object URLs of encoded pictures; revoked when the view is removed. */
 export class ObjectUrls {
   private readonly known = new Map<EncodedPicture, string>();
 

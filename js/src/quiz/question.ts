@@ -1,4 +1,4 @@
-/** The page of one question, before and after its answer. */
+/** ``QuestionPage``: a question with its pictures and options, and the feedback after the answer. */
 import { button, make, setAttribute, setText } from "../view/dom/dom";
 import { MARK, verdict, WORD } from "./cards";
 import type { Card, Verdict } from "./cards";
@@ -9,7 +9,7 @@ import type { ObjectUrls } from "./pictures";
 /** Options that have a key. */
 const KEYS = 9;
 
-/** One question, and after its answer what was right. */
+/** The page of one question, with feedback once it is answered. */
 export class QuestionPage {
   readonly element: HTMLElement;
   private readonly figures: readonly CaptionedPicture[];

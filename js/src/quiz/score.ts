@@ -6,7 +6,7 @@ import type { Game } from "./game";
 import { image } from "./pictures";
 import type { ObjectUrls } from "./pictures";
 
-/** The last page: how many were right, what that compares to, and every question with what was answered. */
+/** Creates the last page: the score, a published score to compare with, and the questions with their answers. */
 export function scorePage(game: Game, addresses: ObjectUrls): HTMLElement {
   const again = button("camwidget-quiz-button camwidget-quiz-next", {}, "Play again");
   again.addEventListener("click", () => game.restart());
@@ -41,14 +41,14 @@ function signed(value: number): string {
   return `${value < 0 ? "−" : "+"}${size}`;
 }
 
-/** A question in one line, which opens it again. */
+/** Creates the row of a question; a click shows the question again. */
 function row(game: Game, at: number, addresses: ObjectUrls): HTMLElement {
   const card = game.card(at);
   const choice = game.choice(at);
   const found = game.verdict(at);
   const right = card?.right.map((k) => card.options[k]).join(" or ") ?? "";
   const chosen = choice === null ? "" : (card?.options[choice] ?? "");
-  const given = choice === null ? "Not answered" : `You said ${chosen}`;
+  const given = choice === null ? "Not answered" : `Your answer: ${chosen}`;
   const correction = found === "wrong" || found === "undecided" ? `Right: ${right}` : "";
   const pictures = card?.pictures ?? [];
   const open = button(

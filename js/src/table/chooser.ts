@@ -1,4 +1,4 @@
-/** The choice of methods or metrics to evaluate. */
+/** The control that chooses methods or metrics to evaluate. */
 import { texts } from "../core/parse";
 import { fillLabel, SLOW } from "../view/controls/methodPanel";
 import { button, fit, make, setAttribute, setText } from "../view/dom/dom";
@@ -8,7 +8,7 @@ import { methods } from "../view/traits";
 import type { Method } from "../view/traits";
 import type { TableModel } from "./traits";
 
-/** The chosen methods or metrics in one line, which opens to all of them as buttons in groups. */
+/** A line with the chosen methods or metrics, which unfolds to buttons for all of them, in groups. */
 export class Chooser {
   readonly element: HTMLElement;
   private readonly count = make("span", "camwidget-table-count");
@@ -16,8 +16,8 @@ export class Chooser {
   private readonly groups: HTMLElement;
 
   /**
-   * @param all the trait with what there is
-   * @param chosen the trait with the names of what is chosen
+   * @param all the trait that lists all methods or metrics
+   * @param chosen the trait with the names of the chosen ones
    */
   constructor(
     private readonly model: TableModel,
@@ -79,7 +79,7 @@ export class Chooser {
 function show(chip: HTMLElement | undefined, { name, label, tip, reason, slow }: Method, chosen: boolean): void {
   if (chip === undefined) return;
   chip.dataset["name"] = name;
-  chip.title = reason !== null ? `Not here: ${reason}` : slow ? `${tip} – ${SLOW}` : tip;
+  chip.title = reason !== null ? `Not available: ${reason}` : slow ? `${tip} – ${SLOW}` : tip;
   setAttribute(chip, "aria-pressed", String(chosen && reason === null));
   setAttribute(chip, "aria-disabled", String(reason !== null));
   fillLabel(chip, label, slow);

@@ -1,4 +1,4 @@
-/** The table of scores as a module of anywidget: choices, a button to start, progress, and the scores. */
+/** Entry point of the score table, an anywidget module: choices, start button, progress, and scores. */
 import { text, unit } from "../core/parse";
 import { button, make, setAttribute, setText } from "../view/dom/dom";
 import { watch, widgetModule } from "../view/model";

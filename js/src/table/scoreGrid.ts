@@ -1,11 +1,11 @@
-/** The table of scores: rows are methods, columns metrics; a head sorts, a row is picked. */
+/** The table of scores: methods in rows, metrics in columns, sorted by a click on a column's head. */
 import { text } from "../core/parse";
 import { button, fit, make, setAttribute, setText } from "../view/dom/dom";
 import { watch, write } from "../view/model";
 import { columns, order, rows } from "./traits";
 import type { Better, Cell, Column, Order, ScoreRow, TableModel } from "./traits";
 
-/** Of what they are, and the scores: a row a method, a column a metric. A head sorts, a row shows its method's map. */
+/** The table of scores with its caption. A click on a head sorts by its metric; a click on a row shows the method's map. */
 export class ScoreGrid {
   readonly caption: HTMLElement;
   readonly element: HTMLElement;
@@ -33,9 +33,9 @@ export class ScoreGrid {
     const method = text(model.get("method"));
     const caption = text(model.get("caption"));
     this.element.hidden = this.caption.hidden = shown.length === 0;
-    setText(this.about, `Of ${caption}`);
-    const start = model.get("running") === true ? "" : "; Start evaluates that";
-    setText(this.stale, model.get("stale") === true ? `not what is shown above any more${start}` : "");
+    setText(this.about, `Scores of ${caption}`);
+    const start = model.get("running") === true ? "" : "; press Start to evaluate it";
+    setText(this.stale, model.get("stale") === true ? `the explorer shows another map now${start}` : "");
     const heads = fit(this.head, shown.length + 1, () => make("th", "", { scope: "col" }, button("camwidget-table-head", {})));
     heads.forEach((head, at) => fillHead(head, shown[at - 1], by));
     const lines = sorted(rows(model.get("rows")), shown, by);
@@ -96,12 +96,12 @@ function fillCell(place: HTMLElement | undefined, cell: Cell | undefined): void 
   setText(place, cell.waits ? "…" : cell.text);
   place.dataset["best"] = String(cell.best);
   place.dataset["none"] = String(cell.value === null);
-  // In full: two numbers that read the same may differ.
+  // With more digits: two scores that look equal may differ.
   const value = cell.value === null ? "" : String(Number(cell.value.toPrecision(6)));
   place.title = cell.note !== "" ? cell.note : cell.best ? `${value}, the best of this column` : value;
 }
 
-/** Sorts rows by a column, the best first or last; rows without a number come last either way. */
+/** Sorts rows by a column, best or worst first; rows without a score come last in both orders. */
 export function sorted(rows: readonly ScoreRow[], columns: readonly Column[], order: Order): readonly ScoreRow[] {
   const at = columns.findIndex(({ name }) => name === order.column);
   const column = columns[at];
@@ -115,12 +115,12 @@ export function sorted(rows: readonly ScoreRow[], columns: readonly Column[], or
   });
 }
 
-/** The order after a click on a column's head: best first, then worst first. */
+/** Returns the order after a click on a column's head: best first, or worst first at the second click. */
 export function turned(order: Order, column: string): Order {
   return { column, reverse: column !== "" && order.column === column && !order.reverse };
 }
 
-/** The value of aria-sort, which is by value and not by what is best. */
+/** Returns the value of aria-sort, which tells the direction of the values and not which is best. */
 export function direction(better: Better, reverse: boolean): "ascending" | "descending" {
   return (better === "lower") === reverse ? "descending" : "ascending";
 }

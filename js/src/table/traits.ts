@@ -1,4 +1,4 @@
-/** Parsers of the score table's synced traits, which camwidget/widget/panels/score_table.py fills. */
+/** Parsers of the score table's synced traits, which camwidget/widget/panels/evaluate.py sets. */
 
 import { fields, list, text } from "../core/parse";
 import type { Fields } from "../core/parse";

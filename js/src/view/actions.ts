@@ -1,11 +1,9 @@
-/** Actions that both buttons and keys trigger. */
+/** Actions that buttons and keyboard shortcuts share. */
 import { clamp, texts } from "../core/parse";
 import type { Context } from "./context";
 import { trait } from "./model";
 import { contrasts, methodsHere, mode, rows, stance } from "./traits";
 import type { Kind } from "./traits";
-
-/** What both a button and a key can do. */
 
 export function nudgeFraction(context: Context, percents: number): void {
   if (mode(context.model.get("mode")) === "multiply") return;

@@ -1,4 +1,4 @@
-/** What all parts of one view share. */
+/** ``Context``: the model and the transient state that all parts of a view share. */
 import type { Point } from "../core/geometry";
 import { Observable } from "./listeners";
 import { portion, watch, write } from "./model";
@@ -8,26 +8,26 @@ import type { SyncedTraits } from "./syncedTraits";
 
 let views = 0;
 
-/** What every part of one view shares: the model, its lifetime, and ids unique in the document. */
+/** The model, the lifetime, the pointed pixel and ids unique in the document, shared by all parts of a view. */
 export class Context {
   private readonly prefix = `camwidget-${++views}`;
 
   /** The pixel of the picture that the pointer or the marker is on; null: none. */
   readonly hover = new Observable<Point | null>(null, (a, b) => a?.x === b?.x && a?.y === b?.y);
 
-  /** The name of the tool that the pointer belongs to on the picture, or "" where it asks and pans. */
+  /** The name of the tool that uses the pointer on the picture; "" where it probes classes and pans. */
   readonly tool = new Observable("");
 
-  /** The fraction to draw: the model's, or the slider's while this view's slider is dragged. */
+  /** Returns the fraction to draw: the model's, or the slider's own while it is dragged. */
   fraction = (): number => portion(this.model, "fraction");
 
-  /** The layer to name and to draw: the model's, or the slider's while it is dragged. */
+  /** The layer to name and to draw: the model's, or the layer slider's own while it is dragged. */
   readonly scrub: LayerScrubber;
 
   /**
-   * @param model what is shown
-   * @param signal the end of the view
-   * @param live whether there is a kernel; without one there is only what was computed beforehand
+   * @param model the synced traits
+   * @param signal aborts when the view is removed
+   * @param live whether there is a kernel; an offline page has only precomputed maps
    */
   constructor(
     readonly model: Model,

@@ -1,4 +1,4 @@
-/** Callbacks of a view's parts: sets of listeners, an observed value, and updates once a frame. */
+/** Listener sets, observable values, and tasks that run once a frame. */
 
 /** Callbacks that are called after each change of something. */
 export class Listeners {

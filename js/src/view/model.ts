@@ -1,4 +1,4 @@
-/** The interface between a widget's front end and its host: synced traits, their changes, and messages. */
+/** ``Model``: the interface of a front end to its host, with synced traits, change events and messages. */
 import { clamp, plain } from "../core/parse";
 import { DEFAULTS } from "./syncedTraits";
 import type { SyncedTraits } from "./syncedTraits";

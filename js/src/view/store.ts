@@ -1,4 +1,4 @@
-/** A model's traits and listeners without a kernel: what the offline page, the harness and the tests build on. */
+/** ``Store``: a model without a kernel, on which the offline page, the harness and the tests build. */
 import { Listeners } from "./listeners";
 import type { NameOf, Values } from "./model";
 import type { SyncedTraits } from "./syncedTraits";

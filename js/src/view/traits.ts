@@ -1,6 +1,6 @@
 /**
- * Parsers of the view's synced traits. What is missing or malformed counts as not there yet, since a view may be
- * shown before, or without, a kernel.
+ * Parsers of the view's synced traits. A missing or malformed value counts as absent: a view may be shown before, or
+ * without, a kernel.
  */
 import { GRAY } from "../core/colormap";
 import type { Heat, MapStyle, RgbPicture } from "../core/compositor";
@@ -93,26 +93,26 @@ export interface Layer {
   readonly shape: readonly number[];
 }
 
-/** What a map is about. */
+/** The picture, class and method that maps have in common. */
 export interface MapSubject {
   readonly scene: string;
   readonly target: number;
   readonly method: string;
 }
 
-/** One subject's maps at every layer, small enough to be sent before they are requested. */
+/** The maps of one picture, class and method at every layer, small enough to be sent ahead. */
 export interface LayerMaps extends MapSubject {
   readonly layers: ReadonlyMap<string, CellGrid>;
 }
 
-/** One listed class's map at the layer of the map shown. */
+/** The map of one listed class, at the layer's own resolution. */
 export interface ClassMap {
   readonly index: number;
   readonly name: string;
   readonly grid: CellGrid;
 }
 
-/** The listed classes' maps, on one scale. */
+/** The maps of all listed classes at one layer, on a common scale. */
 export interface ClassMaps {
   readonly scene: string;
   readonly method: string;
@@ -121,7 +121,7 @@ export interface ClassMaps {
   readonly classes: readonly ClassMap[];
 }
 
-/** Where the map shown was taken: `layer` is "" where it is not known. */
+/** The layer of a map; "" if it is not known. */
 export interface MapLayer {
   readonly layer: string;
   readonly atInput: boolean;
@@ -162,7 +162,7 @@ export interface Prompt {
   readonly own: boolean;
 }
 
-/** Outlines as paths in the scene's pixels. */
+/** Outlines of the ground truth, as SVG paths in pixels of the scene. */
 export interface GroundTruth {
   readonly scene: string;
   readonly objects: readonly string[];
@@ -185,14 +185,14 @@ export interface MapBox {
   readonly summary: string;
 }
 
-/** What is painted on a scene, in runs; `stroke` tells one stroke from the next. */
+/** The paint on a scene, run-length encoded; `stroke` is the number of the last stroke. */
 export interface Paint {
   readonly scene: string;
   readonly runs: readonly unknown[];
   readonly stroke: number;
 }
 
-/** A fill that the kernel made for one set of masked pixels: the mask, 1 where masked, and their colors in reading order. */
+/** An inpainted fill for one set of masked pixels: the hole, 1 where masked, and the colors in it in reading order. */
 export interface InpaintedFill {
   readonly scene: string;
   readonly baseline: string;
@@ -444,7 +444,7 @@ function words(value: unknown): readonly Word[] {
   });
 }
 
-/** Null where the truth is not known. */
+/** Null where the picture has no ground truth. */
 export function groundTruth(value: unknown): GroundTruth | null {
   const from = fields(value);
   const scene = text(from["scene"]);

@@ -1,4 +1,4 @@
-/** The view: all its parts, built and connected. */
+/** ``mount``: builds the parts of the explorer's view and connects them. */
 import { Brush } from "./brush/brush";
 import { Comparison } from "./comparison/comparison";
 import { Context } from "./context";

@@ -159,7 +159,7 @@ def test_models_that_cut_the_picture_otherwise() -> None:
     ex = cw.Explorer([one, two], wide).wait(60)
     assert (
         ex.difference is None
-        and "cut the picture otherwise" in view_of(ex).compared_explanation["no_difference"]
+        and "crop the picture differently" in view_of(ex).compared_explanation["no_difference"]
     )
     assert view_of(ex).compared_scene["id"] != view_of(ex).scene["id"]
     ex.close()

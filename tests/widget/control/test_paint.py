@@ -173,7 +173,7 @@ def test_a_wrong_mask_changes_nothing(ex: cw.Explorer, wrong: Any, said: str) ->
 def test_malformed_runs_are_said_and_not_taken(ex: cw.Explorer, wrong: Any) -> None:
     ex.mask = square()
     view_of(ex).paint = {"scene": ex.pictures[0].id, "runs": wrong, "stroke": 7}
-    assert "What was painted is not taken" in view_of(ex).error
+    assert "The paint was rejected" in view_of(ex).error
     assert np.array_equal(ex.mask, square()) and view_of(ex).paint["runs"] == encode(square())
     for odd in ({}, {"scene": "nobody's", "runs": [1, 5]}, {"scene": None}):
         view_of(ex).paint = odd

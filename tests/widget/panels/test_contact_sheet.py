@@ -36,9 +36,15 @@ def sheet_of(explorer: cw.Explorer) -> ContactSheet:
     return sheet
 
 
+def size(sheet: ContactSheet) -> tuple[int, int]:
+    """Width and height of a small map, in CSS pixels."""
+    (left, top), (right, bottom) = sheet.corner(0, 0), sheet.corner(1, 1)
+    return right - left - sheet.GAP, bottom - top - sheet.GAP
+
+
 def middle(sheet: ContactSheet, row: int, column: int) -> tuple[float, float]:
-    x, y = sheet.corner(row, column)
-    return x + sheet.tile_size[0] / 2, y + sheet.tile_size[1] / 2
+    (x, y), (width, height) = sheet.corner(row, column), size(sheet)
+    return x + width / 2, y + height / 2
 
 
 def test_every_quick_method_for_every_listed_class(ex: cw.Explorer) -> None:
@@ -77,10 +83,7 @@ def test_hits_are_exact(ex: cw.Explorer) -> None:
     left, top = sheet.corner(0, 0)
     last = len(plan.methods) - 1, len(plan.classes) - 1
     right, bottom = (
-        corner + side - 1
-        for corner, side in zip(
-            sheet.corner(*last), (sheet.tile_size[0], sheet.tile_size[1]), strict=True
-        )
+        corner + side - 1 for corner, side in zip(sheet.corner(*last), size(sheet), strict=True)
     )
     for x, y in ((left, top), (right, bottom)):
         sheet.click(x, y)
@@ -90,7 +93,7 @@ def test_hits_are_exact(ex: cw.Explorer) -> None:
     ]
     for x, y in ((left - 1, top), (left, top - 1), (right + 1, bottom), (right, bottom + 1)):
         sheet.click(x, y)
-    for x, y in ((0, 0), (-5, -5), (1e6, 1e6), (left + sheet.tile_size[0] + 1, top)):
+    for x, y in ((0, 0), (-5, -5), (1e6, 1e6), (left + size(sheet)[0] + 1, top)):
         sheet.click(x, y)
     assert len(picked) == 2, "beside the maps there is nothing"
 

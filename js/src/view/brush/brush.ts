@@ -1,4 +1,4 @@
-/** The brush: a tool that paints on the picture which pixels to hide or keep. */
+/** ``Brush``: a tool that paints on the picture which pixels are hidden or kept. */
 import { pixelCenter } from "../../core/geometry";
 import type { Point, Position } from "../../core/geometry";
 import { HIDDEN, KEPT } from "../../core/userMask";
@@ -83,7 +83,7 @@ export class Brush implements Tool {
     else this.start();
   }
 
-  /** False when it was not taken up. */
+  /** Deactivates the brush; returns false if it was not active. */
   stop(): boolean {
     if (!this.isOn) return false;
     this.lift();
@@ -92,7 +92,7 @@ export class Brush implements Tool {
     return true;
   }
 
-  /** The next of hide, keep and erase. */
+  /** Switches to the next of hide, keep and erase. */
   cycle(): void {
     if (!this.isOn) return;
     const now = SHADES.findIndex(({ value }) => value === this.shade);
@@ -222,7 +222,7 @@ export class Brush implements Tool {
     if (spot === null) return;
     this.moveRing(spot);
     if (event.pointerId !== this.pointer) return;
-    // The browser gives one event a frame; a quick stroke has passed several places since the last one.
+    // Browsers coalesce events into one for each frame; a quick stroke has passed several positions in it.
     const between = event.getCoalescedEvents?.() ?? [];
     for (const one of between.length > 0 ? between : [event]) {
       const to = this.stage.over(one);

@@ -1,4 +1,4 @@
-/** The paint on the picture shown, and its exchange with the kernel. */
+/** ``PaintLayer``: the paint on the picture shown, drawn here at once and synced with the kernel. */
 import type { Position } from "../../core/geometry";
 import { percent } from "../../core/numberFormat";
 import { covered, decode, draw, encode } from "../../core/userMask";
@@ -9,8 +9,8 @@ import type { FrameTask } from "../listeners";
 import { paint, scene } from "../traits";
 
 /**
- * The paint on the picture shown. A stroke is seen at once; it is sent to the kernel once a frame while it is drawn,
- * and what the kernel sends meanwhile is ignored.
+ * The paint on the picture shown. A stroke is drawn at once, and sent to the kernel once a frame; paint that the kernel
+ * sends during the stroke is ignored.
  */
 export class PaintLayer {
   /** One number a pixel (see core/userMask.ts), row by row. */

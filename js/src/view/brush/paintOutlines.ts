@@ -8,8 +8,8 @@ import { portion, trait } from "../model";
 import type { PaintLayer } from "./paintLayer";
 
 /**
- * What is painted, outlined over the picture: on the screen only, never in the pixels that the model gets. It goes with
- * the map's overlay, so that these can be seen alone; but not while someone paints.
+ * Outlines of paint over the picture, which are not in the pixels that the model gets. They are hidden with the map's
+ * overlay, so that these pixels can be seen alone, except while the brush is active.
  */
 export class PaintOutlines {
   readonly element = overlay("camwidget-paint-outlines");

@@ -1,4 +1,4 @@
-/** Captions and numbers of the two compared maps. */
+/** Captions over the two compared pictures, and the column with B's numbers. */
 import { readings, unitSuffix } from "../../core/numberFormat";
 import type { Quantity } from "../../core/numberFormat";
 import { numbers, texts } from "../../core/parse";
@@ -10,7 +10,7 @@ import { methods, mapLayer, quantity, rows, targetLabel } from "../traits";
 import { compared, DIMENSIONS, isComparing, comparedMap, comparedPrediction } from "./comparedTraits";
 import type { NumberPair, Label } from "./comparedTraits";
 
-/** Creates a line over each of the two pictures: what its map is, and its model's number for the class. */
+/** Creates a line over each of the two pictures: how its map differs, and its model's number for the class. */
 export function captions(context: Context): readonly [HTMLElement, HTMLElement] {
   const { model } = context;
   const a = new Caption("A");
@@ -23,7 +23,7 @@ export function captions(context: Context): readonly [HTMLElement, HTMLElement] 
       const now = compared(model);
       const ownLabel = labelOf(context);
       const otherLabel = comparedMap(model)?.label ?? null;
-      // The class stands at the end anyway, beside its number.
+      // The class is always named at the end, next to its number.
       const shownKeys = DIMENSIONS.filter(
         (key) => key === "method" || (key !== "target" && (key in now || (otherLabel !== null && otherLabel[key] !== ownLabel[key]))),
       );
@@ -75,11 +75,11 @@ function numbersOf({ model }: Context): NumberPair {
   return { unmasked: all[at]?.unmasked ?? Number.NaN, masked: numbers(model.get("masked"))[at] };
 }
 
-/** The numbers of B's model for each listed class, in a column next to A's. */
+/** Creates the column with the numbers of B's model for each class listed for A. */
 export function comparedNumbersColumn(context: Context): readonly [HTMLElement, HTMLElement] {
   const { model } = context;
   const badge = make("span", "camwidget-badge", { "data-of": "B" }, "B");
-  const head = make("div", "camwidget-compared-heading", { title: "What B's model says; – where it has no class of that name" }, badge);
+  const head = make("div", "camwidget-compared-heading", { title: "B's prediction; – where its model has no class of that name" }, badge);
   const column = make("div", "camwidget-compared-numbers", { role: "group", "aria-label": "B's numbers" });
   context.watch(["compare", "rows", "target", "compared_prediction"], () => {
     head.hidden = column.hidden = !isComparing(model);
@@ -90,7 +90,7 @@ export function comparedNumbersColumn(context: Context): readonly [HTMLElement, 
     const all = rows(model.get("rows"));
     const target = trait(model, "target");
     const { rows: answers, quantity: measured } = comparedPrediction(model);
-    const cells = fit(column, all.length, (at) => numberCell(context, at, "other-number"));
+    const cells = fit(column, all.length, (at) => numberCell(context, at, "compared-number"));
     all.forEach(({ index }, at) => {
       const cell = cells[at];
       if (cell === undefined) return;

@@ -1,4 +1,4 @@
-/** The picture and map of B, or the difference of A's and B's maps, on a canvas. */
+/** ``ComparedPicture``: a canvas with B's picture and map, or with the difference of A's and B's maps. */
 import { GRAY } from "../../core/colormap";
 import { Compositor } from "../../core/compositor";
 import { paintDifference } from "../../core/difference";

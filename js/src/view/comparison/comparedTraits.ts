@@ -1,4 +1,4 @@
-/** Traits of the comparison, parsed. A is what the view shows, B what it is compared with. */
+/** Parsers of the comparison's synced traits. A is the map that the view shows, B the one compared with it. */
 import type { Quantity } from "../../core/numberFormat";
 import { fields, flag, list, number, text } from "../../core/parse";
 import type { Model } from "../model";
@@ -22,7 +22,7 @@ export interface ComparedMap {
   readonly scene: Scene;
   readonly map: Explanation;
   readonly label: Label;
-  /** The dimensions in which it could not follow A, as a sentence. */
+  /** Sentences on the settings of A that B's model does not have, and what B has instead. */
   readonly note: string;
   /** Why there is no difference of the two maps; "" where there is one. */
   readonly noDifference: string;

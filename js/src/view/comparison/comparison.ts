@@ -1,4 +1,4 @@
-/** The comparison of two maps, A and B: side by side, split, or their difference. */
+/** ``Comparison``: shows two maps, A and B, side by side, split, or as their difference. */
 import { gradient, GRAY } from "../../core/colormap";
 import { pixelAt, relativeCenter } from "../../core/geometry";
 import { bytes, clamp } from "../../core/parse";
@@ -200,13 +200,13 @@ export class Comparison {
     const isInFrame = shown === "side" && this.other === null;
     setText(this.frameMessage, error === "" ? waits : `B: ${error}`);
     this.frameMessage.hidden = this.other !== null;
-    // Once is enough.
+    // The message is shown either in B's frame or below.
     setText(this.message, isInFrame ? note : error === "" ? text : `B: ${error}`);
     this.message.hidden = this.message.textContent === "";
     this.legend.hidden = shown !== "difference" || this.isIncomparable || text !== "";
   }
 
-  /** B of other pixels has nothing of what is painted on A's. */
+  /** A note if A is painted and B is not, because it has other pixels. */
   private get unpainted(): string {
     const own = sceneId(this.context.model.get("scene"));
     const lacks = this.other !== null && this.other.scene.id !== own && !this.stage.painted.isEmpty;

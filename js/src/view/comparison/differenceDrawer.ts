@@ -1,4 +1,4 @@
-/** The drawer of the comparison: in what B differs from A, and how the two are shown. */
+/** The drawer with the comparison's controls: how B differs from A, and how the two are arranged. */
 import { fields, texts } from "../../core/parse";
 import type { Context } from "../context";
 import { button, labeledLine, make, setChoices, setText } from "../dom/dom";
@@ -25,7 +25,7 @@ const SHOWN: Readonly<Record<Arrangement, { readonly label: string; readonly tit
 const OWN = "";
 const MAIN = "\u0001";
 
-/** The drawer of the comparison: in what B differs, and how the two are shown. */
+/** Creates the drawer with the comparison's controls. */
 export function comparisonDrawer(context: Context, off: () => void): HTMLElement {
   const drawer = make(
     "div",
@@ -40,7 +40,7 @@ export function comparisonDrawer(context: Context, off: () => void): HTMLElement
 
 function differLine(context: Context): HTMLElement {
   const { model, signal } = context;
-  const dimension = select("B differs in", "In what B differs from A; in all else it follows");
+  const dimension = select("B differs in", "How B differs from A; in everything else it follows A");
   const value = select("B is", "What B is");
   const kind = select("B's evidence", "Whether B is for its class, against it, or for it rather than A's");
   const more = make("span", "camwidget-compare-more");

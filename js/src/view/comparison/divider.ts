@@ -1,4 +1,4 @@
-/** The divider between A and B in one frame. */
+/** The draggable divider between A and B in the split arrangement. */
 import { percent } from "../../core/numberFormat";
 import { clamp } from "../../core/parse";
 import type { Context } from "../context";
@@ -21,8 +21,8 @@ export class Divider {
   private dragging = false;
 
   /**
-   * @param frame what it divides
-   * @param moved called with its place whenever it is elsewhere
+   * @param frame the frame that it divides
+   * @param moved called with its position, from 0 to 1, after each change
    */
   constructor(
     private readonly context: Context,

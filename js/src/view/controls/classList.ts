@@ -8,7 +8,7 @@ import { button, fit, make, setAttribute, setText } from "../dom/dom";
 import { trait } from "../model";
 import { mostProbable, quantity, rows, stance } from "../traits";
 
-/** Below this a change would read as "0.97 → 0.97". */
+/** Smaller changes are not marked: they would be shown as "0.97 → 0.97". */
 const VISIBLE = 0.005;
 
 export interface ClassList {
@@ -18,7 +18,7 @@ export interface ClassList {
 }
 
 /**
- * Class names and their numbers; the bars between them belong to another widget.
+ * Creates the list of class names and their numbers; the bars between them are a widget of their own (bqplot).
  *
  * @param control what stands over the list
  */
@@ -29,7 +29,7 @@ export function classList(context: Context, control: HTMLElement): ClassList {
     "div",
     "camwidget-class-heading",
     {},
-    make("span", "camwidget-heading", {}, "What the model says"),
+    make("span", "camwidget-heading", {}, "Prediction"),
     control,
     caption,
   );
@@ -41,7 +41,7 @@ export function classList(context: Context, control: HTMLElement): ClassList {
     const target = trait(model, "target");
     const { other } = stance(model);
     const measured = quantity(model.get("quantity"));
-    setText(caption, `${masked.length > 0 ? "whole → masked" : "whole"}${unitSuffix(measured, ", ")}`);
+    setText(caption, `${masked.length > 0 ? "unmasked → masked" : "unmasked"}${unitSuffix(measured, ", ")}`);
     const buttons = fit(names, all.length, (at) => nameButton(context, at));
     const cells = fit(values, all.length, (at) => numberCell(context, at));
     all.forEach((row, at) => {
@@ -97,12 +97,12 @@ export function showNumbers(
   setAttribute(cell, "data-change", direction);
 }
 
-/** The class that is most probable now that the picture is masked, whether it is among those listed or not. */
+/** Creates the row with the most probable class of the masked picture, which need not be a listed one. */
 export function mostProbableRow(context: Context): HTMLElement {
   const { model, signal } = context;
   const name = button("camwidget-most-probable-name", { title: "Explain this class" }, "…");
   const bar = make("span", "camwidget-most-probable-bar", { "aria-hidden": "true" });
-  const cell = numberCell(context, 0, "first-now");
+  const cell = numberCell(context, 0, "most-probable-number");
   const row = make(
     "div",
     "camwidget-most-probable",
@@ -117,7 +117,7 @@ export function mostProbableRow(context: Context): HTMLElement {
   context.watch(["most_probable", "quantity", "rows"], () => {
     const now = mostProbable(model.get("most_probable"));
     index = now?.index ?? -1;
-    // Its place is kept while the picture is unmasked; where no class can be first, it has none.
+    // The row keeps its space while the picture is unmasked; of quantities, or of one class, none is most probable.
     row.hidden = quantity(model.get("quantity")) !== null || rows(model.get("rows")).length < 2;
     row.classList.toggle("camwidget-most-probable-none", now === null);
     if (now === null) return;

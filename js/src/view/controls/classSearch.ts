@@ -1,4 +1,4 @@
-/** The search for a class by its name. */
+/** ``ClassSearch``: a search field for all classes of the model. */
 import { texts } from "../../core/parse";
 import { pickClass } from "../actions";
 import type { Context } from "../context";

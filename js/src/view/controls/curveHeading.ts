@@ -1,4 +1,4 @@
-/** Texts of the view: headings of the curve, the sentence on the mask, status and error. */
+/** Texts around the chart and the picture: the curve's heading and names, sentence on the mask, status, error. */
 import type { Mode } from "../../core/maskingRule";
 import type { Context } from "../context";
 import { button, fit, make, setText } from "../dom/dom";
@@ -7,8 +7,8 @@ import { lineNames, mode, quantity } from "../traits";
 import { rivalQuestion } from "./stanceControl";
 
 const CURVE: Readonly<Record<Mode, string>> = {
-  remove: " as the top evidence goes",
-  keep: " as the top evidence comes",
+  remove: " as evidence is removed",
+  keep: " as evidence is kept",
   multiply: "Picture × map",
 };
 

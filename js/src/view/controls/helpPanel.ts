@@ -1,33 +1,33 @@
-/** The panel with the keyboard shortcuts. */
+/** The list of keyboard shortcuts, and the button that opens it. */
 import type { Context } from "../context";
 import { button, make } from "../dom/dom";
 
-interface Key {
+interface Shortcut {
   readonly keys: string;
   readonly does: string;
-  /** Only with a kernel. */
+  /** Left out on a page without a kernel. */
   readonly live?: true;
 }
 
-const KEYS: Readonly<Record<string, readonly Key[]>> = {
-  "What is shown": [
+const KEYS: Readonly<Record<string, readonly Shortcut[]>> = {
+  "Map": [
     { keys: "1 … 9", does: "choose a class of the list" },
     { keys: "m", does: "next quick method" },
     { keys: "[ ]", does: "shallower, deeper layer" },
     { keys: "y", does: "play through the layers, stop" },
     { keys: ", .", does: "previous, next picture", live: true },
-    { keys: "ctrl z", does: "back to what was shown before", live: true },
-    { keys: "ctrl shift z", does: "forth again (or ctrl y)", live: true },
+    { keys: "ctrl z", does: "undo", live: true },
+    { keys: "ctrl shift z", does: "redo (or ctrl y)", live: true },
   ],
-  "How it is drawn": [
+  "Display": [
     { keys: "space", does: "map on, off (on the picture)" },
     { keys: "c", does: "the map's contour on, off" },
     { keys: "b", does: "the map's box and peak on, off" },
     { keys: "o", does: "true outlines on, off, if known", live: true },
-    { keys: "+ − 0", does: "closer, less close, the whole" },
+    { keys: "+ − 0", does: "zoom in, out, to the full picture" },
     { keys: "v", does: "compare: side, split, difference, off", live: true },
   ],
-  "What is hidden": [
+  "Mask": [
     { keys: "← →", does: "mask 1 % less, more" },
     { keys: "shift ← →", does: "mask 10 % less, more" },
     { keys: "p", does: "paint on the picture, stop", live: true },
@@ -37,16 +37,16 @@ const KEYS: Readonly<Record<string, readonly Key[]>> = {
   ],
   "On the picture": [
     { keys: "w a s d", does: "move the marker" },
-    { keys: "enter", does: "ask what is strong there" },
+    { keys: "enter", does: "list the strongest classes there" },
   ],
   Everywhere: [
     { keys: "↑ ↓", does: "move in a group of buttons" },
     { keys: "esc", does: "close, stop, or cancel" },
-    { keys: "?", does: "show these" },
+    { keys: "?", does: "show this list" },
   ],
 };
 
-/** A small panel with the keys. */
+/** A popover with the keyboard shortcuts. */
 export class HelpPanel {
   readonly element: HTMLElement;
   private readonly opener: HTMLButtonElement;
@@ -82,7 +82,7 @@ export class HelpPanel {
       "div",
       "camwidget-help",
       { role: "dialog", "aria-labelledby": title, hidden: true },
-      make("div", "camwidget-help-head", {}, make("span", "camwidget-heading", { id: title }, "Keys"), close),
+      make("div", "camwidget-help-head", {}, make("span", "camwidget-heading", { id: title }, "Keyboard shortcuts"), close),
       make("div", "camwidget-shortcut-groups", {}, ...groups),
     );
     this.element = make("div", "camwidget-helpbox", {}, this.opener, this.panel);
@@ -101,7 +101,7 @@ export class HelpPanel {
     this.panel.querySelector("button")?.focus();
   }
 
-  /** True when it was open. */
+  /** Returns true if it was open. */
   close(): boolean {
     if (this.panel.hidden) return false;
     this.panel.hidden = true;

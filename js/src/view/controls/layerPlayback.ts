@@ -1,11 +1,11 @@
-/** The button that plays through the layers. */
+/** ``LayerPlayback``: the button that plays through the layers' maps like frames of a film. */
 import type { Context } from "../context";
 import { button, setAttribute, svg } from "../dom/dom";
 
 /** Milliseconds that each layer is shown for. */
 const PACE = 500;
 
-// Drawn, since not every font has them.
+// SVG paths, since not every font has these glyphs.
 const TRIANGLE = "M2 0V10L10 5Z";
 const PAUSE = "M1 0H4V10H1ZM6 0H9V10H6Z";
 
@@ -13,8 +13,8 @@ const READY = "Play through the layers, shallow to deep, until stopped (y)";
 const NOT_READY = "There are no maps of several layers to play: slow methods have none, others get theirs after the map";
 
 /**
- * Plays through the layers whose maps are there already, without requesting any. Where it is stopped, the layer shown is
- * requested.
+ * Plays through the layers whose maps the kernel has sent ahead, without requesting any. When it is stopped, the layer
+ * shown is requested.
  */
 export class LayerPlayback {
   readonly element: HTMLButtonElement;
@@ -44,7 +44,7 @@ export class LayerPlayback {
 
   toggle(): void {
     if (this.stop() || !this.canPlay) return;
-    // Who wants less motion sees each layer once.
+    // With reduced motion preferred, each layer is shown once.
     this.stopsAtEnd = window.matchMedia("(prefers-reduced-motion: reduce)").matches;
     this.timer = window.setInterval(() => this.next(), PACE);
     if (this.stopsAtEnd) this.show(0);
@@ -59,7 +59,7 @@ export class LayerPlayback {
     return true;
   }
 
-  /** Whatever is done in the row takes over from it. */
+  /** Stops when another control of the row is used. */
   stopOn(row: HTMLElement): void {
     const { signal } = this.context;
     const other = ({ target }: Event): boolean => !(target instanceof Node && this.element.contains(target));

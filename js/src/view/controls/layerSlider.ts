@@ -1,4 +1,4 @@
-/** Controls for the layer: steps, a slider with one stop a layer, and a list. */
+/** Controls for the layer: step buttons, a slider with one stop for each layer, and a list. */
 import type { Context } from "../context";
 import { button, fit, make, setAttribute, setChoices } from "../dom/dom";
 import { OWN_KEYS } from "../host/compat";
@@ -6,7 +6,7 @@ import { trait } from "../model";
 import { layers } from "../traits";
 import type { Layer } from "../traits";
 
-/** More stops than this are not told apart by their ticks. */
+/** The most stops that get tick marks. */
 const MOST_TICKS = 24;
 
 /** How long the keys must rest before a layer is requested. */
@@ -15,10 +15,10 @@ const PAUSE = 400;
 const NO_LAYER = "This method explains the picture itself, at no layer";
 
 /**
- * The layer the map is taken from, shallow to deep: by step, by scrubbing, by name.
+ * Creates the row that chooses the layer of the map, from shallow to deep: by step, by slider, by name.
  *
- * @param play the button that plays through them
- * @param leave takes the focus when the row cannot have it any more
+ * @param play the button that plays through the layers
+ * @param leave moves the focus elsewhere when the row is disabled
  */
 export function layerPicker(context: Context, play: HTMLElement, leave: () => void): HTMLElement {
   const { model, scrub, signal } = context;
@@ -53,7 +53,7 @@ export function layerPicker(context: Context, play: HTMLElement, leave: () => vo
     row.title = isDisabled ? NO_LAYER : "";
     setChoices(select, choices(all, trait(model, "layer")), scrub.current);
     select.disabled = isDisabled || all.length < 2;
-    // Not `disabled`, which would throw the focus out at the last layer.
+    // aria-disabled and not `disabled`, which would drop the focus at the last layer.
     setAttribute(shallower, "aria-disabled", String(isDisabled || now <= 0));
     setAttribute(deeper, "aria-disabled", String(isDisabled || now < 0 || now === all.length - 1));
   };
@@ -72,7 +72,7 @@ function step(context: Context, by: number, sign: string, label: string, key: st
   return made;
 }
 
-/** A slider with one stop a layer. Its place is kept where there is nothing to choose. */
+/** Creates the slider with one stop for each layer; it keeps its space if there is nothing to choose. */
 function scrubber(context: Context): HTMLElement {
   const { model, scrub } = context;
   const range = make("input", "camwidget-range camwidget-scrubber", {
@@ -117,8 +117,8 @@ function scrubber(context: Context): HTMLElement {
 }
 
 /**
- * Tells movement from rest. A key changes the value for good at every step: steps in a row count as one
- * movement. A pointer that comes back to where it was changes nothing, but it rests.
+ * Calls back while the slider moves, and once when it rests. Key presses in quick succession count as one movement; a
+ * pointer that is released where it was pressed rests too.
  */
 function whenMoved(range: HTMLInputElement, signal: AbortSignal, move: () => void, rest: () => void): void {
   let byKeys = false;
@@ -148,7 +148,7 @@ function whenMoved(range: HTMLInputElement, signal: AbortSignal, move: () => voi
     else restNow();
   });
   listen("blur", restNow);
-  // The button may be let go anywhere.
+  // On the window: the pointer may be released anywhere.
   window.addEventListener("pointerup", release, { signal });
   window.addEventListener("pointercancel", release, { signal });
   signal.addEventListener("abort", () => window.clearTimeout(timer));

@@ -13,14 +13,14 @@ import { byteMap, mode } from "../traits";
 
 const SCALE = "Each map is scaled to its own maximum: the colors of two maps do not compare";
 
-/** Creates the button "look" and its drawer, with controls for how the map is drawn. */
+/** Creates the button "style" and its drawer with the controls for how the map is drawn. */
 export function mapStyleTool(context: Context, contour: Contours, truth: HTMLElement): Tool {
   const { signal } = context;
-  const id = context.id("look");
+  const id = context.id("style");
   const opener = button(
     "camwidget-button camwidget-map-style-open",
     { "aria-expanded": "false", "aria-controls": id, title: "Colors, opacity, box, contour and outlines of the map" },
-    "look",
+    "style",
   );
   const drawer = make("div", "camwidget-map-style", { id, hidden: true }, colormap(context, contour), opacity(context, contour), truth);
   const show = (open: boolean): void => {
@@ -41,7 +41,7 @@ export function mapStyleTool(context: Context, contour: Contours, truth: HTMLEle
   return { buttons: [opener], drawer };
 }
 
-/** The scale of the colors, from low to high, and a note where it is not linear. */
+/** Creates the color scale, from low to high, with a note where it is not linear. */
 export function legend(context: Context): HTMLElement {
   return make("span", "camwidget-legend", { title: SCALE }, "low", colorBar(context), "high", scaleNote(context));
 }

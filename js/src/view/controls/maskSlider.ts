@@ -18,8 +18,8 @@ const MODES: readonly RadioChoice<Mode>[] = [
 ];
 
 /**
- * The masking slider. It repaints the picture itself, in the same frame as it moves; the
- * kernel gets the fraction at the same time and sends numbers when it has them.
+ * Creates the masking slider. It repaints the picture in the same frame as it moves; the kernel gets the fraction at the
+ * same time, and sends the predictions when they are computed.
  */
 export function maskRow(context: Context, repaint: () => void): HTMLElement {
   const { model, signal } = context;
@@ -71,7 +71,7 @@ function modes(context: Context): HTMLElement {
     (value) => context.write({ mode: value }), signal,
   );
   context.watch(["mode", "modes"], () => {
-    // A page without a kernel names those that were computed.
+    // An offline page has only the baselines that were computed.
     const known = texts(model.get("modes"));
     group.update(mode(model.get("mode")), (value) => known.length === 0 || known.includes(value));
   });
@@ -81,7 +81,7 @@ function modes(context: Context): HTMLElement {
 function fill(context: Context): HTMLElement {
   const { model, signal } = context;
   const select = make("select", "camwidget-select", {
-    title: "What takes the place of the masked pixels",
+    title: "What replaces the masked pixels",
     ...OWN_KEYS,
   });
   select.addEventListener("change", () => context.write({ baseline: select.value }), { signal });

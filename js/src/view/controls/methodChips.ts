@@ -11,7 +11,7 @@ import { fillRadios, MethodPanel } from "./methodPanel";
 const MOST = 8;
 const FEW = 4;
 
-/** The methods: the common ones as chips, all others in their families behind "more". */
+/** The row of methods: common ones as chips, all others by family in the panel "more". */
 export class MethodRow {
   readonly element: HTMLElement;
   private readonly panel: MethodPanel;
@@ -47,7 +47,7 @@ export class MethodRow {
   }
 }
 
-/** Splits methods into chips and the rest, whatever the layer, so that no chip changes its place. */
+/** Splits methods into chips and the rest, independent of the layer, so that chips keep their positions. */
 function split(all: readonly Method[]): { few: readonly Method[]; rest: readonly Method[] } {
   if (all.length <= MOST) return { few: all, rest: [] };
   const few = all.filter(({ slow }) => !slow).slice(0, FEW);

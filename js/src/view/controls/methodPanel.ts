@@ -1,12 +1,12 @@
-/** The panel of methods by family, and the radio buttons of methods. */
+/** Radio buttons for methods, and the panel with those that have no chip, by family. */
 import type { Context } from "../context";
 import { button, fit, make, setAttribute, setText } from "../dom/dom";
 import { makeRoving, markRadio } from "../dom/radioGroup";
 import type { Method } from "../traits";
 
-/** The methods that are not chips, family by family, in a panel over the picture's lower part. */
+/** Panel with the methods that have no chip, by family; it lies over the lower part of the picture. */
 export class MethodPanel {
-  /** Also a chip: it bears the name of the chosen method when that is one of the rest. */
+  /** The chip that opens the panel. It shows the chosen method's name if that method is in the panel. */
   readonly opener: HTMLButtonElement;
   readonly panel: HTMLElement;
   private readonly families: HTMLElement;
@@ -41,7 +41,7 @@ export class MethodPanel {
     this.fill(rest, chosen, now ?? rest[0]);
   }
 
-  /** False when it was not open. */
+  /** Returns false if it was not open. */
   close(): boolean {
     if (this.panel.hidden) return false;
     const inside = this.panel.contains(document.activeElement);
@@ -78,13 +78,13 @@ export class MethodPanel {
     });
   }
 
-  /** A choice is made; what cannot be chosen leaves the list open, to go on looking. */
+  /** Closes the panel after a choice; a click on an unavailable method leaves it open. */
   private clicked({ target }: Event): void {
     const radio = target instanceof Element ? target.closest('[role="radio"]') : null;
     if (radio !== null && radio.getAttribute("aria-disabled") !== "true") this.close();
   }
 
-  /** The pointer or the focus went elsewhere. */
+  /** Closes the panel when the pointer or the focus has gone elsewhere. */
   private closeIfLeft(to: EventTarget | null): void {
     if (!(to instanceof Node) || this.panel.contains(to) || this.opener.contains(to)) return;
     this.close();
@@ -93,7 +93,7 @@ export class MethodPanel {
 
 export const SLOW = "reruns the model many times";
 
-/** One radio button a method. The chosen one can be tabbed to, else the first. */
+/** Makes a radio button for each method. The tab stop is the chosen one, or else the first. */
 export function fillRadios(
   context: Context,
   group: HTMLElement,
@@ -115,7 +115,7 @@ export function fillRadios(
 }
 
 function describe({ tip, reason, slow }: Method): string {
-  if (reason !== null) return `Not here: ${reason}`;
+  if (reason !== null) return `Not available: ${reason}`;
   return slow ? `${tip} – ${SLOW}` : tip;
 }
 

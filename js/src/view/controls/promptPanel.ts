@@ -1,4 +1,4 @@
-/** The text of a vision-language model: a field, examples, and its words as targets. */
+/** ``PromptPanel``: the text of a vision-language model, with examples, and its words as targets. */
 import { pickClass } from "../actions";
 import type { Context } from "../context";
 import { button, fit, make, setAttribute, setChoices, setText } from "../dom/dom";
@@ -22,7 +22,7 @@ export class PromptPanel {
   private readonly examples: HTMLSelectElement;
   private readonly own: HTMLButtonElement;
   private readonly error = make("div", "camwidget-prompt-error", { role: "alert" });
-  /** The text last received, and last sent: while the field holds another one, a person is writing. */
+  /** The last text received, and the last sent: while the field's text differs from both, a person is editing it. */
   private received = "";
   private sent = "";
 
@@ -92,7 +92,7 @@ export class PromptPanel {
     this.received = shown.text;
   }
 
-  /** A row to read, with buttons in it; nothing where no word can be chosen. */
+  /** Updates the words of the text, which are buttons if they are targets; hidden if none is. */
   private showWords(): void {
     const { model } = this.context;
     const target = trait(model, "target");
@@ -121,7 +121,7 @@ export class PromptPanel {
 
   private showError(): void {
     const error = trait(this.context.model, "text_error");
-    // The field holds what could not be read: what is shown belongs to another text.
+    // The field has a text that the model could not read, and the map belongs to another text.
     const still = prompt(this.context.model.get("prompt"))?.text ?? "";
     setText(this.error, error === "" || still === "" ? error : `${error} Still shown: “${still}”.`);
     this.error.hidden = error === "";

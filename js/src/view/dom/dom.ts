@@ -1,4 +1,4 @@
-/** DOM building without HTML strings: names, file names and errors only become text nodes or attribute values. */
+/** Functions that build DOM elements. They take no HTML: untrusted text becomes text nodes or attribute values. */
 import type { Position } from "../../core/geometry";
 import { OWN_KEYS } from "../host/compat";
 

@@ -1,4 +1,4 @@
-/** Groups of radio buttons, each one tab stop. */
+/** Radio groups with a roving tabindex: each group is one tab stop, and arrow keys move in it. */
 
 import { button, make, setAttribute } from "./dom";
 

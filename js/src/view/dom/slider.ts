@@ -1,4 +1,4 @@
-/** A slider from 0 to 100 % that ignores other changes of its value while it is dragged. */
+/** ``Slider``: a range input from 0 to 100 % that ignores changes of its trait while it is dragged. */
 import { percent } from "../../core/numberFormat";
 import { OWN_KEYS } from "../host/compat";
 import { make } from "./dom";

@@ -1,4 +1,4 @@
-/** The connection to the kernel: a line that reports it, and a model that ignores what needs a lost kernel. */
+/** ``KernelConnection``: shows whether the kernel is connected, and disables what needs a lost kernel. */
 import { make, setText } from "../dom/dom";
 import type { Model } from "../model";
 import { OFFLINE } from "../syncedTraits";

@@ -1,15 +1,15 @@
-/** Keyboard access to everything around the view: focus stays in the widget, and panel headers can be pressed by keys. */
+/** Keyboard access to the widgets around the view: focus stays in the explorer, and panel headers act on keys. */
 import { setAttribute } from "../dom/dom";
 import { accordionHeaders, isOpen, keepFromFocus, OWN_KEYS, unnamedImages } from "./compat";
 
-/** The element around the whole widget. It is there once the view has been put into it. */
+/** Returns the element of the explorer around a view; null before the view is inserted, and in other hosts. */
 export function explorerBox(root: HTMLElement): HTMLElement | null {
   return root.closest<HTMLElement>(".camwidget-explorer");
 }
 
 /**
- * Keeps the focus in the widget after any click in it, also on a heading, a bar or the curve: the notebook
- * would take the next key for a command of its own, and "m" turns its cell into text.
+ * Keeps the focus in the widget after any click in it, also on a heading, a bar or the curve. Otherwise the notebook
+ * would interpret the next key as a command: "m" turns a cell into text.
  *
  * @param root the view
  * @param frame what takes the focus when nothing in the view has it
@@ -38,7 +38,7 @@ export function keepFocus(root: HTMLElement, frame: HTMLElement, signal: AbortSi
   );
 }
 
-/** Whether it is a control in the panels below, which needs the keyboard itself; a canvas has no use for it. */
+/** Whether an element is a control of a panel, which needs the keyboard; a canvas does not. */
 function isInPanels(element: Element | null): boolean {
   return element?.closest(".camwidget-panels") != null && !(element instanceof HTMLCanvasElement);
 }

@@ -1,4 +1,4 @@
-/** Layouts of the widget: one column where it is narrow, and the mode that fills the window. */
+/** Layouts of the widget: one column if it is narrow, and the large mode that fills the window. */
 import type { Context } from "../context";
 import { button, setAttribute } from "../dom/dom";
 import type { Tool } from "../dom/dom";
@@ -10,10 +10,10 @@ const NARROW = 640;
 const TINY = 440;
 
 /**
- * One column where there is little room; two pictures below each other where there is less. A container query cannot do this: the grid is the box
- * that holds this view, and an element cannot be restyled by a query on itself.
+ * Switches to one column if the explorer is narrow, and stacks two pictures if it is narrower. A container query cannot do
+ * this: the grid is the container itself, and an element cannot be styled by a query on itself.
  *
- * @param probe a block as wide as the whole grid
+ * @param probe a block as wide as the grid
  */
 export function observeWidth(root: HTMLElement, probe: HTMLElement, signal: AbortSignal): void {
   const observer = new ResizeObserver(() => {
@@ -30,12 +30,12 @@ export function observeWidth(root: HTMLElement, probe: HTMLElement, signal: Abor
 /** The mode in which the widget fills the window. */
 export interface LargeMode {
   readonly tool: Tool;
-  /** Leave the mode; false when it was not on. */
+  /** Leaves the mode; returns false if it was off. */
   leave(): boolean;
 }
 
 /**
- * Shows the whole widget in the browser's top layer, where no ancestor in the host's page can cut it off.
+ * Creates the button that shows the explorer in the browser's top layer, where no ancestor in the page can clip it.
  *
  * @param root the view; the box around it is shown, where there is one
  */

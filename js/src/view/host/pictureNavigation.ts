@@ -1,4 +1,4 @@
-/** Ways from picture to picture around the view: thumbnails, and buttons where the host shows no thumbnails. */
+/** Navigation between pictures: scrolling of the thumbnails, and buttons where the host shows no thumbnails. */
 import { fields, number, texts } from "../../core/parse";
 import { stepPicture } from "../actions";
 import type { Context } from "../context";
@@ -7,19 +7,19 @@ import { frameTask } from "../listeners";
 import { trait } from "../model";
 import { explorerBox } from "./keyboardFocus";
 
-/** The thumbnails requested on either side of the visible ones, as a part of the strip's width. */
+/** The thumbnails requested on either side of the visible ones, as a share of their visible width. */
 const MARGIN = 0.5;
 
 /**
- * Keeps the chosen thumbnail visible, and reports the visible range to the kernel, which draws no others. The strip is
- * another widget's canvas and scrolls by itself.
+ * Keeps the chosen thumbnail visible, and reports the visible range to the kernel, which draws only thumbnails in it.
+ * They are on a canvas of another widget, in an element that scrolls.
  */
 export function followThumbnails(context: Context, root: HTMLElement): void {
   const { model, signal } = context;
   let strip: HTMLElement | undefined;
   let reported = "";
 
-  /** The number of the first picture on the strip's canvas, and how many are on it. */
+  /** Returns the number of the first picture on the canvas, and the number of pictures on it. */
   const places = (): { first: number; count: number } => {
     const { first, places: count } = fields(model.get("thumbnails"));
     return { first: number(first, 0), count: number(count, texts(model.get("pictures")).length) };
@@ -76,8 +76,8 @@ export function followThumbnails(context: Context, root: HTMLElement): void {
 }
 
 /**
- * Controls for a host that cannot show the widgets around this view: steps from picture to picture, and a note on
- * what is missing.
+ * Creates controls for a host that shows no other widget than this view: buttons for the previous and the next picture,
+ * and a note on what is left out.
  */
 export function fallbackControls(context: Context): HTMLElement {
   const { model, signal } = context;

@@ -1,17 +1,17 @@
-/** The pixels that replace masked ones. */
+/** ``BaselineFills``: the pixels that replace masked ones, from the scene or from the kernel. */
 import type { Context } from "../context";
 import { inpaintedFill } from "../traits";
 import type { Scene } from "../traits";
 
-/** What stands where pixels are hidden, and for which pixels it was made: null for any. */
+/** The colors that replace hidden pixels, and the hole that they were made for; null for any. */
 export interface BaselineFill {
   readonly fill: Uint8Array | null;
   readonly hole: Uint8Array | null;
 }
 
 /**
- * The fill of a baseline. Some are one picture, whatever is hidden; others the kernel makes for each hole, and sends
- * with its answer: until then the last one is used, or the mean where there was none.
+ * Fills by baseline. Most are one picture for all holes; inpaintings are made by the kernel for each hole, and sent with
+ * the prediction. Until then the previous one is used, or the mean.
  */
 export class BaselineFills {
   private scene: Scene | null = null;

@@ -1,4 +1,4 @@
-/** The class probe: which classes have the strongest maps at a pixel that is clicked. */
+/** ``ClassProbePopover``: the classes with the strongest maps at a clicked pixel. */
 import { pixelAt, relativeCenter } from "../../core/geometry";
 import type { Point } from "../../core/geometry";
 import { pickClass } from "../actions";
@@ -9,7 +9,7 @@ import type { ClassProbe } from "../traits";
 import type { Stage } from "./stage";
 import type { Zoom } from "./zoom";
 
-/** The class probe: a click marks a pixel, and a popover lists the classes whose maps are strongest there. */
+/** The class probe: a click marks a pixel, and a popover lists the classes with the strongest maps there. */
 export class ClassProbePopover {
   private readonly marker = make("div", "camwidget-class-probe-marker", { "aria-hidden": "true" });
   private readonly entries = make("div", "camwidget-class-probe-entries");
@@ -63,7 +63,7 @@ export class ClassProbePopover {
     });
   }
 
-  /** True when there was something to close. */
+  /** Returns true if there was something to close. */
   close(): boolean {
     const open = !this.marker.hidden;
     if (open) this.context.hover.set(null);
@@ -73,7 +73,7 @@ export class ClassProbePopover {
     return open;
   }
 
-  /** Where the marker is; null while there is none. */
+  /** The pixel of the marker; null while there is none. */
   get point(): Point | null {
     return this.requested ?? this.result;
   }
@@ -96,7 +96,7 @@ export class ClassProbePopover {
     this.context.hover.set(this.requested);
   }
 
-  /** Asks at the marker, as a click there does. */
+  /** Probes the pixel of the marker, as a click there does. */
   probeAtMarker(): void {
     if (this.requested === null) this.move(0, 0);
     if (this.requested !== null) this.send(this.requested);

@@ -1,4 +1,4 @@
-/** Contours of the map over the picture, and their controls. */
+/** ``Contours``: the contour line of the map over the picture, and its controls. */
 import { contour } from "../../core/contour";
 import { percent } from "../../core/numberFormat";
 import { fromTone } from "../../core/toneMapping";
@@ -17,7 +17,7 @@ const LOWEST = 0.01;
 /** The contour of the map shown, or of a preview, at a part of its maximum, and its controls. */
 export class Contours {
   readonly toggle: HTMLElement;
-  /** Where on the scale of the colors, and that in words; there only while it is on. */
+  /** The mark on the color scale, and the level as a text; shown only while the contour is on. */
   readonly level: HTMLElement;
   readonly reading: HTMLElement;
   private readonly drawing: SVGElement;
@@ -64,7 +64,7 @@ export class Contours {
     });
   }
 
-  /** On at the level it last had, or off. */
+  /** Turns the contour off, or on at its last level. */
   flip(): void {
     this.context.write({ contour: this.chosenLevel > 0 ? 0 : this.last });
   }

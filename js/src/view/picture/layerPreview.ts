@@ -1,4 +1,4 @@
-/** Previews of other layers' maps while the layer slider moves. */
+/** ``LayerScrubber``: the layer that the controls are at, with a preview of its map before the kernel's arrives. */
 import type { CellGrid } from "../../core/interpolation";
 import type { Context } from "../context";
 import { Listeners } from "../listeners";
@@ -6,7 +6,7 @@ import { trait } from "../model";
 import { layers, mapLayer, sceneId, layerMaps } from "../traits";
 import type { LayerMaps, MapSubject } from "../traits";
 
-/** A layer's map shown from what the browser has, before the kernel's own. */
+/** A small map that the kernel sent ahead, shown until the layer's own map arrives. */
 export interface Preview {
   readonly layer: string;
   readonly grid: CellGrid;

@@ -1,4 +1,4 @@
-/** Line drawings over the picture: outlines of the ground truth, and the box and peak of the map. */
+/** Vector drawings over the picture: outlines of the ground truth, and the map's box and peak. */
 import { relativeCenter } from "../../core/geometry";
 import { toggleOutlines } from "../actions";
 import type { Context } from "../context";

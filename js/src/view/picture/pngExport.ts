@@ -1,4 +1,4 @@
-/** The picture shown as a PNG file. */
+/** Saving the picture that is shown as a PNG file. */
 import { texts } from "../../core/parse";
 import { trait } from "../model";
 import type { Model } from "../model";

@@ -1,4 +1,4 @@
-/** Marks of unfinished results: progress bar, cancel button, the tag of a preview, and dimmed numbers. */
+/** Indicators of running computations: progress bar, cancel button, tag of a preview, and dimmed numbers. */
 import { percent } from "../../core/numberFormat";
 import type { Context } from "../context";
 import { button, make, setAttribute, setText } from "../dom/dom";
@@ -72,8 +72,8 @@ export class CancelButton {
 }
 
 /**
- * Marks the view while what it shows is about to change: numbers, charts and sentence belong to the map
- * or the mask before, and must look like it. The stylesheet finds the charts beside the view by this mark.
+ * Marks the view while a result is computed: numbers, charts and sentence belong to the previous map or mask, and are
+ * dimmed. The stylesheet dims the charts next to the view by this mark, too.
  */
 export function markPending(context: Context, root: HTMLElement): void {
   const { model, scrub } = context;

@@ -13,16 +13,16 @@ import { groundTruthSummary } from "./outlines";
 import type { Stage } from "./stage";
 import type { Zoom } from "./zoom";
 
-/** The number of classes that there is room for. */
+/** The most classes that are listed: there is room for no more. */
 const MOST = 3;
 
-/** Smaller values would read as 0.00: they are left out. */
+/** Smaller values are left out: they would be shown as 0.00. */
 const LEAST = 0.005;
 
-const HINT = hint("point: read the map", "click: ask", "wheel: zoom", "drag: pan");
+const HINT = hint("point: values", "click: classes", "wheel: zoom", "drag: pan");
 const PAINTING = hint("drag: paint", "shift click: a straight line", "x: next brush", "wheel: zoom");
 
-/** A class, and how strong its map is at the pixel. */
+/** A class with the value of its map at the pixel. */
 interface Strength {
   readonly index: number;
   readonly name: string;
@@ -30,8 +30,9 @@ interface Strength {
 }
 
 /**
- * The line below the picture that reads the map where a person points: how strong it is, by which fraction the slider
- * reaches it, and which of the listed classes have evidence there. It is no live region, which would be read out at every move.
+ * Creates the line below the picture that describes the pixel under the pointer: the map's value, the fraction at which
+ * the slider masks it, and the listed classes with evidence there. It is no live region: screen readers would read it
+ * out at every move.
  */
 export function readout(context: Context, stage: Stage, zoom: Zoom): HTMLElement {
   const { model, hover, scrub } = context;
@@ -48,8 +49,8 @@ export function readout(context: Context, stage: Stage, zoom: Zoom): HTMLElement
     const point = hover.value;
     line.classList.toggle("camwidget-readout-empty", point === null);
     scale.hidden = point !== null;
-    setText(facts, point === null ? (context.tool.value === "" ? groundTruthSummary(context) || HINT : PAINTING)   : describePixel(context, stage, point));
-    // A preview is of another layer: nothing is known of the other classes there.
+    setText(facts, point === null ? (context.tool.value === "" ? groundTruthSummary(context) || HINT : PAINTING) : describePixel(context, stage, point));
+    // A preview is of another layer, at which the other classes' maps are not known.
     const isUnknown = point === null || scrub.preview !== null || known.classes.length === 0;
     const strongest = isUnknown ? [] : strengths(known, peak ||= peakOfClasses(known, stage), stage, point);
     setText(caption, isUnknown ? "" : strongest.length === 0 ? "no evidence for the classes listed" : "evidence");
@@ -82,12 +83,12 @@ export function readout(context: Context, stage: Stage, zoom: Zoom): HTMLElement
   return line;
 }
 
-/** What can be done; a line ends between two of them. */
+/** Joins hints so that lines break only between two of them. */
 function hint(...all: readonly string[]): string {
   return all.map((one) => one.replaceAll(" ", "\u00a0")).join(" · ");
 }
 
-/** The pixel under the pointer, also when the picture moves under it. */
+/** Keeps `hover` at the pixel under the pointer, also while the picture is zoomed or panned. */
 function follow({ hover, signal }: Context, stage: Stage, zoom: Zoom): void {
   let last: PointerEvent | null = null;
   stage.clip.addEventListener(
@@ -112,14 +113,14 @@ function follow({ hover, signal }: Context, stage: Stage, zoom: Zoom): void {
   });
 }
 
-/** Describes a pixel: the map's value, and the fraction at which the slider reaches it. */
+/** Describes a pixel: the map's value, and the fraction at which the slider masks it. */
 function describePixel(context: Context, stage: Stage, { x, y }: Point): string {
   const at = y * stage.canvas.width + x;
   const { drawn } = stage;
   const parts = [`saliency ${((drawn?.saliency[at] ?? 0) / 255).toFixed(2)}`];
   const level = drawn?.levels?.[at];
   if (level !== undefined) {
-    // Rounded up: at that fraction it is reached.
+    // Rounded up, so that the pixel is masked at the fraction shown.
     parts.push(`top ${(Math.ceil((1000 * (level + 1)) / 65536) / 10).toFixed(1)}\u00a0%`);
     const isTop = level < threshold(context.fraction());
     const chosen = mode(context.model.get("mode"));
@@ -128,7 +129,7 @@ function describePixel(context: Context, stage: Stage, { x, y }: Point): string 
   return parts.join(" · ");
 }
 
-/** The classes with evidence at a pixel, strongest first. */
+/** Returns the classes with evidence at a pixel, strongest first. */
 function strengths(known: ClassMaps, peak: number, stage: Stage, { x, y }: Point): readonly Strength[] {
   const { width, height } = stage.canvas;
   return known.classes
@@ -138,12 +139,12 @@ function strengths(known: ClassMaps, peak: number, stage: Stage, { x, y }: Point
     .slice(0, MOST);
 }
 
-/** The highest value of all the classes' maps at the size of the picture, which may be less than that of their cells. */
+/** Returns the highest value of all classes' maps, enlarged to the picture; it may be below that of their cells. */
 function peakOfClasses({ classes }: ClassMaps, { canvas }: Stage): number {
   const all = classes.map(({ grid }) => ({ grid, bound: peakOf(grid.cells) })).sort((a, b) => b.bound - a.bound);
   let peak = 0;
   for (const { grid, bound } of all) {
-    // Nothing between cells is higher than they are: mostly one map is enough.
+    // Interpolated values do not exceed the cells': mostly one map decides.
     if (bound <= peak) break;
     peak = Math.max(peak, peakOf(enlarge(grid, canvas.width, canvas.height)));
   }

@@ -1,4 +1,4 @@
-/** The picture with its map and mask on a canvas, and what lies over it. */
+/** The large picture: its canvas with map and mask, and the overlays that are zoomed with it. */
 import { Compositor } from "../../core/compositor";
 import type { Heat } from "../../core/compositor";
 import { pixelAt } from "../../core/geometry";
@@ -18,10 +18,10 @@ import type { Preview } from "./layerPreview";
 import { boxes, outlines } from "./outlines";
 import { CancelButton, previewTag, progressLine } from "./progress";
 
-/** Pictures this small are shown as their pixels; larger ones are smoothed by the browser. */
+/** The longest side of pictures whose pixels are shown as squares; the browser smooths larger ones. */
 export const SMALL = 96;
 
-/** The map shown: its values and how it is drawn, a byte a pixel, and its ranks, which a preview lacks. */
+/** The map on the canvas: saliency and tone-mapped saliency, a byte each, and rank levels, which a preview lacks. */
 export interface Drawn {
   readonly saliency: Uint8Array;
   readonly drawn?: Uint8Array | null;
@@ -31,9 +31,9 @@ export interface Drawn {
 
 const UNMASKED = { mode: "remove", fraction: 0 } as const;
 
-/** The picture as the model gets it, with the map over its unmasked part. */
+/** The picture as the model gets it, masked, with the map over its unmasked pixels. */
 export class Stage {
-  /** The frame of the picture, which zooming does not change. */
+  /** The frame around the picture; zooming does not change it. */
   readonly frame: HTMLElement;
   /** Clips the plane where the picture is enlarged. */
   readonly clip: HTMLElement;
@@ -41,7 +41,7 @@ export class Stage {
   readonly plane: HTMLElement;
   readonly canvas: HTMLCanvasElement;
   readonly cancel: CancelButton;
-  /** The map on show; null where there is none, or it is all zeros. */
+  /** The map on the canvas; null if there is none, or it is all zeros. */
   drawn: Drawn | null = null;
   readonly painted: PaintLayer;
   readonly paintOutlines: PaintOutlines;
@@ -79,9 +79,9 @@ export class Stage {
         tabindex: 0,
         role: "group",
         "aria-label": "Picture",
-        // No tooltip: it would cover what is pointed at. The line below the picture says the same.
+        // No tooltip: it would cover the picture. The line below the picture has the same hint.
         "aria-description":
-          "Click a point (or w a s d, enter) to ask which classes have the strongest maps there; + and - zoom",
+          "Click a point (or w a s d, enter) to list the classes with the strongest maps there; + and - zoom",
         ...OWN_KEYS,
       },
       this.clip,
@@ -126,13 +126,13 @@ export class Stage {
     this.listeners.add(update);
   }
 
-  /** The pixel under a pointer, the nearest one where it is outside the picture; null before there is a picture. */
+  /** Returns the pixel under or nearest to a pointer; null before there is a picture. */
   at({ clientX, clientY }: { readonly clientX: number; readonly clientY: number }): Point | null {
     const spot = this.over({ clientX, clientY });
     return spot === null ? null : pixelAt(spot, this.canvas);
   }
 
-  /** Where a pointer is in the picture's pixels, to fractions of one, also outside it; null before there is a picture. */
+  /** Returns the position of a pointer in pixels of the picture, also outside it; null before there is a picture. */
   over({ clientX, clientY }: { readonly clientX: number; readonly clientY: number }): Position | null {
     const position = relativePosition(this.canvas, { clientX, clientY });
     const { width, height } = this.canvas;
@@ -170,7 +170,7 @@ export class Stage {
     this.listeners.notify();
   }
 
-  /** The kernel's map, or a preview of another layer's. */
+  /** Chooses what is drawn: the kernel's map, or a preview of another layer's. */
   private chooseMap(): void {
     const { scene: shown, map, compositor } = this;
     this.preview = shown === null ? null : this.context.scrub.preview;
@@ -183,7 +183,7 @@ export class Stage {
       this.describe(`Preview of the map at ${this.preview.layer}`, empty, "");
       return;
     }
-    // A map of zeros ranks nothing: the kernel masks nothing by it, so neither does the picture.
+    // A map of zeros ranks no pixels: nothing is masked by it, in the kernel and here.
     this.drawn = map?.empty === true ? null : map;
     compositor.setHeat(map?.empty === true ? null : map);
     this.describe(map?.title ?? "", map?.empty === true, map?.note ?? "");
@@ -214,7 +214,7 @@ export class Stage {
   private describe(title: string, empty: boolean, note: string): void {
     this.title = title === "" ? "The picture the model gets" : title;
     this.label();
-    // An empty map looks like no map, so it needs a note.
+    // A map of zeros looks as if there were no map.
     const substitute = empty ? "No positive evidence for this class at this layer" : "";
     const message = note === "" ? substitute : note;
     setText(this.note, message);

@@ -1,4 +1,4 @@
-/** Wheel events told apart: those that zoom the picture, and those that scroll the page. */
+/** ``WheelZoom``: decides which wheel events zoom the picture, and which scroll the page. */
 /** The longest pause within one wheel gesture, in milliseconds. */
 import { clamp } from "../../core/parse";
 
@@ -15,8 +15,8 @@ const LINE = 16;
 const PAGE = 400;
 
 /**
- * Tells the wheel that zooms from the wheel that scrolls the page and only comes past: a gesture that began elsewhere,
- * or that the page was given, goes on scrolling. Nothing is ever kept from the page for longer than a pause.
+ * Decides which wheel gestures zoom. A gesture that began outside of the picture, or that has scrolled the page, goes on
+ * scrolling it; zooming keeps events from the page for one pause at most.
  */
 export class WheelZoom {
   /** When the page was last given a wheel event, and when it was last enlarged or reduced here. */

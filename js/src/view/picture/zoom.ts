@@ -1,4 +1,4 @@
-/** Zooming and panning of the picture by wheel, keys, drag and pinch. */
+/** ``Zoom``: zooming and panning of the picture by wheel, keys, drag and pinch. */
 import { relativeCenter } from "../../core/geometry";
 import type { Point, Position } from "../../core/geometry";
 import { moved, revealing, seen, FULL_VIEW, zoomed } from "../../core/viewport";
@@ -15,7 +15,7 @@ const STILL = 3;
 /** What one press of a key does. */
 const STRIDE = 1.5;
 
-/** From so many CSS pixels on, a pixel of the picture is shown as one. */
+/** The size in CSS pixels from which a pixel of the picture is drawn as a square. */
 const CRISP = 3;
 
 /** An element that shows a part of a picture. All panes share one viewport. */
@@ -27,8 +27,8 @@ export interface Pane {
 }
 
 /**
- * A closer look at the picture: wheel, keys and two fingers enlarge it, a drag moves it. The plane itself becomes larger
- * than the frame, instead of being transformed: so lines stay thin and marks keep their size, whoever puts them there.
+ * Zooms and pans the picture. The plane is resized and not transformed by CSS, so that lines stay thin and marks keep
+ * their size.
  */
 export class Zoom {
   /** Whether the last press on the picture was a drag and no click. */
@@ -58,7 +58,7 @@ export class Zoom {
     context.watch(["scene"], () => this.fit());
   }
 
-  /** Shows one more through the viewport, which can be moved there too. */
+  /** Adds a pane, which shows the same viewport and can move it. */
   add(pane: Pane): void {
     const { signal } = this.context;
     this.panes.push(pane);
@@ -72,7 +72,7 @@ export class Zoom {
     this.listeners.add(update);
   }
 
-  /** One step closer (+1) or away (-1), about the middle. */
+  /** Zooms in (+1) or out (-1) by one step about the center. */
   step(by: number): void {
     this.setViewport(zoomed(this.viewport, STRIDE ** by, { x: 0.5, y: 0.5 }));
   }

@@ -306,6 +306,7 @@ var ui_components_4_2_singleton_ = __webpack_require__(11);
 // EXTERNAL MODULE: consume shared module (default) @lumino/signaling@^2.0.0 (singleton)
 var signaling_2_0_singleton_ = __webpack_require__(16);
 ;// ./lib/notice.js
+/** ``NoticeBar``: a message in a tab, with remedies as buttons. */
 
 function notice_element(tag, name, text = "") {
     const made = document.createElement(tag);
@@ -313,7 +314,7 @@ function notice_element(tag, name, text = "") {
     made.textContent = text;
     return made;
 }
-/** Says in words what the tab waits for, or what is wrong and what helps. */
+/** Shows what the tab waits for, or an error with its remedies. */
 class NoticeBar extends widgets_2_3_singleton_.Widget {
     constructor() {
         super();
@@ -344,14 +345,14 @@ class NoticeBar extends widgets_2_3_singleton_.Widget {
 }
 
 ;// ./lib/python.js
-// Of camwidget only public names are used here: the one in a kernel's environment may be older or newer than this extension.
-/** MIME type of what the code below returns; no notebook shows it. */
+// Only public names of camwidget: the version in the kernel's environment may be older or newer than this extension.
+/** MIME type of the results of the code below; notebooks do not show it. */
 const ANSWER = "application/vnd.camwidget.answer+json";
 const WIDGET = "application/vnd.jupyter.widget-view+json";
 /** A Python literal: what JSON writes of a string is one. */
 const literal = (text) => JSON.stringify(text);
 const answer = (expression) => `__import__("IPython").display.display({${literal(ANSWER)}: ${expression}}, raw=True)`;
-/** Show the kernel's explorer, made first if there is none. Absolute paths: the code for a notebook is written from them. */
+/** Returns code that shows the kernel's explorer, and makes it if there is none. Paths are absolute, for the code sent to a notebook. */
 function showCode(names, state) {
     const images = names.length === 1 ? `_paths[0]` : names.length ? "_paths" : "None";
     return `
@@ -406,7 +407,7 @@ async function run(kernel, code) {
     };
     const { content } = await future.done;
     if (content.status === "error") {
-        // Terminals' colours are no text.
+        // Terminals' colors are no text.
         throw new PythonError(content.ename, content.evalue, content.traceback.join("\n").replace(/\u001b\[[\d;]*m/g, ""));
     }
     if (content.status !== "ok")
@@ -417,6 +418,7 @@ async function run(kernel, code) {
 // EXTERNAL MODULE: consume shared module (default) @jupyterlab/rendermime@^4.2.0 (singleton)
 var rendermime_4_2_singleton_ = __webpack_require__(9);
 ;// ./lib/widgets.js
+/** ``SessionWidgets``: a widget manager for a kernel without a notebook. */
 
 
 const widgets_WIDGET = "application/vnd.jupyter.widget-view+json";
@@ -434,7 +436,7 @@ class SessionWidgets {
         if (this.manager)
             return;
         const { registerWidgetManager } = await __webpack_require__.e(/* import() */ "webpack_sharing_consume_default_jupyter-widgets_jupyterlab-manager").then(() => (__webpack_require__.t(20, 23)));
-        // The manager wants a notebook's document: of it, it uses the session, and metadata where it finds stored widgets.
+        // The manager expects a notebook's document; it uses only the session, and the metadata of stored widgets.
         const document = {
             sessionContext: this.sessionContext,
             model: { getMetadata: () => undefined, setMetadata: () => undefined, dirty: false },
@@ -471,7 +473,7 @@ class SessionWidgets {
 
 /** Milliseconds without a message of a widget after which the explorer's state is read. */
 const QUIET = 800;
-/** An explorer with a kernel of its own, and words where there is none. */
+/** An explorer with a kernel of its own; a notice in its place while there is none. */
 class ExplorerContent extends widgets_2_3_singleton_.Panel {
     sessionContext;
     dialogs;
@@ -814,6 +816,7 @@ var tab_update = injectStylesIntoStyleTag_default()()(tab/* default */.A, tab_op
        /* harmony default export */ const style_tab = (tab/* default */.A && tab/* default */.A.locals ? tab/* default */.A.locals : undefined);
 
 ;// ./lib/tab.js
+/** ``ExplorerTab``: an explorer in a tab of the main area or the side panel. */
 
 
 

@@ -5,6 +5,7 @@
 (__unused_webpack_module, __webpack_exports__, __webpack_require__) {
 
 /* harmony import */ var _jupyterlab_ui_components__WEBPACK_IMPORTED_MODULE_0__ = __webpack_require__(11);
+/** The icon of explorers. */
 
 /** A picture's frame with the hot spot of a saliency map in it. */
 const explorerIcon = new _jupyterlab_ui_components__WEBPACK_IMPORTED_MODULE_0__.LabIcon({
@@ -35,7 +36,7 @@ __webpack_require__.r(__webpack_exports__);
 /* harmony import */ var _jupyterlab_rendermime__WEBPACK_IMPORTED_MODULE_5__ = __webpack_require__(9);
 /* harmony import */ var _icon__WEBPACK_IMPORTED_MODULE_6__ = __webpack_require__(10);
 /* harmony import */ var _request__WEBPACK_IMPORTED_MODULE_7__ = __webpack_require__(12);
-// Adds the commands. All else is loaded when the first explorer is opened.
+/** The plugin: registers the commands. Everything else is loaded when the first explorer is opened. */
 
 
 
@@ -148,7 +149,7 @@ function fromArguments(given) {
     const list = Array.isArray(names) ? { names: names.filter((name) => typeof name === "string") } : {};
     return { ...Object.fromEntries(texts), ...list };
 }
-/** What a tab is called. */
+/** Returns the title of a tab. */
 function titleOf(request) {
     const [first, ...others] = request.names;
     if (first === undefined)
@@ -159,7 +160,7 @@ function titleOf(request) {
 function join(folder, name) {
     return folder ? `${folder}/${name}` : name;
 }
-/** The way from one folder to another, both below the server's root: "" or a path that ends with a slash. */
+/** Returns the relative path from one folder to another, both below the server's root: "" or with a slash at its end. */
 function way(from, to) {
     const [start, end] = [from, to].map((path) => path.split("/").filter(Boolean));
     let common = 0;

@@ -198,7 +198,7 @@ function setting(value) {
   return {
     name: text(from["name"]),
     initial: typeof initial === "number" ? initial : null,
-    isWhole: flag(from["unmasked"], false),
+    isWhole: flag(from["integer"], false),
     low: number(from["low"], 0),
     high: typeof high === "number" ? high : null,
     help: text(from["help"])

@@ -881,7 +881,7 @@ function setting(value) {
   return {
     name: text(from["name"]),
     initial: typeof initial === "number" ? initial : null,
-    isWhole: flag(from["unmasked"], false),
+    isWhole: flag(from["integer"], false),
     low: number(from["low"], 0),
     high: typeof high === "number" ? high : null,
     help: text(from["help"])
@@ -3176,7 +3176,7 @@ var StanceControl = class {
       const kind = KINDS.find((one) => one === radio2.getAttribute("data-name"));
       if (kind === void 0) continue;
       const reason = this.reason(kind);
-      setAttribute(radio2, "title", reason === null ? this.describe(kind) : `Not here: ${reason}`);
+      setAttribute(radio2, "title", reason === null ? this.describe(kind) : `Not available: ${reason}`);
       if (reason === null) radio2.removeAttribute("aria-disabled");
       else setAttribute(radio2, "aria-disabled", "true");
     }

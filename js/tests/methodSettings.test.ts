@@ -5,9 +5,9 @@ import type { Shown } from "./fakeModel";
 afterEach(() => document.body.replaceChildren());
 
 const SETTINGS = [
-  { name: "masks", default: 4000, whole: true, low: 1, high: null, help: "how many" },
-  { name: "keep", default: 0.5, whole: false, low: 0.001, high: 1, help: "share" },
-  { name: "window", default: null, whole: true, low: 1, high: null, help: "side" },
+  { name: "masks", default: 4000, integer: true, low: 1, high: null, help: "how many" },
+  { name: "keep", default: 0.5, integer: false, low: 0.001, high: 1, help: "share" },
+  { name: "window", default: null, integer: true, low: 1, high: null, help: "side" },
 ];
 
 function shown(more: object = {}): Shown {

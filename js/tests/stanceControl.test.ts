@@ -62,7 +62,7 @@ describe("for, against, rather than", () => {
     const view = shown({ methods });
     const against = view.one('.camwidget-stances [data-name="against"]');
     expect(against.getAttribute("aria-disabled")).toBe("true");
-    expect(against.title).toBe("Not here: of one class.");
+    expect(against.title).toBe("Not available: of one class.");
     against.click();
     await settle();
     expect(checked(view)).toEqual(["for"]);
@@ -71,7 +71,7 @@ describe("for, against, rather than", () => {
     await settle();
     const gradcam = view.one('.camwidget-methods [data-name="gradcam"]');
     expect(gradcam.getAttribute("aria-disabled")).toBe("true");
-    expect(gradcam.title).toBe("Not here: of one class.");
+    expect(gradcam.title).toBe("Not available: of one class.");
   });
 
   it("is one tab stop", () => {

@@ -92,7 +92,7 @@ def test_page_sets_them_and_reads_words_where_it_cannot(ex: cw.Explorer) -> None
     assert methods["rise"]["settings"][0] == {
         "name": "masks",
         "default": 4000,
-        "unmasked": True,
+        "integer": True,
         "low": 1,
         "high": None,
         "help": "how many random masks",

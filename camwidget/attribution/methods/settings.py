@@ -116,7 +116,7 @@ def settings_payload(settings: tuple[Setting, ...]) -> list[dict[str, Any]]:
         {
             "name": setting.name,
             "default": setting.default,
-            "whole": setting.is_whole,
+            "integer": setting.is_whole,
             "low": setting.range.low,
             "high": setting.range.high if math.isfinite(setting.range.high) else None,
             "help": setting.range.help,

@@ -309,7 +309,7 @@ function setting(value: unknown): Setting {
   return {
     name: text(from["name"]),
     initial: typeof initial === "number" ? initial : null,
-    isWhole: flag(from["unmasked"], false),
+    isWhole: flag(from["integer"], false),
     low: number(from["low"], 0),
     high: typeof high === "number" ? high : null,
     help: text(from["help"]),

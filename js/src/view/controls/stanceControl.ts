@@ -48,7 +48,7 @@ export class StanceControl {
       const kind = KINDS.find((one) => one === radio.getAttribute("data-name"));
       if (kind === undefined) continue;
       const reason = this.reason(kind);
-      setAttribute(radio, "title", reason === null ? this.describe(kind) : `Not here: ${reason}`);
+      setAttribute(radio, "title", reason === null ? this.describe(kind) : `Not available: ${reason}`);
       if (reason === null) radio.removeAttribute("aria-disabled");
       else setAttribute(radio, "aria-disabled", "true");
     }

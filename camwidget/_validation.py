@@ -12,7 +12,7 @@ import numpy as np
 
 from .errors import CamwidgetError, PictureError
 
-__all__ = ["check_filled", "is_integer", "is_number", "listed_names", "real", "whole"]
+__all__ = ["check_no_masked_values", "is_integer", "is_number", "as_name_list", "check_number", "check_integer"]
 
 
 def is_number(value: Any, low: float, high: float = math.inf, *, ends: bool = True) -> bool:
@@ -32,7 +32,7 @@ def is_integer(value: Any, low: float = -math.inf, high: float = math.inf) -> bo
         return False
 
 
-def whole(
+def check_integer(
     name: str, value: Any, least: int | None = 1, *, error: type[CamwidgetError] = CamwidgetError
 ) -> int:
     """Return an integer of at least ``least``, if there is a least.
@@ -46,7 +46,7 @@ def whole(
     return operator.index(value)
 
 
-def real(
+def check_number(
     name: str,
     value: Any,
     low: float,
@@ -69,7 +69,7 @@ def real(
     return number
 
 
-def listed_names(value: Any, name: str) -> list[Any]:
+def as_name_list(value: Any, name: str) -> list[Any]:
     """One name or several as a list.
 
     Raises:
@@ -85,7 +85,7 @@ def listed_names(value: Any, name: str) -> list[Any]:
     return list(value)
 
 
-def check_filled(array: Any, name: str, fill: str = "0") -> None:
+def check_no_masked_values(array: Any, name: str, fill: str = "0") -> None:
     """Refuse an array of ``numpy.ma`` with masked values: what is in their places would be taken without a word.
 
     Args:
@@ -98,7 +98,7 @@ def check_filled(array: Any, name: str, fill: str = "0") -> None:
     """
     if isinstance(array, (list, tuple)):
         for each in array:
-            check_filled(each, name, fill)
+            check_no_masked_values(each, name, fill)
     elif isinstance(array, np.ma.MaskedArray) and np.ma.is_masked(array):
         raise PictureError(
             f"Some values of {name} are masked: say what stands in their place, such as array.filled({fill})."

@@ -27,7 +27,7 @@ REPOSITORY = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["projec
 PICTURE = "notebooks/explorer.webp"
 
 #: Where a link to a file of the repository leads; others lead to the repository itself.
-PAGES = {"CONTRIBUTING.md": "adding.md", "CHANGELOG.md": "changes.md", PICTURE: PICTURE}
+PAGES = {"CONTRIBUTING.md": "adding.md", "CHANGELOG.md": "changelog.md", PICTURE: PICTURE}
 
 _MARK = re.compile(r"^<!-- (?P<name>[\w.]+)(?:: (?P<heading>.+?))? -->$", re.MULTILINE)
 _LINK = re.compile(r"\]\((?!https?:|#)([^)]+)\)")

@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 import torch
-from inside import display_of, panels_of, view_of
-from untouched import HOOKS, fingerprint
+from explorer_internals import display_of, panels_of, view_of
+from module_fingerprint import HOOKS, fingerprint
 
 import camwidget as cw
 from camwidget.attribution.methods import list_methods

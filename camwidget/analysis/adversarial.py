@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-from .._validation import is_number, whole
+from .._validation import is_number, check_integer
 from ..attribution.explaining import explain
 from ..attribution.explanation import Explanation
 from ..attribution.methods import Method
@@ -161,7 +161,7 @@ def attack(
         )
     if not is_number(confidence, 0, 1, ends=False):
         raise MethodError(f"confidence lies between 0 and 1, not at {confidence!r}.")
-    steps = whole("steps", steps, error=MethodError)
+    steps = check_integer("steps", steps, error=MethodError)
     if isinstance(image, Mapping):
         model, image = model.split_inputs(image)
     index = model.class_index(target)
@@ -170,7 +170,7 @@ def attack(
     if len(model.classes) < 2:
         raise TargetError(f"{model.name} has a single class: there is no wrong one.")
     levels = (model.preprocess.pixels(image)[None] * 255).round()
-    descent = _Descent(model, levels, index, int(epsilon * 255 + 1e-6), steps, confidence, seed)
+    descent = _GradientDescent(model, levels, index, int(epsilon * 255 + 1e-6), steps, confidence, seed)
     if descent.before.indices[0] == index:
         raise TargetError(
             f"{model.name} takes the picture for {model.classes[index]!r} already: name another class."
@@ -180,12 +180,12 @@ def attack(
 
 
 @dataclass(frozen=True)
-class _Step:
+class _AttackProgress:
     done: int
     total: int
 
 
-class _Descent:
+class _GradientDescent:
     """Projected gradient descent from a picture. Pictures are (1, C, H, W) in units of 1/255."""
 
     def __init__(
@@ -205,11 +205,11 @@ class _Descent:
         logits = model.logits(original / 255)
         self.before = self.after = model.prediction(logits[0])
         self.best, self.probability, self.best_step = original, -1.0, 0
-        generator = torch.Generator().manual_seed(whole("seed", seed, None, error=MethodError))
+        generator = torch.Generator().manual_seed(check_integer("seed", seed, None, error=MethodError))
         noise = 2 * torch.rand(original.shape, generator=generator) - 1
         self.current = (original + radius * noise).clamp(self.low, self.high)
 
-    def run(self) -> Iterator[_Step]:
+    def run(self) -> Iterator[_AttackProgress]:
         """Descend step by step, until the wrong class is probable enough or the steps are used up."""
         loss = LogProbability(ClassTarget(self.index, self.model.classes[self.index]))
         for done in range(self.steps + 1):
@@ -217,12 +217,12 @@ class _Descent:
             trace = Trace(self.model, rounded / 255, (), with_input=True)
             self._update_best(rounded, trace.logits[0], done)
             if self.probability >= self.confidence or done == self.steps:
-                yield _Step(self.steps, self.steps)
+                yield _AttackProgress(self.steps, self.steps)
                 return
             # Normalization does not change the sign of the gradient.
             direction = trace.gradient(loss, INPUT).sign().to(self.current)
             self.current = (self.current + self.rate * direction).clamp(self.low, self.high)
-            yield _Step(done, self.steps)
+            yield _AttackProgress(done, self.steps)
 
     def _update_best(self, levels: torch.Tensor, logits: torch.Tensor, done: int) -> None:
         probability = float(self.model.probabilities(logits.float())[self.index])

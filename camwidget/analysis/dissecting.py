@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import torch
 
-from .._validation import check_filled, is_number
+from .._validation import check_no_masked_values, is_number
 from ..attribution.batched_inference import batch_size, in_batches
 from ..attribution.trace import Trace
 from ..errors import CamwidgetError, LayerError, PictureError
@@ -202,7 +202,7 @@ class _DissectionRun:
         sample = self.samples[number]
         masks: dict[str, torch.Tensor] = {}
         for concept, mask in sample.concepts().items():
-            check_filled(mask, f"the mask of {concept!r} in sample {number}", "False")
+            check_no_masked_values(mask, f"the mask of {concept!r} in sample {number}", "False")
             mask = np.asarray(mask, dtype=bool)
             if mask.shape != np.shape(sample.image)[:2]:
                 raise PictureError(

@@ -357,7 +357,7 @@ def _resolve_arguments(
     if isinstance(saliency, Explanation):
         model = model_as_explained(model, [saliency])
     pixels = model.preprocess.pixels(image)
-    model = model.told(pixels)
+    model = model.with_text_for(pixels)
     if isinstance(saliency, Explanation):
         index = explained_class(model, pixels, saliency)
         if target is None and index is None:
@@ -372,7 +372,7 @@ def _resolve_arguments(
 def _index_of(model: VisionModel, unmasked: np.ndarray, target: TargetLike | None) -> int | None:
     """The class index of a target; None if it is no class. Without a target, the predicted class."""
     if target is None:
-        return model.foremost(torch.from_numpy(unmasked)[None])[0]
+        return model.most_probable(torch.from_numpy(unmasked)[None])[0]
     return resolve_target(model, target).index
 
 

@@ -119,7 +119,7 @@ def probabilities(
         (3, 10)
     """
     require_model(model, "probabilities", pictures)
-    model.check_told()
+    model.require_text()
     entries = list_entries(pictures)
     sources = [pictures] if entries is None else [entry.source for entry in entries]
 

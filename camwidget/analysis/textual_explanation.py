@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from .._validation import whole
+from .._validation import check_integer
 from ..attribution.targets import TargetLike, predicted_target, resolve_target
 from ..attribution.trace import Trace
 from ..errors import LayerError, MethodError
@@ -126,7 +126,7 @@ def describe_decision(
             "describe_decision takes as its third argument what camwidget.dissect(model, samples) returns, not "
             f"{type(dissection).__name__}."
         )
-    top = whole("top", top, error=MethodError)
+    top = check_integer("top", top, error=MethodError)
     if isinstance(image, Mapping):
         model, image = model.split_inputs(image)
     pixels = model.preprocess.pixels(image)[None]

@@ -188,18 +188,18 @@ def in_batches(
 
 def _run(model: VisionModel, inputs: torch.Tensor, precision: str) -> Any:
     with (
-        model.undisturbed() as held,
+        model.isolated() as isolated,
         torch.no_grad(),
         in_precision(precision, inputs.device),
     ):
         if model.takes_channels_last:
             try:
-                return held.run(inputs.contiguous(memory_format=torch.channels_last))
+                return isolated.run(inputs.contiguous(memory_format=torch.channels_last))
             except RuntimeError as error:
                 if not needs_contiguous_input(error):
                     raise
                 model.takes_channels_last = False
-        return held.run(inputs.contiguous())
+        return isolated.run(inputs.contiguous())
 
 
 @dataclass
@@ -263,7 +263,7 @@ def rerun_scores(
 
 def rerun_from_input(trace: Trace, picture: int, total: int, make: Make) -> Series:
     """Return the series that runs the model on modified inputs of one picture of a trace (see ``rerun``)."""
-    model = trace.model.given_of(picture)
+    model = trace.model.with_inputs_of(picture)
     return lambda start, max_batch: rerun(
         model, total, make, start=start, max_batch=max_batch, precision=trace.precision
     )
@@ -281,7 +281,7 @@ def rerun_from_layer(trace: Trace, layer: str, picture: int, total: int, change:
         total: length of the series.
         change: gives the layer's outputs (stop − start, …) of a part of the series; the first must be unmodified.
     """
-    model = trace.model.given_of(picture)
+    model = trace.model.with_inputs_of(picture)
     inputs = trace.model.inputs(trace.pixels[picture : picture + 1])
     height, width = trace.activation(layer).shape[-2:]
     # The fewer cells a layer has, the less is computed behind it, and the larger a batch may be.
@@ -291,12 +291,12 @@ def rerun_from_layer(trace: Trace, layer: str, picture: int, total: int, change:
     def run(rows: torch.Tensor, shared: bool) -> tuple[Any, torch.Tensor]:
         batch = inputs if shared else inputs.expand(len(rows), -1, -1, -1)
         with (
-            model.undisturbed() as held,
+            model.isolated() as isolated,
             torch.no_grad(),
             in_precision(trace.precision, inputs.device),
-            hooked({held.module.get_submodule(layer): lambda *_: rows.clone()}),
+            hooked({isolated.module.get_submodule(layer): lambda *_: rows.clone()}),
         ):
-            returned = held.run(batch.clone())
+            returned = isolated.run(batch.clone())
         return returned, model.logits_of(returned, len(rows))
 
     def is_right(rows: torch.Tensor) -> bool:

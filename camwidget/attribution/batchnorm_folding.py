@@ -32,19 +32,19 @@ def fold_batchnorms(model: VisionModel, inputs: torch.Tensor) -> VisionModel:
         model: left unchanged.
         inputs: input of the module (N, C, H, W) for the comparison.
     """
-    with model.undisturbed() as held, torch.no_grad():
-        pairs, expected = _foldable_pairs(held, inputs)
+    with model.isolated() as isolated, torch.no_grad():
+        pairs, expected = _foldable_pairs(isolated, inputs)
         if not pairs:
             return model
         try:
             # The copy keeps the hooks, which may count passes or show progress.
-            module = copy_module(held.module, lambda hooks: hooks)
+            module = copy_module(isolated.module, lambda hooks: hooks)
             for convolution, normalization in pairs:
                 first, second = map(module.get_submodule, (convolution, normalization))
                 assert isinstance(first, nn.Conv2d) and isinstance(second, nn.BatchNorm2d)
                 module.set_submodule(convolution, fuse_conv_bn_eval(first, second))
                 module.set_submodule(normalization, nn.Identity())
-            other = model.around(module.eval())
+            other = model.with_module(module.eval())
             other.isolation = replace(model.isolation, is_private_copy=True)
             outputs = other.logits_of(other.run(inputs.clone()), len(inputs))
         except Exception as error:  # a user's module may raise anything when copied

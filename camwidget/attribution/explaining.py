@@ -175,7 +175,7 @@ def explain(
     parts = pixels.split(1) if model.mixes_pictures or text_per_picture else (pixels,)
     items: list[Explanation] = []
     for number, part in enumerate(parts):
-        given = (model if len(parts) == 1 else model.given_of(number)).told(part)
+        given = (model if len(parts) == 1 else model.with_inputs_of(number)).with_text_for(part)
         with translated_device_errors(model.name, model.device):
             resolved = [None if t is None else resolve_target(given, t) for t in targets]
             for m in selected:
@@ -243,7 +243,7 @@ def raw_maps(
         Maps (N, h, w), unscaled, by (index of the target, index of the method, layer).
     """
     if any(m.needs_gradients for m in methods):
-        trace.remember_gradients(targets)
+        trace.store_gradients(targets)
     raws: dict[tuple[int, int, str], torch.Tensor] = {}
     for i, target in enumerate(targets):
         for j, m in enumerate(methods):

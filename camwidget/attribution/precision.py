@@ -98,12 +98,12 @@ def warn_if_slower(model: VisionModel, inputs: torch.Tensor, precision: str) -> 
 
 def _ratio(model: VisionModel, inputs: torch.Tensor, precision: str) -> float:
     """Return the time of a batch in a precision divided by that in "fp32"; 1 if the batch fails."""
-    single = model.given_of(0)
+    single = model.with_inputs_of(0)
     batch = inputs if model.mixes_pictures else inputs.repeat(_PICTURES, 1, 1, 1)
 
     def run(name: str) -> None:
-        with single.undisturbed() as held, torch.no_grad(), in_precision(name, batch.device):
-            held.run(batch.clone())
+        with single.isolated() as isolated, torch.no_grad(), in_precision(name, batch.device):
+            isolated.run(batch.clone())
         if batch.is_cuda:
             torch.cuda.synchronize(batch.device)
 

@@ -19,7 +19,7 @@ __all__ = ["randomized_copy"]
 
 
 def randomized_copy(model: VisionModel, seed: int = 0) -> nn.Module:
-    """Return a copy of a model's module with random weights, for ``VisionModel.around``.
+    """Return a copy of a model's module with random weights, for ``VisionModel.with_module``.
 
     Submodules with a method ``reset_parameters`` are initialized again. The values of all other parameters, and of
     those that initialization did not change, are shuffled, which keeps their mean and variance.
@@ -34,8 +34,8 @@ def randomized_copy(model: VisionModel, seed: int = 0) -> nn.Module:
     Raises:
         ModelError: if the module holds an object that cannot be copied.
     """
-    with model.undisturbed() as held:
-        module = _copy(held.module, model.name).cpu()
+    with model.isolated() as isolated:
+        module = _copy(isolated.module, model.name).cpu()
     # Random numbers are drawn on the CPU, so that the weights are the same on every device.
     with PrivateRandomNumbers(seed), torch.no_grad():
         # A parameter shared by several submodules is initialized by each of them, and stays shared.
@@ -75,5 +75,5 @@ def _copy(module: nn.Module, name: str) -> nn.Module:
     except COPY_ERRORS as error:
         raise ModelError(
             f"{name} cannot be copied ({error}), and weights are randomized in a copy, so that the model stays as it "
-            "is. Measure without 'parameter-randomisation'."
+            "is. Measure without 'parameter-randomization'."
         ) from error

@@ -135,7 +135,7 @@ class Trace:
         """
         key = (target, self._name(layer), rule)
         if key not in self._gradients:
-            self.remember_gradients([target], [layer] if layer == INPUT else self.layers, rule)
+            self.store_gradients([target], [layer] if layer == INPUT else self.layers, rule)
         gradient = self._gradients[key]
         if gradient is None:
             raise self._unreached(target, key[1])
@@ -147,11 +147,11 @@ class Trace:
             with torch.no_grad():
                 score_of(target, self._returned, self._graph)
 
-    def remembers(self, target: Target, layer: str) -> bool:
+    def has_gradient(self, target: Target, layer: str) -> bool:
         """Return whether the layer's activation and the target's gradient there are stored."""
         return self._gradients.get((target, layer, None)) is not None
 
-    def remember_gradients(
+    def store_gradients(
         self,
         targets: Sequence[Target],
         layers: Sequence[str] | None = None,
@@ -167,7 +167,7 @@ class Trace:
         if not wanted or not names:
             return
         leaves = [self._output(name) for name in names]
-        with self.model.undisturbed(runs=False), torch.enable_grad():
+        with self.model.isolated(runs=False), torch.enable_grad():
             # Pictures do not mix in evaluation mode, so that the gradient of the sum is each picture's own gradient.
             scores = torch.stack([score_of(t, self._returned, self._graph).sum() for t in wanted])
             with contextlib.nullcontext() if rule is None else relu_rule(scores, rule):
@@ -208,17 +208,17 @@ class Trace:
             "a layer behind that part, or a method without gradients."
         )
 
-    def apart(self) -> Trace:
+    def with_own_gradients(self) -> Trace:
         """Return the same pass with separate storage of gradients.
 
         Gradients of several targets in one batched pass differ in their last bits from those of single passes; with
         separate storage, a result does not depend on which targets were computed before.
         """
         other = copy.copy(self)
-        other.forget_gradients()
+        other.drop_gradients()
         return other
 
-    def forget_gradients(self) -> None:
+    def drop_gradients(self) -> None:
         """Let go of the gradients that were remembered, and leave those of copies alone."""
         self._gradients = {}
 
@@ -270,13 +270,13 @@ class Trace:
             # The next operation may be in place (ReLU), so that it gets a copy.
             return output.clone()
 
-        with self.model.undisturbed() as held, start, in_precision(self.precision, inputs.device):
-            self.module = held.module
-            names = {held.module.get_submodule(name): name for name in self.layers}
+        with self.model.isolated() as isolated, start, in_precision(self.precision, inputs.device):
+            self.module = isolated.module
+            names = {isolated.module.get_submodule(name): name for name in self.layers}
             if self._with_input:
                 self._outputs[INPUT] = inputs = inputs.detach().requires_grad_()
             with hooked(dict.fromkeys(names, remember)):
-                return held.run(inputs.clone())  # a module may modify its input in place
+                return isolated.run(inputs.clone())  # a module may modify its input in place
 
     def _check_size(self, output: torch.Tensor) -> None:
         """Stop a pass whose graph, up to a layer's output, is larger than allowed."""
@@ -313,13 +313,13 @@ class Trace:
 
         listed = [layer.name for layer in self.model.layers]
         with (
-            self.model.undisturbed() as held,
+            self.model.isolated() as isolated,
             torch.no_grad(),
             in_precision(self.precision, self.pixels.device),
         ):
-            names = {held.module.get_submodule(n): n for n in listed}
+            names = {isolated.module.get_submodule(n): n for n in listed}
             with hooked(dict.fromkeys(names, note)):
-                held.run(self.model.inputs(self.pixels))
+                isolated.run(self.model.inputs(self.pixels))
         ran = [repr(n) for n in listed if sizes.get(n) == len(self.pixels)]
         which = "this picture" if len(self.pixels) == 1 else "every one of these pictures"
         remedy = (

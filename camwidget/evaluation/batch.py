@@ -18,7 +18,7 @@ from ..execution.isolated_pass import autocast_off
 from ..metrics import Case, MetricContext, Score, ScoredPicture, score_steps
 from ..metrics.scoring import find_faults
 from .items import Item, OpenedItem, open_item
-from .plan import Combination, Plan
+from .plan import Combination, EvaluationPlan
 
 __all__ = ["Row", "run_batch"]
 
@@ -30,7 +30,7 @@ Tick = Callable[[], None]
 
 
 def run_batch(
-    plan: Plan,
+    plan: EvaluationPlan,
     context: MetricContext,
     items: Sequence[Item],
     tick: Tick = lambda: None,
@@ -93,11 +93,11 @@ def _skipped_row(item: Item, reason: str) -> Row:
 
 
 def _run(
-    plan: Plan, context: MetricContext, group: Sequence[OpenedItem], tick: Tick
+    plan: EvaluationPlan, context: MetricContext, group: Sequence[OpenedItem], tick: Tick
 ) -> dict[int, list[Row]]:
     """The rows of pictures of equal size, by picture number."""
     pixels = torch.stack([opened.pixels for opened in group])
-    model = plan.model.told(pixels)
+    model = plan.model.with_text_for(pixels)
     try:
         trace = Trace(
             model,
@@ -130,7 +130,7 @@ def _run(
 
 
 def _subjects(
-    plan: Plan, context: MetricContext, group: Sequence[OpenedItem], trace: Trace, tick: Tick
+    plan: EvaluationPlan, context: MetricContext, group: Sequence[OpenedItem], trace: Trace, tick: Tick
 ) -> list[ScoredPicture]:
     """The pictures of a trace, each with one case per combination."""
     model = trace.model
@@ -172,7 +172,7 @@ def _row(item: Item, combination: Combination, case: Case, scores: dict[str, Sco
     """The row of a map in JSON types: None and a note in place of NaN."""
     subject = case.subject
     classes = subject.model.classes
-    (predicted,) = subject.model.foremost(subject.probabilities[None])
+    (predicted,) = subject.model.most_probable(subject.probabilities[None])
     row: Row = {
         "picture": item.number,
         "name": item.name,

@@ -23,7 +23,7 @@ from ..metrics import MetricContext
 from ..runtime import fork_safety, process_exit
 from .batch import Row, run_batch
 from .items import Item
-from .plan import Plan
+from .plan import EvaluationPlan
 
 __all__ = ["run_on_cluster"]
 
@@ -43,7 +43,7 @@ class _PackedPlan:
     threads: int  #: torch threads, on which the last bits of the results depend
 
     @classmethod
-    def of(cls, plan: Plan) -> _PackedPlan:
+    def of(cls, plan: EvaluationPlan) -> _PackedPlan:
         import cloudpickle
 
         data = cloudpickle.dumps(plan)
@@ -61,7 +61,7 @@ class _Task:
 
 
 def run_on_cluster(
-    client: Any, plan: Plan, batches: Iterator[tuple[int, list[Item]]]
+    client: Any, plan: EvaluationPlan, batches: Iterator[tuple[int, list[Item]]]
 ) -> Iterator[tuple[int, list[Row]]]:
     """Compute batches on a Dask cluster.
 
@@ -166,7 +166,7 @@ def _with_contents(item: Item) -> Item:
 #: The threads of a worker share one model and torch's global settings.
 _lock = fork_safety.lock()
 #: The plan that was unpacked last, by name.
-_unpacked: dict[str, tuple[Plan, MetricContext]] = {}
+_unpacked: dict[str, tuple[EvaluationPlan, MetricContext]] = {}
 #: Number of times each plan was unpacked in this process, for the tests.
 _unpack_counts: Counter[str] = Counter()
 
@@ -193,7 +193,7 @@ def _exists(path: Path) -> bool:
     return path.exists()
 
 
-def _unpack(packed: _PackedPlan) -> tuple[Plan, MetricContext]:
+def _unpack(packed: _PackedPlan) -> tuple[EvaluationPlan, MetricContext]:
     if packed.name not in _unpacked:
         own = (__version__, torch.__version__)
         if own != packed.versions:
@@ -204,7 +204,7 @@ def _unpack(packed: _PackedPlan) -> tuple[Plan, MetricContext]:
         import cloudpickle
 
         _unpacked.clear()  # one model at a time is enough for a worker's memory
-        plan: Plan = cloudpickle.loads(packed.plan)
+        plan: EvaluationPlan = cloudpickle.loads(packed.plan)
         _unpacked[packed.name] = plan, MetricContext(plan.precision, plan.seed)
         _unpack_counts[packed.name] += 1
     return _unpacked[packed.name]

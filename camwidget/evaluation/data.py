@@ -18,7 +18,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-from .._validation import whole
+from .._validation import check_integer
 from ..errors import DataError
 from ..images.dataset_rows import (
     ROW_KEYS,
@@ -59,7 +59,7 @@ def check_count(name: str, value: Any) -> int:
     Raises:
         DataError: if it is none.
     """
-    return whole(name, value, error=DataError)
+    return check_integer(name, value, error=DataError)
 
 
 def open_data(

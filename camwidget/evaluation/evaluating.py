@@ -19,7 +19,7 @@ from .data import Data, open_data
 from .evaluation import Evaluation
 from .items import Item
 from .parsing import TruthLike
-from .plan import Plan, facts_of, make_plan
+from .plan import EvaluationPlan, facts_of, make_plan
 from .results_file import ResultsFile
 
 __all__ = ["evaluate"]
@@ -132,7 +132,7 @@ class _Run:
 
     def __init__(
         self,
-        plan: Plan,
+        plan: EvaluationPlan,
         data: Data,
         results_file: ResultsFile,
         client: Any,

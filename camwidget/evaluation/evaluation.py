@@ -11,7 +11,7 @@ import pandas as pd
 
 from ..metrics import Metric
 from . import table as tables
-from .html_table import as_html, pluralized
+from .html_table import render_table, pluralized
 from .plan import FIXED
 
 if TYPE_CHECKING:
@@ -98,7 +98,7 @@ class Evaluation:
     @cached_property
     def ranks(self) -> pd.DataFrame:
         """The rank of each row of ``table`` by each metric's mean (1 is best, ties averaged), and the mean rank."""
-        return tables.ranks(self.table, self.metrics)
+        return tables.rank_rows(self.table, self.metrics)
 
     @cached_property
     def curves(self) -> dict[str, pd.DataFrame]:
@@ -154,4 +154,4 @@ class Evaluation:
         return f"{head}\n{shown.to_string()}"
 
     def _repr_html_(self) -> str:
-        return as_html(self)
+        return render_table(self)

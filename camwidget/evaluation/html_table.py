@@ -10,14 +10,14 @@ if TYPE_CHECKING:
     from ..metrics import Metric
     from .table import EvaluationTable
 
-__all__ = ["as_html", "heading", "pluralized"]
+__all__ = ["render_table", "heading", "pluralized"]
 
 _CELL = "text-align:right;padding:2px 10px;white-space:nowrap"
 _NAME = "text-align:left;padding:2px 10px;white-space:nowrap"
 _INTERVAL = "opacity:.65;font-size:85%"
 
 
-def as_html(evaluation: EvaluationTable) -> str:
+def render_table(evaluation: EvaluationTable) -> str:
     """Render the means with their intervals (the best of each metric in bold), the mean ranks, and notes on missing
     scores.
 

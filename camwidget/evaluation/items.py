@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torchvision import tv_tensors
 from torchvision.ops import box_convert
 
-from .._validation import check_filled
+from .._validation import check_no_masked_values
 from ..errors import DataError, PictureError
 from ..images.array_pictures import check_tensor
 from ..images.conversion import is_prepared
@@ -89,7 +89,7 @@ def parse_truth(value: Any) -> Masks | BoxRegions | GroundTruth | None:
         if isinstance(value, torch.Tensor):
             check_tensor(value, "truth")
             value = _corners_of(value).numpy(force=True)
-        check_filled(value, "the truth")
+        check_no_masked_values(value, "the truth")
     except PictureError as error:
         raise DataError(str(error)) from None
     try:

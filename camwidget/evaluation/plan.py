@@ -20,12 +20,12 @@ from ..attribution.methods import Method, get_method
 from ..attribution.precision import check_precision
 from ..errors import DataError, MethodError, MetricError
 from ..metrics import Metric, get_metric
-from ..metrics.settings import listed, whole
+from ..metrics.settings import as_list, check_integer
 from ..models.layer_table import AT_INPUT
 from ..models.vision_model import VisionModel
 from .data import Data, check_count
 
-__all__ = ["FIXED", "Combination", "Plan", "facts_of", "make_plan", "weights_fingerprint"]
+__all__ = ["FIXED", "Combination", "EvaluationPlan", "facts_of", "make_plan", "weights_fingerprint"]
 
 #: Columns of every row, besides those of the metrics.
 FIXED = (
@@ -67,7 +67,7 @@ class Combination:
 
 
 @dataclass(frozen=True, eq=False)
-class Plan:
+class EvaluationPlan:
     """Everything that is computed for each picture.
 
     Attributes:
@@ -113,7 +113,7 @@ def make_plan(
     precision: str,
     seed: int,
     batch: int,
-) -> Plan:
+) -> EvaluationPlan:
     """Validate the arguments of ``evaluate``, and create a plan.
 
     Raises:
@@ -122,8 +122,8 @@ def make_plan(
         LayerError: if a layer is unknown.
         DataError: if ``target`` or ``batch`` is not valid.
     """
-    named = _with_unique_names([get_method(m) for m in listed(methods)])
-    scored = _with_unique_names([get_metric(m) for m in listed(metrics)])
+    named = _with_unique_names([get_method(m) for m in as_list(methods)])
+    scored = _with_unique_names([get_metric(m) for m in as_list(metrics)])
     if not named or not scored:
         raise MetricError("Nothing to evaluate: the list of methods or metrics is empty.")
     for metric in scored:
@@ -131,7 +131,7 @@ def make_plan(
             raise MetricError(f"A metric cannot be called {metric.name!r}: a column of results is.")
     if layers == "all" and not model.has_layer("all"):
         layers = [x.name for x in model.layers]
-    names = list(dict.fromkeys(model.layer(n).name for n in listed(layers)))
+    names = list(dict.fromkeys(model.layer(n).name for n in as_list(layers)))
     if not names:
         raise MethodError("Nothing to evaluate: the list of layers is empty.")
     if target not in ("label", "predicted"):
@@ -145,14 +145,14 @@ def make_plan(
             'pass target="predicted", or a text with model.given(…).'
         )
     check_precision(precision)
-    seed = whole("seed", seed, 0)
+    seed = check_integer("seed", seed, 0)
     batch = check_count("batch", batch)
     combinations = []
     for method in named:
         for name in names[:1] if method.at_input else names:
             method.check(model, name)
             combinations.append(Combination(method, name, AT_INPUT if method.at_input else name))
-    return Plan(model, tuple(combinations), tuple(scored), target, precision, seed, batch)  # type: ignore[arg-type]
+    return EvaluationPlan(model, tuple(combinations), tuple(scored), target, precision, seed, batch)  # type: ignore[arg-type]
 
 
 def _with_unique_names(chosen: list[Any]) -> list[Any]:
@@ -179,7 +179,7 @@ def _settings_suffix(chosen: Method | Metric) -> str:
     return f"({', '.join(shown)})" if shown else ""
 
 
-def facts_of(plan: Plan, data: Data) -> dict[str, Any]:
+def facts_of(plan: EvaluationPlan, data: Data) -> dict[str, Any]:
     """Everything that the results of a run depend on, in JSON types; runs with different facts are different."""
     return {
         "camwidget": __version__,
@@ -215,7 +215,7 @@ def weights_fingerprint(model: VisionModel) -> str:
         digest.update(json.dumps([name, described]).encode())
     preprocess = {k: _to_json(v) for k, v in sorted(vars(model.preprocess).items())}
     digest.update(
-        json.dumps([preprocess, model.classes, model.text, model.scores, model.place]).encode()
+        json.dumps([preprocess, model.classes, model.text, model.scores, model.output_path]).encode()
     )
     return digest.hexdigest()[:16]
 

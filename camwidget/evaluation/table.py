@@ -17,7 +17,7 @@ __all__ = [
     "four_digits",
     "mean_curves",
     "means",
-    "ranks",
+    "rank_rows",
     "summary",
 ]
 
@@ -149,7 +149,7 @@ def summary(rows: pd.DataFrame, metrics: Sequence[Metric], index: pd.MultiIndex)
     return pd.DataFrame(columns, index=index)
 
 
-def ranks(table: pd.DataFrame, metrics: Sequence[Metric]) -> pd.DataFrame:
+def rank_rows(table: pd.DataFrame, metrics: Sequence[Metric]) -> pd.DataFrame:
     """Rank the rows by each metric's mean (1 is best, ties averaged), and average the ranks.
 
     Means that agree to four digits share a rank: methods that are equal in theory, as CAM and Grad-CAM are for some

@@ -20,7 +20,7 @@ from .._version import __version__
 from ..errors import CamwidgetError
 from ..runtime.atomic_files import check_folder
 
-__all__ = ["as_html", "as_json", "as_text", "html_document", "page_path", "read_static"]
+__all__ = ["escape_html", "script_json", "encodable_text", "html_document", "page_path", "read_static"]
 
 _NONE = "'none'"
 
@@ -28,17 +28,17 @@ _NONE = "'none'"
 _ENDS = re.compile(r"</script|</style|<!--|<script|\r", re.IGNORECASE)
 
 
-def as_text(name: object) -> str:
+def encodable_text(name: object) -> str:
     """A user's text with characters replaced that UTF-8 cannot encode, as a file name may contain."""
     return str(name).encode("utf-8", "replace").decode("utf-8")
 
 
-def as_html(name: object) -> str:
+def escape_html(name: object) -> str:
     """A user's text, escaped for an element or an attribute."""
-    return escape(as_text(name), quote=True)
+    return escape(encodable_text(name), quote=True)
 
 
-def as_json(value: Any) -> str:
+def script_json(value: Any) -> str:
     """ASCII JSON for a script element, without characters that could end it."""
     text = json.dumps(value, ensure_ascii=True, separators=(",", ":"), allow_nan=False)
     for sign in "<>&":
@@ -61,7 +61,7 @@ def html_document(*, title: str, style: str, body: str, script: str = "", data: 
     Args:
         title: a user's text.
         style: the only stylesheet.
-        body: HTML, with users' texts escaped by ``as_html``.
+        body: HTML, with users' texts escaped by ``escape_html``.
         script: the only script; none if empty.
         data: data for the script, as JSON in the element with the id ``camwidget-data``.
 
@@ -90,7 +90,7 @@ def html_document(*, title: str, style: str, body: str, script: str = "", data: 
         f'<meta name="generator" content="camwidget {__version__}">',
         # Without it, the browser requests an icon from the server.
         '<link rel="icon" href="data:,">',
-        f"<title>{as_html(title)}</title>",
+        f"<title>{escape_html(title)}</title>",
         f"<style>{style}</style>",
         "</head>",
         "<body>",
@@ -98,7 +98,7 @@ def html_document(*, title: str, style: str, body: str, script: str = "", data: 
     ]
     if script:
         parts.append(
-            f'<script type="application/json" id="camwidget-data">{as_json(data)}</script>'
+            f'<script type="application/json" id="camwidget-data">{script_json(data)}</script>'
         )
         parts.append(f"<script>{script}</script>")
     return "\n".join([*parts, "</body>", "</html>", ""])

@@ -12,7 +12,7 @@ from urllib.parse import quote
 from .._version import __version__
 from ..models.scores import number_text
 from ..runtime.atomic_files import write_file
-from .html import as_html, as_text, html_document, page_path, read_static
+from .html import escape_html, encodable_text, html_document, page_path, read_static
 from .page import Page
 
 __all__ = ["save_index"]
@@ -52,7 +52,7 @@ def save_index(
     cards = "\n".join(_card(page, file.parent) for page in pages)
     count = f"{len(pages)} picture{'s' * (len(pages) != 1)}"
     body = f"""<header class="camwidget-page-head">
-<h1><bdi>{as_html(title)}</bdi></h1>
+<h1><bdi>{escape_html(title)}</bdi></h1>
 <p>{count} · camwidget {__version__}</p>
 </header>
 <main>
@@ -61,7 +61,7 @@ def save_index(
 </ul>
 </main>
 <footer class="camwidget-page-foot">
-<p>The colours show where there is evidence for the class that is named, by one method and at one layer. They are no
+<p>The colors show where there is evidence for the class that is named, by one method and at one layer. They are no
 proof that the model goes by what is there.</p>
 </footer>"""
     html = html_document(title=title, style=read_static("index.css"), body=body)
@@ -81,9 +81,9 @@ def _card(page: Page, folder: Path) -> str:
     number = number_text(
         page.probability, explanation.prediction.scores, explanation.prediction.unit
     )
-    caption = f"{as_text(explanation.target.label)} {as_text(number)}"
+    caption = f"{encodable_text(explanation.target.label)} {encodable_text(number)}"
     return (
-        f'<li><a href="{as_html(link)}"><img src="{source}" alt="" width="{picture.width}" '
-        f'height="{picture.height}"><strong><bdi>{as_html(page.name)}</bdi></strong></a>'
-        f"<span><bdi>{as_html(caption)}</bdi></span></li>"
+        f'<li><a href="{escape_html(link)}"><img src="{source}" alt="" width="{picture.width}" '
+        f'height="{picture.height}"><strong><bdi>{escape_html(page.name)}</bdi></strong></a>'
+        f"<span><bdi>{escape_html(caption)}</bdi></span></li>"
     )

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import torch
 
-from .._validation import is_integer, listed_names
+from .._validation import is_integer, as_name_list
 from .._version import __version__
 from ..attribution.explanation import Explanation
 from ..attribution.methods import Method
@@ -25,7 +25,7 @@ from ..models.argument_checks import require_model
 from ..models.vision_model import VisionModel
 from ..progress import Progress
 from ..runtime.atomic_files import write_file
-from .html import as_html, as_text, html_document, page_path, read_static
+from .html import escape_html, encodable_text, html_document, page_path, read_static
 from .payload import MaskOptions, build_payload
 from .quantized_maps import STEPS
 from .selection import (
@@ -150,11 +150,11 @@ def save_page(
     all_baselines = _selected_names("baseline", baseline, baselines, tuple(BASELINES))
     if name is None:
         name = Path(image).name if isinstance(image, (str, os.PathLike)) else "picture"
-    name = as_text(name)
-    title = as_text(title) if title is not None else f"{name} · {model.name}"
+    name = encodable_text(name)
+    title = encodable_text(title) if title is not None else f"{name} · {model.name}"
 
     pixels = model.preprocess.pixels(image)
-    prompted = model.told(pixels)
+    prompted = model.with_text_for(pixels)
     unmasked = (
         prompted.probabilities(prompted.logits(pixels[None]).float())[0].double().cpu().numpy()
     )
@@ -210,7 +210,7 @@ def _selected_names(
     Raises:
         CamwidgetError: if a name is unknown.
     """
-    selected = [first, *listed_names(others, f"{what}s")]
+    selected = [first, *as_name_list(others, f"{what}s")]
     for name in selected:
         if name not in known:
             raise CamwidgetError(f"There is no {what} {name!r}: use {', '.join(map(repr, known))}.")
@@ -226,7 +226,7 @@ def _body(title: str, model: VisionModel, name: str, steps: int, rounded: bool) 
         "With": f"camwidget {__version__}, torch {torch.__version__}",
     }
     terms = "".join(
-        f"<div><dt>{as_html(key)}</dt><dd><bdi>{as_html(value)}</bdi></dd></div>"
+        f"<div><dt>{escape_html(key)}</dt><dd><bdi>{escape_html(value)}</bdi></dd></div>"
         for key, value in facts.items()
     )
     rounding = (
@@ -235,7 +235,7 @@ def _body(title: str, model: VisionModel, name: str, steps: int, rounded: bool) 
         else ""
     )
     return f"""<header class="camwidget-page-head">
-<h1><bdi>{as_html(title)}</bdi></h1>
+<h1><bdi>{escape_html(title)}</bdi></h1>
 <dl>{terms}</dl>
 </header>
 <main id="camwidget-page" class="camwidget-page-main">

@@ -25,7 +25,7 @@ from ..plotting import lookup_tables
 from ..progress import Progress
 from .binary_bundle import BinaryBundle
 from .curves import curves
-from .html import as_text
+from .html import encodable_text
 from .image_payload import fill_of
 from .quantized_maps import QuantizedMap, quantize_map
 from .selection import Selection, quantity_of
@@ -97,10 +97,10 @@ def build_payload(
     bundle = BinaryBundle()
     data = {
         "format": _FORMAT,
-        "model": as_text(model.name),
+        "model": encodable_text(model.name),
         "scene": _scene(pixels, masks.baselines, bundle),
         "classes": [
-            {"index": i, "name": as_text(model.classes[i]), "unmasked": float(unmasked[i])}
+            {"index": i, "name": encodable_text(model.classes[i]), "unmasked": float(unmasked[i])}
             for i in chosen.classes
         ],
         "contrasts": [
@@ -126,7 +126,7 @@ def build_payload(
             _grid(grid, own, (pixels.shape[-2], pixels.shape[-1]), bundle, model.scores)
             for grid, own in zip(grids, curves_of_maps, strict=True)
         ],
-        "quantity": {k: as_text(v) for k, v in quantity_of(model).items()},
+        "quantity": {k: encodable_text(v) for k, v in quantity_of(model).items()},
         "steps": masks.steps,
         "modes": list(masks.modes),
         "baselines": list(masks.baselines),

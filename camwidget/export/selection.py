@@ -9,7 +9,7 @@ from typing import TypeAlias
 import numpy as np
 import torch
 
-from .._validation import listed_names
+from .._validation import as_name_list
 from ..attribution.methods import Method, get_method, list_methods
 from ..attribution.stance import FOR, Stance, split_target
 from ..attribution.targets import Contrast, Counterfactual
@@ -92,7 +92,7 @@ def choose_classes(
         for each in (index, stance.other)
         if each is not None
     ]
-    predicted = model.foremost(torch.from_numpy(unmasked)[None])[0]
+    predicted = model.most_probable(torch.from_numpy(unmasked)[None])[0]
     order: list[int] = model.ordered(torch.from_numpy(unmasked)).tolist()
     if isinstance(classes, (int, np.integer)):
         classes = int(classes)
@@ -106,7 +106,7 @@ def choose_classes(
             kept = [i for i in listed if i not in spare]
             listed = sorted([*kept, *more], key=order.index)
         return tuple(listed), shown
-    selected = [model.class_index(c) for c in listed_names(classes, "classes")]
+    selected = [model.class_index(c) for c in as_name_list(classes, "classes")]
     if not selected and not targets:
         raise TargetError("A page has at least one class: classes is empty.")
     shown = targets[0] if targets else predicted if predicted in selected else selected[0]
@@ -124,7 +124,7 @@ def split_targets(model: VisionModel, target: Targets) -> list[tuple[int, Stance
         return []
     if isinstance(target, (int, np.integer, Contrast, Counterfactual)):
         target = [target]
-    return [split_target(model, each) for each in listed_names(target, "target")]
+    return [split_target(model, each) for each in as_name_list(target, "target")]
 
 
 def choose_methods(
@@ -141,7 +141,7 @@ def choose_methods(
     """
     if isinstance(methods, Method):
         methods = [methods]
-    several = [] if methods is None else listed_names(methods, "methods")
+    several = [] if methods is None else as_name_list(methods, "methods")
     selected = [get_method(m) for m in (*([] if method is None else [method]), *several)]
     for m in selected:
         m.check(model, layer)
@@ -173,7 +173,7 @@ def choose_layers(
         layers, layer = listed, layer or model.default_layer
     selected = None
     if layers is not None:
-        selected = [model.layer(name).name for name in listed_names(layers, "layers")]
+        selected = [model.layer(name).name for name in as_name_list(layers, "layers")]
     if selected is not None and not selected:
         raise CamwidgetError("A page has at least one layer: layers is empty.")
     shown = model.layer(layer).name if layer is not None or selected is None else selected[0]
@@ -221,8 +221,8 @@ def listed_classes(
     Returns:
         Class indices.
     """
-    reading = model.reading
-    by_text = reading is not None and reading.classes is not None
+    parsed_prompt = model.parsed_prompt
+    by_text = parsed_prompt is not None and parsed_prompt.classes is not None
     every = (
         np.arange(len(unmasked)) if by_text else model.ordered(torch.from_numpy(unmasked)).numpy()
     )

@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from .._validation import check_filled
+from .._validation import check_no_masked_values
 from ..errors import PictureError
 from .array_pictures import (
     ArrayPicture,
@@ -319,7 +319,7 @@ class _PictureReader:
     def array(
         self, array: np.ndarray, name: str = "the picture array"
     ) -> Image.Image | ArrayPicture:
-        check_filled(array, "the picture array")
+        check_no_masked_values(array, "the picture array")
         array = shaped_array(np.asarray(array), self._channels)
         _check_size((array.shape[1], array.shape[0]), name)
         found = read_array(array, levels=self._levels, channels=self._channels)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
-from .._validation import check_filled
+from .._validation import check_no_masked_values
 from ..errors import PictureError
 
 if TYPE_CHECKING:
@@ -123,8 +123,8 @@ def share_inside(saliency: np.ndarray, mask: Mask) -> float:
     Raises:
         PictureError: if the sizes differ; ``fit_mask`` brings a mask to the model's size.
     """
-    check_filled(saliency, "the saliency")
-    check_filled(mask, "the mask", "False")
+    check_no_masked_values(saliency, "the saliency")
+    check_no_masked_values(mask, "the mask", "False")
     if saliency.shape != mask.shape:
         raise PictureError(
             f"The saliency is {saliency.shape}, the mask {mask.shape}: bring it to the model's size with fit_mask."
@@ -137,7 +137,7 @@ def share_inside(saliency: np.ndarray, mask: Mask) -> float:
 
 def fit_mask(mask: Mask, preprocess: Preprocess) -> Mask:
     """Resize and crop a mask (H, W) of a picture as the model's preprocessing does with the picture; bool (h, w)."""
-    check_filled(mask, "the mask", "False")
+    check_no_masked_values(mask, "the mask", "False")
     painted = np.asarray(mask, dtype=np.uint8) * 255
     if preprocess.channels not in (1, 3):
         painted = np.repeat(painted[..., None], preprocess.channels, axis=-1)

@@ -21,7 +21,7 @@ from ..models.vision_model import VisionModel
 from ..models.wrapping import best_device
 from ..runtime.error_reports import first_line
 from .checkpoints import Checkpoint, Readable, fill
-from .model_names import known_name
+from .model_names import resolve_model_name
 
 __all__ = ["DEFAULT_MODEL", "embedded", "list_models", "load"]
 
@@ -64,7 +64,7 @@ def load(
         'polka-dotted'
     """
     place = best_device() if device is None else _usable_device(device)
-    name = known_name(name)
+    name = resolve_model_name(name)
     model = _load_model(name, weights, classes, place)
     model.origin = Provenance(
         "load",

@@ -13,7 +13,7 @@ from torch import nn
 from .. import zoo
 from ..errors import ModelError
 
-__all__ = ["known_name"]
+__all__ = ["resolve_model_name"]
 
 #: Sources of model names with a slash, by the part before it.
 _HUBS = {
@@ -38,7 +38,7 @@ _OTHERS = {
 }
 
 
-def known_name(name: Any) -> str:
+def resolve_model_name(name: Any) -> str:
     """Return the name of a model that ``load`` makes; the case of torchvision's names does not matter.
 
     Raises:

@@ -13,7 +13,7 @@ from typing import Protocol, TypeAlias
 import numpy as np
 import torch
 
-from .._validation import check_filled, is_number
+from .._validation import check_no_masked_values, is_number
 from ..errors import CamwidgetError, PictureError
 
 __all__ = [
@@ -54,7 +54,7 @@ def saliency_of(saliency: SaliencyLike) -> torch.Tensor:
     values = getattr(saliency, "saliency", saliency)
     if isinstance(values, torch.Tensor):
         return values.detach().float()
-    check_filled(values, "the map")
+    check_no_masked_values(values, "the map")
     try:
         return torch.from_numpy(np.array(values, dtype=np.float32))
     except (TypeError, ValueError) as error:

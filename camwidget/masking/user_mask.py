@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from .._validation import check_filled
+from .._validation import check_no_masked_values
 from ..errors import PictureError
 
 __all__ = [
@@ -45,7 +45,7 @@ def as_paint(paint: Any, shape: tuple[int, int] | None = None) -> np.ndarray | N
     """
     if paint is None:
         return None
-    check_filled(paint, "the painted mask")
+    check_no_masked_values(paint, "the painted mask")
     try:
         given = np.asarray(paint)
     except ValueError as error:

@@ -17,20 +17,20 @@ from . import (  # isort: skip
     agreement,
     localization_metrics,
 )
-from .cases import Case, Change, MetricContext, Recomputation, ScoredPicture
+from .cases import Case, ChangedPicture, MetricContext, Recomputation, ScoredPicture
 from .measuring import measure
 from .registry import Metric, Score, get_metric, list_metrics, metric
-from .scoring import Scoring, score_steps
+from .scoring import ScoringProgress, score_steps
 
 __all__ = [
     "Case",
-    "Change",
+    "ChangedPicture",
     "Metric",
     "MetricContext",
     "Recomputation",
     "Score",
     "ScoredPicture",
-    "Scoring",
+    "ScoringProgress",
     "agreement",
     "compactness",
     "confidence",

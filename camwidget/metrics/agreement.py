@@ -12,7 +12,7 @@ from ..errors import MetricError
 from .cases import Case, Recomputation
 from .randomization_metrics import map_correlation
 from .registry import Score, metric
-from .settings import whole
+from .settings import check_integer
 
 __all__: list[str] = []
 
@@ -40,8 +40,8 @@ def occlusion_correlation(
         stride: step of the square in pixels, at most ``window``; half of it if None.
     """
     side = min(case.saliency.shape)
-    square = max(1, side // 7) if window is None else whole("window", window)
-    step = max(1, square // 2) if stride is None else whole("stride", stride)
+    square = max(1, side // 7) if window is None else check_integer("window", window)
+    step = max(1, square // 2) if stride is None else check_integer("stride", stride)
     if square > side or step > square:
         raise MetricError(
             f"A window of {square} and a stride of {step} do not cover a picture of {side} pixels: take a window of at "

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 import torch
 
-from ..analysis.correlation import unit_ranks
+from ..analysis.correlation import standardized_ranks
 from ..attribution.methods import Method
 from ..images.ground_truth import ObjectLocations
 from ..masking.baselines import baseline_pixels
@@ -19,13 +19,13 @@ from ..masking.masked_pixels import multiply_pixels
 from ..masking.ranks import LEVELS, hidden_by_rank, levels_of, threshold
 from ..models.vision_model import VisionModel
 
-__all__ = ["Case", "Change", "MetricContext", "Recomputation", "ScoredPicture"]
+__all__ = ["Case", "ChangedPicture", "MetricContext", "Recomputation", "ScoredPicture"]
 
 T = TypeVar("T")
 
 
 @dataclass(frozen=True)
-class Change:
+class ChangedPicture:
     """A changed picture for which a metric requests a prediction.
 
     Attributes:
@@ -34,8 +34,8 @@ class Change:
 
     Example:
         >>> import torch
-        >>> from camwidget.metrics import Change
-        >>> Change(("black",), lambda: torch.zeros(3, 8, 8)) == Change(("black",), lambda: torch.zeros(3, 8, 8))
+        >>> from camwidget.metrics import ChangedPicture
+        >>> ChangedPicture(("black",), lambda: torch.zeros(3, 8, 8)) == ChangedPicture(("black",), lambda: torch.zeros(3, 8, 8))
         True
     """
 
@@ -206,7 +206,7 @@ class Case:
     @cached_property
     def ranks(self) -> torch.Tensor | None:
         """Standardized ranks (H·W,) of the pixels: the dot product of two maps' ranks is their rank correlation."""
-        return unit_ranks(self.saliency)
+        return standardized_ranks(self.saliency)
 
     @cached_property
     def levels(self) -> torch.Tensor:
@@ -234,32 +234,32 @@ class Case:
         return self.value / self.scale
 
     @property
-    def unmasked(self) -> Change:
+    def unmasked(self) -> ChangedPicture:
         """The unmasked picture."""
-        return Change(_UNMASKED, lambda: self.subject.pixels)
+        return ChangedPicture(_UNMASKED, lambda: self.subject.pixels)
 
-    def removed(self, fraction: float, baseline: str = "mean") -> Change:
+    def removed(self, fraction: float, baseline: str = "mean") -> ChangedPicture:
         """The picture with its top ``fraction`` replaced by a baseline."""
         return self._cut(threshold(fraction), baseline, keep=False)
 
-    def kept(self, fraction: float, baseline: str = "mean") -> Change:
+    def kept(self, fraction: float, baseline: str = "mean") -> ChangedPicture:
         """The picture with all but its top ``fraction`` replaced by a baseline."""
         return self._cut(threshold(fraction), baseline, keep=True)
 
-    def multiplied(self) -> Change:
+    def multiplied(self) -> ChangedPicture:
         """The picture multiplied by its map."""
-        return Change(
+        return ChangedPicture(
             (id(self), "multiplied"), lambda: multiply_pixels(self.subject.pixels, self.saliency)
         )
 
-    def _cut(self, cut: int, baseline: str, *, keep: bool) -> Change:
+    def _cut(self, cut: int, baseline: str, *, keep: bool) -> ChangedPicture:
         if cut == (LEVELS if keep else 0):
             return self.unmasked
         if cut == (0 if keep else LEVELS):
             everything = torch.ones_like(self.levels, dtype=torch.bool)
-            return Change(("baseline", baseline), lambda: self.subject.masked(everything, baseline))
+            return ChangedPicture(("baseline", baseline), lambda: self.subject.masked(everything, baseline))
 
         def make() -> torch.Tensor:
             return self.subject.masked(hidden_by_rank(self.levels, cut, keep=keep), baseline)
 
-        return Change((id(self), keep, cut, baseline), make)
+        return ChangedPicture((id(self), keep, cut, baseline), make)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from ..analysis.correlation import wide
+from ..analysis.correlation import as_float64
 from .cases import Case
 from .registry import metric
 
@@ -25,7 +25,7 @@ def complexity(case: Case) -> float:
 
     ``− Σ p ln p`` with p the share of each pixel in the saliency, in nats: from 0 to ln(H·W).
     """
-    share = wide(case.saliency).flatten()
+    share = as_float64(case.saliency).flatten()
     share = share / share.sum()
     return float(torch.special.entr(share).sum())
 
@@ -44,7 +44,7 @@ def sparseness(case: Case) -> float:
 
     ``Σ_k (2k − n − 1) v_k / (n Σ v)`` with v the saliency of the n pixels in ascending order: from 0 to 1 − 1/n.
     """
-    values = wide(case.saliency).flatten().sort().values
+    values = as_float64(case.saliency).flatten().sort().values
     count = len(values)
     rank = torch.arange(1, count + 1, dtype=values.dtype, device=values.device)
     return float(((2 * rank - count - 1) @ values) / (count * values.sum()))

@@ -12,9 +12,9 @@ import numpy as np
 import torch
 
 from ..analysis.mask_curve import ConfidenceChange
-from .cases import Case, Change
+from .cases import Case, ChangedPicture
 from .registry import Score, metric
-from .settings import a_baseline, a_fraction, whole
+from .settings import check_baseline, check_fraction, check_integer
 
 __all__: list[str] = []
 
@@ -23,7 +23,7 @@ _PETSIUK = "Petsiuk et al. 2018, RISE, arXiv:1806.07421, section 4.2"
 _SAMEK = "Samek et al. 2017, arXiv:1509.06321 (AOPC)"
 _TOMSETT = "Tomsett et al. 2020, arXiv:1912.01451 (AOPC, MoRF and LeRF)"
 
-PredictionSteps = Generator[list[Change], torch.Tensor, float | Score]
+PredictionSteps = Generator[list[ChangedPicture], torch.Tensor, float | Score]
 
 
 # -- picture times map ----------------------------------------------------------------------
@@ -110,7 +110,7 @@ def remove25(case: Case, *, fraction: float = 0.25, baseline: str = "mean") -> P
         fraction: the removed share of the pixels, in (0, 1).
         baseline: replacement of removed pixels: "blur", "mean", "black", or an inpainting ("inpaint", "telea").
     """
-    change = case.removed(a_fraction(fraction), a_baseline(baseline))
+    change = case.removed(check_fraction(fraction), check_baseline(baseline))
     (after,) = yield [change]
     return ConfidenceChange(case.before, float(after)).drop
 
@@ -159,7 +159,7 @@ def insertion(case: Case, *, steps: int = 21, baseline: str = "blur") -> Predict
         baseline: replacement of pixels that are not inserted: "blur", "mean", "black", or an inpainting ("inpaint",
             "telea").
     """
-    checked = a_baseline(baseline)
+    checked = check_baseline(baseline)
     probabilities = yield [case.kept(f, checked) for f in _fractions(steps)]
     return _area(probabilities)
 
@@ -211,7 +211,7 @@ def lerf(case: Case, *, steps: int = 21, baseline: str = "mean") -> PredictionSt
         steps: L + 1, the number of fractions, evenly spaced from 0 to 1, at least 2.
         baseline: replacement of removed pixels: "blur", "mean", "black", or an inpainting ("inpaint", "telea").
     """
-    checked = a_baseline(baseline)
+    checked = check_baseline(baseline)
     # Removing the least relevant fraction is the same as keeping the rest.
     probabilities = yield [case.kept(f, checked) for f in reversed(_fractions(steps))]
     return mean_drop(case, probabilities)
@@ -224,11 +224,11 @@ def mean_drop(case: Case, probabilities: torch.Tensor) -> Score:
 
 
 def _fractions(steps: int) -> list[float]:
-    return [float(f) for f in np.linspace(0, 1, whole("steps", steps, 2))]
+    return [float(f) for f in np.linspace(0, 1, check_integer("steps", steps, 2))]
 
 
-def _most_relevant_first(case: Case, steps: int, baseline: str) -> list[Change]:
-    checked = a_baseline(baseline)
+def _most_relevant_first(case: Case, steps: int, baseline: str) -> list[ChangedPicture]:
+    checked = check_baseline(baseline)
     return [case.removed(f, checked) for f in _fractions(steps)]
 
 

@@ -11,18 +11,18 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ..analysis.correlation import wide
+from ..analysis.correlation import as_float64
 from ..analysis.localizing import best_overlap, localize, overlap, points_at
 from ..images.ground_truth import ObjectLocations, share_inside
 from .cases import Case
 from .registry import Score, metric
-from .settings import real
+from .settings import check_number
 
 __all__: list[str] = []
 
 _SELVARAJU = "Selvaraju et al. 2017, Grad-CAM, arXiv:1610.02391"
 _ZHANG = "Zhang et al. 2016, Excitation Backprop, arXiv:1608.00507"
-_RUSSAKOVSKY = "Russakovsky et al. 2015, ILSVRC, arXiv:1409.0575 (single-object localisation)"
+_RUSSAKOVSKY = "Russakovsky et al. 2015, ILSVRC, arXiv:1409.0575 (single-object localization)"
 
 
 def _of_objects(function: Callable[..., float | Score]) -> Callable[..., float | Score]:
@@ -95,7 +95,7 @@ def pointing_recall(
         threshold: threshold of the raw maximum, ≥ 0.
         tolerance: as in ``pointing``.
     """
-    threshold = real("threshold", threshold, 0)
+    threshold = check_number("threshold", threshold, 0)
     objects = case.locations
     assert objects is not None, "checked by missing_requirement"
     peak = float(case.saliency.max()) if case.peak is None else case.peak
@@ -106,7 +106,7 @@ def pointing_recall(
 
 
 def _is_hit(case: Case, objects: ObjectLocations, tolerance: float | None) -> bool:
-    reach = None if tolerance is None else real("tolerance", tolerance, 0)
+    reach = None if tolerance is None else check_number("tolerance", tolerance, 0)
     peak = divmod(int(case.saliency.argmax()), case.saliency.shape[1])
     return points_at(peak, objects.mask, reach)
 
@@ -159,7 +159,7 @@ def inside_outside(case: Case, objects: ObjectLocations) -> float | Score:
 def inside_to_outside(saliency: torch.Tensor, mask: NDArray[np.bool_]) -> float:
     """The mean of a saliency map (H, W) inside a mask over the mean outside, which counts as at least 0.001."""
     place = torch.from_numpy(mask).to(saliency.device)
-    inside, outside = (float(wide(saliency[m]).mean()) for m in (place, ~place))
+    inside, outside = (float(as_float64(saliency[m]).mean()) for m in (place, ~place))
     return inside / max(outside, 1e-3)
 
 
@@ -195,7 +195,7 @@ def iou(case: Case, objects: ObjectLocations, *, threshold: float = 0.15) -> flo
 
 @metric(
     "localization",
-    label="Localisation",
+    label="Localization",
     citation=f"{_SELVARAJU}, section 4.1; intersection over union of boxes",
     summary="How well the box around the map's largest part fits the box of an object.",
     group="truth",
@@ -233,7 +233,7 @@ def _error(case: Case, objects: ObjectLocations, top: int, threshold: float) -> 
 
 @metric(
     "top1-localization",
-    label="Top-1 localisation error",
+    label="Top-1 localization error",
     citation=f"{_RUSSAKOVSKY}; {_SELVARAJU}, section 4.1",
     summary="Whether the model misses the picture's class, or the map's box misses its object.",
     group="truth",
@@ -260,7 +260,7 @@ def top1_localization(
 
 @metric(
     "top5-localization",
-    label="Top-5 localisation error",
+    label="Top-5 localization error",
     citation=f"{_RUSSAKOVSKY}; {_SELVARAJU}, section 4.1",
     summary="Whether the picture's class is not among the top five, or the map's box misses its object.",
     group="truth",
@@ -282,4 +282,4 @@ def _share(threshold: float) -> float:
     Raises:
         MetricError: if it is out of its range.
     """
-    return real("threshold", threshold, 1e-6, 1)
+    return check_number("threshold", threshold, 1e-6, 1)

@@ -8,7 +8,7 @@ from typing import Any, overload
 import numpy as np
 import torch
 
-from .._validation import check_filled
+from .._validation import check_no_masked_values
 from ..attribution.batched_inference import rerun_probabilities
 from ..attribution.explanation import Explanation
 from ..attribution.explanation_checks import explained_class, model_as_explained
@@ -29,7 +29,7 @@ from ..progress import Progress, follow
 from .cases import Case, MetricContext, ScoredPicture
 from .registry import Metric, Score, get_metric
 from .scoring import find_faults, score_steps
-from .settings import listed, whole
+from .settings import as_list, check_integer
 
 __all__ = ["measure"]
 
@@ -107,16 +107,16 @@ def measure(
         (1.0, True)
     """
     require_model(model, "measure", image)
-    explanations: list[Explanation] = listed(explanation)
+    explanations: list[Explanation] = as_list(explanation)
     for each in explanations:
         if not isinstance(each, Explanation):
             raise MetricError(
                 f"An explanation comes from camwidget.explain, not as {type(each).__name__}: give one, or several of "
                 "one picture."
             )
-    chosen = [get_metric(m) for m in listed(metrics)]
+    chosen = [get_metric(m) for m in as_list(metrics)]
     check_precision(precision)
-    seed = whole("seed", seed, 0)
+    seed = check_integer("seed", seed, 0)
     if not chosen or not explanations:
         raise MetricError("Nothing to measure: a list of explanations or metrics is empty.")
     if len({m.name for m in chosen}) < len(chosen):
@@ -124,7 +124,7 @@ def measure(
     if isinstance(image, Mapping):
         model, image = model.split_inputs(image)
     pixels = model.preprocess.pixels(_picture(image))
-    prompted = model_as_explained(model, explanations).told(pixels)
+    prompted = model_as_explained(model, explanations).with_text_for(pixels)
     pixels = pixels.to(prompted.device)
     subject = ScoredPicture(
         prompted,
@@ -191,7 +191,7 @@ def _as_masks(mask: Any) -> np.ndarray:
     Raises:
         PictureError: if a value is not a finite number.
     """
-    check_filled(mask, "the mask", "False")
+    check_no_masked_values(mask, "the mask", "False")
     try:
         values = np.asarray(mask, dtype=np.float64)
     except (TypeError, ValueError):

@@ -7,7 +7,7 @@ from collections.abc import Generator
 
 import torch
 
-from ..analysis.correlation import unit_ranks
+from ..analysis.correlation import standardized_ranks
 from ..attribution.randomization import randomized_copy
 from ..models.scores import are_proper
 from ..models.vision_model import VisionModel
@@ -24,7 +24,7 @@ PredictionSteps = Generator[Recomputation, torch.Tensor, Score]
     label="Random logit",
     citation="Sixt et al. 2020, ICML, arXiv:1912.09818 (random logit test)",
     summary="How much the map resembles that of another class, chosen at random.",
-    group="randomisation",
+    group="randomization",
     range=(-1, 1),
     better="lower",
     needs=("method",),
@@ -33,7 +33,7 @@ def random_logit(case: Case) -> PredictionSteps:
     """The rank correlation of the map with the map of another, random class.
 
     1 if the method ignores the class. The paper compares maps by SSIM. Ranks are compared here, as in
-    ``parameter-randomisation``: SSIM is designed for photographs and rates two maps as similar that are both flat
+    ``parameter-randomization``: SSIM is designed for photographs and rates two maps as similar that are both flat
     nearly everywhere, and ranks do not depend on the scale of a map. All maps of one class of a picture are compared
     with the same other class.
     """
@@ -53,16 +53,16 @@ def random_logit(case: Case) -> PredictionSteps:
 
 
 @metric(
-    "parameter-randomisation",
-    label="Parameter randomisation",
+    "parameter-randomization",
+    label="Parameter randomization",
     citation="Adebayo et al. 2018, NeurIPS, arXiv:1810.03292 (model parameter randomization test)",
     summary="How much the map resembles that of the same net with random weights, which has learned nothing.",
-    group="randomisation",
+    group="randomization",
     range=(-1, 1),
     better="lower",
     needs=("method",),
 )
-def parameter_randomisation(case: Case) -> PredictionSteps:
+def parameter_randomization(case: Case) -> PredictionSteps:
     """The rank correlation of the map with the map of the same network with random weights.
 
     1 if the map does not depend on what was learned. All weights are randomized at once, the last stage of the paper's
@@ -82,10 +82,10 @@ def _untrained(subject: ScoredPicture) -> VisionModel | None:
     key = ("untrained", module)
     if key not in context.cache:
         context.cache[key] = randomized_copy(subject.model, context.seed)
-    untrained = subject.model.around(context.cache[key])
-    with untrained.undisturbed() as held, torch.no_grad():
+    untrained = subject.model.with_module(context.cache[key])
+    with untrained.isolated() as isolated, torch.no_grad():
         pixels = subject.pixels[None]
-        logits = held.logits_of(held.run(held.inputs(pixels)), 1)
+        logits = isolated.logits_of(isolated.run(isolated.inputs(pixels)), 1)
     return untrained if are_proper(logits, untrained.scores) else None
 
 
@@ -100,7 +100,7 @@ def map_correlation(case: Case, other: torch.Tensor, name: str) -> Score:
     Returns:
         The correlation in [-1, 1]; NaN with a note if one of the maps ranks nothing.
     """
-    own, theirs = case.ranks, unit_ranks(other)
+    own, theirs = case.ranks, standardized_ranks(other)
     if own is None:
         return Score(math.nan, "the map ranks nothing")
     if theirs is None:

@@ -10,10 +10,10 @@ import torch
 from torch.nn import functional as nnF
 
 from ..errors import MetricError
-from .cases import Case, Change
+from .cases import Case, ChangedPicture
 from .confidence import PredictionSteps, mean_drop
 from .registry import metric
-from .settings import a_baseline, real, whole
+from .settings import check_baseline, check_number, check_integer
 
 __all__: list[str] = []
 
@@ -45,7 +45,7 @@ def region_perturbation(
         baseline: replacement of patches: "blur", "mean", "black", or an inpainting ("inpaint", "telea").
     """
     grid = _PatchGrid(case, patch, share=14, baseline=baseline)
-    count = min(whole("regions", regions), grid.saliency.numel())
+    count = min(check_integer("regions", regions), grid.saliency.numel())
     # Ties are broken in reading order.
     order = grid.saliency.flatten().argsort(descending=True, stable=True)[:count].tolist()
     probabilities = yield [case.unmasked, *(grid.without(order[:k]) for k in range(1, count + 1))]
@@ -83,7 +83,7 @@ def non_sensitivity(
         baseline: replacement of patches: "blur", "mean", "black", or an inpainting ("inpaint", "telea").
     """
     grid = _PatchGrid(case, patch, share=7, baseline=baseline)
-    limit = real("epsilon", epsilon, 0)
+    limit = check_number("epsilon", epsilon, 0)
     if limit == 0:
         raise MetricError("Epsilon is above 0, such as 0.01: no number is below 0.")
     mean = (grid.saliency / grid.pixels).flatten()
@@ -97,10 +97,10 @@ class _PatchGrid:
 
     def __init__(self, case: Case, patch: int | None, *, share: int, baseline: str) -> None:
         self._case = case
-        self._baseline = a_baseline(baseline)
+        self._baseline = check_baseline(baseline)
         height, width = case.saliency.shape
         shorter = min(height, width)
-        self._side = math.ceil(shorter / share) if patch is None else whole("patch", patch)
+        self._side = math.ceil(shorter / share) if patch is None else check_integer("patch", patch)
         if self._side > shorter:
             raise MetricError(
                 f"A patch of {self._side} pixels is larger than a picture of {height} × {width}: use a smaller one."
@@ -121,7 +121,7 @@ class _PatchGrid:
             values.cpu().double()[None], self._side, ceil_mode=True, divisor_override=1
         )[0]
 
-    def without(self, patches: Iterable[int]) -> Change:
+    def without(self, patches: Iterable[int]) -> ChangedPicture:
         """The picture with some patches replaced; equal for all maps that choose the same patches."""
         chosen = frozenset(patches)
         if len(chosen) == self.saliency.numel():
@@ -140,4 +140,4 @@ class _PatchGrid:
             )
             return subject.masked(spread[:height, :width], self._baseline)
 
-        return Change(("patches", self._side, chosen, self._baseline), make)
+        return ChangedPicture(("patches", self._side, chosen, self._baseline), make)

@@ -10,12 +10,12 @@ import torch
 
 from .._registry import Options, did_you_mean, with_settings
 from ..errors import MetricError
-from .cases import Change, Recomputation
+from .cases import ChangedPicture, Recomputation
 
 __all__ = ["Metric", "Request", "Score", "get_metric", "list_metrics", "metric"]
 
 #: A metric's request: predictions for changed pictures, or recomputed maps.
-Request: TypeAlias = list[Change] | Recomputation
+Request: TypeAlias = list[ChangedPicture] | Recomputation
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ class Metric:
         label: name for display.
         citation: authors, year, venue and equation.
         summary: one sentence for a tooltip.
-        group: "faithfulness", "robustness", "complexity", "randomisation", "agreement" or "truth".
+        group: "faithfulness", "robustness", "complexity", "randomization", "agreement" or "truth".
         range: lowest and highest value.
         better: whether higher or lower values are better.
         function: computes the score of a ``Case``.
@@ -129,7 +129,7 @@ def metric(
         label: name for display.
         citation: authors, year, venue and equation.
         summary: one sentence for a tooltip.
-        group: "faithfulness", "robustness", "complexity", "randomisation", "agreement" or "truth".
+        group: "faithfulness", "robustness", "complexity", "randomization", "agreement" or "truth".
         range: lowest and highest value.
         better: "higher" or "lower".
         needs: requirements of a case: "truth", "label", "method" (a map that can be recomputed) or "certainty".

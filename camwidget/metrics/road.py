@@ -9,11 +9,11 @@ import torch
 
 from ..errors import MetricError
 from ..masking.ranks import LEVELS, threshold
-from .cases import Case, Change
+from .cases import Case, ChangedPicture
 from .confidence import PredictionSteps
 from .imputation import impute
 from .registry import metric
-from .settings import one_of, percentages, real
+from .settings import check_choice, check_percentiles, check_number
 
 __all__: list[str] = []
 
@@ -51,10 +51,10 @@ def road(
         order: "combined", "morf" (most relevant first) or "lerf" (least relevant first).
         noise: standard deviation of the noise, in units of pixels in [0, 1]; all maps of a picture get the same noise.
     """
-    order = one_of(order, ORDERS, "order")
-    percents = percentages(percentiles)
+    order = check_choice(order, ORDERS, "order")
+    percents = check_percentiles(percentiles)
     cuts = [threshold(p / 100) for p in percents]
-    level = real("noise", noise, 0)
+    level = check_number("noise", noise, 0)
     size = case.levels.shape
     # The last pixel to be removed has the highest level; imputation needs it.
     if max(cuts) > (size.numel() - 1) * LEVELS // size.numel():
@@ -82,10 +82,10 @@ class _ImputedPictures:
         self._holes = holes
         self._noise = noise
 
-    def changes(self) -> list[Change]:
+    def changes(self) -> list[ChangedPicture]:
         """One change for each hole."""
         return [
-            Change((id(self._case), "filled", *hole, self._noise), partial(self._picture, number))
+            ChangedPicture((id(self._case), "filled", *hole, self._noise), partial(self._picture, number))
             for number, hole in enumerate(self._holes)
         ]
 

@@ -7,10 +7,10 @@ from collections.abc import Generator
 
 import torch
 
-from ..analysis.correlation import wide
+from ..analysis.correlation import as_float64
 from .cases import Case, Recomputation
 from .registry import Score, metric
-from .settings import real, whole
+from .settings import check_number, check_integer
 
 __all__: list[str] = []
 
@@ -40,7 +40,7 @@ def continuity(
         samples: number of noisy copies, at least 1.
         radius: r, in units of pixels in [0, 1]; noisy copies are clamped to that range. 0.02 is five levels of 255.
     """
-    samples, radius = whole("samples", samples), real("radius", radius, 0, 1)
+    samples, radius = check_integer("samples", samples), check_number("radius", radius, 0, 1)
     subject = case.subject
 
     def noisy() -> torch.Tensor:
@@ -48,8 +48,8 @@ def continuity(
         noise = torch.rand((samples, *pixels.shape), generator=subject.generator("continuity"))
         return (pixels + radius * (2 * noise - 1).to(pixels)).clamp(0, 1)
 
-    maps = wide((yield Recomputation(("noisy", samples, radius), noisy))).flatten(1)
-    before = wide(case.saliency).flatten()
+    maps = as_float64((yield Recomputation(("noisy", samples, radius), noisy))).flatten(1)
+    before = as_float64(case.saliency).flatten()
     if not bool(torch.isfinite(maps).all()):
         return Score(math.nan, "NaN in the map of a noisy copy")
     return Score(float((maps - before).norm(dim=1).max() / before.norm()))

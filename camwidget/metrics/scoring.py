@@ -12,11 +12,11 @@ import torch
 from ..attribution.batched_inference import rerun_probabilities
 from ..errors import MetricError
 from ..models.vision_model import VisionModel
-from .cases import Case, Change, Recomputation, ScoredPicture
+from .cases import Case, ChangedPicture, Recomputation, ScoredPicture
 from .recomputation import recompute_maps, sharing_key
 from .registry import Metric, Request, Score
 
-__all__ = ["Scoring", "check_metric", "score_steps"]
+__all__ = ["ScoringProgress", "check_metric", "score_steps"]
 
 _NO_METHOD = "method unknown"
 _NO_LABEL = "true class unknown"
@@ -31,7 +31,7 @@ _REMEDIES = {
 
 
 @dataclass(frozen=True)
-class Scoring:
+class ScoringProgress:
     """Progress of the scoring of several cases.
 
     Attributes:
@@ -40,8 +40,8 @@ class Scoring:
         scores: the final scores so far, by case and metric name.
 
     Example:
-        >>> from camwidget.metrics import Scoring
-        >>> Scoring(done=2, total=8, scores={}).done
+        >>> from camwidget.metrics import ScoringProgress
+        >>> ScoringProgress(done=2, total=8, scores={}).done
         2
     """
 
@@ -78,7 +78,7 @@ def _undefined_reason(metric: Metric, case: Case) -> str:
 
 def score_steps(
     cases: Sequence[Case], metrics: Sequence[Metric], *, lenient: bool = False
-) -> Iterator[Scoring]:
+) -> Iterator[ScoringProgress]:
     """Score every case by every metric, and report the progress.
 
     Args:
@@ -120,7 +120,7 @@ def score_steps(
             run.advance(None)
             _collect(run, scores, pending)
     predictions = _PredictionCache()
-    yield Scoring(0, max(len(pending), 1), scores)
+    yield ScoringProgress(0, max(len(pending), 1), scores)
     while pending:
         waiting, pending = pending, []
         predicting = [r for r in waiting if isinstance(r.request, list)]
@@ -136,11 +136,11 @@ def score_steps(
             before = predictions.done
             for recomputed in recompute_maps([(run.case, request) for run, request in group]):
                 predictions.done = before + recomputed.done
-                yield Scoring(predictions.done, before + recomputed.total + left, scores)
+                yield ScoringProgress(predictions.done, before + recomputed.total + left, scores)
             for (run, _), maps in zip(group, recomputed.maps, strict=True):
                 run.advance(maps)
                 _collect(run, scores, pending)
-    yield Scoring(predictions.done, predictions.done, scores)
+    yield ScoringProgress(predictions.done, predictions.done, scores)
 
 
 def _collect(
@@ -211,7 +211,7 @@ class _PredictionCache:
         #: Probabilities (classes,), float64 on the CPU, by picture and change.
         self._rows: dict[tuple[ScoredPicture, Hashable], torch.Tensor] = {}
 
-    def values(self, case: Case, changes: list[Change]) -> torch.Tensor:
+    def values(self, case: Case, changes: list[ChangedPicture]) -> torch.Tensor:
         """The target's probabilities (n,) for computed changes; for a regression output, relative to the unmasked
         picture.
         """
@@ -220,7 +220,7 @@ class _PredictionCache:
 
     def compute(
         self, runs: list[_MetricRun], left: int, scores: dict[tuple[Case, str], Score]
-    ) -> Iterator[Scoring]:
+    ) -> Iterator[ScoringProgress]:
         """Predict the new changes, those of one model and input size in one series of batches.
 
         Args:
@@ -231,7 +231,7 @@ class _PredictionCache:
         Yields:
             The progress after each batch.
         """
-        new: dict[tuple[VisionModel, torch.Size], dict[tuple[ScoredPicture, Hashable], Change]] = {}
+        new: dict[tuple[VisionModel, torch.Size], dict[tuple[ScoredPicture, Hashable], ChangedPicture]] = {}
         for run in runs:
             subject = run.case.subject
             self._rows.setdefault((subject, run.case.unmasked.key), subject.probabilities)
@@ -244,12 +244,12 @@ class _PredictionCache:
         total = self.done + sum(map(len, new.values())) + left
         for (model, _), changes in new.items():
             for _ in self._run(model, changes, runs[0].case.subject.context.precision):
-                yield Scoring(self.done, total, scores)
+                yield ScoringProgress(self.done, total, scores)
 
     def _run(
         self,
         model: VisionModel,
-        changes: dict[tuple[ScoredPicture, Hashable], Change],
+        changes: dict[tuple[ScoredPicture, Hashable], ChangedPicture],
         precision: str,
     ) -> Iterator[None]:
         keys = list(changes)

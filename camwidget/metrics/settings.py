@@ -10,34 +10,34 @@ from .. import _validation
 from ..errors import CamwidgetError, MetricError
 from ..masking.baselines import check_baseline
 
-__all__ = ["a_baseline", "a_fraction", "listed", "one_of", "percentages", "real", "whole"]
+__all__ = ["check_baseline", "check_fraction", "as_list", "check_choice", "check_percentiles", "check_number", "check_integer"]
 
 
-def listed(value: Any) -> list[Any]:
+def as_list(value: Any) -> list[Any]:
     """One value or several as a list; a string is one value."""
     is_several = isinstance(value, Iterable) and not isinstance(value, str)
     return list(value) if is_several else [value]
 
 
-def whole(name: str, value: Any, least: int = 1) -> int:
+def check_integer(name: str, value: Any, least: int = 1) -> int:
     """Check an integer of at least ``least``.
 
     Raises:
         MetricError: if it is none.
     """
-    return _validation.whole(name, value, least, error=MetricError)
+    return _validation.check_integer(name, value, least, error=MetricError)
 
 
-def real(name: str, value: Any, low: float, high: float = math.inf) -> float:
+def check_number(name: str, value: Any, low: float, high: float = math.inf) -> float:
     """Check a number between two bounds, inclusive; the message leaves out a bound of infinity.
 
     Raises:
         MetricError: if it is none.
     """
-    return _validation.real(name, value, low, high, error=MetricError)
+    return _validation.check_number(name, value, low, high, error=MetricError)
 
 
-def a_fraction(value: Any) -> float:
+def check_fraction(value: Any) -> float:
     """Check a share of the picture's pixels, in (0, 1).
 
     Raises:
@@ -50,7 +50,7 @@ def a_fraction(value: Any) -> float:
     )
 
 
-def percentages(values: Any) -> tuple[float, ...]:
+def check_percentiles(values: Any) -> tuple[float, ...]:
     """Check shares of the picture's pixels in percent, each in (0, 100).
 
     Raises:
@@ -64,7 +64,7 @@ def percentages(values: Any) -> tuple[float, ...]:
     )
 
 
-def one_of(value: Any, known: Sequence[str], what: str) -> str:
+def check_choice(value: Any, known: Sequence[str], what: str) -> str:
     """Check that a value is one of the known names.
 
     Args:
@@ -80,7 +80,7 @@ def one_of(value: Any, known: Sequence[str], what: str) -> str:
     raise MetricError(f"There is no {what} {value!r}: use {', '.join(map(repr, known))}.")
 
 
-def a_baseline(name: Any) -> str:
+def check_baseline(name: Any) -> str:
     """Check the name of a baseline.
 
     Raises:

@@ -20,22 +20,22 @@ class ExtraInputs:
 
     Attributes:
         tensors: tensors by name, with one row or one row a picture.
-        reading: the parsed current text; None for a model without text.
+        parsed_prompt: the parsed current text; None for a model without text.
     """
 
     tensors: Mapping[str, torch.Tensor]
-    reading: ParsedPrompt | None = None
+    parsed_prompt: ParsedPrompt | None = None
 
     @classmethod
     def of(
-        cls, inputs: Mapping[str, torch.Tensor] | None, reading: ParsedPrompt | None
+        cls, inputs: Mapping[str, torch.Tensor] | None, parsed_prompt: ParsedPrompt | None
     ) -> ExtraInputs:
         """Check the inputs passed to ``wrap``.
 
         Raises:
             ModelError: if a value is not a tensor with rows.
         """
-        read = None if reading is None else _read(reading)
+        read = None if parsed_prompt is None else _checked_prompt(parsed_prompt)
         return cls({} if inputs is None else _named_tensors(inputs), read)
 
     def check_names(self, names: Iterable[str], model: str, prompt: str | None) -> None:
@@ -58,9 +58,9 @@ class ExtraInputs:
         """Return the same inputs with other tensors, whose names are checked already."""
         return replace(self, tensors={**self.tensors, **_named_tensors(inputs)})
 
-    def told(self, reading: ParsedPrompt) -> ExtraInputs:
+    def with_text(self, parsed_prompt: ParsedPrompt) -> ExtraInputs:
         """Return the same inputs with another text."""
-        return replace(self, reading=_read(reading))
+        return replace(self, parsed_prompt=_checked_prompt(parsed_prompt))
 
     def row(self, picture: int) -> dict[str, torch.Tensor]:
         """Return the rows of one picture, of the tensors with one row a picture."""
@@ -73,7 +73,7 @@ class ExtraInputs:
             ModelError: if a tensor has neither one row nor one row a picture.
         """
         rows: dict[str, torch.Tensor] = {}
-        read = {} if self.reading is None else self.reading.inputs
+        read = {} if self.parsed_prompt is None else self.parsed_prompt.inputs
         for name, value in {**self.tensors, **read}.items():
             if len(value) not in (1, count):
                 raise ModelError(
@@ -84,14 +84,14 @@ class ExtraInputs:
         return rows
 
 
-def _read(reading: ParsedPrompt) -> ParsedPrompt:
-    inputs = _named_tensors(reading.inputs)
+def _checked_prompt(parsed_prompt: ParsedPrompt) -> ParsedPrompt:
+    inputs = _named_tensors(parsed_prompt.inputs)
     for name, value in inputs.items():
         if len(value) != 1:
             raise ModelError(
                 f"A text is read as tensors of one row, (1, …); {name!r} has {len(value)}."
             )
-    return reading
+    return parsed_prompt
 
 
 def _named_tensors(inputs: Mapping[str, Any]) -> dict[str, torch.Tensor]:

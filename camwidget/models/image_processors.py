@@ -49,7 +49,7 @@ def read_processor(transform: Any) -> Any:
 
 @dataclass(frozen=True)
 class _Geometry:
-    """What an image processor does before it rescales and normalises."""
+    """What an image processor does before it rescales and normalizes."""
 
     processor: Any
 
@@ -72,6 +72,6 @@ class _Geometry:
 
 def _more(processor: Any) -> str:
     return (
-        f"{type(processor).__name__} does more than resize, crop and normalise, so that what is shown would not be "
+        f"{type(processor).__name__} does more than resize, crop and normalize, so that what is shown would not be "
         "what the model gets. Use camwidget.Preprocess(size, mean=…, std=…)."
     )

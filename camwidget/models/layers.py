@@ -71,7 +71,7 @@ def spatial(
             if output is None:
                 return None
     maps: torch.Tensor = output
-    if maps.ndim != 4 or maps.shape[-1] * maps.shape[-2] < 2 or not _has_place(maps, size):
+    if maps.ndim != 4 or maps.shape[-1] * maps.shape[-2] < 2 or not _has_picture_proportions(maps, size):
         return None
     return maps
 
@@ -92,7 +92,7 @@ def _skew(height: int, width: int, size: Sequence[int]) -> float:
     return abs(math.log(height / width) - math.log(size[0] / size[1]))
 
 
-def _has_place(maps: torch.Tensor, size: Sequence[int]) -> bool:
+def _has_picture_proportions(maps: torch.Tensor, size: Sequence[int]) -> bool:
     """Return whether height and width have the picture's proportions, unlike those of attention."""
     height, width = maps.shape[-2:]
     # The proportions of few cells are rounded coarsely.

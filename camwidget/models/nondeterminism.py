@@ -50,13 +50,13 @@ class RunnableModel(Protocol):
     def dtype(self) -> torch.dtype:
         """The floating point type of the module's parameters."""
 
-    def around(self, module: nn.Module) -> RunnableModel:
+    def with_module(self, module: nn.Module) -> RunnableModel:
         """The same model around another module."""
 
     def inputs(self, pixels: torch.Tensor) -> torch.Tensor:
         """Pixels (N, C, H, W) in [0, 1] as the module's input."""
 
-    def undisturbed(self) -> AbstractContextManager[RunnableModel]:
+    def isolated(self) -> AbstractContextManager[RunnableModel]:
         """The model for one pass, around a copy of the module's structure in evaluation mode."""
 
     def run(self, inputs: torch.Tensor) -> Any:
@@ -132,7 +132,7 @@ def _randomness_of_module(model: RunnableModel) -> str:
             return ""
     # The generators are restored at the end only, so that two outputs may differ.
     is_known = model.isolation.draws_random_numbers or model.isolation.restores_generators
-    owner, model = model, model.around(model.module)
+    owner, model = model, model.with_module(model.module)
     model.isolation = replace(model.isolation, restores_generators=False)
     inputs = model.inputs(_noise(preprocess.channels, *size)[None])
     if not model.mixes_pictures:
@@ -171,8 +171,8 @@ def _randomness_of_module(model: RunnableModel) -> str:
 
 
 def _pass(model: RunnableModel, inputs: torch.Tensor) -> torch.Tensor:
-    with model.undisturbed() as held, torch.no_grad():
-        return held.logits_of(held.run(inputs.clone()), len(inputs)).float()
+    with model.isolated() as isolated, torch.no_grad():
+        return isolated.logits_of(isolated.run(inputs.clone()), len(inputs)).float()
 
 
 def _same_outputs(model: RunnableModel, one: torch.Tensor, other: torch.Tensor) -> bool:

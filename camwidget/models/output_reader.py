@@ -19,7 +19,7 @@ from .final_activation import (
     invert_activation,
     possible_activations,
 )
-from .outputs import Place, ScoredOutput, as_scores, at_place, describe_output, locate_scores
+from .outputs import OutputPath, ScoredOutput, as_scores, value_at, describe_output, locate_scores
 from .scores import check_log
 
 __all__ = ["OutputReader", "picture_keyword"]
@@ -43,12 +43,12 @@ class OutputReader:
 
     Attributes:
         name: name of the model.
-        requested: the place of the scores given by the user; None to find it.
+        requested: the path of the scores given by the user; None to find it.
         declared: the kind of the scores given by the user; None to find it.
         names: number of class names; None if unknown.
         keyword: name of the argument that takes the picture; None if it is the first argument.
         scores: kind of the scores, one of ``scores.SCORES`` other than "probability".
-        place: place of the scores; None for a model without classes.
+        path: path of the scores; None for a model without classes.
         no_classes_reason: reason why the model has no classes.
         columns: number of scores in the module's output.
         channels: number of channels of a layer that is the output itself: those scores, or the scores of every pixel.
@@ -58,12 +58,12 @@ class OutputReader:
     """
 
     name: str
-    requested: Place | None = None
+    requested: OutputPath | None = None
     declared: str | None = None
     names: int | None = None
     keyword: str | None = None
     scores: str = "softmax"
-    place: Place | None = None
+    path: OutputPath | None = None
     no_classes_reason: str = ""
     columns: int = 0
     channels: int = 0
@@ -126,7 +126,7 @@ class OutputReader:
         )
 
     def logits(self, returned: Any, count: int) -> torch.Tensor | None:
-        """Return the logits (N, classes) in an output of ``call``; None if they are not at their place."""
+        """Return the logits (N, classes) in an output of ``call``; None if they are not at their path."""
         return (
             returned.logits if isinstance(returned, ScoredOutput) else self._scores(returned, count)
         )
@@ -138,9 +138,9 @@ class OutputReader:
         else:
             with SkippedActivation(self.final_activation, self.columns):
                 returned = copy(inputs) if self.keyword is None else copy(**{self.keyword: inputs})
-        if self.place is None:
+        if self.path is None:
             return returned
-        found = at_place(returned, self.place)
+        found = value_at(returned, self.path)
         # Unchanged where possible, since relevance propagation tracks tensors by identity.
         if isinstance(found, torch.Tensor) and found.ndim != 2:
             found = as_scores(found, len(inputs), self.columns)
@@ -156,10 +156,10 @@ class OutputReader:
         return module(**{self.keyword: inputs}, **extras)
 
     def _scores(self, returned: Any, count: int) -> torch.Tensor | None:
-        if self.place is None:
+        if self.path is None:
             return None
         try:
-            found = at_place(returned, self.place)
+            found = value_at(returned, self.path)
         except (KeyError, IndexError, TypeError, AttributeError):
             return None
         if not isinstance(found, torch.Tensor):
@@ -196,18 +196,18 @@ class OutputReader:
                 "it yields."
             )
         if self.requested is not None:
-            self.place = self.requested
-            self._check_asked(returned, len(inputs))
+            self.path = self.requested
+            self._check_requested_path(returned, len(inputs))
         else:
             located = locate_scores(returned, len(inputs), self.names)
-            self.place, self.no_classes_reason, self.channels = (
-                located.place,
+            self.path, self.no_classes_reason, self.channels = (
+                located.path,
                 located.why,
                 located.channels,
             )
         scores = self._scores(returned, len(inputs))
         if scores is None:
-            self.place = None
+            self.path = None
             return None
         self.columns = self.channels = scores.shape[1]
         other: torch.Tensor | None = None
@@ -217,7 +217,7 @@ class OutputReader:
             with torch.no_grad():  # a single picture may look so by chance
                 other = self._scores(self._run(module, _other_picture(inputs), extras), len(inputs))
         if self.requested is None and self._is_embedding(module, scores, other):
-            self.place, self.columns = None, 0
+            self.path, self.columns = None, 0
             return None
         seen = (
             possible_activations(scores) & possible_activations(other)
@@ -228,9 +228,9 @@ class OutputReader:
         self.is_binary_logit = self.columns == 1 and self.names == 2 and self.scores == "sigmoid"
         return scores if found is None else found
 
-    def _check_asked(self, returned: Any, count: int) -> None:
+    def _check_requested_path(self, returned: Any, count: int) -> None:
         try:
-            found = at_place(returned, self.place or ())
+            found = value_at(returned, self.path or ())
         except Exception as error:  # a user's function may raise anything
             raise ModelError(
                 f"output={self._requested_text()} is not in what {self.name} returns, {describe_output(returned)} "
@@ -243,8 +243,8 @@ class OutputReader:
             )
 
     def _requested_text(self) -> str:
-        place = self.requested or ()
-        steps = [getattr(s, "__name__", "…") if callable(s) else repr(s) for s in place]
+        path = self.requested or ()
+        steps = [getattr(s, "__name__", "…") if callable(s) else repr(s) for s in path]
         return steps[0] if len(steps) == 1 else f"({', '.join(steps)})"
 
     def _is_embedding(
@@ -263,7 +263,7 @@ class OutputReader:
             self.no_classes_reason = (
                 f"it was made with num_classes=0, and returns its {self.columns} features"
             )
-        elif removed and self.place == ():
+        elif removed and self.path == ():
             self.no_classes_reason = (
                 f"its {removed[0]!r} is an Identity, so that it returns its {self.columns} features"
             )

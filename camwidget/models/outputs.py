@@ -12,12 +12,12 @@ from torch import nn
 from ..errors import ModelError
 
 __all__ = [
-    "Place",
+    "OutputPath",
     "ScoreLocation",
     "ScoredOutput",
-    "as_place",
+    "check_output_path",
     "as_scores",
-    "at_place",
+    "value_at",
     "describe_output",
     "has_row_per_picture",
     "is_plain",
@@ -26,7 +26,7 @@ __all__ = [
 ]
 
 #: Steps into an output: keys, indices, attributes, or callables of the value.
-Place: TypeAlias = tuple[Any, ...]
+OutputPath: TypeAlias = tuple[Any, ...]
 
 
 def _words(text: str) -> frozenset[str]:
@@ -68,12 +68,12 @@ class ScoreLocation:
     """Position of the class scores in an output.
 
     Attributes:
-        place: steps to the scores; None if there are none.
+        path: steps to the scores; None if there are none.
         why: reason why there are none, with the remedy; empty otherwise.
         channels: number of scores per pixel, if every pixel has scores.
     """
 
-    place: Place | None
+    path: OutputPath | None
     why: str = ""
     channels: int = 0
 
@@ -102,7 +102,7 @@ def locate_scores(output: Any, count: int, classes: int | None = None) -> ScoreL
             "longer tell their classes. Return the logits themselves, or pass camwidget.wrap(…, output=…)."
         )
     found = list({id(t): (p, t) for p, t in reversed(list(_parts(output)))}.values())[::-1]
-    if any(_name(place) in _BOXES for place, _ in found):
+    if any(_name(path) in _BOXES for path, _ in found):
         return ScoreLocation(None, "it returns boxes")
     shaped = [(p, t) for p, t in found if _is_scores(t, count)]
     if not shaped:
@@ -127,19 +127,19 @@ def locate_scores(output: Any, count: int, classes: int | None = None) -> ScoreL
     return _none(output, found, count)
 
 
-def _none(output: Any, found: list[tuple[Place, torch.Tensor]], count: int) -> ScoreLocation:
+def _none(output: Any, found: list[tuple[OutputPath, torch.Tensor]], count: int) -> ScoreLocation:
     """Return why an output has no class scores."""
     pixels = {p: t for p, t in found if t.ndim == 4 and len(t) == count and t.is_floating_point()}
     named = [p for p in pixels if _name(p) in (*_SURE, *_LIKELY)]
     if named or (pixels and len(found) <= 2):
-        place = (named or list(pixels))[0]
-        first, second, third = pixels[place].shape[1:]
+        path = (named or list(pixels))[0]
+        first, second, third = pixels[path].shape[1:]
         # The first picture is square, unless a custom preprocessing makes another.
         axes, channels = ("(1, 2)", third) if first == second != third else ("(2, 3)", first)
         return ScoreLocation(
             None,
-            f"it has a score for every pixel, {tuple(pixels[place].shape)}, not one for the picture. To explain the "
-            f"mean over the pixels pass output=lambda out: {_code(place)}.mean({axes}) to camwidget.wrap",
+            f"it has a score for every pixel, {tuple(pixels[path].shape)}, not one for the picture. To explain the "
+            f"mean over the pixels pass output=lambda out: {_code(path)}.mean({axes}) to camwidget.wrap",
             channels,
         )
     if any(_name(p) in _FEATURES for p, _ in found):
@@ -194,7 +194,7 @@ def as_scores(tensor: torch.Tensor, count: int, columns: int | None = None) -> t
     return None if found is None or columns not in (None, found.shape[1]) else found
 
 
-def _is_of(tensor: torch.Tensor, candidates: list[tuple[Place, torch.Tensor]]) -> bool:
+def _is_of(tensor: torch.Tensor, candidates: list[tuple[OutputPath, torch.Tensor]]) -> bool:
     """Return whether a tensor is the softmax or sigmoid of another one."""
     for _, other in candidates:
         if other is tensor or other.shape != tensor.shape or other.ndim < 2:
@@ -210,10 +210,10 @@ def _columns(tensor: torch.Tensor, count: int) -> int:
     return 0 if found is None else found.shape[1]
 
 
-# -- places --------------------------------------------------------------------------------------
+# -- paths --------------------------------------------------------------------------------------
 
 
-def as_place(output: Any) -> Place:
+def check_output_path(output: Any) -> OutputPath:
     """Check the argument ``output`` of ``wrap``: a key, index, attribute, a tuple of these, or a callable.
 
     Raises:
@@ -228,9 +228,9 @@ def as_place(output: Any) -> Place:
     return steps
 
 
-def at_place(output: Any, place: Place) -> Any:
-    """Return the value at a place of an output."""
-    for step in place:
+def value_at(output: Any, path: OutputPath) -> Any:
+    """Return the value at a path of an output."""
+    for step in path:
         if isinstance(step, str) and not isinstance(output, Mapping):
             output = getattr(output, step)
         elif callable(step):
@@ -240,19 +240,19 @@ def at_place(output: Any, place: Place) -> Any:
     return output
 
 
-def _name(place: Place) -> str:
-    """Return the last name in a place in lower case; empty if it has only numbers."""
-    return next((s.lower() for s in reversed(place) if isinstance(s, str)), "")
+def _name(path: OutputPath) -> str:
+    """Return the last name in a path in lower case; empty if it has only numbers."""
+    return next((s.lower() for s in reversed(path) if isinstance(s, str)), "")
 
 
-def _written(place: Place) -> str:
-    """Return a place as the argument ``output`` of ``wrap``."""
-    return repr(place[0]) if len(place) == 1 else repr(place)
+def _written(path: OutputPath) -> str:
+    """Return a path as the argument ``output`` of ``wrap``."""
+    return repr(path[0]) if len(path) == 1 else repr(path)
 
 
-def _code(place: Place) -> str:
-    """Return a place as an expression of ``out``."""
-    return "out" + "".join(f"[{step!r}]" for step in place)
+def _code(path: OutputPath) -> str:
+    """Return a path as an expression of ``out``."""
+    return "out" + "".join(f"[{step!r}]" for step in path)
 
 
 def _children(output: Any) -> list[tuple[Any, Any]]:
@@ -270,13 +270,13 @@ def _children(output: Any) -> list[tuple[Any, Any]]:
     return []
 
 
-def _parts(output: Any, place: Place = ()) -> Iterator[tuple[Place, torch.Tensor]]:
-    """Iterate over the tensors in an output with their places."""
+def _parts(output: Any, path: OutputPath = ()) -> Iterator[tuple[OutputPath, torch.Tensor]]:
+    """Iterate over the tensors in an output with their paths."""
     if isinstance(output, torch.Tensor):
-        yield place, output
-    elif len(place) < _DEPTH:
+        yield path, output
+    elif len(path) < _DEPTH:
         for step, value in _children(output):
-            yield from _parts(value, (*place, step))
+            yield from _parts(value, (*path, step))
 
 
 def tensors_of(output: Any) -> Iterator[torch.Tensor]:
@@ -293,7 +293,7 @@ def is_plain(returned: Any, logits: torch.Tensor) -> bool:
     return isinstance(returned, torch.Tensor) and returned.shape == logits.shape
 
 
-def _listed(found: list[tuple[Place, torch.Tensor]]) -> str:
+def _listed(found: list[tuple[OutputPath, torch.Tensor]]) -> str:
     named = [f"{_written(p)} {tuple(t.shape)}" if p else f"{tuple(t.shape)}" for p, t in found[:8]]
     return ", ".join([*named, *(["…"] if len(found) > 8 else [])])
 

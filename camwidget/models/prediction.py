@@ -78,7 +78,7 @@ class ClassScores:
         return ""
 
     @property
-    def reading(self) -> ParsedPrompt | None:
+    def parsed_prompt(self) -> ParsedPrompt | None:
         """The parsed current text; None for a model without text."""
         return None
 
@@ -92,9 +92,9 @@ class ClassScores:
 
     def predicted(self, logits: torch.Tensor) -> list[int]:
         """Return the default class of each picture, from logits (N, classes)."""
-        return self.foremost(self.probabilities(logits.float()))
+        return self.most_probable(self.probabilities(logits.float()))
 
-    def foremost(self, probabilities: torch.Tensor) -> list[int]:
+    def most_probable(self, probabilities: torch.Tensor) -> list[int]:
         """Return the default class of each picture, from probabilities (N, classes).
 
         It is the most probable class, the first of equally probable ones; the first of several quantities; or the class
@@ -103,11 +103,11 @@ class ClassScores:
         Raises:
             TargetError: if the model has no classes.
         """
-        reading = self.reading
+        parsed_prompt = self.parsed_prompt
         if not self.classes:
             raise TargetError(f"There is no class to choose, since {self.no_classes}")
-        if reading is not None and reading.default is not None:
-            return [reading.default] * len(probabilities)
+        if parsed_prompt is not None and parsed_prompt.default is not None:
+            return [parsed_prompt.default] * len(probabilities)
         if self.scores == "value":
             return [0] * len(probabilities)
         # NumPy's argmax takes the first of equal values, as the list of classes does; torch's takes any.

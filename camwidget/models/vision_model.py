@@ -27,7 +27,7 @@ from .layer_table import Layer, LayerTable
 from .layers import Reshape, spatial
 from .nondeterminism import leaves_random_state, randomness_note
 from .output_reader import OutputReader, picture_keyword
-from .outputs import as_place, describe_output
+from .outputs import check_output_path, describe_output
 from .prediction import ClassScores, Prediction
 from .prompts import ParsedPrompt, Prompt, check_prompt, read_text
 from .provenance import Provenance
@@ -95,7 +95,7 @@ class VisionModel(ClassScores):
             check_prompt(prompt)
             example = read_text(prompt, prompt.examples[0])[1]
             classes = classes if example.classes is None else example.classes
-        self._beside = ExtraInputs.of(inputs, example)
+        self._extra_inputs = ExtraInputs.of(inputs, example)
         #: Whether pictures run one by one, since those of a batch influence each other, or fail.
         self.mixes_pictures = any(
             isinstance(m, BATCH_NORM) and m.running_mean is None for m in self.module.modules()
@@ -106,12 +106,12 @@ class VisionModel(ClassScores):
         self._module_names: dict[nn.Module, str] = {m: n for n, m in self.module.named_modules()}
         reader = OutputReader(
             name,
-            requested=None if output is None else as_place(output),
+            requested=None if output is None else check_output_path(output),
             declared="value" if unit else scores,
             names=len(classes) if isinstance(classes, Sized) else None,
             keyword=picture_keyword(self.module, self.extras(1)),
         )
-        self.chance = ""
+        self.randomness_note = ""
         #: What a pass needs so that the module stays unchanged.
         self._discovery, self._reader, self.isolation = self._discover(
             reader, without=layers is not None and not layers
@@ -131,7 +131,7 @@ class VisionModel(ClassScores):
         if layers:
             self.layers = tuple(self.layer(n) for n in layers)
             self.default_layer = self.layers[-1].name
-        self.chance = randomness_note(self)
+        self.randomness_note = randomness_note(self)
 
     # -- properties ------------------------------------------------------------------------
 
@@ -157,9 +157,9 @@ class VisionModel(ClassScores):
         return self._discovery.why_no_maps(self.name)
 
     @property
-    def place(self) -> str:
+    def output_path(self) -> str:
         """Position of the class scores in the module's output, as text."""
-        steps = self._reader.place or ()
+        steps = self._reader.path or ()
         return repr(
             [s if isinstance(s, (str, int)) else getattr(s, "__qualname__", "") for s in steps]
         )
@@ -236,7 +236,7 @@ class VisionModel(ClassScores):
         is_one = not isinstance(pictures, (list, tuple)) and not (
             isinstance(pictures, torch.Tensor) and pictures.ndim == 4
         )
-        with PrivateRandomNumbers() if self.chance else nullcontext():
+        with PrivateRandomNumbers() if self.randomness_note else nullcontext():
             rows = [self.preprocess.pixels(p) for p in ([pictures] if is_one else pictures)]
         sizes = {tuple(r.shape[-2:]) for r in rows}
         if len(sizes) != 1:
@@ -255,7 +255,7 @@ class VisionModel(ClassScores):
         """Return the same model with another text, or other inputs besides the picture.
 
         Args:
-            inputs: the text by the prompt's name, ``model.given(question="what colour is the star?")``; tensors by
+            inputs: the text by the prompt's name, ``model.given(question="what color is the star?")``; tensors by
                 name, with one row, (1, …), or one row a picture. A text may change the classes and their number.
 
         Raises:
@@ -264,15 +264,15 @@ class VisionModel(ClassScores):
         """
         prompt = self.prompt
         text = None if prompt is None else inputs.pop(prompt.name, None)
-        self._beside.check_names(inputs, self.name, None if prompt is None else prompt.name)
-        beside = self._beside.given(inputs)
+        self._extra_inputs.check_names(inputs, self.name, None if prompt is None else prompt.name)
+        extra_inputs = self._extra_inputs.given(inputs)
         if prompt is None or text is None:
-            return self._with(_beside=beside)
-        tidy, reading = read_text(prompt, text)  # type: ignore[arg-type]
-        changes: dict[str, Any] = {"_beside": beside.told(reading), "text": tidy}
-        if reading.classes is None:
+            return self._with(_extra_inputs=extra_inputs)
+        tidy, parsed_prompt = read_text(prompt, text)  # type: ignore[arg-type]
+        changes: dict[str, Any] = {"_extra_inputs": extra_inputs.with_text(parsed_prompt), "text": tidy}
+        if parsed_prompt.classes is None:
             return self._with(**changes)
-        classes = unique_names(reading.classes, len(reading.classes))
+        classes = unique_names(parsed_prompt.classes, len(parsed_prompt.classes))
         return self._with(
             **changes,
             _discovery=self._discovery.with_classes(len(classes)),
@@ -282,17 +282,17 @@ class VisionModel(ClassScores):
         )
 
     @property
-    def reading(self) -> ParsedPrompt | None:
+    def parsed_prompt(self) -> ParsedPrompt | None:
         """The parsed current text; None until a text is given."""
-        return None if self.text is None else self._beside.reading
+        return None if self.text is None else self._extra_inputs.parsed_prompt
 
     def proposal(self, picture: PictureLike) -> str | None:
         """Return the model's own text for a picture; None if only the user can give a text."""
         if self.prompt is None:
             raise PromptError(f"{self.name} takes no text beside the picture.")
         pixels = self.pixels(picture)
-        with self.undisturbed() as held, torch.no_grad():
-            return self.prompt.propose(held, pixels)
+        with self.isolated() as isolated, torch.no_grad():
+            return self.prompt.propose(isolated, pixels)
 
     def propose(self, picture: PictureLike) -> str:
         """Return the model's own text for a picture, such as a caption.
@@ -312,7 +312,7 @@ class VisionModel(ClassScores):
             )
         return text
 
-    def told(self, picture: PictureLike) -> VisionModel:
+    def with_text_for(self, picture: PictureLike) -> VisionModel:
         """Return the model with a text: itself if it has one or takes none; otherwise with its own text for a picture.
 
         Raises:
@@ -322,7 +322,7 @@ class VisionModel(ClassScores):
             return self
         return self.given(**{self.prompt.name: self.propose(picture)})
 
-    def check_told(self) -> None:
+    def require_text(self) -> None:
         """Raise a ``PromptError`` if the model needs a text and has none."""
         if self.prompt is not None and self.text is None:
             name, example = self.prompt.name, self.prompt.examples[0]
@@ -338,7 +338,7 @@ class VisionModel(ClassScores):
         Raises:
             ModelError: if it is not clear which input is the picture.
         """
-        known = {*self._beside.tensors, *([] if self.prompt is None else [self.prompt.name])}
+        known = {*self._extra_inputs.tensors, *([] if self.prompt is None else [self.prompt.name])}
         others = {n: v for n, v in inputs.items() if n in known}
         if not others:
             return self, inputs
@@ -351,22 +351,22 @@ class VisionModel(ClassScores):
             )
         return self.given(**others), inputs[pictures[0]]
 
-    def given_of(self, picture: int) -> VisionModel:
+    def with_inputs_of(self, picture: int) -> VisionModel:
         """Return the same model with the inputs of one picture of a batch."""
-        rows = self._beside.row(picture)
+        rows = self._extra_inputs.row(picture)
         return self.given(**rows) if rows else self
 
-    def around(self, module: nn.Module) -> VisionModel:
+    def with_module(self, module: nn.Module) -> VisionModel:
         """Return the same model, with the same text, around another module: a copy of its module with any weights."""
         names = {m: n for n, m in module.named_modules()}
         return self._with(module=module, _module_names=names)
 
     def extras(self, count: int) -> dict[str, torch.Tensor]:
         """Return the inputs besides the picture, by name, for a batch of ``count`` pictures."""
-        return self._beside.rows(count, self.device, self.dtype)
+        return self._extra_inputs.rows(count, self.device, self.dtype)
 
     def run(self, inputs: torch.Tensor) -> Any:
-        """Run the module on inputs (N, C, H, W). Only within ``undisturbed``, of the model that it yields.
+        """Run the module on inputs (N, C, H, W). Only within ``isolated``, of the model that it yields.
 
         Returns:
             The module's output, or an ``outputs.ScoredOutput`` if the logits are not part of it; for ``logits_of``.
@@ -422,8 +422,8 @@ class VisionModel(ClassScores):
         """
         # Not inference_mode: a module may store what it computes (a position grid, say), and could then not be
         # trained any more.
-        with self.undisturbed() as held, torch.no_grad():
-            logits = held.logits_of(held.run(self.inputs(pixels)), len(pixels)).to(torch.float32)
+        with self.isolated() as isolated, torch.no_grad():
+            logits = isolated.logits_of(isolated.run(self.inputs(pixels)), len(pixels)).to(torch.float32)
         self.check_finite(logits)
         return logits
 
@@ -450,11 +450,11 @@ class VisionModel(ClassScores):
             polka-dotted 0.93
         """
         pixels = self.pixels(picture)
-        told = self.told(pixels)
+        told = self.with_text_for(pixels)
         return told.prediction(told.logits(pixels)[0], top)
 
     @contextmanager
-    def undisturbed(self, *, runs: bool = True) -> Iterator[VisionModel]:
+    def isolated(self, *, runs: bool = True) -> Iterator[VisionModel]:
         """Yield the model for one pass, around a copy of the module's structure in evaluation mode.
 
         The copy has the module's current weights and hooks; the pass leaves no trace in the module. Autocast and

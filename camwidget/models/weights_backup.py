@@ -91,7 +91,7 @@ class WeightsBackup:
                     self._copy = self._copied(model.module)
                 except Uncopyable:
                     return None
-            return model.around(self._copy)
+            return model.with_module(self._copy)
 
     def _copied(self, module: nn.Module) -> nn.Module:
         names = {id(tensor): name for name, tensor in named_tensors(module)}

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from .._validation import listed_names
+from .._validation import as_name_list
 from ..errors import LayerError, ModelError
 from ..images.preprocess import Preprocess
 from .argument_checks import require_module
@@ -116,7 +116,7 @@ def wrap(
         raise ModelError(
             "A TorchScript module does not show its layers: wrap the nn.Module that it was made from."
         )
-    layers = None if layers is None else listed_names(layers, "layers")
+    layers = None if layers is None else as_name_list(layers, "layers")
     if preprocess is None:
         preprocess = default_preprocess(module)
     taken = channels_taken(module)

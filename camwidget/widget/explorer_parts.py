@@ -15,7 +15,7 @@ from ..errors import CamwidgetError
 from ..loading import loader
 from ..models.vision_model import VisionModel
 from .control.cache import Picture
-from .control.comparison import list_models, model_names
+from .control.comparison import as_models, model_names
 from .control.context import TWO_WAY_TRAITS, ExplorerContext
 from .control.failures import FailureHandler
 from .control.map_request import COMPARED_JOBS, MAIN_JOBS
@@ -75,7 +75,7 @@ def check_arguments(
             f"top is how many classes are listed, a whole number from 1 to {_MOST_LISTED}, not {top!r}. "
             "All others are found by their names, in the field above them."
         )
-    models = list_models(loader.load() if model is None else model)
+    models = as_models(loader.load() if model is None else model)
     main = models[0]
     if images is None:
         images = zoo.samples(main.name) if main.name in zoo.available() else []
@@ -111,7 +111,7 @@ class ExplorerParts:
 
         Args:
             explorer: the explorer.
-            models: from ``list_models``.
+            models: from ``as_models``.
             pictures: from ``list_pictures``.
             listed: how many classes to list.
         """

@@ -34,7 +34,7 @@ MAX_OBJECTS = 5
 
 CATEGORIES: dict[str, str] = {
     **dict.fromkeys(SHAPES, "shape"),
-    **dict.fromkeys(COLORS, "colour"),
+    **dict.fromkeys(COLORS, "color"),
     **dict.fromkeys(TEXTURES, "texture"),
 }
 """Category of each concept of ``Scene.concepts``."""

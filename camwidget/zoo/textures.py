@@ -17,7 +17,7 @@ from .drawing.composition import Colors, apply_camera, coordinates, draw_object,
 from .drawing.lighting import Light, random_light, shade
 from .drawing.noise import Field
 from .drawing.palette import Ramp, random_ramps
-from .drawing.patterns import PATTERNS, Grid
+from .drawing.patterns import PATTERNS, PatternCoordinates
 from .drawing.shapes import arrange
 from .sample import Sample
 
@@ -148,7 +148,7 @@ def _texture(
     angle = float(rng.uniform(0.0, 2.0 * np.pi))
     # A large random offset, so that pictures show different parts of the lattice.
     away_x, away_y = rng.uniform(8.0, 40.0, 2).astype(np.float32) * np.float32(period)
-    grid = Grid.place(
+    grid = PatternCoordinates.place(
         x + away_x, y + away_y, period=period, angle=angle, light=light, pixel=1.0 / size
     )
     relief = PATTERNS[CLASSES[label]](grid, rng)

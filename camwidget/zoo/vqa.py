@@ -26,14 +26,14 @@ if TYPE_CHECKING:
 
 COUNTS: tuple[str, ...] = ("0", "1", "2", "3")
 ANSWERS: tuple[str, ...] = (*COLORS, *SHAPES, *TEXTURES, *COUNTS, "yes", "no")
-KINDS: tuple[str, ...] = ("colour", "shape", "texture", "count", "place", "presence")
+KINDS: tuple[str, ...] = ("color", "shape", "texture", "count", "place", "presence")
 
 _SINGULAR = {f"{shape}s": shape for shape in SHAPES}
-_ATTRIBUTES = {"colour": COLORS, "shape": SHAPES, "texture": TEXTURES}
+_ATTRIBUTES = {"color": COLORS, "shape": SHAPES, "texture": TEXTURES}
 
 VOCABULARY = Vocabulary(
     (
-        "what colour shape texture is the a thing things how many are there",
+        "what color shape texture is the a thing things how many are there",
         *RELATIONS,
         *COLORS,
         *SHAPES,
@@ -113,7 +113,7 @@ def generate_question(rng: np.random.Generator, scene: Scene, kind: str) -> str 
         text = f"what is {rng.choice(RELATIONS)} the {color}{obj.shape}"
     else:
         description = {
-            "colour": f"{texture}{obj.shape}",
+            "color": f"{texture}{obj.shape}",
             "shape": f"{obj.color} {texture}thing",
             "texture": f"{color}{obj.shape}",
         }[kind]
@@ -190,9 +190,9 @@ class QuestionPrompt:
     """Parser of questions; the answers are the classes."""
 
     name = "question"
-    hint = "Ask for a colour, shape, texture, number, place, or whether something is there."
+    hint = "Ask for a color, shape, texture, number, place, or whether something is there."
     examples = (
-        "what colour is the star",
+        "what color is the star",
         "how many discs are there",
         "what shape is the red thing",
         "what is left of the star",

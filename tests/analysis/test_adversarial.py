@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 from scipy import stats
 from torch import nn
-from untouched import fingerprint
+from module_fingerprint import fingerprint
 
 import camwidget as cw
 from camwidget.errors import MethodError, PictureError, TargetError
@@ -158,10 +158,10 @@ def test_a_seed_gives_the_same_picture_again(picture: np.ndarray) -> None:
     assert not torch.equal(first.pixels, other.pixels)
 
 
-def test_a_grey_picture() -> None:
+def test_a_gray_picture() -> None:
     model = small(channels=1)
-    grey = np.random.default_rng(0).integers(0, 256, (16, 16), np.uint8)
-    a = attack(model, grey, other_class(model, grey), steps=4, confidence=0.9999)
+    gray = np.random.default_rng(0).integers(0, 256, (16, 16), np.uint8)
+    a = attack(model, gray, other_class(model, gray), steps=4, confidence=0.9999)
     assert a.pixels.shape == (1, 16, 16) and a.distance <= REACH
     assert len(a.plot().axes) == 3
 

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from camwidget.analysis.correlation import correlation, rank_correlation, ranks, unit_ranks
+from camwidget.analysis.correlation import correlation, rank_correlation, average_ranks, standardized_ranks
 
 #: Few values, so that there are many ties.
 VALUES = st.lists(st.sampled_from([0.0, 0.1, 0.25, 0.5, 1.0]), min_size=2, max_size=30)
@@ -23,7 +23,7 @@ def test_ranks_and_correlations_are_scipys(values: list[float], random: object) 
     other = [*values]
     random.shuffle(other)  # type: ignore[attr-defined]
     first, second = torch.tensor(values), torch.tensor(other)
-    assert ranks(first).tolist() == stats.rankdata(values).tolist()
+    assert average_ranks(first).tolist() == stats.rankdata(values).tolist()
     if len(set(values)) == 1:
         assert math.isnan(correlation(first, second))
         assert math.isnan(rank_correlation(first, second))
@@ -50,5 +50,5 @@ def test_what_ranks_nothing_has_no_correlation() -> None:
     broken = plain.clone()
     broken[3] = math.nan
     for other in (tenth, broken):
-        assert unit_ranks(other) is None
+        assert standardized_ranks(other) is None
         assert math.isnan(correlation(plain, other)) and math.isnan(rank_correlation(other, plain))

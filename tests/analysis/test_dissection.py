@@ -11,7 +11,7 @@ import pytest
 import torch
 from scipy.ndimage import map_coordinates
 from torch import nn
-from untouched import fingerprint
+from module_fingerprint import fingerprint
 
 import camwidget as cw
 from camwidget.attribution.targets import ClassTarget
@@ -19,8 +19,8 @@ from camwidget.attribution.trace import Trace
 from camwidget.errors import LayerError, MethodError, ModelError, PictureError, TargetError
 from camwidget.zoo import textures as drawn
 
-COLOURS = {"red": (255, 0, 0), "green": (0, 255, 0), "blue": (0, 0, 255)}
-KINDS = {"red": "colour", "green": "colour", "blue": "colour", "square": "shape", "bar": "shape"}
+COLORS = {"red": (255, 0, 0), "green": (0, 255, 0), "blue": (0, 0, 255)}
+KINDS = {"red": "color", "green": "color", "blue": "color", "square": "shape", "bar": "shape"}
 
 
 @pytest.fixture(autouse=True)
@@ -48,25 +48,25 @@ class Scene:
 
 
 def scene(seed: int, side: int = 24) -> Scene:
-    """A square and a bar of two colours on grey, which may overlap."""
+    """A square and a bar of two colors on gray, which may overlap."""
     rng = np.random.default_rng(seed)
     image = np.full((side, side, 3), 128, np.uint8)
     where: dict[str, np.ndarray] = {}
-    names = rng.permutation(list(COLOURS))[:2]
-    for shape, colour, (height, width) in zip(
+    names = rng.permutation(list(COLORS))[:2]
+    for shape, color, (height, width) in zip(
         ("square", "bar"), names, ((6, 6), (3, 12)), strict=True
     ):
         top, left = rng.integers(side - height), rng.integers(side - width)
         mask = np.zeros((side, side), bool)
         mask[top : top + height, left : left + width] = True
-        image[mask] = COLOURS[colour]
+        image[mask] = COLORS[color]
         for other in where.values():
             other &= ~mask
-        where[shape], where[colour] = mask.copy(), mask.copy()
+        where[shape], where[color] = mask.copy(), mask.copy()
     return Scene(image, where)
 
 
-class Colours(nn.Module):
+class Colors(nn.Module):
     """Three filters that find red, green and blue exactly, one that is constant, and one that is dead."""
 
     def __init__(self) -> None:
@@ -90,8 +90,8 @@ class Colours(nn.Module):
 
 
 @pytest.fixture(scope="module")
-def colours() -> cw.VisionModel:
-    return cw.wrap(Colours(), cw.Preprocess(24), list(COLOURS))
+def colors() -> cw.VisionModel:
+    return cw.wrap(Colors(), cw.Preprocess(24), list(COLORS))
 
 
 @pytest.fixture(scope="module")
@@ -164,13 +164,13 @@ def test_as_the_formulas_say(categories: dict[str, str]) -> None:
 
 
 def test_with_a_category_a_concept_counts_only_where_its_category_is_named(
-    colours: cw.VisionModel,
+    colors: cw.VisionModel,
 ) -> None:
     scenes = [scene(seed) for seed in range(6)]
-    plain = dissect(colours, scenes, "relu")
+    plain = dissect(colors, scenes, "relu")
     bare = [*scenes, Scene(scenes[0].image, {"square": scenes[0].where["square"]})]
-    found = dissect(colours, bare, "relu", concept_categories=KINDS)
-    for name in COLOURS:
+    found = dissect(colors, bare, "relu", concept_categories=KINDS)
+    for name in COLORS:
         c, p = found.concepts.index(name), plain.concepts.index(name)
         np.testing.assert_allclose(found.iou[:3, c], plain.iou[:3, p])
 
@@ -178,12 +178,12 @@ def test_with_a_category_a_concept_counts_only_where_its_category_is_named(
 # -- planted units -------------------------------------------------------------------------
 
 
-def test_units_that_find_a_colour_are_named_by_it(
-    colours: cw.VisionModel, scenes: list[Scene]
+def test_units_that_find_a_color_are_named_by_it(
+    colors: cw.VisionModel, scenes: list[Scene]
 ) -> None:
-    found = dissect(colours, scenes, "relu", concept_categories=KINDS)
+    found = dissect(colors, scenes, "relu", concept_categories=KINDS)
     assert [u.concept for u in found.units] == ["red", "green", "blue", None, None]
-    assert [u.category for u in found.units] == ["colour"] * 3 + [""] * 2
+    assert [u.category for u in found.units] == ["color"] * 3 + [""] * 2
     assert all(u.iou == pytest.approx(1) for u in found.units[:3])
     assert found.detectors == {"blue": (2,), "green": (1,), "red": (0,)}
     assert found.concepts == ("blue", "green", "red", "bar", "square")
@@ -193,35 +193,35 @@ def test_units_that_find_a_colour_are_named_by_it(
 
 
 def test_constant_and_dead_units_have_no_name_and_no_nan(
-    colours: cw.VisionModel, scenes: list[Scene]
+    colors: cw.VisionModel, scenes: list[Scene]
 ) -> None:
-    found = dissect(colours, scenes, "relu")
+    found = dissect(colors, scenes, "relu")
     assert np.isfinite(found.iou).all() and np.isfinite(found.thresholds).all()
     assert (found.iou[3:] == 0).all()
 
 
-def test_a_unit_silent_nearly_everywhere_answers_where_it_is_not(colours: cw.VisionModel) -> None:
+def test_a_unit_silent_nearly_everywhere_answers_where_it_is_not(colors: cw.VisionModel) -> None:
     """Its threshold is 0, which would have it answer everywhere."""
     scenes = [scene(seed) for seed in range(3)]
-    grey = np.full((24, 24, 3), 128, np.uint8)
-    rare = [*scenes, *(Scene(grey, {"square": np.zeros((24, 24), bool)}) for _ in range(60))]
-    found = dissect(colours, rare, "relu", quantile=0.9)
+    gray = np.full((24, 24, 3), 128, np.uint8)
+    rare = [*scenes, *(Scene(gray, {"square": np.zeros((24, 24), bool)}) for _ in range(60))]
+    found = dissect(colors, rare, "relu", quantile=0.9)
     assert (found.thresholds[:3] == 0).all()
     assert [u.concept for u in found.units[:3]] == ["red", "green", "blue"]
 
 
 def test_equal_concepts_give_the_first_by_name(
-    colours: cw.VisionModel, scenes: list[Scene]
+    colors: cw.VisionModel, scenes: list[Scene]
 ) -> None:
     twice = [
         Scene(s.image, {**s.where, "alike": s.where["red"]}) for s in scenes if "red" in s.where
     ]
-    assert dissect(colours, twice, "relu").units[0].concept == "alike"
+    assert dissect(colors, twice, "relu").units[0].concept == "alike"
 
 
 def test_masks_go_the_way_of_their_pictures(scenes: list[Scene]) -> None:
     """The net sees the middle, enlarged; a mask that stayed behind would not fit."""
-    model = cw.wrap(Colours(), cw.Preprocess(24, resize=48), list(COLOURS))
+    model = cw.wrap(Colors(), cw.Preprocess(24, resize=48), list(COLORS))
     found = dissect(model, scenes, "relu", quantile=0.9)
     assert [u.concept for u in found.units[:3]] == ["red", "green", "blue"]
     assert min(u.iou for u in found.units[:3]) > 0.75
@@ -233,26 +233,26 @@ class Tokens(nn.Module):
     def __init__(self, tokens: bool) -> None:
         super().__init__()
         self.tokens = tokens
-        self.colours = Colours()
+        self.colors = Colors()
         self.shape = nn.Identity()
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        x = self.colours.relu(self.colours.find(x)).permute(0, 2, 3, 1)
+        x = self.colors.relu(self.colors.find(x)).permute(0, 2, 3, 1)
         if self.tokens:
             x = x.flatten(1, 2)
             x = torch.cat([x.mean(1, keepdim=True), x], 1)
         x = self.shape(x)
-        return self.colours.head(x[:, 1:].mean(1) if self.tokens else x.mean((1, 2)))
+        return self.colors.head(x[:, 1:].mean(1) if self.tokens else x.mean((1, 2)))
 
 
 @pytest.mark.parametrize("tokens", [False, True])
-def test_maps_of_other_shapes(tokens: bool, scenes: list[Scene], colours: cw.VisionModel) -> None:
+def test_maps_of_other_shapes(tokens: bool, scenes: list[Scene], colors: cw.VisionModel) -> None:
     def reshape(x: torch.Tensor) -> torch.Tensor:
         grid = x[:, 1:].unflatten(1, (24, 24)) if tokens else x
         return grid.permute(0, 3, 1, 2)
 
-    model = cw.wrap(Tokens(tokens), cw.Preprocess(24), list(COLOURS), reshape=reshape)
-    found, plain = dissect(model, scenes, "shape"), dissect(colours, scenes, "relu")
+    model = cw.wrap(Tokens(tokens), cw.Preprocess(24), list(COLORS), reshape=reshape)
+    found, plain = dissect(model, scenes, "shape"), dissect(colors, scenes, "relu")
     np.testing.assert_allclose(found.iou, plain.iou)
     told = cw.describe_decision(model, scenes[0].image, found, "red")
     assert [r.name for r in told.reasons] == ["red"]
@@ -261,10 +261,10 @@ def test_maps_of_other_shapes(tokens: bool, scenes: list[Scene], colours: cw.Vis
 # -- what it leaves, and what it refuses ---------------------------------------------------
 
 
-def test_the_model_is_left_as_it_was_also_when_cancelled(scenes: list[Scene]) -> None:
-    module = Colours().train()
+def test_the_model_is_left_as_it_was_also_when_canceled(scenes: list[Scene]) -> None:
+    module = Colors().train()
     module.find.weight.requires_grad_(False)
-    model = cw.wrap(module, cw.Preprocess(24), list(COLOURS))
+    model = cw.wrap(module, cw.Preprocess(24), list(COLORS))
     before = fingerprint(model.module)
     found = dissect(model, scenes, "relu")
     cw.describe_decision(model, scenes[0].image, found)
@@ -280,44 +280,44 @@ def test_the_model_is_left_as_it_was_also_when_cancelled(scenes: list[Scene]) ->
     assert fingerprint(model.module) == before
 
 
-def test_what_makes_no_sense_is_refused(colours: cw.VisionModel, scenes: list[Scene]) -> None:
+def test_what_makes_no_sense_is_refused(colors: cw.VisionModel, scenes: list[Scene]) -> None:
     def lazily() -> Iterator[Scene]:
         yield from scenes
 
     with pytest.raises(cw.CamwidgetError, match="list"):
-        dissect(colours, lazily())
+        dissect(colors, lazily())
     with pytest.raises(cw.CamwidgetError, match="empty"):
-        dissect(colours, [])
+        dissect(colors, [])
     with pytest.raises(cw.CamwidgetError, match="quantile"):
-        dissect(colours, scenes, quantile=1.0)
+        dissect(colors, scenes, quantile=1.0)
     with pytest.raises(cw.CamwidgetError, match="min_iou"):
-        dissect(colours, scenes, min_iou=float("nan"))
+        dissect(colors, scenes, min_iou=float("nan"))
     with pytest.raises(cw.CamwidgetError, match="no concept"):
-        dissect(colours, [Scene(scenes[0].image, {})])
+        dissect(colors, [Scene(scenes[0].image, {})])
     with pytest.raises(cw.CamwidgetError, match="concepts"):
-        dissect(colours, [scenes[0].image])
+        dissect(colors, [scenes[0].image])
     with pytest.raises(PictureError, match="mask"):
-        dissect(colours, [Scene(scenes[0].image, {"red": np.ones((3, 3), bool)})])
+        dissect(colors, [Scene(scenes[0].image, {"red": np.ones((3, 3), bool)})])
     with pytest.raises(LayerError):
-        dissect(colours, scenes, "nowhere")
+        dissect(colors, scenes, "nowhere")
     with pytest.raises(ModelError):
-        dissect(Colours(), scenes)  # type: ignore[arg-type]
+        dissect(Colors(), scenes)  # type: ignore[arg-type]
 
 
 # -- a decision in words -------------------------------------------------------------------
 
 
-def test_a_decision_is_told_by_alpha(colours: cw.VisionModel, scenes: list[Scene]) -> None:
-    found = dissect(colours, scenes, "relu")
-    told = cw.describe_decision(colours, scenes[0].image, found, "red", top=2)
-    pixels = colours.pixels(scenes[0].image)
-    gradient = Trace(colours, pixels, ["relu"]).gradient(ClassTarget(0, "red"), "relu")
+def test_a_decision_is_told_by_alpha(colors: cw.VisionModel, scenes: list[Scene]) -> None:
+    found = dissect(colors, scenes, "relu")
+    told = cw.describe_decision(colors, scenes[0].image, found, "red", top=2)
+    pixels = colors.pixels(scenes[0].image)
+    gradient = Trace(colors, pixels, ["relu"]).gradient(ClassTarget(0, "red"), "relu")
     alpha = gradient[0].mean((1, 2))
     assert [(r.name, r.importance) for r in told.reasons] == [
         ("red", pytest.approx(float(alpha[0])))
     ]
     assert [r.name for r in told.counter_reasons] == ["green", "blue"]
-    probability = colours.probabilities(colours.logits(pixels))[0, 0]
+    probability = colors.probabilities(colors.logits(pixels))[0, 0]
     assert told.probability == pytest.approx(float(probability))
     assert str(told) == (
         f"red ({probability:.2f}): mostly because of a unit for red; against it: units for green and blue."
@@ -327,29 +327,29 @@ def test_a_decision_is_told_by_alpha(colours: cw.VisionModel, scenes: list[Scene
     ]
 
 
-def test_nameless_units_go_by_their_number(colours: cw.VisionModel, scenes: list[Scene]) -> None:
-    found = dissect(colours, scenes, "relu")
-    told = cw.describe_decision(colours, scenes[0].image, found, "blue")
+def test_nameless_units_go_by_their_number(colors: cw.VisionModel, scenes: list[Scene]) -> None:
+    found = dissect(colors, scenes, "relu")
+    told = cw.describe_decision(colors, scenes[0].image, found, "blue")
     assert "because of a unit for blue, and unit 3; against it: no unit." in told.text
-    other = cw.describe_decision(colours, scenes[0].image, found, cw.Contrast("blue", "red"), top=1)
+    other = cw.describe_decision(colors, scenes[0].image, found, cw.Contrast("blue", "red"), top=1)
     assert other.probability is None
     assert other.label == "blue rather than red" and other.text.startswith("blue rather than red:")
 
 
-def test_decisions_that_cannot_be_told(colours: cw.VisionModel, scenes: list[Scene]) -> None:
-    found = dissect(colours, scenes, "relu")
+def test_decisions_that_cannot_be_told(colors: cw.VisionModel, scenes: list[Scene]) -> None:
+    found = dissect(colors, scenes, "relu")
     with pytest.raises(TargetError):
-        cw.describe_decision(colours, scenes[0].image, found, "mauve")
+        cw.describe_decision(colors, scenes[0].image, found, "mauve")
     with pytest.raises(MethodError, match="top"):
-        cw.describe_decision(colours, scenes[0].image, found, top=0)
-    other = Colours()
+        cw.describe_decision(colors, scenes[0].image, found, top=0)
+    other = Colors()
     other.find, other.head = nn.Conv2d(3, 6, 1), nn.Linear(6, 3)
     with pytest.raises(LayerError, match="6 units"):
         cw.describe_decision(cw.wrap(other, cw.Preprocess(24)), scenes[0].image, found)
 
 
-def test_the_table_and_the_figures(colours: cw.VisionModel, scenes: list[Scene]) -> None:
-    found = dissect(colours, scenes, "relu", concept_categories=KINDS)
+def test_the_table_and_the_figures(colors: cw.VisionModel, scenes: list[Scene]) -> None:
+    found = dissect(colors, scenes, "relu", concept_categories=KINDS)
     rows = found.table()
     assert [row["unit"] for row in rows] == list(range(5))
     assert rows[0]["concept"] == "red" and rows[3]["concept"] is None

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 from torch import nn
-from untouched import fingerprint
+from module_fingerprint import fingerprint
 
 import camwidget as cw
 from camwidget import zoo
@@ -227,16 +227,16 @@ def test_other_precisions(dtype: torch.dtype) -> None:
     assert drawn.score > drawn.before and np.isfinite(drawn.scores).all()
 
 
-def test_sizes_and_grey_models() -> None:
+def test_sizes_and_gray_models() -> None:
     assert draw(tiny(), 1, steps=2, size=(17, 40)).pixels.shape == (17, 40, 3)
     assert draw(tiny(), 1, steps=2).pixels.shape == (24, 24, 3)
-    grey = nn.Sequential(nn.Conv2d(1, 4, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten())
-    drawn = draw(cw.wrap(grey, cw.Preprocess(20, mean=[0.5], std=[0.5])), 1, steps=2)
+    gray = nn.Sequential(nn.Conv2d(1, 4, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten())
+    drawn = draw(cw.wrap(gray, cw.Preprocess(20, mean=[0.5], std=[0.5])), 1, steps=2)
     assert drawn.pixels.shape == (20, 20, 3)
     assert (drawn.pixels == drawn.pixels[..., :1]).all()
 
 
-# -- each regulariser does what it says ----------------------------------------------------
+# -- each regularizer does what it says ----------------------------------------------------
 
 
 def roughness(pixels: np.ndarray) -> float:
@@ -286,14 +286,14 @@ def test_the_spectrum_decides_where_the_power_is(
 @pytest.mark.parametrize(
     "which", ["clip_norm", pytest.param("clip_contribution", marks=pytest.mark.full)]
 )
-def test_clipping_leaves_so_many_pixels_grey(
+def test_clipping_leaves_so_many_pixels_gray(
     textures: cw.VisionModel, plain: cw.Visualization, which: str
 ) -> None:
-    def grey(pixels: np.ndarray) -> float:
+    def gray(pixels: np.ndarray) -> float:
         return float((np.abs(pixels.astype(int) - 127.5).max(2) < 3).mean())
 
     clipped = draw(textures, "veined", **{**OFF, which: 40.0})
-    assert grey(plain.pixels) < 0.2 and 0.38 < grey(clipped.pixels) < 0.7
+    assert gray(plain.pixels) < 0.2 and 0.38 < gray(clipped.pixels) < 0.7
 
 
 def test_wobbling_makes_it_robust(textures: cw.VisionModel, plain: cw.Visualization) -> None:
@@ -317,7 +317,7 @@ def test_wobbling_makes_it_robust(textures: cw.VisionModel, plain: cw.Visualizat
 @pytest.mark.parametrize(
     ("what", "error", "says"),
     [
-        ({}, MethodError, "Say what to visualise"),
+        ({}, MethodError, "Say what to visualize"),
         ({"layer": "first"}, MethodError, "channel="),
         ({"target": 1, "channel": 1}, MethodError, "leave one of them out"),
         ({"target": 1, "layer": "first"}, MethodError, "leave one of them out"),
@@ -393,7 +393,7 @@ def test_what_is_handed_over(textures: cw.VisionModel) -> None:
     )
 
 
-def test_other_outputs_inputs_and_tokens_are_visualised_too() -> None:
+def test_other_outputs_inputs_and_tokens_are_visualized_too() -> None:
     from torch import nn
 
     class Packed(nn.Module):

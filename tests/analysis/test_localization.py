@@ -19,7 +19,7 @@ from camwidget.errors import CamwidgetError, PictureError
 
 
 def parts_of(high: np.ndarray) -> list[set[tuple[int, int]]]:
-    """Connected parts, by walking from each pixel to its eight neighbours."""
+    """Connected parts, by walking from each pixel to its eight neighbors."""
     left = {(int(y), int(x)) for y, x in np.argwhere(high)}
     parts = []
     while left:
@@ -89,7 +89,7 @@ def test_a_peak_may_be_15_of_500_pixels_off() -> None:
     assert points_at((1, 125), mask), "the nearest counts"
 
 
-def test_what_cannot_be_localised_is_refused() -> None:
+def test_what_cannot_be_localized_is_refused() -> None:
     good = np.random.default_rng(0).random((5, 5)).astype(np.float32)
     for bad in (good[0], -good, good * np.nan, good[:0]):
         with pytest.raises(PictureError):

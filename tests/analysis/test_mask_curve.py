@@ -245,8 +245,8 @@ def test_inpainting_as_a_baseline(
         mask_pixels(small, levels, [0.3], baseline="mean")[0] - small
     ).abs().mean(), "closer to the picture than its mean"
     assert torch.equal(masked[2], baseline_pixels(small, "mean")), "nothing is left to fill it from"
-    grey = fill_pixels(small[:1], top[None], baseline)
-    assert grey.shape == (1, 1, 32, 32)
+    gray = fill_pixels(small[:1], top[None], baseline)
+    assert gray.shape == (1, 1, 32, 32)
     saliency = 1 - levels.astype(np.float32) / 65536
     curve = cw.mask_curve(meter, small, saliency, "red", baseline=baseline, steps=4)
     asked = 4 * mask_pixels(small, levels, curve.fraction.tolist(), baseline=baseline).mean((2, 3))
@@ -318,14 +318,14 @@ def test_an_explanation_brings_its_class(meter: cw.VisionModel, noise: torch.Ten
 
 def test_an_explanation_of_something_else_is_refused(meter: cw.VisionModel) -> None:
     """As ``measure`` does, by the same rule."""
-    red, grey = torch.zeros(3, 32, 32), torch.full((3, 32, 32), 0.5)
+    red, gray = torch.zeros(3, 32, 32), torch.full((3, 32, 32), 0.5)
     red[0] = 1
     exp = cw.explain(meter, red)
     named = cw.wrap(RedMeter(), classes=["rouge", "vert", "bleu"])
     other = cw.wrap(RedMeter(), classes=["red", "green", "blue"], name="another")
     fewer = dataclasses.replace(exp, target=ClassTarget(7, "red"))
     for model, picture, one, match in (
-        (meter, grey, exp, "of another picture"),
+        (meter, gray, exp, "of another picture"),
         (named, red, exp, "of another model"),
         (other, red, exp, "of another model, RedMeter, and this one is another"),
         (meter, red, fewer, "of another model"),
@@ -344,7 +344,7 @@ def test_an_explanation_of_something_else_is_refused(meter: cw.VisionModel) -> N
 
 
 def test_curve_of_a_model_that_can_be_computed(meter: cw.VisionModel) -> None:
-    """A red square on grey, black baseline: the redness falls with the square, to the last digit."""
+    """A red square on gray, black baseline: the redness falls with the square, to the last digit."""
     pixels = torch.full((3, 64, 64), 0.5)
     pixels[0, 16:48, 16:48], pixels[1:, 16:48, 16:48] = 1.0, 0.0
     saliency = np.zeros((64, 64), np.float32)
@@ -437,7 +437,7 @@ def test_curve_equals_one_by_one(textures: cw.VisionModel, noise: torch.Tensor) 
             assert curve.probability[i] == pytest.approx(float(alone), abs=1e-5)
 
 
-def test_curve_reports_progress_and_can_be_cancelled(
+def test_curve_reports_progress_and_can_be_canceled(
     meter: cw.VisionModel, noise: torch.Tensor, saliency: np.ndarray
 ) -> None:
     seen: list[tuple[int, int]] = []

@@ -1,4 +1,4 @@
-"""The private copy with folded normalisations answers as the model does, or is not used."""
+"""The private copy with folded normalizations answers as the model does, or is not used."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from collections.abc import Callable
 import pytest
 import torch
 from torch import nn
-from untouched import has_hooks
+from module_fingerprint import has_hooks
 
 import camwidget as cw
 from camwidget.attribution.batchnorm_folding import fold_batchnorms
 
 
 def stirred(module: nn.Module) -> nn.Module:
-    """With normalisations that do something."""
+    """With normalizations that do something."""
     torch.manual_seed(2)
     for part in module.modules():
         if isinstance(part, nn.BatchNorm2d) and part.running_mean is not None:
@@ -50,7 +50,7 @@ def test_the_copy_answers_as_the_model(
 
 
 class Twice(nn.Module):
-    """The convolution's output is used beside the normalisation too."""
+    """The convolution's output is used beside the normalization too."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -160,10 +160,10 @@ def test_what_is_saved_says_what_it_is(
     assert facts["versions"]["numpy"] == np.__version__
     said = datetime.fromisoformat(facts["date"])
     assert abs((datetime.now().astimezone() - said).total_seconds()) < 3600
-    asked = cw.load("zoo/vqa", device="cpu").given(question="what colour is the star")
+    asked = cw.load("zoo/vqa", device="cpu").given(question="what color is the star")
     sample = zoo.samples("zoo/vqa")[0]
     facts = json.loads(cw.explain(asked, sample.image).save(tmp_path / "b")[2].read_text())
-    assert facts["text"] == "what colour is the star"
+    assert facts["text"] == "what color is the star"
 
 
 def test_settings_without_a_form_in_json_are_saved_as_text(

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 from torch.nn.utils.parametrizations import weight_norm
-from untouched import fingerprint
+from module_fingerprint import fingerprint
 
 import camwidget as cw
 from camwidget.attribution.randomization import randomized_copy
@@ -87,13 +87,13 @@ def test_every_weight_is_another_and_the_model_is_as_it_was(odd: cw.VisionModel)
     assert torch.equal(copy.norm.running_var, torch.ones(8))  # type: ignore[union-attr, arg-type]
     again, other = randomized_copy(odd, seed=3), randomized_copy(odd, seed=4)
     for first, second, third in zip(*(m.parameters() for m in (copy, again, other)), strict=True):
-        # A normalisation always begins as the identity.
+        # A normalization always begins as the identity.
         is_fixed = len(first.unique()) == 1
         assert torch.equal(first, second) and torch.equal(first, third) == is_fixed
 
 
 def test_the_model_around_a_copy_is_the_same_but_for_its_weights(odd: cw.VisionModel) -> None:
-    other = odd.around(randomized_copy(odd))
+    other = odd.with_module(randomized_copy(odd))
     picture = torch.rand(3, 32, 32)
     assert other.classes == odd.classes and other.default_layer == odd.default_layer
     assert not torch.allclose(other.logits(picture[None]), odd.logits(picture[None]))

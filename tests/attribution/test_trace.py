@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 from torch import nn
-from untouched import fingerprint
+from module_fingerprint import fingerprint
 
 import camwidget as cw
 from camwidget.attribution.targets import resolve_target

@@ -115,7 +115,7 @@ def test_a_further_class(
 
     def further() -> None:
         compute(trace, resolve_target(model, next(numbers) % 1000), "layer4")
-        trace.forget_gradients()
+        trace.drop_gradients()
 
     race(
         "A further class on a remembered pass, ResNet-50, 224²",

@@ -16,7 +16,7 @@ TESTS = str(Path(__file__).parents[1] / "support")
 NOTEBOOK = f"""
 import sys
 sys.path.insert(0, {TESTS!r})
-from prompted import *
+from prompt_models import *
 import camwidget as cw
 ex = cw.Explorer({{model}}(), [squares("red", "blue"), squares("green")])
 ex

@@ -18,7 +18,7 @@ from small_models import (
     SIDE,
     folder,
     known,
-    labelled,
+    labeled,
     picture,
     run,
     seen,
@@ -61,9 +61,9 @@ def test_classes_of_lists_go_by_index_name_or_a_mapping(model):
 def test_a_class_that_there_is_not_is_refused_before_anything_runs(model):
     seen(model)
     with pytest.raises(DataError, match=r"picture 2 is 'bea'.*'bee'"):
-        run(model, [*labelled(2), (picture(0), "bea")])
+        run(model, [*labeled(2), (picture(0), "bea")])
     with pytest.raises(DataError, match="classes 0 to 3"):
-        run(model, [*labelled(20), (picture(0), 4)])
+        run(model, [*labeled(20), (picture(0), 4)])
     assert seen(model) == 0
 
 
@@ -88,7 +88,7 @@ def test_what_is_no_set_is_refused_with_a_remedy(model, tmp_path):
     with pytest.raises(DataError, match="nothing at"):
         run(model, tmp_path / "nowhere")
     with pytest.raises(DataError, match="limit"):
-        run(model, labelled(2), limit=0)
+        run(model, labeled(2), limit=0)
 
 
 @pytest.mark.parametrize(
@@ -105,12 +105,12 @@ def test_what_is_no_set_is_refused_with_a_remedy(model, tmp_path):
 )
 def test_options_that_make_no_sense(model, options, said):
     with pytest.raises(DataError, match=said):
-        run(model, labelled(2), **options)
+        run(model, labeled(2), **options)
 
 
 def test_options_may_be_numpys(model):
-    found = run(model, labelled(4), limit=np.int64(2), batch=np.int64(2), seed=np.int64(1))
-    assert found.facts == run(model, labelled(4), limit=2, batch=2, seed=1).facts
+    found = run(model, labeled(4), limit=np.int64(2), batch=np.int64(2), seed=np.int64(1))
+    assert found.facts == run(model, labeled(4), limit=2, batch=2, seed=1).facts
 
 
 def test_pictures_without_classes(model):
@@ -121,7 +121,7 @@ def test_pictures_without_classes(model):
     assert found.rows["label"].isna().all()
     assert found.rows["target"].tolist() == found.rows["prediction"].tolist()
     # One among others is skipped, and said to be.
-    found = run(model, [*labelled(2), picture(2)])
+    found = run(model, [*labeled(2), picture(2)])
     assert found.skipped.to_dict("records") == [
         {"picture": 2, "name": "picture 2", "reason": "its true class is not known"}
     ]
@@ -172,7 +172,7 @@ def test_a_tensors_masks_are_of_its_own_size(model):
 
 def test_a_mask_is_of_its_class_and_says_nothing_of_another(model):
     mask = np.ones((SIDE, SIDE), bool)
-    pictures = [(*each, mask) for each in labelled(8)]
+    pictures = [(*each, mask) for each in labeled(8)]
     rows = run(model, pictures, [AREA], target="predicted").rows
     is_right = rows["label"] == rows["target"]
     assert 0 < is_right.sum() < 8, "the test needs both"
@@ -200,14 +200,14 @@ def test_truth_that_makes_no_sense(model):
 def test_a_metric_without_what_it_needs(model):
     seen(model)
     with pytest.raises(MetricError, match="where the objects are"):
-        run(model, labelled(2), [AREA])
+        run(model, labeled(2), [AREA])
     assert seen(model) == 0
     mask = np.ones((SIDE, SIDE), bool)
-    found = run(model, [(*labelled(1)[0], mask), labelled(1)[0]], [AREA])
+    found = run(model, [(*labeled(1)[0], mask), labeled(1)[0]], [AREA])
     assert found.rows["area"].isna().tolist() == [False, True]
     assert found.table["area", "n"].tolist() == [1]
     # And what the data lacks, a function may have.
-    found = run(model, labelled(2), [AREA], truth=lambda n, element: mask)
+    found = run(model, labeled(2), [AREA], truth=lambda n, element: mask)
     assert found.rows["area"].tolist() == [SIDE * SIDE] * 2
 
 
@@ -323,7 +323,7 @@ def test_no_more_than_a_batch_is_alive(model, kind):
 
 def test_a_stream_counts_without_knowing_its_end(model):
     calls: list[tuple[int, int]] = []
-    run(model, iter(labelled(5)), batch=2, progress=lambda done, total: calls.append((done, total)))
+    run(model, iter(labeled(5)), batch=2, progress=lambda done, total: calls.append((done, total)))
     assert calls[0] == (0, 0)
     assert calls[-1] == (5, 0)
 
@@ -338,7 +338,7 @@ def test_pictures_of_several_sizes(model):
 
 def test_paths_are_opened_late(model, tmp_path):
     path = tmp_path / "late.png"
-    found = run(model, [*labelled(1), (path, "ant")])
+    found = run(model, [*labeled(1), (path, "ant")])
     assert found.skipped["name"].tolist() == ["late.png"]
     assert "There is no file" in found.skipped["reason"][0]
     assert Path(path).name in found._repr_html_()

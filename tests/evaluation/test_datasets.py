@@ -7,7 +7,7 @@ import logging
 import pytest
 import torch
 from PIL import Image
-from small_models import AREA, CLASSES, SIDE, folder, known, labelled, picture, run, small_model
+from small_models import AREA, CLASSES, SIDE, folder, known, labeled, picture, run, small_model
 from torch.utils.data import (
     BatchSampler,
     ConcatDataset,
@@ -94,7 +94,7 @@ def test_a_set_for_detection_asks_for_truth(model):
 
 
 def test_loaders(model):
-    pairs = labelled(7)
+    pairs = labeled(7)
     images = torch.stack([to_tensor(p) for p, _ in pairs])
     labels = torch.tensor([CLASSES.index(c) for _, c in pairs])
     plain = run(model, pairs)

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from small_models import labelled, run, small_model
+from small_models import labeled, run, small_model
 
 from camwidget.evaluation.plots import draw_radar
 from camwidget.evaluation.radar_geometry import radar_outline, rank_scores
 
 
 def test_what_the_radar_chart_shows() -> None:
-    found = run(small_model(), labelled(2), ("complexity", "sparseness", "drop"), layers="all")
+    found = run(small_model(), labeled(2), ("complexity", "sparseness", "drop"), layers="all")
     (axes,) = draw_radar(found).axes
     lines = axes.get_lines()
     methods, metrics = len(found.table), 3

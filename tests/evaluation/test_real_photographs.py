@@ -58,7 +58,7 @@ def test_cam_and_gradcam_have_the_same_scores(found: cw.Evaluation) -> None:
         assert mean(found, "cam", metric) == pytest.approx(mean(found, "gradcam", metric), abs=1e-3)
 
 
-def test_the_localisation_error_counts_wrong_names_and_wrong_boxes(found: cw.Evaluation) -> None:
+def test_the_localization_error_counts_wrong_names_and_wrong_boxes(found: cw.Evaluation) -> None:
     """ILSVRC's error is at least the share of wrong names, and of boxes that miss."""
     rows = found.rows[found.rows["method"] == "gradcam"]
     wrong_box = rows["localization"] < 0.5

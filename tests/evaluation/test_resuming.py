@@ -15,9 +15,9 @@ import pandas as pd
 import pytest
 import torch
 from PIL import Image
-from small_models import CHANCE, ODD, Small, labelled, seen, small_model
+from small_models import CHANCE, ODD, Small, labeled, seen, small_model
 from torchvision.datasets import FakeData
-from untouched import fingerprint
+from module_fingerprint import fingerprint
 
 import camwidget as cw
 from camwidget.errors import CamwidgetWarning, DataError
@@ -30,7 +30,7 @@ METRICS = ("complexity", CHANCE)
 
 def run(model: cw.VisionModel, results: Path | None, count: int = 10, **options) -> cw.Evaluation:
     options = {"methods": METHODS, "metrics": METRICS, "batch": 2, **options}
-    return cw.evaluate(model, labelled(count), results=results, **options)
+    return cw.evaluate(model, labeled(count), results=results, **options)
 
 
 def assert_same(one: cw.Evaluation, other: cw.Evaluation) -> None:
@@ -190,7 +190,7 @@ def test_a_file_of_another_run_is_refused_with_what_differs(tmp_path):
         (small_model(), {"target": "predicted"}, 'target was "label"'),
     ):
         seen(small_model())
-        data_of = labelled(options.pop("count", 4))
+        data_of = labeled(options.pop("count", 4))
         if model is renamed:
             data_of = [p for p, _ in data_of]
         everything = {"methods": METHODS, "metrics": METRICS, "batch": 2, **options}
@@ -202,16 +202,16 @@ def test_a_file_of_another_run_is_refused_with_what_differs(tmp_path):
 
 def test_other_pictures_classes_and_truths_are_another_run(tmp_path):
     """Of the same names and number: nothing that the file has is said of them."""
-    first, second = ([(p, c, np.eye(32, k=k) > 0) for p, c in labelled(2)] for k in (0, 5))
-    others = [(p, c) for (p, _), (_, c) in zip(labelled(4)[2:], labelled(2), strict=True)]
+    first, second = ([(p, c, np.eye(32, k=k) > 0) for p, c in labeled(2)] for k in (0, 5))
+    others = [(p, c) for (p, _), (_, c) in zip(labeled(4)[2:], labeled(2), strict=True)]
     files = [tmp_path / name / "1.png" for name in "ab"]
-    for file, (image, _) in zip(files, labelled(2), strict=True):
+    for file, (image, _) in zip(files, labeled(2), strict=True):
         file.parent.mkdir()
         Image.fromarray(image).save(file)
-    things, fake = [(p, "thing") for p, _ in labelled(2)], FakeData(2, (3, 32, 32), 4)
+    things, fake = [(p, "thing") for p, _ in labeled(2)], FakeData(2, (3, 32, 32), 4)
     for number, (before, after, old, new) in enumerate(
         (
-            (labelled(2), others, None, None),
+            (labeled(2), others, None, None),
             (first, second, None, None),
             ([(files[0], "ant")], [(files[1], "ant")], None, None),
             (things, things, {"thing": "ant"}, {"thing": "bee"}),
@@ -386,7 +386,7 @@ def test_a_full_disk(tmp_path):
 
 def test_the_file_is_a_table_for_pandas(tmp_path):
     path = tmp_path / "run.jsonl"
-    bad = [*labelled(3), (tmp_path / "none.png", 0)]
+    bad = [*labeled(3), (tmp_path / "none.png", 0)]
     found = cw.evaluate(
         small_model(), bad, METHODS, ["deletion", "complexity", ODD], results=path, batch=2
     )

@@ -11,19 +11,19 @@ import pytest
 import torch
 from PIL import Image
 from scipy.stats import bootstrap
-from small_models import CLASSES, ODD, Small, labelled, picture, seen, small_model
+from small_models import CLASSES, ODD, Small, labeled, picture, seen, small_model
 from torch import nn
 
 import camwidget as cw
 from camwidget.errors import DataError, LayerError, MethodError, MetricError, ModelError
 from camwidget.evaluation import radar_outline, rank_scores
-from camwidget.evaluation.table import RESAMPLES, means, ranks
+from camwidget.evaluation.table import RESAMPLES, means, rank_rows
 
 
 @pytest.fixture(scope="module")
 def found() -> cw.Evaluation:
     metrics = ("drop", "increase", "deletion", "complexity")
-    return cw.evaluate(small_model(), labelled(10), ["gradcam", "layercam", "random"], metrics)
+    return cw.evaluate(small_model(), labeled(10), ["gradcam", "layercam", "random"], metrics)
 
 
 # -- numbers -------------------------------------------------------------------------------
@@ -31,8 +31,8 @@ def found() -> cw.Evaluation:
 
 def test_intervals_are_those_of_scipy():
     values = np.random.default_rng(5).gamma(2, size=(23, 3))
-    centre, low, high = means(values, seed=4)
-    assert np.allclose(centre, values.mean(0), rtol=1e-12)
+    center, low, high = means(values, seed=4)
+    assert np.allclose(center, values.mean(0), rtol=1e-12)
     for n in range(3):
         interval = bootstrap(
             (values[:, n],),
@@ -49,14 +49,14 @@ def test_what_has_no_value_has_no_part_in_the_mean():
     values[3:, 1] = np.nan
     values[:, 2] = np.nan
     values[1:, 3] = np.nan
-    centre, low, high = means(values)
+    center, low, high = means(values)
     random = np.random.default_rng(0).integers(0, 12, (RESAMPLES, 12))
     with np.errstate(invalid="ignore"):
         drawn = [m for row in random if not math.isnan(m := _mean(values[row, 1]))]
-    assert centre[1] == pytest.approx(values[:3, 1].mean())
+    assert center[1] == pytest.approx(values[:3, 1].mean())
     assert [low[1], high[1]] == pytest.approx(np.percentile(drawn, [2.5, 97.5]).tolist())
-    assert np.isnan([centre[2], low[2], high[2], low[3], high[3]]).all()
-    assert centre[3] == pytest.approx(values[0, 3])
+    assert np.isnan([center[2], low[2], high[2], low[3], high[3]]).all()
+    assert center[3] == pytest.approx(values[0, 3])
     assert np.isnan(means(values[:1])[1:]).all()
 
 
@@ -77,7 +77,7 @@ def test_the_table_sums_up_the_rows(found):
 
 def test_rows_are_what_measure_says():
     model = small_model()
-    pictures = labelled(3)
+    pictures = labeled(3)
     found = cw.evaluate(model, pictures, "gradcam", ["drop", "deletion", "complexity"], batch=1)
     for (image, label), row in zip(pictures, found.rows.to_dict("records"), strict=True):
         scores = cw.measure(
@@ -133,7 +133,7 @@ def test_curves_are_those_of_the_area(found):
 
 def test_layers_are_rows_of_their_own_but_for_what_has_none():
     found = cw.evaluate(
-        small_model(), labelled(2), ["gradcam", "saliency"], "complexity", layers="all"
+        small_model(), labeled(2), ["gradcam", "saliency"], "complexity", layers="all"
     )
     assert found.table.index.tolist() == [
         ("gradcam", "first"),
@@ -146,14 +146,14 @@ def test_layers_are_rows_of_their_own_but_for_what_has_none():
 
 def test_settings_tell_apart_what_has_one_name():
     blurred = cw.get_metric("deletion", baseline="blur")
-    found = cw.evaluate(small_model(), labelled(2), "gradcam", ["deletion", blurred])
+    found = cw.evaluate(small_model(), labeled(2), "gradcam", ["deletion", blurred])
     assert found.table.columns.get_level_values(0).unique().tolist() == [
         "deletion",
         "deletion(baseline=blur)",
         "maps",
     ]
     with pytest.raises(MetricError, match="twice"):
-        cw.evaluate(small_model(), labelled(2), "gradcam", ["deletion", "deletion"])
+        cw.evaluate(small_model(), labeled(2), "gradcam", ["deletion", "deletion"])
 
 
 # -- maps that rank nothing ----------------------------------------------------------------
@@ -181,17 +181,17 @@ class Odd(Small):
 def test_a_method_of_a_method_is_told_apart_by_its_own_settings():
     smooth = cw.get_method("smoothgrad(saliency)")
     found = cw.evaluate(
-        small_model(), labelled(1), [smooth, smooth.with_options(samples=3)], "complexity"
+        small_model(), labeled(1), [smooth, smooth.with_options(samples=3)], "complexity"
     )
     assert list(found.table.index) == ["smoothgrad(saliency)", "smoothgrad(saliency)(samples=3)"]
     with pytest.raises(MetricError, match="twice"):
-        cw.evaluate(small_model(), labelled(1), [smooth, smooth], "complexity")
+        cw.evaluate(small_model(), labeled(1), [smooth, smooth], "complexity")
 
 
 def test_maps_that_rank_nothing_are_counted_and_have_no_score():
     model = cw.wrap(Odd(), cw.Preprocess(32), CLASSES, name="odd", layers=["second"])
     dark, bright = np.zeros((32, 32, 3), np.uint8), np.full((32, 32, 3), 255, np.uint8)
-    pictures = [*labelled(3), (dark, 0), (bright, 1)]
+    pictures = [*labeled(3), (dark, 0), (bright, 1)]
     found = cw.evaluate(model, pictures, "gradcam", ["deletion", "complexity"])
     assert found.rows["fault"][:3].isna().all()
     assert found.rows["fault"].tolist()[3:] == ["constant map", "NaN in the map"]
@@ -202,7 +202,7 @@ def test_maps_that_rank_nothing_are_counted_and_have_no_score():
     (row,) = found.table["maps"].to_dict("records")
     assert row == {"all": 5, "constant": 1, "NaN": 1}
     assert found.table["deletion", "n"].tolist() == [3]
-    alone = cw.evaluate(model, labelled(3), "gradcam", ["deletion", "complexity"])
+    alone = cw.evaluate(model, labeled(3), "gradcam", ["deletion", "complexity"])
     assert alone.rows["complexity"].tolist() == pytest.approx(found.rows["complexity"].tolist()[:3])
     said = found._repr_html_()
     assert "1 × constant map" in said and "1 × NaN in the map" in said
@@ -211,12 +211,12 @@ def test_maps_that_rank_nothing_are_counted_and_have_no_score():
 def test_scores_that_differ_by_rounding_share_a_rank():
     values = {"gradcam": 0.0801234, "cam": 0.0801233, "gradcam++": 0.0802, "random": 0.0}
     table = pd.DataFrame({("drop", "mean"): pd.Series(values)})
-    found = ranks(table, [cw.get_metric("drop")])
+    found = rank_rows(table, [cw.get_metric("drop")])
     assert found["drop"].to_dict() == {"gradcam": 2.5, "cam": 2.5, "gradcam++": 4, "random": 1}
 
 
 def test_a_metric_without_any_value_has_no_rank():
-    found = cw.evaluate(small_model(), labelled(4), ["gradcam", "random"], [ODD, "complexity"])
+    found = cw.evaluate(small_model(), labeled(4), ["gradcam", "random"], [ODD, "complexity"])
     assert found.ranks["odd"].isna().all()
     assert found.ranks["mean rank"].tolist() == found.ranks["complexity"].tolist()
     assert np.isnan(found.table["odd", "low"]).all()
@@ -235,14 +235,14 @@ def test_a_picture_that_the_model_cannot_answer_is_skipped():
 
     model = cw.wrap(Overflowing(), cw.Preprocess(32), CLASSES, name="overflowing")
     bright = np.full((32, 32, 3), 255, np.uint8)
-    found = cw.evaluate(model, [*labelled(3), (bright, 0)], "gradcam", "complexity")
+    found = cw.evaluate(model, [*labeled(3), (bright, 0)], "gradcam", "complexity")
     assert found.skipped["picture"].tolist() == [3]
     assert "NaN or infinity" in found.skipped["reason"][0]
     with pytest.raises(ModelError, match="NaN or infinity"):
         cw.evaluate(model, [(bright, 0)] * 3, "gradcam", "complexity")
     # A whole batch of them, later on, costs nothing of what has been scored.
     found = cw.evaluate(
-        model, [*labelled(2), (bright, 0), (bright, 1)], "gradcam", "complexity", batch=2
+        model, [*labeled(2), (bright, 0), (bright, 1)], "gradcam", "complexity", batch=2
     )
     assert found.skipped["picture"].tolist() == [2, 3] and len(found.rows) == 2
 
@@ -272,9 +272,9 @@ def test_what_does_not_apply_is_said_before_anything_runs():
         ({"methods": [{"gradcam"}]}, MethodError),
     ):
         with pytest.raises(error):
-            cw.evaluate(model, labelled(2), **options)
+            cw.evaluate(model, labeled(2), **options)
     with pytest.raises(ModelError, match=r"camwidget\.wrap"):
-        cw.evaluate(model.module, labelled(2))
+        cw.evaluate(model.module, labeled(2))
     assert seen(model) == 0
 
 
@@ -330,10 +330,10 @@ def test_the_table_says_which_way_is_better_and_what_is_best(found):
 
 def test_labels_stand_above_but_where_settings_tell_apart():
     steps = [cw.get_metric("region-perturbation", regions=n) for n in (2, 3)]
-    one = cw.evaluate(small_model(), labelled(1), "gradcam", ["region-perturbation"])
+    one = cw.evaluate(small_model(), labeled(1), "gradcam", ["region-perturbation"])
     assert "Region perturbation ↑" in one._repr_html_() and "1 picture;" in one._repr_html_()
     assert one.plot().axes[0].get_title() == "Region perturbation (higher is better)"
-    two = cw.evaluate(small_model(), labelled(1), "gradcam", iter(steps))
+    two = cw.evaluate(small_model(), labeled(1), "gradcam", iter(steps))
     assert "region-perturbation(regions=3) ↑" in two._repr_html_()
     assert "regions=3" in two.plot().axes[1].get_title()
 
@@ -370,7 +370,7 @@ def test_the_best_rank_is_outermost():
 
 
 def test_a_captioner_explains_each_picture_under_its_own_words():
-    from prompted import caption_model, squares
+    from prompt_models import caption_model, squares
 
     pictures = [Image.fromarray(squares(c).image) for c in ("red", "green")]
     found = cw.evaluate(caption_model(), pictures, "gradcam", "complexity", target="predicted")

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from inside import panels_of, parts_of, view_of
+from explorer_internals import panels_of, parts_of, view_of
 from torch import nn
-from untouched import fingerprint
+from module_fingerprint import fingerprint
 
 import camwidget as cw
 from camwidget.attribution.batched_inference import in_batches

@@ -75,7 +75,7 @@ def test_a_pass_weighs_what_it_keeps(model: cw.VisionModel) -> None:
     assert 3 * maps <= shallow.nbytes < 3.1 * maps, "the layer, and what both rectifiers saved"
     assert maps <= deep.nbytes < 1.1 * maps
     before = deep.nbytes
-    deep.remember_gradients([resolve_target(model, n) for n in range(3)])
+    deep.store_gradients([resolve_target(model, n) for n in range(3)])
     assert 2.9 * maps <= deep.nbytes - before < 4 * maps
     deep.memory["masks"] = torch.zeros(1000)
     assert 4000 <= deep.nbytes - before - 3 * maps < 1.1 * maps

@@ -13,11 +13,11 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from inside import view_of
+from explorer_internals import view_of
 from torch import nn
 from torch.nn import functional as nnF
 from torch.nn.utils import parametrizations, prune
-from untouched import fingerprint, has_hooks
+from module_fingerprint import fingerprint, has_hooks
 
 import camwidget as cw
 from camwidget.attribution.randomization import randomized_copy

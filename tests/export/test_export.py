@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from inside import display_of
+from explorer_internals import display_of
 from PIL import Image
 from saved_page import SavedPage
 
@@ -22,7 +22,7 @@ import camwidget as cw
 from camwidget.attribution.methods import get_method
 from camwidget.errors import CamwidgetError, LayerError, MethodError, TargetError
 from camwidget.export import save_index, save_page
-from camwidget.export.html import as_json
+from camwidget.export.html import script_json
 from camwidget.export.quantized_maps import FINE_STEPS, STEPS, quantize_map
 from camwidget.export.selection import choose_classes, choose_layers, choose_methods
 from camwidget.widget import Explorer
@@ -158,10 +158,10 @@ def test_names_end_nothing(textures: cw.VisionModel, picture: Image.Image, tmp_p
 
 
 def test_json_in_a_script() -> None:
-    text = as_json({"a": "</script>&\u2028\u2029<!--"})
+    text = script_json({"a": "</script>&\u2028\u2029<!--"})
     assert text.isascii() and not set("<>&") & set(text)
     with pytest.raises(ValueError):
-        as_json(float("nan"))
+        script_json(float("nan"))
 
 
 def test_nothing_is_overwritten(
@@ -210,7 +210,7 @@ def test_nothing_is_overwritten(
     assert save_page(textures, picture, tmp_path / long, **quick, **numbers).path.is_file()
 
 
-def test_a_cancelled_page_leaves_nothing(
+def test_a_canceled_page_leaves_nothing(
     textures: cw.VisionModel, picture: Image.Image, tmp_path: Path
 ) -> None:
     def cancel(done: int, total: int) -> None:

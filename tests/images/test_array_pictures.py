@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import tifffile
 import torch
-from inside import view_of
+from explorer_internals import view_of
 from PIL import Image, TiffImagePlugin
 from torch import nn
 from torchvision import transforms as T
@@ -26,7 +26,7 @@ from camwidget.masking.masked_pixels import mask_pixels
 RAMP = np.arange(4096, dtype=np.uint16).reshape(64, 64)
 
 
-def grey(**settings: object) -> Preprocess:
+def gray(**settings: object) -> Preprocess:
     return Preprocess(64, mean=[0.0], std=[1.0], **settings)  # type: ignore[arg-type]
 
 
@@ -57,31 +57,31 @@ def test_all_levels_reach_the_model(kind: str, tmp_path: Path) -> None:
     if source is None:
         source = tmp_path / f"ramp.{kind}"
         Image.fromarray(RAMP).save(source)
-    pixels = grey(levels=(0, 4095)).pixels(source)  # type: ignore[arg-type]
+    pixels = gray(levels=(0, 4095)).pixels(source)  # type: ignore[arg-type]
     np.testing.assert_allclose(pixels[0].numpy(), RAMP / 4095, atol=1e-6)
     assert len(pixels.unique()) == 4096
     wide = Preprocess(64, levels=(0, 4095)).pixels(source)  # type: ignore[arg-type]
-    assert torch.equal(wide, pixels.expand(3, -1, -1)), "grey is repeated for RGB"
+    assert torch.equal(wide, pixels.expand(3, -1, -1)), "gray is repeated for RGB"
 
 
 def test_white_is_a_type_s_greatest_value_whatever_the_picture() -> None:
     """No picture's own values decide; what looks like 12 bits is said, and not stretched."""
     with pytest.warns(UserWarning, match=r"levels=\(0, 4095\)"):
-        pixels = grey().pixels(RAMP)
+        pixels = gray().pixels(RAMP)
     np.testing.assert_allclose(pixels[0].numpy(), RAMP / 65535, atol=1e-7)
     floats = (RAMP / 4095).astype(np.float32)
-    assert torch.equal(grey().pixels(floats)[0], torch.from_numpy(floats))
+    assert torch.equal(gray().pixels(floats)[0], torch.from_numpy(floats))
 
 
 def test_levels_are_a_window_and_clip_beyond_it() -> None:
     scan = np.linspace(-1024, 3071, 4096).reshape(64, 64).astype(np.int16)
-    pixels = grey(levels=(-160, 240)).pixels(scan)[0].numpy()
+    pixels = gray(levels=(-160, 240)).pixels(scan)[0].numpy()
     np.testing.assert_allclose(pixels, np.clip((scan + 160) / 400, 0, 1), atol=1e-6)
     with pytest.raises(PictureError, match=r"from -1024 to 3071.*levels=\(black, white\)"):
-        grey().pixels(scan)
+        gray().pixels(scan)
     for wrong in ((1, 1), (2, 1), (0, np.nan), 5, "ab"):
         with pytest.raises(PictureError, match="levels is"):
-            grey(levels=wrong)
+            gray(levels=wrong)
 
 
 def test_a_tiff_file_that_says_12_bits_has_12() -> None:
@@ -146,7 +146,7 @@ def test_a_transform_gets_all_levels_where_it_can_take_them() -> None:
 
 
 def test_what_is_not_hidden_keeps_its_levels() -> None:
-    pixels = grey(levels=(0, 4095)).pixels(RAMP)
+    pixels = gray(levels=(0, 4095)).pixels(RAMP)
     levels = np.arange(4096, dtype=np.uint16).reshape(64, 64) * 16
     for baseline in ("blur", "mean", "black", "inpaint"):
         masked = mask_pixels(pixels, levels, [0.5], baseline=baseline)[0, 0]
@@ -223,7 +223,7 @@ def test_channels_are_neither_made_up_nor_left_out() -> None:
             twelve.pixels(source)
 
 
-def test_grey_pages_are_channels_for_a_model_that_takes_so_many(tmp_path: Path) -> None:
+def test_gray_pages_are_channels_for_a_model_that_takes_so_many(tmp_path: Path) -> None:
     twelve, four = (
         Preprocess(32, mean=(0.0,) * 12, std=(1.0,) * 12),
         Preprocess(32, mean=(0.0,) * 4, std=(1.0,) * 4),
@@ -242,7 +242,7 @@ def test_grey_pages_are_channels_for_a_model_that_takes_so_many(tmp_path: Path) 
             assert opened.tell() == 3, "someone else's image is left where it was"
         with pytest.raises(PictureError, match=r"12 gray pages.*takes 4 channels"):
             four.pixels(path)
-        assert Preprocess(32).pixels(path).shape == (3, 32, 32), "the first page, for grey and RGB"
+        assert Preprocess(32).pixels(path).shape == (3, 32, 32), "the first page, for gray and RGB"
     pages = [Image.new("L", (32, 32 + n)) for n in range(4)]
     pages[0].save(tmp_path / "sizes.tif", save_all=True, append_images=pages[1:])
     with pytest.raises(PictureError, match="several sizes"):
@@ -251,9 +251,9 @@ def test_grey_pages_are_channels_for_a_model_that_takes_so_many(tmp_path: Path) 
 
 def test_a_mode_is_called_by_its_own_name() -> None:
     two, four = (Preprocess(32, mean=(0.0,) * n, std=(1.0,) * n) for n in (2, 4))
-    grey = Image.fromarray(np.dstack([np.full((32, 32), v, np.uint8) for v in (10, 40)]), "LA")
-    assert (two.pixels(grey)[:, 5, 5] * 255).round().tolist() == [10, 40]
-    assert (four.pixels(grey)[:, 5, 5] * 255).round().tolist() == [10, 10, 10, 40]
+    gray = Image.fromarray(np.dstack([np.full((32, 32), v, np.uint8) for v in (10, 40)]), "LA")
+    assert (two.pixels(gray)[:, 5, 5] * 255).round().tolist() == [10, 40]
+    assert (four.pixels(gray)[:, 5, 5] * 255).round().tolist() == [10, 10, 10, 40]
     inks = Image.new("CMYK", (32, 32), (10, 20, 30, 40))
     with pytest.raises(PictureError, match=r"mode CMYK.*4 channels.*numpy.asarray\(image\)"):
         four.pixels(inks)
@@ -297,7 +297,7 @@ def test_arrays_from_elsewhere(tmp_path: Path) -> None:
     path = tmp_path / "a.npy"
     np.save(path, RAMP)
     for source in (np.load(path, mmap_mode="r"), RAMP[::-1], RAMP.T):
-        pixels = grey(levels=(0, 4095)).pixels(source)
+        pixels = gray(levels=(0, 4095)).pixels(source)
         np.testing.assert_allclose(pixels[0].numpy(), np.asarray(source) / 4095, atol=1e-6)
     for empty in (np.zeros((0, 0)), np.zeros((0, 5, 3), np.uint16), np.zeros((5, 0))):
         with pytest.raises(PictureError, match="at least 8×8"):

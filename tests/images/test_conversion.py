@@ -25,7 +25,7 @@ from camwidget.widget.control.pictures import list_pictures
 
 @pytest.fixture
 def picture() -> np.ndarray:
-    """Red, green, blue and grey quarters, 24 × 32."""
+    """Red, green, blue and gray quarters, 24 × 32."""
     array = np.zeros((24, 32, 3), np.uint8)
     array[:12, :16], array[:12, 16:], array[12:, :16] = (200, 0, 0), (0, 200, 0), (0, 0, 200)
     array[12:, 16:] = 120
@@ -67,13 +67,13 @@ def test_sixteen_bits_are_scaled_not_clipped(bits: str, tmp_path: Path) -> None:
     np.testing.assert_array_equal(result, np.round(ramp / 257).astype(np.uint8))
 
 
-def test_cmyk_keeps_its_colours(picture: np.ndarray) -> None:
+def test_cmyk_keeps_its_colors(picture: np.ndarray) -> None:
     data = encoded(Image.fromarray(picture).convert("CMYK"), format="TIFF")
     difference = np.asarray(open_picture(data)).astype(int) - picture
     assert np.abs(difference).max() <= 2
 
 
-def test_palette_keeps_its_colours(picture: np.ndarray) -> None:
+def test_palette_keeps_its_colors(picture: np.ndarray) -> None:
     image = Image.fromarray(picture).quantize(8)
     np.testing.assert_array_equal(
         np.asarray(open_picture(encoded(image, format="PNG"))), np.asarray(image.convert("RGB"))
@@ -96,10 +96,10 @@ def test_transparency_lies_on_white(kind: str, picture: np.ndarray) -> None:
     assert tuple(np.asarray(open_picture(data))[0, 0]) == (255, 255, 255)
 
 
-def test_grey_of_32_bits_made_from_8_keeps_its_brightness(picture: np.ndarray) -> None:
-    grey = Image.fromarray(picture).convert("L")
+def test_gray_of_32_bits_made_from_8_keeps_its_brightness(picture: np.ndarray) -> None:
+    gray = Image.fromarray(picture).convert("L")
     np.testing.assert_array_equal(
-        np.asarray(open_picture(grey.convert("I")))[..., 0], np.asarray(grey)
+        np.asarray(open_picture(gray.convert("I")))[..., 0], np.asarray(gray)
     )
 
 

@@ -8,7 +8,7 @@ import re
 import numpy as np
 import pytest
 from PIL import Image
-from prompted import SIDE, squares
+from prompt_models import SIDE, squares
 
 import camwidget as cw
 from camwidget import zoo
@@ -49,8 +49,8 @@ def test_a_mask_goes_the_way_of_its_picture() -> None:
         assert fitted.shape == preprocess.size and fitted.any()
     same = np.random.default_rng(0).random((48, 48)) < 0.5
     np.testing.assert_array_equal(fit_mask(same, cw.Preprocess(48)), same)
-    grey = cw.Preprocess(48, mean=(0.5,), std=(0.5,))
-    np.testing.assert_array_equal(fit_mask(same, grey), same)
+    gray = cw.Preprocess(48, mean=(0.5,), std=(0.5,))
+    np.testing.assert_array_equal(fit_mask(same, gray), same)
 
 
 def filled(path: str, side: int) -> np.ndarray:

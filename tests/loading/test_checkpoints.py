@@ -265,7 +265,7 @@ REFUSED: dict[str, tuple[bytes, str]] = {
     "numbers": (saved({"epoch": 3}), "holds no weights, but 'epoch'"),
     "an object": (saved(argparse.Namespace(lr=1)), "holds no weights, but an object Namespace"),
     "a plain pickle": (b"\x80\x04\x95\x05\x00\x00\x00\x00\x00\x00\x00K\x01.", "a pickle that is damaged, or"),
-    "quantised": (saved({n: t.to(torch.int8) for n, t in tiny().state_dict().items()}), "quantized weights"),
+    "quantized": (saved({n: t.to(torch.int8) for n, t in tiny().state_dict().items()}), "quantized weights"),
 }  # fmt: skip
 
 

@@ -13,7 +13,7 @@ from case_helpers import case, scored
 from camwidget.errors import MetricError
 from camwidget.masking.baselines import baseline_pixels
 from camwidget.metrics import MetricContext, ScoredPicture, get_metric
-from camwidget.metrics.cases import Change, Recomputation
+from camwidget.metrics.cases import ChangedPicture, Recomputation
 from camwidget.metrics.randomization_metrics import map_correlation
 
 #: Sixteen pixels that all differ, the most evidence first in its last place.
@@ -31,7 +31,7 @@ def test_changes_are_told_apart_by_their_keys() -> None:
     def nothing() -> torch.Tensor:
         return torch.zeros(0)
 
-    assert Change("a", nothing) == Change("a", torch.rand) != Change("b", nothing)
+    assert ChangedPicture("a", nothing) == ChangedPicture("a", torch.rand) != ChangedPicture("b", nothing)
     assert (
         Recomputation("a", nothing) == Recomputation("a", torch.rand) != Recomputation("b", nothing)
     )

@@ -36,7 +36,7 @@ def test_scipys_solution(size: int, kind: str) -> None:
         torch.testing.assert_close(found, expected, rtol=0, atol=1e-4)
 
 
-def test_neighbours_count_by_a_sixth_and_a_twelfth() -> None:
+def test_neighbors_count_by_a_sixth_and_a_twelfth() -> None:
     """The weights of Rong et al. 2022; there is nothing beyond the edge, and nothing of the pixel itself."""
     place = torch.zeros(1, 1, 4, 4, dtype=torch.float64)
     place[0, 0, 1, 1] = 12
@@ -83,7 +83,7 @@ def test_oblong_pictures() -> None:
     share=st.floats(0, 0.95),
 )
 @settings(max_examples=40, deadline=None)
-def test_each_is_the_mean_of_its_neighbours(
+def test_each_is_the_mean_of_its_neighbors(
     seed: int, height: int, width: int, share: float
 ) -> None:
     rng = np.random.default_rng(seed)

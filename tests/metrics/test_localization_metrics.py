@@ -139,7 +139,7 @@ def test_a_box_fits_the_object_that_it_fits_best() -> None:
         ([0.5, 0.1, 0.1, 0.1, 0.1, 0.1, 0, 0], 4, 1, 1),  # the box is too narrow
     ],
 )
-def test_localisation_errors(probabilities: list[float], width: int, top1: int, top5: int) -> None:
+def test_localization_errors(probabilities: list[float], width: int, top1: int, top5: int) -> None:
     mask, values = np.zeros((1, 12, 12), bool), np.zeros((12, 12))
     mask[0, :10, :10] = True
     values[:10, :width] = 1

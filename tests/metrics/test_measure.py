@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from prompted import SIDE, caption_model, question_model, squares
-from untouched import fingerprint
+from prompt_models import SIDE, caption_model, question_model, squares
+from module_fingerprint import fingerprint
 
 import camwidget as cw
 from camwidget import zoo
@@ -75,7 +75,7 @@ def test_several_maps_share_and_come_in_their_order(scenes: cw.VisionModel) -> N
     maps = cw.explain(
         scenes, SAMPLE.image, [0, SAMPLE.label], ["gradcam", "saliency"], ["stage2", "stage3"]
     )
-    names = ["energy", "continuity", "random-logit", "parameter-randomisation", "drop"]
+    names = ["energy", "continuity", "random-logit", "parameter-randomization", "drop"]
     rows = cw.measure(scenes, SAMPLE, maps, names, progress=quiet)  # type: ignore[arg-type]
     assert len(rows) == len(maps) == 8  # type: ignore[arg-type]
     for e, row in zip(maps, rows, strict=True):  # type: ignore[arg-type]
@@ -117,7 +117,7 @@ def test_what_makes_no_sense_is_refused(scenes: cw.VisionModel) -> None:
 
 
 @pytest.mark.parametrize("stop", [0, 8])
-def test_cancelled_it_leaves_the_model_alone(scenes: cw.VisionModel, stop: int) -> None:
+def test_canceled_it_leaves_the_model_alone(scenes: cw.VisionModel, stop: int) -> None:
     maps = cw.explain(scenes, SAMPLE.image, SAMPLE.label, ["gradcam", "occlusion"], progress=quiet)
     before = fingerprint(scenes.module)
     calls: list[tuple[int, int]] = []
@@ -263,7 +263,7 @@ def test_half_precision(scenes: cw.VisionModel) -> None:
 
 # -- models that take a text ------------------------------------------------------------------
 
-ANEW = ["drop", "continuity", "parameter-randomisation", "random-logit", "occlusion-correlation"]
+ANEW = ["drop", "continuity", "parameter-randomization", "random-logit", "occlusion-correlation"]
 
 
 @pytest.mark.parametrize("method", ["gradcam", "integrated-gradients"])
@@ -302,7 +302,7 @@ def test_a_caption_that_the_model_proposed() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "text"), [("zoo/vqa", "what colour is the disc"), ("zoo/captions", None)]
+    ("name", "text"), [("zoo/vqa", "what color is the disc"), ("zoo/captions", None)]
 )
 def test_the_zoos_models_that_take_a_text(name: str, text: str | None) -> None:
     model, sample = cw.load(name, device="cpu"), zoo.samples(name)[0]

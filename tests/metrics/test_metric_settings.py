@@ -40,7 +40,7 @@ DEFAULTS: dict[str, dict[str, Any]] = {
     "complexity": {},
     "sparseness": {},
     "random-logit": {},
-    "parameter-randomisation": {},
+    "parameter-randomization": {},
     "occlusion-correlation": {"window": None, "stride": None},
     "agreement": {},
     "pointing": {"tolerance": None},
@@ -146,72 +146,72 @@ def test_what_a_case_lacks_is_a_note_where_that_is_allowed() -> None:
 
 def test_one_or_several() -> None:
     metric = cw.get_metric("drop")
-    assert settings.listed("drop") == ["drop"] and settings.listed(metric) == [metric]
-    assert settings.listed(("drop", metric)) == ["drop", metric]
-    assert settings.listed(name for name in ("a", "b")) == ["a", "b"]
+    assert settings.as_list("drop") == ["drop"] and settings.as_list(metric) == [metric]
+    assert settings.as_list(("drop", metric)) == ["drop", metric]
+    assert settings.as_list(name for name in ("a", "b")) == ["a", "b"]
 
 
 @pytest.mark.parametrize("value", [2, np.int64(2), 2**63 - 1])
 def test_whole_numbers(value: Any) -> None:
-    found = settings.whole("steps", value, 2)
+    found = settings.check_integer("steps", value, 2)
     assert found == value and type(found) is int
 
 
 @pytest.mark.parametrize("value", [1, 0, -3, 2.0, "2", None, 2**63, math.nan])
 def test_what_is_no_whole_number(value: Any) -> None:
     with pytest.raises(MetricError, match=r"^steps is a whole number of at least 2, not "):
-        settings.whole("steps", value, 2)
+        settings.check_integer("steps", value, 2)
 
 
 def test_whole_numbers_are_at_least_1_unless_told() -> None:
-    assert settings.whole("steps", 1) == 1
+    assert settings.check_integer("steps", 1) == 1
     with pytest.raises(MetricError, match="at least 1"):
-        settings.whole("steps", 0)
+        settings.check_integer("steps", 0)
 
 
 @pytest.mark.parametrize("value", [0, 0.25, 1, np.float32(0.5), Fraction(1, 4)])
 def test_numbers(value: Any) -> None:
-    found = settings.real("noise", value, 0, 1)
+    found = settings.check_number("noise", value, 0, 1)
     assert found == value and type(found) is float
-    assert settings.real("noise", 1e300, 0) == 1e300
+    assert settings.check_number("noise", 1e300, 0) == 1e300
 
 
 @pytest.mark.parametrize("value", [-1e-9, 1.0001, math.nan, math.inf, "half", None])
 def test_what_is_no_number(value: Any) -> None:
     with pytest.raises(MetricError, match=r"^noise is a number between 0 and 1, not "):
-        settings.real("noise", value, 0, 1)
+        settings.check_number("noise", value, 0, 1)
     if value not in (1.0001,):
         with pytest.raises(MetricError, match=r"^noise is a number of at least 0, not "):
-            settings.real("noise", value, 0)
+            settings.check_number("noise", value, 0)
 
 
 def test_fractions() -> None:
     for value in (0.25, np.float32(0.25), Fraction(1, 4)):
-        found = settings.a_fraction(value)
+        found = settings.check_fraction(value)
         assert found == 0.25 and type(found) is float
     for bad in (0, 1, -0.1, 1.5, math.nan, "half", None):
         with pytest.raises(MetricError, match="between 0 and 1, such as 0.25"):
-            settings.a_fraction(bad)
+            settings.check_fraction(bad)
 
 
 def test_percentages() -> None:
-    assert settings.percentages([10, np.float64(99.5)]) == (10, 99.5)
-    assert settings.percentages(50) == (50.0,)
-    assert all(type(value) is float for value in settings.percentages((10, 20)))
+    assert settings.check_percentiles([10, np.float64(99.5)]) == (10, 99.5)
+    assert settings.check_percentiles(50) == (50.0,)
+    assert all(type(value) is float for value in settings.check_percentiles((10, 20)))
     for bad in ((), 0, 100, (10, 100), (0, 10), "ab", None, [math.nan]):
         with pytest.raises(MetricError, match="between 0 and 100"):
-            settings.percentages(bad)
+            settings.check_percentiles(bad)
 
 
 @pytest.mark.parametrize(
     ("check", "good", "message"),
     [
         (
-            lambda name: settings.one_of(name, ("a", "b"), "order"),
+            lambda name: settings.check_choice(name, ("a", "b"), "order"),
             "b",
             "no order 'x': use 'a', 'b'",
         ),
-        (settings.a_baseline, "blur", "no baseline 'x': use 'blur', 'mean', 'black'"),
+        (settings.check_baseline, "blur", "no baseline 'x': use 'blur', 'mean', 'black'"),
     ],
 )
 def test_names(check: Callable[[Any], str], good: str, message: str) -> None:

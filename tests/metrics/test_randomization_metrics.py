@@ -9,7 +9,7 @@ import pytest
 import torch
 from scipy.stats import spearmanr
 from torch import nn
-from untouched import fingerprint
+from module_fingerprint import fingerprint
 
 import camwidget as cw
 from camwidget import zoo
@@ -109,7 +109,7 @@ def test_the_map_of_a_net_with_random_weights(
     scenes: cw.VisionModel, method: str, layer: str | None
 ) -> None:
     e = cw.explain(scenes, SAMPLE.image, SAMPLE.label, method, layer)
-    name = "parameter-randomisation"
+    name = "parameter-randomization"
     values = {}
     for seed in (0, 5):
         random = cw.wrap(randomized_copy(scenes, seed), scenes.preprocess, scenes.classes)
@@ -123,7 +123,7 @@ def test_the_map_of_a_net_with_random_weights(
 
 
 def test_what_heeds_nothing_is_found_out(scenes: cw.VisionModel) -> None:
-    names = ["random-logit", "parameter-randomisation"]
+    names = ["random-logit", "parameter-randomization"]
     e = cw.explain(scenes, SAMPLE.image, SAMPLE.label, "random")
     row = cw.measure(scenes, SAMPLE, e, names, progress=quiet)
     assert [row[n].value for n in names] == pytest.approx([1, 1])
@@ -142,7 +142,7 @@ def test_one_net_with_random_weights_serves_all_maps(
     maps = cw.explain(
         scenes, SAMPLE.image, [0, 1, 2], ["gradcam", "saliency"], ["stage2", "stage3"]
     )
-    rows = cw.measure(scenes, SAMPLE, maps, "parameter-randomisation", progress=quiet)  # type: ignore[arg-type]
+    rows = cw.measure(scenes, SAMPLE, maps, "parameter-randomization", progress=quiet)  # type: ignore[arg-type]
     assert len(rows) == 12 and len(made) == 1
     assert fingerprint(scenes.module) == before
     context = MetricContext()
@@ -153,7 +153,7 @@ def test_one_net_with_random_weights_serves_all_maps(
         subject = ScoredPicture(scenes, pixels, probabilities, context, number)
         e = cw.explain(scenes, pixels, sample.label)
         cases.append(measuring.case_of(subject, e))  # type: ignore[arg-type]
-    *_, last = score_steps(cases, [cw.get_metric("parameter-randomisation")])
+    *_, last = score_steps(cases, [cw.get_metric("parameter-randomization")])
     assert len(last.scores) == 3 and len(made) == 2, "one for all pictures of a context"
 
 
@@ -181,6 +181,6 @@ def test_random_weights_may_say_nothing(how: str, note: str) -> None:
     model = cw.wrap(Breakable(how), cw.Preprocess(32))
     picture = torch.rand(3, 32, 32)
     e = cw.explain(model, picture, 0, "layercam", "look")
-    score = cw.measure(model, picture, e, "parameter-randomisation", progress=quiet)
-    value = score["parameter-randomisation"]
+    score = cw.measure(model, picture, e, "parameter-randomization", progress=quiet)
+    value = score["parameter-randomization"]
     assert math.isnan(value.value) and note in value.note

@@ -136,7 +136,7 @@ def test_maps_that_agree_share_their_passes(model: cw.VisionModel) -> None:
 # -- non-sensitivity ------------------------------------------------------------------------
 
 
-class Grey(nn.Module):
+class Gray(nn.Module):
     """A net for one channel, which also stands before three equal ones. It looks at the upper left part only."""
 
     def __init__(self, inner: nn.Module) -> None:
@@ -148,15 +148,15 @@ class Grey(nn.Module):
 
 
 @pytest.fixture(scope="module")
-def grey() -> cw.VisionModel:
-    module = Grey(Small(channels=1)).eval()
+def gray() -> cw.VisionModel:
+    module = Gray(Small(channels=1)).eval()
     return cw.wrap(module, cw.Preprocess(16, mean=(0, 0, 0), std=(1, 1, 1)))
 
 
 @pytest.mark.parametrize("seed", range(3))
 @pytest.mark.parametrize("epsilon", [1e-5, 0.02])
-def test_quantus_non_sensitivity(grey: cw.VisionModel, seed: int, epsilon: float) -> None:
-    """Pixel by pixel, of a grey picture: its features are the values of channels, ours are places.
+def test_quantus_non_sensitivity(gray: cw.VisionModel, seed: int, epsilon: float) -> None:
+    """Pixel by pixel, of a gray picture: its features are the values of channels, ours are places.
 
     Quantus counts, we divide by the number of pixels. One epsilon serves both for the map and for the model.
     """
@@ -165,12 +165,12 @@ def test_quantus_non_sensitivity(grey: cw.VisionModel, seed: int, epsilon: float
     pixels[0, 3, 3] = 0  # its black is the picture's least value
     saliency = random_map(seed, 16) * (random_map(seed + 1, 16) < 0.6)
     saliency /= saliency.max()
-    case = case_of(subject_of(grey, pixels.expand(3, -1, -1)), saliency)
+    case = case_of(subject_of(gray, pixels.expand(3, -1, -1)), saliency)
     theirs = quantus.NonSensitivity(
         eps=epsilon, features_in_step=1, perturb_baseline="black", disable_warnings=True
     )
     (count,) = theirs(
-        model=grey.module,
+        model=gray.module,
         x_batch=pixels[None].numpy(),
         y_batch=np.array([case.target]),
         a_batch=saliency[None, None].numpy(),
@@ -204,13 +204,13 @@ def test_non_sensitivity_by_hand(
     assert found == pytest.approx(np.mean(wrong), abs=1e-9)
 
 
-def test_a_map_of_just_what_matters_makes_no_mistake(grey: cw.VisionModel) -> None:
-    case = case_of(subject_of(grey, picture(0, 16)), torch.zeros(16, 16).fill_diagonal_(1))
+def test_a_map_of_just_what_matters_makes_no_mistake(gray: cw.VisionModel) -> None:
+    case = case_of(subject_of(gray, picture(0, 16)), torch.zeros(16, 16).fill_diagonal_(1))
     seen = torch.zeros(16, 16)
     seen[:11, :10] = 1
     right, wrong = case_of(case.subject, seen), case_of(case.subject, 1 - seen)
     options = {"patch": 1, "epsilon": 1e-7}
-    # Some pixels within are grey as the mean, or have no say.
+    # Some pixels within are gray as the mean, or have no say.
     assert value_of(right, "non-sensitivity", **options) < 0.1
     assert value_of(wrong, "non-sensitivity", **options) > 0.9
 

@@ -22,7 +22,7 @@ from faithfulness_helpers import (
 
 import camwidget as cw
 from camwidget.errors import MetricError
-from camwidget.metrics import Case, Change, MetricContext, get_metric
+from camwidget.metrics import Case, ChangedPicture, MetricContext, get_metric
 from camwidget.metrics.imputation import impute
 
 TENS = tuple(range(10, 100, 10))
@@ -40,7 +40,7 @@ def cases(model: cw.VisionModel) -> list[Case]:
     return [case_of(subject_of(model, picture(n), n), smooth_map(n), n % 4) for n in range(4)]
 
 
-def changes_of(case: Case, **options: Any) -> list[Change]:
+def changes_of(case: Case, **options: Any) -> list[ChangedPicture]:
     metric = get_metric("road", **options)
     return next(metric.function(case, **dict(metric.options)))  # type: ignore[call-overload]
 
@@ -130,7 +130,7 @@ def test_noise_is_the_pictures_own(model: cw.VisionModel) -> None:
 
     once = grain()
     assert once.abs().max() > 0.01
-    # Both halves of a grey picture: the whole field, whatever the map.
+    # Both halves of a gray picture: the whole field, whatever the map.
     torch.testing.assert_close(grain(map_number=3), once, rtol=0, atol=1e-4)
     assert torch.equal(grain(first=1), once)
     assert not torch.allclose(grain(number=1), once, atol=1e-3)

@@ -303,7 +303,7 @@ def test_a_branch_beside_the_score_spoils_nothing() -> None:
     assert len(cw.explain(model, PICTURE, 1, layer="all")) == 3
     trace = cw.attribution.explaining.Trace(model, PICTURE[None], ["trunk.0", "branch.0"])
     target = cw.attribution.targets.resolve_target(model, 1)
-    trace.remember_gradients([target])
+    trace.store_gradients([target])
     assert trace.gradient(target, "trunk.0").any()
     with pytest.raises(cw.CamwidgetError, match=r"does not depend on layer 'branch\.0'"):
         trace.gradient(target, "branch.0")

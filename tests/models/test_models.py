@@ -63,7 +63,7 @@ def test_compose_that_ends_in_normalize(version: object, photo: Image.Image) -> 
     )
 
 
-def test_a_callable_that_normalises_is_refused_with_a_remedy() -> None:
+def test_a_callable_that_normalizes_is_refused_with_a_remedy() -> None:
     with pytest.raises(ModelError, match="end it in torchvision's Normalize"):
         cw.wrap(net(), lambda image: torch.randn(3, 32, 32))
 
@@ -112,7 +112,7 @@ def test_several_crops_of_a_picture_are_refused(crops: Any) -> None:
         lambda image: transforms.ToTensor()(image.convert("L").resize((32, 32))),
     ],
 )
-def test_transforms_of_grey_pictures(transform: Any, photo: Image.Image) -> None:
+def test_transforms_of_gray_pictures(transform: Any, photo: Image.Image) -> None:
     """The first convolution says how many channels a picture has that a transform leaves as it is."""
     model = cw.wrap(net(channels=1), transform)
     assert model.preprocess.channels == 1
@@ -128,11 +128,11 @@ def test_another_number_of_channels_is_said_as_such() -> None:
     ):
         cw.wrap(net(channels=1), transforms.Compose(steps(three)))
     one = transforms.Normalize((0.5,), (0.5,))
-    grey = transforms.Compose([transforms.Grayscale(), *steps(one)])
+    gray = transforms.Compose([transforms.Grayscale(), *steps(one)])
     with pytest.raises(
         ModelError, match=r"takes pictures of 3.*Grayscale\(num_output_channels=3\)"
     ):
-        cw.wrap(net(), grey)
+        cw.wrap(net(), gray)
     with pytest.raises(ModelError, match=r"makes 2 channels.*in the module"):
         cw.wrap(net(channels=2), lambda image: transforms.ToTensor()(image)[:2])
     with pytest.raises(ModelError, match="mean and std of one length"):
@@ -152,7 +152,7 @@ def test_reading_a_transform_draws_nothing() -> None:
     assert torch.equal(torch.rand(1), expected)
 
 
-def test_grey_models_get_grey_pictures(photo: Image.Image) -> None:
+def test_gray_models_get_gray_pictures(photo: Image.Image) -> None:
     model = cw.wrap(net(channels=1))
     assert model.pixels(photo).shape == (1, 1, 224, 224)
     assert cw.explain(model, photo).pixels.shape == (224, 224, 3)
@@ -266,7 +266,7 @@ def test_layers_that_share_a_shape_are_not_the_same(
 
 
 @pytest.mark.full
-def test_channels_last_layers_are_recognised(
+def test_channels_last_layers_are_recognized(
     random_model: Callable[..., cw.VisionModel], noise: torch.Tensor
 ) -> None:
     model = random_model("swin_t")
@@ -308,7 +308,7 @@ class Functional(nn.Module):
         return self.head(x.mean((2, 3)))
 
 
-def test_gap_heads_are_recognised_by_arithmetic(noise: torch.Tensor) -> None:
+def test_gap_heads_are_recognized_by_arithmetic(noise: torch.Tensor) -> None:
     assert cw.wrap(Extremes()).gap_head is None
     for module in (
         Functional(),
@@ -487,7 +487,7 @@ class OneByOne(nn.Module):
 
 def test_a_module_of_one_picture_at_a_time(noise: torch.Tensor) -> None:
     model = cw.wrap(OneByOne(), cw.Preprocess(32))
-    assert model.mixes_pictures and not model.chance
+    assert model.mixes_pictures and not model.randomness_note
     picture = noise[:, :32, :32]
     exp = cw.explain(model, picture)
     assert cw.mask_curve(model, picture, exp, steps=4).probability[0] == pytest.approx(

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from inside import view_of
+from explorer_internals import view_of
 from torch import nn
 from torch.nn import functional as F
 
@@ -80,11 +80,11 @@ def test_the_answer_is_the_modules() -> None:
 
 def test_all_else_that_asks_for_layers() -> None:
     model = functional()
-    with pytest.raises(LayerError, match="no channel to visualise"):
+    with pytest.raises(LayerError, match="no channel to visualize"):
         cw.visualize(model, channel=1)
     assert cw.visualize(model, 1, steps=2).pixels.shape == (32, 32, 3)
     found = cw.explain(model, PICTURE, 1, "saliency")
-    assert cw.measure(model, PICTURE, found, ["deletion", "parameter-randomisation"])
+    assert cw.measure(model, PICTURE, found, ["deletion", "parameter-randomization"])
 
 
 def test_the_explorer_and_a_page_begin_with_a_method_that_applies(tmp_path: Path) -> None:

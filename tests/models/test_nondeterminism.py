@@ -9,7 +9,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 import torch
-from inside import view_of
+from explorer_internals import view_of
 from torch import nn
 from torch.nn import functional as nnF
 from torchvision import transforms
@@ -77,7 +77,7 @@ def test_a_module_that_draws_random_numbers(kind: str) -> None:
     ) as said:
         model = cw.wrap(module)
     assert len(said) == 1 and said[0].filename == __file__
-    assert model.chance == str(said[0].message)
+    assert model.randomness_note == str(said[0].message)
     assert states() == before, "the user's random numbers are others"
     if hasattr(module, "generator") and isinstance(module.generator, torch.Generator):
         assert torch.equal(module.generator.get_state(), torch.Generator().get_state())
@@ -106,7 +106,7 @@ def test_random_transforms(steps: list[Callable[..., object]], name: str) -> Non
     before = states()
     with pytest.warns(CamwidgetWarning, match=f"preprocessing of Net draws.*{name}") as said:
         model = cw.wrap(module, kind([*steps, normalize]))
-    assert len(said) == 1 and "evaluation mode" not in model.chance
+    assert len(said) == 1 and "evaluation mode" not in model.randomness_note
     assert states() == before
 
 
@@ -120,7 +120,7 @@ def test_what_leaves_nothing_to_chance_says_nothing(module: nn.Module) -> None:
         model = cw.wrap(
             module.train(), transforms.Compose([transforms.Resize((32, 32)), transforms.ToTensor()])
         )
-    assert model.chance == "" and states() == before and module.training
+    assert model.randomness_note == "" and states() == before and module.training
 
 
 def test_both_are_said_at_once() -> None:

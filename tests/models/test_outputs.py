@@ -13,7 +13,7 @@ from torch import nn
 
 import camwidget as cw
 from camwidget.errors import CamwidgetError, MethodError, ModelError, TargetError
-from camwidget.models.outputs import as_scores, at_place, locate_scores
+from camwidget.models.outputs import as_scores, value_at, locate_scores
 
 
 def net(classes: int = 3) -> nn.Sequential:
@@ -151,12 +151,12 @@ def test_scores_are_located_by_name_then_by_shape() -> None:
         ((maps,), None),
         ("text", None),
     ]:
-        assert locate_scores(output, 2).place == place
+        assert locate_scores(output, 2).path == place
     two = (torch.zeros(2, 9), logits)
     with pytest.raises(ModelError, match=r"0 \(2, 9\), 1 \(2, 5\).*output=1"):
         locate_scores(two, 2)
-    assert locate_scores(two, 2, 5).place == (1,), "the number of classes decides"
-    assert as_scores(at_place(two, (1,)), 2).shape == (2, 5)
+    assert locate_scores(two, 2, 5).path == (1,), "the number of classes decides"
+    assert as_scores(value_at(two, (1,)), 2).shape == (2, 5)
     assert as_scores(torch.zeros(2, dtype=torch.long), 2) is None
 
 

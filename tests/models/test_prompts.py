@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from prompted import Question, caption_model, question_model, squares
+from prompt_models import Question, caption_model, question_model, squares
 from torch import nn
-from untouched import has_hooks
+from module_fingerprint import has_hooks
 
 import camwidget as cw
 from camwidget.attribution.batched_inference import rerun
@@ -40,8 +40,8 @@ def test_a_question_is_answered(asked: cw.VisionModel) -> None:
         assert told.text == " ".join(question.split())
         assert told.classes == ("yes", "no")
         assert told.predict(RED).names[0] == answer
-    assert asked.text is None and asked.reading is None
-    assert [w for w, _ in asked.given(question="anything blue").reading.words] == [
+    assert asked.text is None and asked.parsed_prompt is None
+    assert [w for w, _ in asked.given(question="anything blue").parsed_prompt.words] == [
         "anything",
         "blue",
     ]
@@ -60,7 +60,7 @@ def test_a_caption_names_the_outputs_and_their_number(captions: cw.VisionModel) 
     # Back and forth; the one is no part of the other.
     assert long.given(caption="a red").classes == short.classes
     assert len(long.classes) == 6
-    assert long.reading is not None and long.reading.words[2] == ("and", None)
+    assert long.parsed_prompt is not None and long.parsed_prompt.words[2] == ("and", None)
 
 
 def test_the_map_of_a_word_lies_on_what_it_names(captions: cw.VisionModel) -> None:
@@ -165,7 +165,7 @@ def test_text_and_picture_may_come_together(asked: cw.VisionModel) -> None:
 def test_curve_and_confidence_under_the_models_own_caption(captions: cw.VisionModel) -> None:
     exp = cw.explain(captions, BOTH, "blue")
     curve = cw.mask_curve(captions, BOTH, exp, "blue", steps=3, baseline="mean")
-    told = captions.told(BOTH)
+    told = captions.with_text_for(BOTH)
     assert curve.probability[0] == pytest.approx(
         float(told.logits(told.pixels(BOTH))[0, 5].exp()), rel=1e-5
     )

@@ -1,6 +1,6 @@
 """Mutation testing: which small changes of the source do the nearest tests not notice?
 
-    python tests/mutation/run.py ranks perturb          # groups of targets.toml; without names, all of them
+    python tests/mutation/run.py ranks mask-curve       # groups of targets.toml; without names, all of them
     python tests/mutation/run.py metrics --source confidence --number 0     # of one file all mutants
     python tests/mutation/run.py metrics --survivors    # only what survived the last time, after tests were written
 

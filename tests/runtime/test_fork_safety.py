@@ -10,7 +10,7 @@ from contextlib import contextmanager
 
 import pytest
 import torch
-from inside import worker_of
+from explorer_internals import worker_of
 
 import camwidget as cw
 from camwidget.runtime import fork_safety

@@ -42,7 +42,7 @@ class Small(nn.Module):
 
 
 def small_model() -> cw.VisionModel:
-    """The small net, ready to be explained; its pictures are not normalised."""
+    """The small net, ready to be explained; its pictures are not normalized."""
     return cw.wrap(Small().eval(), cw.Preprocess(SIZE, mean=(0, 0, 0), std=(1, 1, 1)))
 
 

@@ -6,7 +6,7 @@ import os
 import signal
 import sys
 
-from small_models import labelled, seen, small_model
+from small_models import labeled, seen, small_model
 
 import camwidget as cw
 
@@ -22,7 +22,7 @@ if __name__ == "__main__":
 
     cw.evaluate(
         model,
-        labelled(20),
+        labeled(20),
         ["gradcam", "random"],
         ["drop", "deletion"],
         batch=4,

@@ -14,7 +14,7 @@ from pathlib import Path
 import comm
 import numpy as np
 import torch
-from inside import panels_of, parts_of
+from explorer_internals import panels_of, parts_of
 from IPython.core.interactiveshell import InteractiveShell
 from ipywidgets.widgets.widget import _instances
 from torch import nn

@@ -55,7 +55,7 @@ def picture(seed: int, height: int = SIDE, width: int = SIDE) -> np.ndarray:
     return np.array(Image.fromarray(coarse).resize((width, height), Image.Resampling.BICUBIC))
 
 
-def labelled(count: int) -> list[tuple[np.ndarray, str]]:
+def labeled(count: int) -> list[tuple[np.ndarray, str]]:
     """Pictures with their classes."""
     return [(picture(n), CLASSES[n % 4]) for n in range(count)]
 

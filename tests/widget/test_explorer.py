@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from inside import display_of, parts_of, send_from_page, view_of, worker_of
+from explorer_internals import display_of, parts_of, send_from_page, view_of, worker_of
 from PIL import Image
 from shared_state import SharedState
 from torch import nn

@@ -10,7 +10,7 @@ import pytest
 import traitlets as t
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from inside import receive, view_of
+from explorer_internals import receive, view_of
 
 import camwidget as cw
 

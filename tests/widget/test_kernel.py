@@ -14,7 +14,7 @@ SETUP = f"""
 import sys, time
 sys.path.insert(0, {str(Path(__file__).parents[1] / "support")!r})
 import torch, camwidget as cw
-from untouched import fingerprint
+from module_fingerprint import fingerprint
 torch.set_num_threads(1)
 model = cw.load(device="cpu")
 before = fingerprint(model.module)

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from inside import view_of
+from explorer_internals import view_of
 
 import camwidget as cw
 from camwidget import zoo

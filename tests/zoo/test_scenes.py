@@ -9,7 +9,7 @@ from camwidget.zoo.drawing.scene_objects import COLORS, OBJECTS, SHAPES, TEXTURE
 from camwidget.zoo.scenes import CATEGORIES, CLASSES, MAX_OBJECTS, draw, gallery
 
 
-def test_the_classes_are_every_shape_in_every_colour_and_texture():
+def test_the_classes_are_every_shape_in_every_color_and_texture():
     assert len(CLASSES) == len(set(CLASSES)) == len(SHAPES) * len(COLORS) * len(TEXTURES) >= 12
     assert SceneObject("disc", "red", "striped").name == "red striped disc"
     assert SceneObject("star", "blue", "plain").name == "blue star"
@@ -58,7 +58,7 @@ def test_several_of_one_class_may_be_there():
 
 
 @pytest.mark.parametrize("color", COLORS)
-def test_a_plain_thing_has_its_colour(color):
+def test_a_plain_thing_has_its_color(color):
     """The hue of the middle of its mask is that of its name, whatever the ground and the light."""
     ranges = {"red": (-25, 25), "yellow": (35, 68), "green": (85, 165), "blue": (195, 255)}
     for seed in range(5):

@@ -25,7 +25,7 @@ def place(scene, name):
 @pytest.mark.parametrize(
     ("question", "said", "about"),
     [
-        ("what colour is the star", "red", ["red star"]),
+        ("what color is the star", "red", ["red star"]),
         ("what shape is the blue thing", "square", ["blue square"]),
         ("what shape is the red striped thing", "disc", ["red striped disc"]),
         ("what texture is the disc", "striped", ["red striped disc"]),
@@ -47,7 +47,7 @@ def test_answers(scene, question, said, about):
     "question",
     [
         "what shape is the red thing",  # there are two
-        "what colour is the triangle",  # there is none
+        "what color is the triangle",  # there is none
         "what",
         "the star",
         "what is the star",
@@ -131,7 +131,7 @@ def test_unseen_questions_are_answered_right_and_seen_where_the_answer_is(name):
 
 @pytest.mark.parametrize(
     ("text", "said"),
-    [("", "empty"), ("what color is the star", "'color'.*'colour'"), ("where is waldo", "'waldo'")],
+    [("", "empty"), ("what color is the star", "'color'.*'color'"), ("where is waldo", "'waldo'")],
 )
 def test_what_cannot_be_read_is_refused_by_name(text, said):
     model = cw.load("zoo/vqa")

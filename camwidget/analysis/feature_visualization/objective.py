@@ -7,7 +7,7 @@ from typing import Any, NamedTuple, SupportsIndex
 
 import torch
 
-from ..._validation import whole
+from ..._validation import check_integer
 from ...attribution.targets import PerPictureTarget, Target, TargetLike, resolve_target, score_of
 from ...errors import LayerError, MethodError, TargetError
 from ...execution.running import hooked
@@ -58,11 +58,11 @@ class Objective:
             LayerError: if there is no such layer or channel.
             PromptError: if the model needs a text and has none.
         """
-        model.check_told()
+        model.require_text()
         if target is not None:
             if not (layer is None and channel is None and unit is None):
                 raise MethodError(
-                    "Either a target is visualised, or a channel of a layer: leave one of them out."
+                    "Either a target is visualized, or a channel of a layer: leave one of them out."
                 )
             found = resolve_target(model, target)
             if isinstance(found, PerPictureTarget):
@@ -70,13 +70,13 @@ class Objective:
             return cls(found)
         if channel is None:
             raise MethodError(
-                "Say what to visualise: a class (its name or index), or layer=… and channel=…, with "
+                "Say what to visualize: a class (its name or index), or layer=… and channel=…, with "
                 "unit=(row, column) for one cell."
             )
         if model.no_maps:
-            raise LayerError(f"There is no channel to visualise, since {model.no_maps}")
+            raise LayerError(f"There is no channel to visualize, since {model.no_maps}")
         found_layer = model.layer(layer)
-        index, count = whole("channel", channel, None, error=MethodError), found_layer.shape[0]
+        index, count = check_integer("channel", channel, None, error=MethodError), found_layer.shape[0]
         if not 0 <= index < count:
             raise LayerError(
                 f"Layer {found_layer.name!r} has no channel {index}: it has channels 0 to {count - 1}."
@@ -88,8 +88,8 @@ class Objective:
         except (TypeError, ValueError):
             raise LayerError(f"unit is a cell of the map, (row, column), not {unit!r}.") from None
         cell = (
-            whole("unit", row, None, error=MethodError),
-            whole("unit", column, None, error=MethodError),
+            check_integer("unit", row, None, error=MethodError),
+            check_integer("unit", column, None, error=MethodError),
         )
         return cls(None, found_layer.name, index, cell)
 
@@ -128,10 +128,10 @@ class Objective:
             # Later modules may overwrite their input (an in-place ReLU), so they get a copy.
             return output.clone()
 
-        with model.undisturbed() as held:
-            hooks = {} if self.layer is None else {held.module.get_submodule(self.layer): record}
+        with model.isolated() as isolated:
+            hooks = {} if self.layer is None else {isolated.module.get_submodule(self.layer): record}
             with hooked(hooks):
-                returned = held.run(model.inputs(picture[None]))
+                returned = isolated.run(model.inputs(picture[None]))
             logits = model.logits_of(returned, 1)
             model.check_finite(logits.detach())
             if self.target is not None:

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-from ..._validation import whole
+from ..._validation import check_integer
 from ...attribution.targets import TargetLike
 from ...errors import MethodError
 from ...models.argument_checks import require_model
@@ -215,8 +215,8 @@ def visualization_steps(
     Raises:
         MethodError: if a number is out of its range, or the score has no gradient.
     """
-    steps = whole("steps", steps, error=MethodError)
-    seed = whole("seed", seed, None, error=MethodError)
+    steps = check_integer("steps", steps, error=MethodError)
+    seed = check_integer("seed", seed, None, error=MethodError)
     return _synthesize(
         model, objective, steps, _size(model, size), seed, every, regularizers or Regularizers()
     )
@@ -367,7 +367,7 @@ def _size(model: VisionModel, size: int | tuple[int, int] | None) -> tuple[int, 
         height, width = size if isinstance(size, (tuple, list)) else (size, size)
     except ValueError:
         raise MethodError(f"size is one side, or (height, width), not {size!r}.") from None
-    height, width = (whole("size", side, None, error=MethodError) for side in (height, width))
+    height, width = (check_integer("size", side, None, error=MethodError) for side in (height, width))
     if not (8 <= height <= 4096 and 8 <= width <= 4096):
         raise MethodError(f"size must be from 8 to 4096 pixels a side, not {size!r}.")
     return height, width

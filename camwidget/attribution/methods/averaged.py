@@ -98,7 +98,7 @@ def _input_gradient(
     trace: Trace, target: Target, picture: int, pixels: torch.Tensor
 ) -> torch.Tensor:
     """Return the gradient of the target at the input for other pixels (N, C, H, W)."""
-    model = trace.model.given_of(picture)
+    model = trace.model.with_inputs_of(picture)
     other = Trace(model, pixels, (), precision=trace.precision, with_input=True)
     return other.gradient(target, INPUT)
 
@@ -153,7 +153,7 @@ def smoothgrad(
         (192, 192)
     """
     pixels = trace.pixels[picture : picture + 1]
-    model = trace.model.given_of(picture)
+    model = trace.model.with_inputs_of(picture)
     sigma = noise * float(pixels.max() - pixels.min())
     if base is not None:
         _check_base(base)

@@ -26,7 +26,7 @@ _GROUP = "Perturbation"
     "occlusion",
     label="Occlusion",
     citation="Zeiler and Fergus 2014, ECCV, arXiv:1311.2901",
-    summary="How much the class's score falls when a grey square slides over the picture.",
+    summary="How much the class's score falls when a gray square slides over the picture.",
     needs="a forward pass for every place of the square",
     group=_GROUP,
     needs_gradients=False,

@@ -109,9 +109,9 @@ def _relevance_pass(
             f"of the relevance. {_REMEDY}"
         )
     try:
-        with model.undisturbed() as held:
+        with model.isolated() as isolated:
             inputs = model.inputs(pixels.clone() if pixels.is_inference() else pixels)
-            return RelevancePass(held.module, inputs, rules, layers, negated, model.read_copy)
+            return RelevancePass(isolated.module, inputs, rules, layers, negated, model.read_copy)
     except UnsupportedOperation as error:
         problem = error
         text = f"{model.name} cannot be followed: {error}. {_REMEDY}"
@@ -160,7 +160,7 @@ def _relevance_at(
 ) -> torch.Tensor:
     """Return relevance at a layer's own output, or at the input if None."""
     try:
-        with model.undisturbed(runs=False):
+        with model.isolated(runs=False):
             return forward.relevance(start, layer)
     except CamwidgetError:
         raise

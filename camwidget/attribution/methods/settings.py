@@ -11,7 +11,7 @@ from functools import lru_cache
 from typing import Any
 
 from ..._registry import Options
-from ..._validation import real, whole
+from ..._validation import check_number, check_integer
 from ...errors import MethodError
 
 __all__ = [
@@ -67,8 +67,8 @@ class Setting:
         if value is None and self.default is None:
             return None
         if not self.is_whole:
-            return real(self.name, value, low, high, error=MethodError)
-        number = whole(self.name, value, int(low), error=MethodError)
+            return check_number(self.name, value, low, high, error=MethodError)
+        number = check_integer(self.name, value, int(low), error=MethodError)
         if number > high:
             raise MethodError(
                 f"{self.name} is a whole number from {low:g} to {high:g}, not {value!r}."

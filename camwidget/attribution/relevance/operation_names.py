@@ -21,7 +21,7 @@ __all__ = [
     "METADATA",
     "MOVES",
 ]
-__all__ += ["IDENTITIES", "SUMS", "is_in_place", "operation_name"]
+__all__ += ["IDENTITIES", "SUMS", "is_in_place", "function_name"]
 
 
 def _names(text: str) -> frozenset[str]:
@@ -98,7 +98,7 @@ AFFINE = SUMS | _names(
 
 
 @functools.cache
-def operation_name(function: Callable[..., Any]) -> str:
+def function_name(function: Callable[..., Any]) -> str:
     """Return the name of a PyTorch function without its modules."""
     from torch.overrides import resolve_name
 

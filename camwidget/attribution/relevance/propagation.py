@@ -231,7 +231,7 @@ class _RuleMode(TorchFunctionMode):
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
     ) -> Any:
         kwargs = kwargs or {}
-        name = operation_names.operation_name(func)
+        name = operation_names.function_name(func)
         if name in operation_names.METADATA:
             return func(*args, **kwargs)
         sources = tuple(

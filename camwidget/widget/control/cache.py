@@ -158,7 +158,7 @@ class ModelCache:
     def _shared_trace(self, picture: Picture, method: Method, layer: str) -> Trace:
         """Return the forward pass that a method needs for several classes at once, with gradients of its own."""
         trace = self._trace_for(picture, method, layer)
-        return self._shared.get(trace, trace.apart)
+        return self._shared.get(trace, trace.with_own_gradients)
 
     def explanation(
         self,
@@ -213,7 +213,7 @@ class ModelCache:
         if stance != FOR:
             chosen.check_target(resolved)
         trace = self._every.peek(picture)
-        if trace is None or not (chosen.is_quick_at_layers and trace.remembers(resolved, layer)):
+        if trace is None or not (chosen.is_quick_at_layers and trace.has_gradient(resolved, layer)):
             trace = self._trace_for(picture, chosen, layer)
         make_room(trace.pixels)  # a method's own tensors are as large as a layer's
         facts = self._facts(picture, trace)
@@ -298,10 +298,10 @@ class ModelCache:
             if not bool(trace.logits[0, index].isfinite()):  # masked out: there is no evidence
                 continue
             target = resolve_target(self.model, index)
-            one = trace.apart() if is_large else trace
+            one = trace.with_own_gradients() if is_large else trace
             if chosen.needs_gradients:
                 # One class at a time: for all at once, a shallow layer would take too long.
-                one.remember_gradients([target], [layer])
+                one.store_gradients([target], [layer])
             cells = chosen.compute(one, target, layer)[0].relu().float().cpu().numpy()
             if np.isfinite(cells).all():
                 yield index, cells
@@ -319,7 +319,7 @@ class ModelCache:
 
     def predicted(self, picture: Picture) -> int:
         """Return the class that is explained unless another is requested: the most probable one."""
-        return self.model.foremost(torch.from_numpy(self.probabilities(picture))[None])[0]
+        return self.model.most_probable(torch.from_numpy(self.probabilities(picture))[None])[0]
 
     def _probabilities(self, logits: torch.Tensor) -> np.ndarray:
         return self.model.probabilities(logits.float()).double().cpu().numpy()
@@ -340,7 +340,7 @@ class ModelCache:
         trace = self._shared_trace(picture, chosen, layer)
         targets = [resolve_target(self.model, i) for i in classes]
         if chosen.needs_gradients:
-            trace.remember_gradients(targets)
+            trace.store_gradients(targets)
         maps = torch.cat([chosen.compute(trace, t, layer) for t in targets])
         # Not each map's own maximum: classes are compared here.
         maps = torch.nn.functional.interpolate(

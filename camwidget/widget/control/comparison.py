@@ -29,7 +29,7 @@ __all__ = [
     "ComparedInputs",
     "class_of",
     "difference",
-    "list_models",
+    "as_models",
     "model_names",
     "resolve",
     "valid_compare",
@@ -43,7 +43,7 @@ KEYS = ("model", "picture", "target", "method", "layer")
 ARRANGEMENTS = ("side", "split", "difference")
 
 
-def list_models(model: VisionModel | Sequence[VisionModel]) -> tuple[VisionModel, ...]:
+def as_models(model: VisionModel | Sequence[VisionModel]) -> tuple[VisionModel, ...]:
     """Return the models of an explorer as a tuple.
 
     Raises:

@@ -128,8 +128,8 @@ class PromptController:
         prompt = self.model.prompt
         if prompt is None:
             return {}
-        reading = None if model is None else model.reading
-        words = () if reading is None else reading.words
+        parsed_prompt = None if model is None else model.parsed_prompt
+        words = () if parsed_prompt is None else parsed_prompt.words
         stand_for = {target for _, target in words if target is not None}
         # Outputs for words that are shown but cannot be chosen are no captions.
         shown = {word for word, _ in words}

@@ -159,7 +159,7 @@ def status(model: VisionModel, explanation: Explanation, milliseconds: float) ->
             explanation.target.label,
             f"{milliseconds:.0f} ms" if milliseconds >= 1 else "< 1 ms",
             str(model.device),
-            *(["partly random: another run may differ"] if model.chance else []),
+            *(["partly random: another run may differ"] if model.randomness_note else []),
         )
     )
 

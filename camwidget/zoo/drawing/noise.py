@@ -86,7 +86,7 @@ def per_index(rng: np.random.Generator, index: Index, low: float, high: float) -
 
 
 @dataclass(frozen=True)
-class Cells:
+class NearestPoints:
     """The scattered point nearest to each pixel; arrays have the shape of the pixels.
 
     Attributes:
@@ -113,7 +113,7 @@ def scatter(
     *,
     jitter: float = 0.8,
     radii: tuple[float, float] = (1.0, 1.0),
-) -> Cells:
+) -> NearestPoints:
     """Scatter one point per unit square, and find the nearest point of each pixel.
 
     Points keep ``1 - jitter`` of the order of a regular grid. With different radii, larger points get larger cells.
@@ -150,7 +150,7 @@ def scatter(
     # Exact distance to the perpendicular bisector between the two nearest points.
     separation = np.hypot(du - du2, dv - dv2)
     edge = (du2**2 + dv2**2 - du**2 - dv**2) / (2.0 * np.maximum(separation, 1e-3))
-    return Cells(np.sqrt(near), edge, du, dv, key, sizes[key])
+    return NearestPoints(np.sqrt(near), edge, du, dv, key, sizes[key])
 
 
 def _from_point(

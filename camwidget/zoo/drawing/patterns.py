@@ -1,6 +1,6 @@
 """The ten textures, each a function from coordinates to a relief.
 
-A pattern gets a ``Grid`` of coordinates in units of its period, already rotated and shifted, and returns tones and
+A pattern gets a ``PatternCoordinates`` of coordinates in units of its period, already rotated and shifted, and returns tones and
 heights. Color and light are applied later, so that no class has a color of its own.
 """
 
@@ -18,7 +18,7 @@ SQRT3 = 1.7320508
 
 
 @dataclass(frozen=True)
-class Grid:
+class PatternCoordinates:
     """Coordinates of a pattern.
 
     Attributes:
@@ -38,22 +38,22 @@ class Grid:
         periods = max(self.u.shape) * self.pixel
         return smooth_noise(rng, self.u.shape, max(1.0, periods / every))
 
-    def warped(self, rng: np.random.Generator, amount: float, every: float) -> Grid:
+    def warped(self, rng: np.random.Generator, amount: float, every: float) -> PatternCoordinates:
         """The grid pushed about by up to `amount` periods, so that lines bend."""
         u = self.u + np.float32(amount) * self.drift(rng, every)
         v = self.v + np.float32(amount) * self.drift(rng, every)
-        return Grid(u, v, self.pixel, self.light_direction)
+        return PatternCoordinates(u, v, self.pixel, self.light_direction)
 
     @staticmethod
     def place(
         x: Field, y: Field, *, period: float, angle: float, light: Light, pixel: float
-    ) -> Grid:
+    ) -> PatternCoordinates:
         """Coordinates in periods from picture coordinates; all arguments in the same unit."""
         c, s = np.float32(np.cos(angle) / period), np.float32(np.sin(angle) / period)
         lx, ly = light.direction
         cos, sin = float(np.cos(angle)), float(np.sin(angle))
         light_direction = (lx * cos + ly * sin, ly * cos - lx * sin)
-        return Grid(x * c + y * s, y * c - x * s, pixel / period, light_direction)
+        return PatternCoordinates(x * c + y * s, y * c - x * s, pixel / period, light_direction)
 
 
 def _wrap(x: Field) -> Field:
@@ -73,7 +73,7 @@ def _bands(phase: Field, tones: list[float], widths: list[float], blur: float) -
     return tone
 
 
-def bubbly(grid: Grid, rng: np.random.Generator) -> Relief:
+def bubbly(grid: PatternCoordinates, rng: np.random.Generator) -> Relief:
     """Translucent bubbles of two sizes, the larger floating over the smaller."""
     g = grid.warped(rng, 0.15, 4.0)
     deep = float(rng.uniform(0.18, 0.5))
@@ -102,7 +102,7 @@ def bubbly(grid: Grid, rng: np.random.Generator) -> Relief:
     return Relief(tone, height, 0.1, glint)
 
 
-def crosshatched(grid: Grid, rng: np.random.Generator) -> Relief:
+def crosshatched(grid: PatternCoordinates, rng: np.random.Generator) -> Relief:
     """Pen strokes crossing each other on paper, as an engraver shades."""
     paper = float(rng.uniform(0.82, 1.0))
     tone: Field = paper - 0.06 * np.abs(grid.drift(rng, 3.0))
@@ -130,7 +130,7 @@ def crosshatched(grid: Grid, rng: np.random.Generator) -> Relief:
     return Relief(tone, np.zeros_like(tone), 0.0)
 
 
-def fibrous(grid: Grid, rng: np.random.Generator) -> Relief:
+def fibrous(grid: PatternCoordinates, rng: np.random.Generator) -> Relief:
     """Strands of hair or wood flowing side by side."""
     flow = float(rng.uniform(0.25, 1.0))
     v = grid.v + np.float32(flow) * grid.drift(rng, 5.0)
@@ -150,7 +150,7 @@ def fibrous(grid: Grid, rng: np.random.Generator) -> Relief:
     return Relief(tone + 0.2 * sheen * strands, 0.16 * strands + 0.25 * locks, 0.12)
 
 
-def honeycombed(grid: Grid, rng: np.random.Generator) -> Relief:
+def honeycombed(grid: PatternCoordinates, rng: np.random.Generator) -> Relief:
     """Hexagonal cells with thin raised walls, some of them filled."""
     g = grid.warped(rng, 0.1, 4.0)
     first_u, first_v = _wrap(g.u) - 0.5, (_wrap(g.v / SQRT3) - 0.5) * SQRT3
@@ -174,7 +174,7 @@ def honeycombed(grid: Grid, rng: np.random.Generator) -> Relief:
     return Relief(tone, -0.16 * floor - 0.04 * bowl, 0.25, glint)
 
 
-def knitted(grid: Grid, rng: np.random.Generator) -> Relief:
+def knitted(grid: PatternCoordinates, rng: np.random.Generator) -> Relief:
     """Stocking stitch: columns of Vs, each arm a strand of twisted yarn."""
     g = grid.warped(rng, 0.08, 3.0)
     u, v = g.u, g.v / np.float32(rng.uniform(0.72, 0.85))
@@ -206,7 +206,7 @@ def knitted(grid: Grid, rng: np.random.Generator) -> Relief:
     return Relief(tone, 0.2 * strand + 0.018 * twist, 0.03)
 
 
-def lined(grid: Grid, rng: np.random.Generator) -> Relief:
+def lined(grid: PatternCoordinates, rng: np.random.Generator) -> Relief:
     """Straight parallel lines: ticking, pinstripe or corduroy."""
     g = grid.warped(rng, 0.05, 6.0)
     style = rng.random()
@@ -217,7 +217,7 @@ def lined(grid: Grid, rng: np.random.Generator) -> Relief:
     elif style < 0.7:  # a broad line and a fine one
         low, high = float(rng.uniform(0.05, 0.35)), float(rng.uniform(0.8, 1.0))
         tones, widths = [high, low, high, float(rng.uniform(0.3, 0.6))], [1.0, 0.9, 0.7, 0.4]
-        g = Grid(g.u, g.v * np.float32(0.62), g.pixel, g.light_direction)
+        g = PatternCoordinates(g.u, g.v * np.float32(0.62), g.pixel, g.light_direction)
     else:  # corduroy: rounded ribs
         ridge = np.abs(np.sin(np.float32(np.pi) * g.v)) ** 0.7
         base = float(rng.uniform(0.45, 0.85))
@@ -230,7 +230,7 @@ def lined(grid: Grid, rng: np.random.Generator) -> Relief:
     return Relief(tone + 0.05 * weave, 0.05 * tone, 0.05)
 
 
-def polka_dotted(grid: Grid, rng: np.random.Generator) -> Relief:
+def polka_dotted(grid: PatternCoordinates, rng: np.random.Generator) -> Relief:
     """Round dots in even rows on plain cloth."""
     g = grid.warped(rng, 0.06, 5.0)
     staggered = rng.random() < 0.65
@@ -252,12 +252,12 @@ def polka_dotted(grid: Grid, rng: np.random.Generator) -> Relief:
     return Relief(tone, 0.03 * dot, 0.05)
 
 
-def veined(grid: Grid, rng: np.random.Generator) -> Relief:
+def veined(grid: PatternCoordinates, rng: np.random.Generator) -> Relief:
     """The net of veins in a leaf, or the veins of marble."""
     return _leaf(grid, rng) if rng.random() < 0.6 else _marble(grid, rng)
 
 
-def _leaf(grid: Grid, rng: np.random.Generator) -> Relief:
+def _leaf(grid: PatternCoordinates, rng: np.random.Generator) -> Relief:
     g = grid.warped(rng, 0.35, 2.5).warped(rng, 0.12, 0.8)
     surface = float(rng.uniform(0.3, 0.52)) + 0.12 * grid.drift(rng, 3.0)
     height = np.zeros_like(g.u)
@@ -273,7 +273,7 @@ def _leaf(grid: Grid, rng: np.random.Generator) -> Relief:
     return Relief(tone, height + 0.06 * vein, 0.14)
 
 
-def _marble(grid: Grid, rng: np.random.Generator) -> Relief:
+def _marble(grid: PatternCoordinates, rng: np.random.Generator) -> Relief:
     pale = rng.random() < 0.6
     tone = (0.9 if pale else 0.2) + 0.1 * grid.drift(rng, 3.0)
     # Veins run mostly one way, and the fine ones branch off between the broad.
@@ -289,7 +289,7 @@ def _marble(grid: Grid, rng: np.random.Generator) -> Relief:
     return Relief(tone, np.zeros_like(tone), 0.05)
 
 
-def waffled(grid: Grid, rng: np.random.Generator) -> Relief:
+def waffled(grid: PatternCoordinates, rng: np.random.Generator) -> Relief:
     """A square grid of raised bars round sunken pits."""
     g = grid.warped(rng, 0.05, 4.0)
     column, row = np.floor(g.u), np.floor(g.v)
@@ -306,7 +306,7 @@ def waffled(grid: Grid, rng: np.random.Generator) -> Relief:
     return Relief(tone, 0.26 * bar, 0.12)
 
 
-def zigzagged(grid: Grid, rng: np.random.Generator) -> Relief:
+def zigzagged(grid: PatternCoordinates, rng: np.random.Generator) -> Relief:
     """Bands that run up and down in sharp corners."""
     g = grid.warped(rng, 0.04, 5.0)
     run = float(rng.uniform(1.0, 1.6))
@@ -324,7 +324,7 @@ def zigzagged(grid: Grid, rng: np.random.Generator) -> Relief:
     return Relief(tone + 0.06 * weave, 0.05 * tone, 0.05)
 
 
-Pattern = Callable[[Grid, np.random.Generator], Relief]
+Pattern = Callable[[PatternCoordinates, np.random.Generator], Relief]
 
 PATTERNS: dict[str, Pattern] = {
     "bubbly": bubbly,

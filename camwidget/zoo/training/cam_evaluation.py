@@ -29,7 +29,7 @@ def normalize(images: NDArray[np.uint8], entry: ZooEntry) -> Tensor:
 
 
 @dataclass(frozen=True)
-class ClassScore:
+class CamFindings:
     """Results over some pictures.
 
     Attributes:
@@ -46,7 +46,7 @@ class ClassScore:
     wrong: tuple[int, ...]
 
 
-def score(net: nn.Sequential, entry: ZooEntry, samples: Iterable[Sample]) -> ClassScore:
+def score(net: nn.Sequential, entry: ZooEntry, samples: Iterable[Sample]) -> CamFindings:
     """Evaluate a network that ends in global average pooling and one linear layer."""
     right: list[bool] = []
     peaks: list[bool] = []
@@ -59,7 +59,7 @@ def score(net: nn.Sequential, entry: ZooEntry, samples: Iterable[Sample]) -> Cla
                 place = int(class_maps[label].argmax())
                 peaks.append(bool(sample.mask_of(label).flat[place]))
     wrong = tuple(n for n, good in enumerate(right) if not good)
-    return ClassScore(float(np.mean(right)), float(np.mean(peaks)), len(right), wrong)
+    return CamFindings(float(np.mean(right)), float(np.mean(peaks)), len(right), wrong)
 
 
 @torch.no_grad()

@@ -120,7 +120,7 @@ def measure_captions(
         range(UNSEEN, UNSEEN + pictures), f"checking {found.name}", disable=not progress
     ):
         sample = draw(seed)
-        prompted = model.told(sample.image)
+        prompted = model.with_text_for(sample.image)
         own, true = str(prompted.text).split(), sample.caption.split()
         right.append(own == true)
         words.append(float(np.mean([a == b for a, b in zip(own, true, strict=False)])))

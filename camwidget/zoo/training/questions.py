@@ -36,7 +36,7 @@ def about(description: str) -> dict[str, Any]:
     """The card's texts for a question answering model."""
     return {
         "description": description,
-        "data": "Pictures drawn by camwidget.zoo.vqa: two to four things, and questions after a colour, shape, "
+        "data": "Pictures drawn by camwidget.zoo.vqa: two to four things, and questions after a color, shape, "
         "texture, number, place or presence, with the answer. The encoder begins as that of a net of zoo/scenes. The "
         "places of the things were not used, but in that they make the answers to questions after a place.",
         "known_faults": [

@@ -31,7 +31,7 @@ _STREAM = 0x5CEE
 """Third word of the seed of every training picture; `draw(seed)` has but two."""
 
 DATA = (
-    "Pictures drawn by camwidget.zoo.scenes: one to five things of four shapes, four colours and three textures "
+    "Pictures drawn by camwidget.zoo.scenes: one to five things of four shapes, four colors and three textures "
     "on plain or cluttered grounds. Only the classes present were used for training, never the places of the things."
 )
 FAULTS = [

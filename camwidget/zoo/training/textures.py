@@ -35,7 +35,7 @@ ABOUT: dict[str, Any] = {
     "description": "A small residual network that tells ten textures apart.",
     "data": "Pictures drawn by camwidget.zoo.textures: one texture filling the picture, one "
     "textured object on a plain or cluttered ground, or two to four such objects. Scale, turn, "
-    "colours, light and noise vary. Only the classes present were used for training, never "
+    "colors, light and noise vary. Only the classes present were used for training, never "
     "the places of the objects.",
     "known_faults": [
         "It knows drawn textures only; on photographs its answers mean little.",

@@ -10,7 +10,7 @@ import pytest
 import torch
 from oracles import Rectified, agree, computed, plain
 from torch import nn
-from untouched import has_hooks
+from module_fingerprint import has_hooks
 
 import camwidget as cw
 from camwidget.attribution.methods import get_method

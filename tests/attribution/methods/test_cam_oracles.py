@@ -39,7 +39,7 @@ def case(
     noise = noise[:, :128, :128]  # float64 is slow, and the equations do not know the size
     trace = Trace(model, noise[None], [model.default_layer])
     targets = [resolve_target(model, i) for i in range(12)]
-    trace.remember_gradients(targets)
+    trace.store_gradients(targets)
     compute = get_method("gradcam").compute
     strong = max(targets, key=lambda t: float(compute(trace, t, model.default_layer).max()))
     return model, trace, strong.index, model.inputs(noise[None])
@@ -170,7 +170,7 @@ def test_cam_equals_its_equation(
 def test_gradcam_equals_cam_on_a_gap_head(
     name: str, random_model: Callable[..., cw.VisionModel], noise: torch.Tensor
 ) -> None:
-    """Section 3 of Selvaraju 2017: Grad-CAM generalises CAM, up to one factor."""
+    """Section 3 of Selvaraju 2017: Grad-CAM generalizes CAM, up to one factor."""
     model = random_model(name)
     exps = cw.explain(model, noise, target=list(range(12)), method=["cam", "gradcam"])
     compared = 0

@@ -280,7 +280,7 @@ def test_how_a_relu_is_written_does_not_matter(kind: str, method: str) -> None:
     )
 
 
-# -- targets, batches, randomisation ------------------------------------------------------------
+# -- targets, batches, randomization ------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

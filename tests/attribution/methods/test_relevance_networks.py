@@ -10,7 +10,7 @@ import torch
 import torchvision
 from torch import nn
 from torch.nn import functional as nnF
-from untouched import has_hooks
+from module_fingerprint import has_hooks
 
 import camwidget as cw
 from camwidget import errors

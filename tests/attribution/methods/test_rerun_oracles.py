@@ -9,7 +9,7 @@ import pytest
 import torch
 from oracles import Rectified, agree, computed, correlation, plain
 from torch import nn
-from untouched import has_hooks
+from module_fingerprint import has_hooks
 
 import camwidget as cw
 from camwidget.attribution import batched_inference
@@ -127,7 +127,7 @@ def test_another_class_asks_nothing_of_the_model(few: torch.Tensor) -> None:
         assert not torch.allclose(first, second), name
 
 
-def test_what_was_cancelled_goes_on_where_it_was(few: torch.Tensor) -> None:
+def test_what_was_canceled_goes_on_where_it_was(few: torch.Tensor) -> None:
     model = cw.wrap(Rectified(), plain())
     layer = model.default_layer
     target = resolve_target(model, 1)

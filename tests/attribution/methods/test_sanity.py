@@ -36,7 +36,7 @@ def maps(
     ]
 
 
-def randomised(model: cw.VisionModel) -> cw.VisionModel:
+def randomized(model: cw.VisionModel) -> cw.VisionModel:
     """The same architecture with fresh weights, its statistics those of the pictures it sees."""
     torch.manual_seed(1)
     module = copy.deepcopy(model.module)
@@ -60,11 +60,11 @@ def trained_maps(textures: cw.VisionModel) -> Callable[[str], list[np.ndarray]]:
 
 @pytest.fixture(scope="module")
 def untrained(textures: cw.VisionModel) -> cw.VisionModel:
-    return randomised(textures)
+    return randomized(textures)
 
 
 @pytest.mark.parametrize("name", METHODS)
-def test_a_map_changes_when_the_weights_are_randomised(
+def test_a_map_changes_when_the_weights_are_randomized(
     trained_maps: Callable[[str], list[np.ndarray]],
     untrained: cw.VisionModel,
     name: str,
@@ -73,7 +73,7 @@ def test_a_map_changes_when_the_weights_are_randomised(
     pairs = zip(trained_maps(name), maps(untrained, name), strict=True)
     correlation = float(np.mean([spearmanr(a.ravel(), b.ravel())[0] for a, b in pairs]))
     record_property("rank_correlation", correlation)  # type: ignore[operator]
-    print(f"{name}: rank correlation with a randomised net {correlation:+.2f}")
+    print(f"{name}: rank correlation with a randomized net {correlation:+.2f}")
     if name == "random":
         assert correlation == pytest.approx(1), "the control does not look at the weights"
     else:

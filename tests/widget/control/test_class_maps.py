@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from inside import display_of, view_of
+from explorer_internals import display_of, view_of
 
 import camwidget as cw
 from camwidget import zoo

@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from inside import display_of, view_of, worker_of
-from prompted import caption_model, question_model, squares
+from explorer_internals import display_of, view_of, worker_of
+from prompt_models import caption_model, question_model, squares
 from torch import nn
-from untouched import fingerprint
+from module_fingerprint import fingerprint
 from waiting import until
 
 import camwidget as cw

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from inside import panels_of, parts_of, view_of, worker_of
+from explorer_internals import panels_of, parts_of, view_of, worker_of
 from torch import nn
 
 import camwidget as cw

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from inside import panels_of, send_from_page, view_of, worker_of
+from explorer_internals import panels_of, send_from_page, view_of, worker_of
 from waiting import until
 
 import camwidget as cw

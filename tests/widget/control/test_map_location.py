@@ -7,8 +7,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from inside import view_of
-from prompted import caption_model, squares
+from explorer_internals import view_of
+from prompt_models import caption_model, squares
 
 import camwidget as cw
 from camwidget.analysis.localizing import best_overlap, localize

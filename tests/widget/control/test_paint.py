@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from inside import display_of, view_of, worker_of
+from explorer_internals import display_of, view_of, worker_of
 
 import camwidget as cw
 from camwidget import zoo

@@ -6,8 +6,8 @@ import threading
 from collections.abc import Iterator
 
 import pytest
-from inside import panels_of, parts_of, view_of, worker_of
-from prompted import Caption, caption_model, question_model, squares
+from explorer_internals import panels_of, parts_of, view_of, worker_of
+from prompt_models import Caption, caption_model, question_model, squares
 
 import camwidget as cw
 from camwidget.errors import PromptError, TargetError

@@ -14,10 +14,10 @@ import ipywidgets
 import numpy as np
 import pytest
 import torch
-from inside import panels_of, receive, view_of
+from explorer_internals import panels_of, receive, view_of
 from IPython.core.interactiveshell import InteractiveShell
 from ipywidgets.widgets.widget import _instances
-from prompted import question_model, squares
+from prompt_models import question_model, squares
 from torch import nn
 
 import camwidget as cw

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from inside import panels_of, parts_of, view_of, worker_of
-from prompted import caption_model, squares
+from explorer_internals import panels_of, parts_of, view_of, worker_of
+from prompt_models import caption_model, squares
 from shared_state import SharedState
 from torch import nn
 from waiting import until

@@ -12,7 +12,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 import torch
-from inside import view_of
+from explorer_internals import view_of
 
 import camwidget as cw
 from camwidget import zoo

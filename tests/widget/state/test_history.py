@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from inside import display_of, parts_of, send_from_page, view_of, worker_of
-from prompted import caption_model, question_model, squares
+from explorer_internals import display_of, parts_of, send_from_page, view_of, worker_of
+from prompt_models import caption_model, question_model, squares
 from waiting import until
 
 import camwidget as cw

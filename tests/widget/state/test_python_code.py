@@ -12,7 +12,7 @@ import pytest
 import safetensors.torch
 import torch
 import torchvision
-from inside import view_of
+from explorer_internals import view_of
 from PIL import Image
 
 import camwidget as cw
@@ -245,7 +245,7 @@ def test_models_remember_how_they_were_made(textures: cw.VisionModel) -> None:
         "cpu",
     )
     asked = cw.load("zoo/vqa", device="cpu")
-    assert asked.given(question="what colour is the star").origin == asked.origin
+    assert asked.given(question="what color is the star").origin == asked.origin
     renamed = cw.load(classes=[f"c{i}" for i in range(10)])
     assert renamed.origin is not None and renamed.origin.classes == renamed.classes
     assert renamed.origin.device is None

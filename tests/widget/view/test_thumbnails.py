@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from inside import display_of, receive, view_of
+from explorer_internals import display_of, receive, view_of
 from kernel_driver import custom
 from torch import nn
 

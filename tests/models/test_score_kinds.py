@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from inside import display_of, view_of
+from explorer_internals import display_of, view_of
 from torch import nn
 from torch.nn import functional as nnF
 
@@ -618,7 +618,7 @@ def masking(value: float = -math.inf, columns: tuple[int, ...] = (2,)) -> Net:
 
 def test_a_class_that_is_masked_out_spoils_no_other() -> None:
     model, plain = wrapped(masking()), wrapped(Net(4))
-    assert model.predict(PICTURE).probabilities[-1] == 0 and not model.chance
+    assert model.predict(PICTURE).probabilities[-1] == 0 and not model.randomness_note
     for method in ("gradcam", "layercam", "scorecam", "ablationcam", "occlusion", "saliency"):
         found, expected = (cw.explain(m, PICTURE, 1, method).raw for m in (model, plain))
         np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-6)

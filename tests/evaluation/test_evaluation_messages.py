@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from small_models import AREA, folder, labelled, picture, run, small_model
+from small_models import AREA, folder, labeled, picture, run, small_model
 from torchvision import tv_tensors
 
 from camwidget.errors import DataError
@@ -20,7 +20,7 @@ from camwidget.evaluation.table import means
 
 @pytest.mark.parametrize(("layers", "heads"), [(None, 2), ("all", 3)])
 def test_a_table_names_layers_where_there_are_several(layers: Any, heads: int) -> None:
-    found = run(small_model(), labelled(2), layers=layers)
+    found = run(small_model(), labeled(2), layers=layers)
     html = found._repr_html_()
     first = html[html.index("<tr>") : html.index("</tr>")]
     assert ("layer</th>" in first) is (layers == "all")
@@ -32,7 +32,7 @@ def test_a_table_names_layers_where_there_are_several(layers: Any, heads: int) -
 
 
 def test_what_was_skipped_is_counted(tmp_path: Path) -> None:
-    data = [*labelled(2), (tmp_path / "none.png", "ant")]
+    data = [*labeled(2), (tmp_path / "none.png", "ant")]
     assert repr(run(small_model(), data)).startswith("Evaluation of small: 2 pictures, 1 skipped\n")
 
 
@@ -121,7 +121,7 @@ def test_two_values_have_an_interval_and_one_has_none() -> None:
 
 
 def test_nothing_is_minus_zero() -> None:
-    found = run(small_model(), labelled(2))
+    found = run(small_model(), labeled(2))
     found.rows["complexity"] = -1e-9
     shown = f"{found!r}{found._repr_html_()}"
     assert "0.000" in shown and "-0.000" not in shown

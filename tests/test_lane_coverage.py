@@ -25,7 +25,7 @@ def collected(*options: str) -> set[str]:
 
 @pytest.fixture(scope="module")
 def quick() -> set[str]:
-    return collected("tests/test_each_once.py", "tests/browser", "notebooks")
+    return collected("tests/test_every_entry.py", "tests/browser", "notebooks")
 
 
 @pytest.mark.parametrize(
@@ -37,7 +37,7 @@ def quick() -> set[str]:
     ],
 )
 def test_each_is_in_the_quick_lane(quick: set[str], kind: str, names: list[str]) -> None:
-    tests = {f"tests/test_each_once.py::test_a_{kind}[{name}]" for name in names}
+    tests = {f"tests/test_every_entry.py::test_a_{kind}[{name}]" for name in names}
     assert tests and not tests - quick
 
 

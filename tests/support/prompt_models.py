@@ -1,6 +1,6 @@
 """Small models that take a text beside the picture, with weights that mean something; and samples with their truth.
 
-Pictures are coloured squares on grey. The first layer's channels are how red, green and blue a place is, so that
+Pictures are colored squares on gray. The first layer's channels are how red, green and blue a place is, so that
 the answers, and the maps, are known beforehand.
 """
 
@@ -15,12 +15,12 @@ import camwidget as cw
 from camwidget.models.prompts import ParsedPrompt, words_of
 from camwidget.zoo.sample import Sample
 
-COLOURS = ("red", "green", "blue")
+COLORS = ("red", "green", "blue")
 SIDE = 48
 
 
 class Eye(nn.Module):
-    """How much more of each colour than of the others there is at each place: (N, 3, h, w), ≥ 0."""
+    """How much more of each color than of the others there is at each place: (N, 3, h, w), ≥ 0."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -35,9 +35,9 @@ class Eye(nn.Module):
 
 
 class Answerer(nn.Module):
-    """Answers "yes" or "no": is there something of the colours that the words name?"""
+    """Answers "yes" or "no": is there something of the colors that the words name?"""
 
-    VOCABULARY = ("is", "there", "a", "square", "anything", *COLOURS)
+    VOCABULARY = ("is", "there", "a", "square", "anything", *COLORS)
 
     def __init__(self) -> None:
         super().__init__()
@@ -63,7 +63,7 @@ class Question:
     """Of the ``Answerer``."""
 
     name = "question"
-    hint = "Ask for a colour."
+    hint = "Ask for a color."
     examples = ("is there a red square", "anything blue")
 
     def read(self, text: str) -> ParsedPrompt:
@@ -78,7 +78,7 @@ class Question:
 class Captioner(nn.Module):
     """Log-probabilities (N, 1 + T): of the whole caption, and of each of its words."""
 
-    VOCABULARY = ("a", "and", *COLOURS)
+    VOCABULARY = ("a", "and", *COLORS)
 
     def __init__(self) -> None:
         super().__init__()
@@ -92,10 +92,10 @@ class Captioner(nn.Module):
 
 
 class Caption:
-    """Of the ``Captioner``, which names the colours that there are."""
+    """Of the ``Captioner``, which names the colors that there are."""
 
     name = "caption"
-    hint = "Name the colours."
+    hint = "Name the colors."
     examples = ("a red and a blue", "a green")
 
     def read(self, text: str) -> ParsedPrompt:
@@ -111,8 +111,8 @@ class Caption:
     def propose(self, model: cw.VisionModel, pixels: torch.Tensor) -> str | None:
         every = torch.tensor([[2, 3, 4]])
         found = model.module(model.inputs(pixels), caption=every)[0, 1:].exp() > 0.5
-        colours = [c for c, is_there in zip(COLOURS, found.tolist(), strict=True) if is_there]
-        return " and ".join(f"a {c}" for c in colours) or "a"
+        colors = [c for c, is_there in zip(COLORS, found.tolist(), strict=True) if is_there]
+        return " and ".join(f"a {c}" for c in colors) or "a"
 
 
 def question_model() -> cw.VisionModel:
@@ -129,19 +129,19 @@ def caption_model() -> cw.VisionModel:
     )
 
 
-#: Where the square of each colour lies: (top, left), in pictures of ``SIDE``.
+#: Where the square of each color lies: (top, left), in pictures of ``SIDE``.
 PLACES = {"red": (4, 4), "green": (4, 28), "blue": (28, 16)}
 
 
-def squares(*colours: str) -> Sample:
-    """A picture with a square of each colour, and where they are."""
+def squares(*colors: str) -> Sample:
+    """A picture with a square of each color, and where they are."""
     image = np.full((SIDE, SIDE, 3), 120, np.uint8)
     masks = []
-    for colour in colours:
-        top, left = PLACES[colour]
+    for color in colors:
+        top, left = PLACES[color]
         mask = np.zeros((SIDE, SIDE), bool)
         mask[top : top + 16, left : left + 16] = True
-        image[mask] = [230 if c == colour else 20 for c in COLOURS]
+        image[mask] = [230 if c == color else 20 for c in COLORS]
         masks.append(mask)
-    labels = tuple(COLOURS.index(c) for c in colours)
-    return Sample(image, labels, np.stack(masks), COLOURS)
+    labels = tuple(COLORS.index(c) for c in colors)
+    return Sample(image, labels, np.stack(masks), COLORS)

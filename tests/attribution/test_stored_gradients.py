@@ -86,13 +86,13 @@ def test_gradients_of_all_targets_and_layers_come_from_one_pass(
     model: cw.VisionModel, pixels: torch.Tensor, backward: list[int]
 ) -> None:
     trace, (left, right, both) = Trace(model, pixels, ["left", "right"]), targets(model)
-    trace.remember_gradients([both, left, both])
+    trace.store_gradients([both, left, both])
     assert backward == [2], "each target once"
-    trace.remember_gradients([left, both], ["right"])
+    trace.store_gradients([left, both], ["right"])
     trace.gradient(left, "left")
     trace.gradient(both, "right")
     assert backward == [2], "nothing is computed again"
-    trace.remember_gradients([left, right])
+    trace.store_gradients([left, right])
     assert backward == [2, 1], "only what is new"
     for target in (left, right, both):
         alone = Trace(model, pixels, ["left", "right"])
@@ -100,8 +100,8 @@ def test_gradients_of_all_targets_and_layers_come_from_one_pass(
             expected = alone.gradient(target, layer)
             torch.testing.assert_close(trace.gradient(target, layer), expected)
     before = len(backward)
-    trace.remember_gradients([])
-    trace.remember_gradients([left], [])
+    trace.store_gradients([])
+    trace.store_gradients([left], [])
     assert len(backward) == before
 
 
@@ -109,13 +109,13 @@ def test_one_gradient_brings_those_at_the_other_layers(
     model: cw.VisionModel, pixels: torch.Tensor, backward: list[int]
 ) -> None:
     trace, both = Trace(model, pixels, ["left", "right"], with_input=True), targets(model)[2]
-    assert not trace.remembers(both, "left")
+    assert not trace.has_gradient(both, "left")
     trace.gradient(both, "left")
-    assert trace.remembers(both, "left") and trace.remembers(both, "right")
-    assert not trace.remembers(targets(model)[0], "left") and backward == [1]
-    assert not trace.remembers(both, INPUT), "which would be a pass through all of the model"
+    assert trace.has_gradient(both, "left") and trace.has_gradient(both, "right")
+    assert not trace.has_gradient(targets(model)[0], "left") and backward == [1]
+    assert not trace.has_gradient(both, INPUT), "which would be a pass through all of the model"
     trace.gradient(both, INPUT)
-    assert trace.remembers(both, INPUT) and backward == [1, 1]
+    assert trace.has_gradient(both, INPUT) and backward == [1, 1]
     trace.gradient(both, "left", guided)
     assert backward == [1, 1, 1], "a rule has gradients of its own"
 
@@ -134,9 +134,9 @@ def test_a_branch_that_does_not_lead_to_the_score(pixels: torch.Tensor) -> None:
     name = model.classes[1]
     with pytest.raises(LayerError, match=f"'{name}' does not depend on layer 'right'"):
         trace.gradient(left, "right")
-    assert not trace.remembers(left, "right") and trace.remembers(left, "left")
+    assert not trace.has_gradient(left, "right") and trace.has_gradient(left, "left")
     together = Trace(model, pixels, ["left", "right"])
-    together.remember_gradients([left, other])
+    together.store_gradients([left, other])
     for target, reached, not_reached in ((left, "left", "right"), (other, "right", "left")):
         none = together.gradient(target, not_reached)
         assert none.shape == together.activation(not_reached).shape and not none.any()
@@ -168,8 +168,8 @@ def test_a_trace_apart_has_gradients_of_its_own(
 ) -> None:
     trace, both = Trace(model, pixels, ["left"]), targets(model)[2]
     gradient = trace.gradient(both, "left")
-    other = trace.apart()
-    assert not other.remembers(both, "left") and trace.remembers(both, "left")
+    other = trace.with_own_gradients()
+    assert not other.has_gradient(both, "left") and trace.has_gradient(both, "left")
     assert other.logits is trace.logits and other.memory is trace.memory
     torch.testing.assert_close(other.gradient(both, "left"), gradient)
     assert backward == [1, 1]

@@ -12,7 +12,7 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
-from inside import view_of
+from explorer_internals import view_of
 from PIL import Image
 from torch import nn
 

@@ -17,7 +17,7 @@ from faithfulness_helpers import (
     subject_of,
 )
 from torch import nn
-from untouched import fingerprint
+from module_fingerprint import fingerprint
 
 import camwidget as cw
 from camwidget.errors import ModelError
@@ -129,7 +129,7 @@ def test_order_and_company_do_not_matter(model: cw.VisionModel) -> None:
 
 
 class _Touchy(nn.Module):
-    """Fails on its fifth pass of many; has normalisations to be folded, and is left training."""
+    """Fails on its fifth pass of many; has normalizations to be folded, and is left training."""
 
     def __init__(self) -> None:
         super().__init__()

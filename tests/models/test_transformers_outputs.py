@@ -136,5 +136,5 @@ def test_an_image_processor_preprocesses_as_it_does_itself(
 
 def test_an_image_processor_that_does_more_is_refused() -> None:
     twice = transformers.EfficientNetImageProcessor(size={"height": 32, "width": 32})
-    with pytest.raises(ModelError, match="does more than resize, crop and normalise"):
+    with pytest.raises(ModelError, match="does more than resize, crop and normalize"):
         cw.wrap(vit(), twice)

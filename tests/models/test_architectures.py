@@ -85,13 +85,13 @@ def test_a_class_tokens_patches_are_read_for_the_last_time_inside_the_last_block
 def test_tokens_lie_where_their_patches_are() -> None:
     """Noise in one patch changes the first block's tokens there, and the map is read from there."""
     model = cw.wrap(vit(), cw.Preprocess(64))
-    grey = torch.full((3, 64, 64), 0.5)
-    changed = grey.clone()
+    gray = torch.full((3, 64, 64), 0.5)
+    changed = gray.clone()
     changed[:, 16:32, 48:64] = torch.rand(3, 16, 16)  # row 1, column 3 of 4 × 4 patches
     layer = "encoder.dropout"
     traces = [
         cw.attribution.explaining.Trace(model, p[None], [layer]).activation(layer)
-        for p in (grey, changed)
+        for p in (gray, changed)
     ]
     moved = (traces[1] - traces[0]).abs().sum(1)[0]
     assert (moved > 1e-6).nonzero().tolist() == [[1, 3]]

@@ -1,4 +1,4 @@
-"""The two lanes of tests, and how the cores of a machine share them.
+"""Quick and full test lanes, and the distribution of tests over processes.
 
 ``python -m pytest`` runs the quick lane, ``python -m pytest --full`` all tests. A test is in the quick lane unless it
 is marked ``full``, a notebook other than the quickstart, or of an architecture beside ``QUICK_NETS``.

@@ -10,8 +10,8 @@ import lazy_loader
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
-# ``__init__.pyi`` says what there is. Neither the command's help waits for PyTorch, nor a script that only explains
-# for Jupyter.
+# ``__init__.pyi`` lists the public names. They are loaded at first use: the command's help needs no PyTorch, and a
+# script that only explains needs no Jupyter libraries.
 __getattr__, __dir__, _names = lazy_loader.attach_stub(__name__, __file__)
 _modules = {module.name for module in pkgutil.iter_modules(__path__)}
 __all__ = [name for name in _names if name not in _modules]

@@ -44,6 +44,6 @@ def with_settings(
 
 
 def did_you_mean(name: Any, known: Iterable[str]) -> str:
-    """A sentence that suggests similar names, with a leading space; empty if there are none."""
+    """Return a sentence that suggests similar names, with a leading space; empty without similar names."""
     near = difflib.get_close_matches(str(name).lower(), list(known), n=2, cutoff=0.5)
     return f" Did you mean {' or '.join(map(repr, near))}?" if near else ""

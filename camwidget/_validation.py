@@ -12,11 +12,18 @@ import numpy as np
 
 from .errors import CamwidgetError, PictureError
 
-__all__ = ["check_no_masked_values", "is_integer", "is_number", "as_name_list", "check_number", "check_integer"]
+__all__ = [
+    "as_name_list",
+    "check_integer",
+    "check_no_masked_values",
+    "check_number",
+    "is_integer",
+    "is_number",
+]
 
 
 def is_number(value: Any, low: float, high: float = math.inf, *, ends: bool = True) -> bool:
-    """Whether a value is a finite number within bounds, which belong to the range if ``ends``; NaN is none."""
+    """Return whether a value is a finite number within bounds, which are allowed values if ``ends``."""
     if not isinstance(value, Real) or isinstance(value, bool):
         return False
     number: Any = value
@@ -25,7 +32,7 @@ def is_number(value: Any, low: float, high: float = math.inf, *, ends: bool = Tr
 
 
 def is_integer(value: Any, low: float = -math.inf, high: float = math.inf) -> bool:
-    """Whether a value is an integer within bounds, NumPy's among them; True and False are none."""
+    """Return whether a value is an integer of Python or NumPy within bounds; bool is not accepted."""
     try:
         return not isinstance(value, bool) and bool(low <= operator.index(value) <= high)
     except TypeError:
@@ -35,14 +42,14 @@ def is_integer(value: Any, low: float = -math.inf, high: float = math.inf) -> bo
 def check_integer(
     name: str, value: Any, least: int | None = 1, *, error: type[CamwidgetError] = CamwidgetError
 ) -> int:
-    """Return an integer of at least ``least``, if there is a least.
+    """Return an integer after checking that it is at least ``least``, if that is given.
 
     Raises:
-        CamwidgetError: of the class ``error``, with the argument's name, if it is none.
+        CamwidgetError: of the class ``error``, with the argument's name, if it is not one.
     """
     if not is_integer(value, -(2**63) if least is None else least, 2**63 - 1):
         bound = "" if least is None else f" of at least {least}"
-        raise error(f"{name} is a whole number{bound}, not {value!r}.")
+        raise error(f"{name} is an integer{bound}, not {value!r}.")
     return operator.index(value)
 
 
@@ -54,10 +61,10 @@ def check_number(
     *,
     error: type[CamwidgetError] = CamwidgetError,
 ) -> float:
-    """Return a number between two bounds; the message leaves out a bound of infinity.
+    """Return a number after checking its bounds; the message leaves out a bound of infinity.
 
     Raises:
-        CamwidgetError: of the class ``error``, with the argument's name, if it is none.
+        CamwidgetError: of the class ``error``, with the argument's name, if it is not one.
     """
     try:
         number = float(value)
@@ -70,7 +77,7 @@ def check_number(
 
 
 def as_name_list(value: Any, name: str) -> list[Any]:
-    """One name or several as a list.
+    """Return one or several names as a list.
 
     Raises:
         CamwidgetError: if the value is neither.
@@ -86,10 +93,10 @@ def as_name_list(value: Any, name: str) -> list[Any]:
 
 
 def check_no_masked_values(array: Any, name: str, fill: str = "0") -> None:
-    """Refuse an array of ``numpy.ma`` with masked values: what is in their places would be taken without a word.
+    """Raise an error for a masked array of ``numpy.ma``, whose masked values would otherwise be used silently.
 
     Args:
-        array: anything; a list of arrays is looked at one by one.
+        array: any value; the arrays in a list are checked one by one.
         name: what to call it in the message.
         fill: the value that the message proposes for the masked ones.
 
@@ -101,5 +108,5 @@ def check_no_masked_values(array: Any, name: str, fill: str = "0") -> None:
             check_no_masked_values(each, name, fill)
     elif isinstance(array, np.ma.MaskedArray) and np.ma.is_masked(array):
         raise PictureError(
-            f"Some values of {name} are masked: say what stands in their place, such as array.filled({fill})."
+            f"Some values of {name} are masked: replace them, for instance with array.filled({fill})."
         )

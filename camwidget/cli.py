@@ -27,8 +27,8 @@ _SUCCESS, _SOME_FAILED, _USAGE, _INTERRUPTED = 0, 1, 2, 130
 _DESCRIPTION = """\
 Explain pictures, and write each explanation as a page for any browser: the
 heatmap of every class, method and layer in it, and a slider that masks the
-picture, with what the model says then. A page is one file, and asks nothing of
-any network.
+picture, with the model's predictions for the masked picture. A page is one file
+and needs no network.
 """
 
 _EPILOG = """\
@@ -39,11 +39,11 @@ examples:
   camwidget holiday/ cat.png -o pages          pages/index.html leads to them
 
 The embedded models need no network. The weights of torchvision's models, and of
-timm's (timm/NAME), are fetched when they are first options for.
+timm's (timm/NAME), are downloaded at first use.
 
 exit codes:
   0    every picture has its page
-  1    something could not be explained; stderr says what, and the rest was
+  1    something could not be explained, which stderr names; the rest was
   2    wrong usage: no such option, file, model, method, layer or class, or the
        page exists already; nothing was written
   130  interrupted; pages that were finished stay
@@ -143,7 +143,7 @@ def _parser() -> argparse.ArgumentParser:
     output.add_argument("--force", action="store_true", help="replace pages that exist")
     output.add_argument("--open", action="store_true", help="show the result in the browser")
     output.add_argument(
-        "-q", "--quiet", action="store_true", help="no progress; errors are still told"
+        "-q", "--quiet", action="store_true", help="no progress bar; errors are still reported"
     )
     output.add_argument(
         "--debug", action="store_true", help="stop at the first error, with a traceback"
@@ -157,7 +157,7 @@ def _number(least: int, most: int) -> Callable[[str], int]:
     def read(text: str) -> int:
         if text.isdecimal() and least <= int(text) <= most:
             return int(text)
-        raise argparse.ArgumentTypeError(f"a whole number from {least} to {most}, not {text!r}")
+        raise argparse.ArgumentTypeError(f"an integer from {least} to {most}, not {text!r}")
 
     return read
 

@@ -85,7 +85,7 @@ class CompatibilityError(CamwidgetError, RuntimeError):
 
     @classmethod
     def of(cls, library: str, what: str) -> CompatibilityError:
-        """The error that names the library, and what of it has changed."""
+        """Create the error from the name of the library and of the changed part."""
         return cls(
             f"This version of {library} differs from those that camwidget knows: {what} has changed. Install a newer "
             f"camwidget, or an older {library}, such as the newest that 'pip install camwidget' accepts."

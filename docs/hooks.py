@@ -1,4 +1,4 @@
-"""What pages take from elsewhere: tables from the registries; passages from README, CONTRIBUTING and CHANGELOG.
+"""MkDocs hooks that insert tables of the registries, and passages of README, CONTRIBUTING and CHANGELOG.
 
 A page writes ``<!-- methods -->``, ``<!-- metrics -->``, ``<!-- models -->``, or ``<!-- README.md: Heading -->``.
 """
@@ -34,13 +34,13 @@ _LINK = re.compile(r"\]\((?!https?:|#)([^)]+)\)")
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
-    """Bring the README's picture along."""
+    """Add the README's picture to the site."""
     files.append(File.generated(config, PICTURE, abs_src_path=str(ROOT / PICTURE)))
     return files
 
 
 def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
-    """Put in what a page marks."""
+    """Replace the marks of a page by tables and passages."""
 
     def found(mark: re.Match[str]) -> str:
         name, heading = mark["name"], mark["heading"]
@@ -55,7 +55,7 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
 
 
 def _passage(file: str, heading: str | None) -> str:
-    """What is under a heading of the second level in a file of the repository; of none, what comes first."""
+    """The text under a heading of the second level in a file of the repository; before the first heading if None."""
     text = (ROOT / file).read_text("utf-8").partition("\n")[2]  # the title is the page's own
     first, *parts = re.split(r"^## (.*)$", text, flags=re.MULTILINE)
     passages = {None: first, **dict(zip(parts[::2], parts[1::2], strict=True))}
@@ -63,7 +63,7 @@ def _passage(file: str, heading: str | None) -> str:
 
 
 def _moved(link: re.Match[str]) -> str:
-    """A link between files of the repository, as one that holds in the reference."""
+    """A link between files of the repository, converted to a link of the reference."""
     if link[1].startswith("docs/pages/"):
         return f"]({link[1].removeprefix('docs/pages/')})"
     return f"]({PAGES.get(link[1], f'{REPOSITORY}/blob/main/{link[1]}')})"
@@ -75,8 +75,8 @@ def _methods() -> str:
         rows.append((f"**{group}**", "", ""))
         for m in members:
             slow = " *(slow)*" if m.slow else ""
-            rows.append((f"`{m.name}`{slow}", _said_of(m), m.needs))
-    return _table(("name", "what it is", "needs"), rows)
+            rows.append((f"`{m.name}`{slow}", _description(m), m.needs))
+    return _table(("name", "description", "needs"), rows)
 
 
 def _metrics() -> str:
@@ -86,8 +86,8 @@ def _metrics() -> str:
         for m in members:
             low, high = (f"{end:g}".replace("inf", "∞") for end in m.range)
             range = f"{low} – {high}, {m.better} is better"
-            rows.append((f"`{m.name}`", _said_of(m), range, ", ".join(m.needs)))
-    return _table(("name", "what it says", "range", "needs"), rows)
+            rows.append((f"`{m.name}`", _description(m), range, ", ".join(m.needs)))
+    return _table(("name", "description", "range", "needs"), rows)
 
 
 def _models() -> str:
@@ -97,10 +97,10 @@ def _models() -> str:
         text = built.prompt.name if built.prompt is not None else ""
         classes = "" if text else str(len(built.classes))
         rows.append((f"`{name}`", built.card["description"], classes, text))
-    return _table(("name", "what it is", "classes", "text beside the picture"), rows)
+    return _table(("name", "description", "classes", "text input"), rows)
 
 
-def _said_of(entry: Method | Metric) -> str:
+def _description(entry: Method | Metric) -> str:
     return f"**{entry.label}.** {entry.summary}<br><small>{entry.citation}</small>"
 
 

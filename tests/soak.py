@@ -1,4 +1,4 @@
-"""Thousands of random interactions with one explorer in a real kernel, on the main thread and on a subshell.
+"""Soak test: thousands of random interactions with one explorer in a real kernel, on the main thread and a subshell.
 
 ``python tests/soak.py --count 10000`` prints what it found, and fails if memory grows, a hook is left, a traceback or
 an error is shown that nobody provoked, or the state at the end is another than the same state reached directly.

@@ -1,4 +1,4 @@
-"""The kernel's side of the soak: the explorer, and what is asked of it."""
+"""The part of the soak test that runs in the kernel: the explorer and the interactions."""
 
 from __future__ import annotations
 

@@ -41,8 +41,8 @@ def run(*arguments: str) -> int:
 
 def test_a_picture_becomes_a_page(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run("cat.png", *QUICK, "--target", "3", "--mode", "keep", "--fill", "mean", "-q") == 0
-    said = capsys.readouterr()
-    assert said.out == "cat.html\n" and said.err == ""
+    output = capsys.readouterr()
+    assert output.out == "cat.html\n" and output.err == ""
     page = SavedPage(folder / "cat.html")
     first = page.data["first"]
     assert (first["target"], first["mode"], first["baseline"]) == (3, "keep", "mean")
@@ -51,11 +51,11 @@ def test_a_picture_becomes_a_page(folder: Path, capsys: pytest.CaptureFixture[st
 
 def test_several_pictures_become_a_folder(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(".", *QUICK, "-o", "pages") == 1
-    said = capsys.readouterr()
-    assert said.out == "pages/index.html\n"
-    complaints = [line for line in said.err.splitlines() if "error:" in line]
+    output = capsys.readouterr()
+    assert output.out == "pages/index.html\n"
+    complaints = [line for line in output.err.splitlines() if "error:" in line]
     assert len(complaints) == 1 and "broken.png" in complaints[0]
-    assert "1 of 4 pictures have no page" in said.err
+    assert "1 of 4 pictures have no page" in output.err
     # Neither the index nor another picture of the same name is in the way, where capitals do not count too.
     assert sorted(p.name for p in (folder / "pages").iterdir()) == [
         "Cat.html", "cat-2.html", "index-2.html", "index.html",
@@ -65,11 +65,11 @@ def test_several_pictures_become_a_folder(folder: Path, capsys: pytest.CaptureFi
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         ((), "required: PICTURE"),
         (("nope.png",), "there is no file 'nope.png'"),
-        (("cat.png", "--steps", "1"), "a whole number from 2 to 201"),
+        (("cat.png", "--steps", "1"), "an integer from 2 to 201"),
         (("cat.png", "--mode", "hide"), "invalid choice"),
         (("cat.png", "--model", "resnet51"), "Did you mean"),
         (("cat.png", "--weights", "nope.pth"), "there is no file 'nope.pth'"),
@@ -85,12 +85,12 @@ def test_several_pictures_become_a_folder(folder: Path, capsys: pytest.CaptureFi
     ],
 )
 def test_wrong_usage(
-    folder: Path, capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...], said: str
+    folder: Path, capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...], message: str
 ) -> None:
     before = set(folder.iterdir())
     assert run(*arguments) == 2
     error = capsys.readouterr().err
-    assert said in error and "Traceback" not in error
+    assert message in error and "Traceback" not in error
     assert error.splitlines()[-1].startswith("camwidget: error: ")
     assert set(folder.iterdir()) == before
 
@@ -125,9 +125,9 @@ def test_a_surprise_is_named_and_logged_once(
     monkeypatch.setattr("camwidget.export.save_page", fail)
     for _ in range(3):
         assert run("cat.png", "-q") == 1
-    said = capsys.readouterr().err.splitlines()
+    output = capsys.readouterr().err.splitlines()
     begin = "camwidget: error: cat.png: An unexpected error (RuntimeError: two lines); its traceback is "
-    assert len(said) == 3 and all(line.startswith(begin) for line in said)
+    assert len(output) == 3 and all(line.startswith(begin) for line in output)
     (record,) = [r for r in caplog.records if r.name == "camwidget"]
     assert record.exc_info and record.exc_info[0] is RuntimeError
     with pytest.raises(RuntimeError):
@@ -191,11 +191,11 @@ def test_an_interruption_leaves_nothing_half(folder: Path) -> None:
     )
     assert running.stderr is not None
     try:
-        said = ""
-        while "masks:" not in said:  # the bar: the model is at work
+        output = ""
+        while "masks:" not in output:  # the bar: the model is at work
             piece = running.stderr.read(20)
-            assert piece, said
-            said += piece
+            assert piece, output
+            output += piece
         running.send_signal(signal.SIGINT)
         rest = running.communicate(timeout=60)[1]
     finally:

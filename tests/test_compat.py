@@ -1,4 +1,4 @@
-"""What camwidget relies on in the inside of other libraries is there, and a change of it is named in an error."""
+"""Private API of other libraries exists as expected, and an error names a change of it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The reference (docs) has a place for every public name."""
+"""Every public name has an entry in the reference."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Each method, metric and embedded model once, on one picture: the minimum of the quick lane."""
+"""Smoke test of each method, metric and embedded model on one picture, for the quick lane."""
 
 from __future__ import annotations
 

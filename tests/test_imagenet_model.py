@@ -1,4 +1,4 @@
-"""A real ImageNet net on real photographs, where they lie beside the project."""
+"""A real ImageNet network on real photographs, if they are available."""
 
 from __future__ import annotations
 

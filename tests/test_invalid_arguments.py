@@ -91,7 +91,7 @@ def test_arguments_that_have_changed_places(textures: cw.VisionModel) -> None:
         lambda: cw.evaluate([PICTURE], textures),  # type: ignore[arg-type]
     ]
     for call in swapped:
-        with pytest.raises(ModelError, match="changed places"):
+        with pytest.raises(ModelError, match="wrong order"):
             call()
     with pytest.raises(ModelError, match="one at a time"):
         cw.explain([textures, textures], PICTURE)  # type: ignore[call-overload]
@@ -168,22 +168,22 @@ def test_other_arguments_fail_in_our_words(thing: Any, textures: cw.VisionModel)
         "evaluate": lambda: cw.evaluate(textures, thing, methods=["gradcam"], metrics=["drop"]),
         "load": lambda: cw.load(thing),
     }
-    said: dict[str, str] = {}
+    refusals: dict[str, str] = {}
     for name, call in calls.items():
         try:
             call()
         except CamwidgetError:
             continue
         except Exception as error:  # the kinds are what is looked for
-            said[name] = f"{type(error).__name__}: {error}"
+            refusals[name] = f"{type(error).__name__}: {error}"
         else:
             allowed = (
                 (name == "attack target" and isinstance(thing, int))
                 or (name == "Quiz" and callable(thing))
             )  # fmt: skip
             if not allowed:
-                said[name] = "taken"
-    assert said == {}
+                refusals[name] = "taken"
+    assert refusals == {}
 
 
 def _kind(thing: object) -> str:

@@ -1,4 +1,4 @@
-"""The quick lane leaves out no method, metric, embedded model or host, and the full lane nothing."""
+"""The quick lane covers every method, metric, embedded model and notebook application; the full lane runs all tests."""
 
 from __future__ import annotations
 

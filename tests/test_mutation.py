@@ -1,4 +1,4 @@
-"""The mutants that the mutation tests are made with (``tests/mutation``)."""
+"""Tests of the mutation tests: the mutants that ``tests/mutation`` makes."""
 
 from __future__ import annotations
 

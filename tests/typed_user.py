@@ -1,4 +1,4 @@
-"""What a type checker knows of camwidget: ``mypy --strict`` reads this, and nothing runs it."""
+"""User code that ``mypy --strict`` checks against the package; it is never run."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Private API of PyTorch and of Python that camwidget reads, each part with a check.
 
-Here belongs whatever reads a name with a leading underscore of another library, or depends on how one names things
-inside; ``CHECKS`` of each module says what is relied on. Code that uses public API only does not belong here, nor what
-camwidget makes of it: that is in ``execution`` and ``runtime``. The widget's libraries are the widget's own matter.
+Code that reads an underscore name or an undocumented attribute of another library belongs here; ``CHECKS`` of each
+module lists the assumptions. Code that uses public API only belongs in ``execution`` and ``runtime``. Private API of
+the widget's libraries belongs in ``widget._compat``.
 """

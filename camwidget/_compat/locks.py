@@ -18,7 +18,7 @@ _LIBRARY = "Python"
 
 
 def release_after_fork(lock: Any) -> None:
-    """Make a lock free in a forked child, whoever held it; the standard library does this with its own locks."""
+    """Release a lock in a forked child, whichever thread held it; the standard library does this with its own locks."""
     try:
         lock._at_fork_reinit()
     except AttributeError as error:
@@ -45,7 +45,7 @@ def _owner() -> bool:
         return is_owned(lock) and not free
 
 
-#: By what is relied on, whether it still is so.
+#: Description of each assumption, with the function that checks it.
 CHECKS: Mapping[str, Callable[[], bool]] = {
     "Lock._at_fork_reinit": _reinit,
     "RLock._is_owned": _owner,

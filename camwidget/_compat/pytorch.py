@@ -57,7 +57,7 @@ _LIBRARY = "PyTorch"
 
 
 def version_of(tensor: torch.Tensor) -> int:
-    """How often a tensor has been written into. Inference tensors do not count it, and raise a RuntimeError."""
+    """The number of in-place writes to a tensor. Inference tensors do not count it, and raise a RuntimeError."""
     try:
         return tensor._version
     except AttributeError as error:
@@ -96,20 +96,20 @@ COMPILED_CALL, COMPILED_KIND, COMPILED_MODULE = (
     "OptimizedModule",
     "_orig_mod",
 )
-#: The base of all batch normalizations, other people's among them.
+#: Base class of all batch normalizations, also those of other libraries.
 BATCH_NORM: type[nn.Module] = nn.modules.batchnorm._BatchNorm
 
 
 @functools.cache
 def require_module_attributes() -> None:
-    """Raise a CompatibilityError if modules hold their tensors, parts or hooks otherwise than is relied on."""
+    """Raise a CompatibilityError if modules store tensors, submodules or hooks in other attributes than read here."""
     missing = {*TENSOR_HOLDERS, PARTS, *HOOKS} - USUAL_ATTRIBUTES
     if missing:
         raise CompatibilityError.of(_LIBRARY, f"Module.{sorted(missing)[0]}")
 
 
 def parts_in(module: nn.Module) -> dict[str, nn.Module | None]:
-    """The modules directly in a module, by name."""
+    """The direct submodules of a module, by name."""
     try:
         return module._modules
     except AttributeError as error:
@@ -144,7 +144,7 @@ def argument_names(operation: Any) -> list[str]:
 
 
 def overload_name(operation: Any) -> str:
-    """Which form of an operation this is, "default" or "Tensor", say."""
+    """The name of an operation's overload, such as "default" or "Tensor"."""
     try:
         return str(operation._overloadname)
     except AttributeError as error:
@@ -184,7 +184,7 @@ CHECKPOINT_NODE = "CheckpointFunctionBackward"
 
 
 def is_rectifier(node: Any) -> bool:
-    """Whether a node is of ReLU or ReLU6, or of what people write for them: clamp, hardtanh or threshold at zero."""
+    """Whether a node is of ReLU or ReLU6, or of an equivalent clamp, hardtanh or threshold at zero."""
     name = node.name()
     if name == "ReluBackward0":
         return True
@@ -203,7 +203,7 @@ def saved_tensors(node: Any) -> list[torch.Tensor]:
 
 @functools.lru_cache(maxsize=1024)
 def saved_names(kind: Any) -> tuple[str, ...]:
-    """Under which names the nodes of a kind of operation have what they saved."""
+    """The attributes in which the nodes of a kind of operation store their saved tensors."""
     own = tuple(name for name in dir(kind) if name.startswith("_saved_"))
     # Operations written in Python have all of it under one name.
     return (*own, "saved_tensors") if hasattr(kind, "saved_tensors") else own
@@ -211,7 +211,7 @@ def saved_names(kind: Any) -> tuple[str, ...]:
 
 @functools.cache
 def graph_changes() -> str:
-    """What of the nodes of rectifiers and other activations is not as it is relied on; empty if nothing is."""
+    """The assumptions about graph nodes of activations that this version of PyTorch breaks; empty if none."""
     failed = [name for name, check in CHECKS.items() if name.startswith("node of ") and not check()]
     return ", ".join(failed)
 
@@ -312,7 +312,7 @@ def _names_checkpoint() -> bool:
     return bool(node.name() == CHECKPOINT_NODE)
 
 
-#: By what is relied on, whether it still is so.
+#: Description of each assumption, with the function that checks it.
 CHECKS: Mapping[str, Callable[[], bool]] = {
     "Tensor._version": _counts_writes,
     "the _metadata of a state dict": _has_metadata,

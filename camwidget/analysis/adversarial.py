@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-from .._validation import is_number, check_integer
+from .._validation import check_integer, is_number
 from ..attribution.explaining import explain
 from ..attribution.explanation import Explanation
 from ..attribution.methods import Method
@@ -157,20 +157,26 @@ def attack(
     require_model(model, "attack", image, target)
     if not is_number(epsilon, (1 - 1e-9) / 255, 1):
         raise MethodError(
-            f"epsilon lies between 1/255, the least that changes a picture of 8 bits, and 1, not at {epsilon!r}."
+            f"epsilon is a number between 1/255, the smallest change of an 8-bit picture, and 1, not {epsilon!r}."
         )
     if not is_number(confidence, 0, 1, ends=False):
-        raise MethodError(f"confidence lies between 0 and 1, not at {confidence!r}.")
+        raise MethodError(f"confidence is a number between 0 and 1, not {confidence!r}.")
     steps = check_integer("steps", steps, error=MethodError)
     if isinstance(image, Mapping):
         model, image = model.split_inputs(image)
     index = model.class_index(target)
     if model.scores == "value":
-        raise TargetError(f"{model.name} gives quantities, and an attack is towards a wrong class.")
+        raise TargetError(
+            f"{model.name} predicts quantities; an attack needs a wrong class as its target."
+        )
     if len(model.classes) < 2:
-        raise TargetError(f"{model.name} has a single class: there is no wrong one.")
+        raise TargetError(
+            f"{model.name} has a single class, so there is no wrong class to attack towards."
+        )
     levels = (model.preprocess.pixels(image)[None] * 255).round()
-    descent = _GradientDescent(model, levels, index, int(epsilon * 255 + 1e-6), steps, confidence, seed)
+    descent = _GradientDescent(
+        model, levels, index, int(epsilon * 255 + 1e-6), steps, confidence, seed
+    )
     if descent.before.indices[0] == index:
         raise TargetError(
             f"{model.name} takes the picture for {model.classes[index]!r} already: name another class."
@@ -205,7 +211,9 @@ class _GradientDescent:
         logits = model.logits(original / 255)
         self.before = self.after = model.prediction(logits[0])
         self.best, self.probability, self.best_step = original, -1.0, 0
-        generator = torch.Generator().manual_seed(check_integer("seed", seed, None, error=MethodError))
+        generator = torch.Generator().manual_seed(
+            check_integer("seed", seed, None, error=MethodError)
+        )
         noise = 2 * torch.rand(original.shape, generator=generator) - 1
         self.current = (original + radius * noise).clamp(self.low, self.high)
 

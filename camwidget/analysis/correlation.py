@@ -6,7 +6,14 @@ import math
 
 import torch
 
-__all__ = ["correlation", "rank_correlation", "average_ranks", "standardized", "standardized_ranks", "as_float64"]
+__all__ = [
+    "as_float64",
+    "average_ranks",
+    "correlation",
+    "rank_correlation",
+    "standardized",
+    "standardized_ranks",
+]
 
 
 def as_float64(values: torch.Tensor) -> torch.Tensor:
@@ -16,7 +23,9 @@ def as_float64(values: torch.Tensor) -> torch.Tensor:
 
 def average_ranks(values: torch.Tensor) -> torch.Tensor:
     """Ranks from 1, float64 (n,), with average ranks for ties: large parts of a map are exactly 0."""
-    _, which, counts = torch.unique(as_float64(values).flatten(), return_inverse=True, return_counts=True)
+    _, which, counts = torch.unique(
+        as_float64(values).flatten(), return_inverse=True, return_counts=True
+    )
     middle = counts.cumsum(0) - (counts - 1) / 2
     return as_float64(middle)[which]
 

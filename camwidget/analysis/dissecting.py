@@ -84,13 +84,14 @@ def dissect(
     require_model(model, "dissect", samples)
     if not (hasattr(samples, "__len__") and hasattr(samples, "__getitem__")):
         raise CamwidgetError(
-            f"dissect goes through the samples twice, which {type(samples).__name__} may not allow: pass list(samples)."
+            f"dissect iterates over the samples twice, which {type(samples).__name__} may not allow: pass "
+            "list(samples)."
         )
     if not len(samples):
         raise CamwidgetError("There is nothing to dissect with: samples is empty.")
     for name, value in (("quantile", quantile), ("min_iou", min_iou)):
         if not is_number(value, 0, 1, ends=False):
-            raise CamwidgetError(f"{name} lies between 0 and 1, not at {value!r}.")
+            raise CamwidgetError(f"{name} is a number between 0 and 1, not {value!r}.")
     if model.no_maps:
         raise LayerError(f"There is nothing to dissect, since {model.no_maps}")
     name = model.layer(layer).name

@@ -23,7 +23,7 @@ __all__ = ["Dissection", "LabeledPicture", "Unit", "active_regions"]
 
 
 class LabeledPicture(Protocol):
-    """A picture in which it is known what is where, such as ``zoo.Sample``."""
+    """Protocol of pictures with labeled pixels, such as ``zoo.Sample``."""
 
     @property
     def image(self) -> Any:
@@ -204,6 +204,6 @@ class Dissection:
 
 
 def active_regions(maps: torch.Tensor, cut: torch.Tensor, size: Sequence[int]) -> torch.Tensor:
-    """Where units answer, bool (N, K, H, W): maps (N, K, h, w) enlarged to (H, W), above each unit's cut (K,)."""
+    """Return where units are active, bool (N, K, H, W): maps (N, K, h, w) enlarged to (H, W), above the cuts (K,)."""
     large = nnF.interpolate(maps, size=tuple(size), mode="bilinear", align_corners=False)
     return large > cut[:, None, None]

@@ -130,8 +130,9 @@ Draft: TypeAlias = "Question | Callable[[], Question]"
 def which_class(
     model: VisionModel, images: Iterable[Any], *, n: int, seed: int, method: str | Method
 ) -> list[Draft]:
-    """Draft questions of the class study: which of two classes does a map explain? (Selvaraju et al. 2017, section
-    5.1.)
+    """Draft questions of the class study: a person names which of two classes a map explains.
+
+    Selvaraju et al. 2017, section 5.1.
 
     Args:
         model: from ``load`` or ``wrap``.
@@ -168,8 +169,9 @@ def which_model(
     seed: int,
     method: str | Method,
 ) -> list[Draft]:
-    """Draft questions of the model study: which of two models with equal predictions is better? (Selvaraju et al. 2017,
-    5.2.)
+    """Draft questions of the model study: a person compares two models with equal predictions.
+
+    Selvaraju et al. 2017, section 5.2.
 
     Args:
         strong: the model that is known to be better.
@@ -205,7 +207,7 @@ def which_model(
         agreed = weak.predict(subject.picture, top=1).names == (name,)
         if agreed and (subject.present is None or name in subject.present):
             drafts.append(partial(_ask_model, strong, weak, subject, name, chosen, (seed, k)))
-    _check_count(len(drafts), len(subjects), n, "are named alike, and rightly, by both models")
+    _check_count(len(drafts), len(subjects), n, "are classified correctly by both models")
     return drafts
 
 
@@ -264,11 +266,11 @@ def _ask_class(
     outlines = subject.outlines(model, (right, other))
     reveal = [
         f"The map is {shown.method_label} for {right}.",
-        f"The model says {', '.join(shown.prediction.lines[:2])}.",
+        f"The model predicts {', '.join(shown.prediction.lines[:2])}.",
     ]
     if len(outlines) == 2:
         on_right, on_other = (_share(shown, outlines[n]) for n in (right, other))
-        reveal.append(f"Of the evidence, {on_right} lies on {right} and {on_other} on {other}.")
+        reveal.append(f"{on_right} of the evidence is on {right}, {on_other} on {other}.")
     return Question(
         "Which of the two does this map show evidence for?",
         [
@@ -298,15 +300,15 @@ def _ask_model(
     sure = (e.prediction.probabilities[0] for e in (a, b))
     reveal = [
         f"{'A' if strong_is_a else 'B'} is the stronger model{called}.",
-        "A says {} {:.2f}, B {:.2f}.".format(name, *sure),
+        "A predicts {} with {:.2f}, B with {:.2f}.".format(name, *sure),
     ]
     if on_a and on_b:
         reveal.append(
-            f"On {name} lies {_share(a, on_a[name])} of A's evidence, {_share(b, on_b[name])} of B's."
+            f"{_share(a, on_a[name])} of A's evidence and {_share(b, on_b[name])} of B's is on {name}."
         )
     values = (2.0, 1.0, 0.0, -1.0, -2.0)
     return Question(
-        f"Both models say {name}. Which would you trust more, from where each has evidence for it?",
+        f"Both models predict {name}. Which one would you trust more, judging by where its evidence is?",
         [(a.pixels, "the picture", on_a), (a, "model A", on_a), (b, "model B", on_b)],
         _VERDICTS,
         (0, 1) if strong_is_a else (3, 4),
@@ -344,7 +346,7 @@ def _check_models(*models: VisionModel) -> None:
     for model in models:
         require_model(model, "A quiz")
         if model.scores == "value":
-            raise QuizError(f"{model.name} gives quantities, and a quiz is about classes.")
+            raise QuizError(f"{model.name} predicts quantities; a quiz needs a model with classes.")
 
 
 def _check_count(found: int, given: int, n: int, what: str) -> None:
@@ -352,4 +354,6 @@ def _check_count(found: int, given: int, n: int, what: str) -> None:
         raise QuizError(f"n is the number of questions, at least 1, not {n!r}.")
     if found < n:
         remedy = f"Pass more pictures, or n={found}." if found else "Pass other pictures."
-        raise QuizError(f"{found} of {given} pictures {what}; n={n} are asked for. {remedy}")
+        raise QuizError(
+            f"{found} of {given} pictures {what}; n={n} questions are requested. {remedy}"
+        )

@@ -183,31 +183,38 @@ def segmentation_seeds(
         explanations = [explanations]
     explanations = list(explanations)
     if not explanations:
-        raise CamwidgetError("There is nothing to make seeds of: no explanation was given.")
+        raise CamwidgetError("segmentation_seeds needs at least one explanation.")
     for each in explanations:
         if not isinstance(each, Explanation):
             raise CamwidgetError(
-                f"Seeds are made of explanations, one of each class, not of {type(each).__name__}."
+                f"segmentation_seeds takes explanations, one for each class, not {type(each).__name__}."
             )
     threshold = _check_share("threshold", threshold)
     if not (isinstance(background, _NUMBERS) and 0 <= background <= threshold):
         raise CamwidgetError(
-            f"background lies between 0 and the threshold, {threshold}, not at {background!r}."
+            f"background is a number between 0 and the threshold {threshold}, not {background!r}."
         )
     first = explanations[0]
     if any(not np.array_equal(e.pixels, first.pixels) for e in explanations):
-        raise CamwidgetError("Seeds are of one picture: select(picture=…) its explanations.")
+        raise CamwidgetError(
+            "The explanations are of different pictures: select those of one with "
+            "explanations.select(picture=…)."
+        )
     indices = [e.target.index for e in explanations]
     if len(set(indices)) < len(indices):
         raise CamwidgetError(
-            "Two maps are of the same class: select(method=…, layer=…) one for each class, or average() them."
+            "Two maps are of the same class: keep one for each class, with explanations.select(method=…, layer=…) "
+            "or average()."
         )
     claims: list[tuple[int, NDArray[np.bool_]]] = []
     seeds = np.full(first.saliency.shape, UNKNOWN, dtype=np.int64)
     empty = np.ones(seeds.shape, dtype=bool)
     for explanation, index in zip(explanations, indices, strict=True):
         if index is None:
-            raise CamwidgetError(f"Seeds are of classes; {explanation.target.label!r} is none.")
+            raise CamwidgetError(
+                f"Segmentation seeds need maps of classes; {explanation.target.label!r} is not a "
+                "class."
+            )
         values = _check_saliency(explanation)
         claims.append((index, _above(values, threshold)))
         empty &= values < background * (values.max() or 1)
@@ -237,5 +244,5 @@ def _check_saliency(saliency: SaliencyLike) -> NDArray[np.float32]:
 
 def _check_share(name: str, value: Any) -> float:
     if not (isinstance(value, _NUMBERS) and 0 < value <= 1):  # also refuses NaN
-        raise CamwidgetError(f"{name} lies above 0 and up to 1, not at {value!r}.")
+        raise CamwidgetError(f"{name} is a number above 0 and at most 1, not {value!r}.")
     return float(value)

@@ -342,14 +342,14 @@ def confidence_change(
     values = gather_probabilities(model, 2, lambda a, b: inputs[a:b], "", _quiet)
     index = _index_of(model, values[0].numpy(), target)
     if index is None:
-        raise CamwidgetError("The confidence is that of a class: give its index or name.")
+        raise CamwidgetError("Confidence is defined for a class: pass its index or name as target.")
     return ConfidenceChange(float(values[0, index]), float(values[1, index]))
 
 
 def _resolve_arguments(
     model: VisionModel, image: PictureLike, saliency: SaliencyLike, target: TargetLike | None
 ) -> tuple[VisionModel, torch.Tensor, TargetLike | None]:
-    """The model under its text, the pixels (C, H, W), and the target, by default that of an explanation.
+    """The model with its text, the pixels (C, H, W), and the target, by default that of an explanation.
 
     Raises:
         CamwidgetError: if the explained target is no class.
@@ -362,8 +362,8 @@ def _resolve_arguments(
         index = explained_class(model, pixels, saliency)
         if target is None and index is None:
             raise CamwidgetError(
-                f"A class's confidence is asked for, and {saliency.target.label!r}, which was explained, is none: give "
-                "a class's index or name as target."
+                f"The explained target {saliency.target.label!r} is not a class, so it has no confidence: pass a "
+                "class's index or name as target."
             )
         target = index if target is None else target
     return model, pixels, target

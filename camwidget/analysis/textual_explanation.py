@@ -1,4 +1,4 @@
-"""Textual explanation of a prediction, by the concepts of the units that speak for and against a class."""
+"""Textual explanation of a prediction, by the concepts of the units that raise or lower the score of a class."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ class UnitReason:
         name: its concept, or "unit 17".
         concept: its concept, or None.
         importance: α, the mean gradient of the score over the unit's map; positive for, negative against.
-        answers: whether the unit is active (above its threshold) anywhere in this picture.
+        is_active: whether the unit is active (above its threshold) anywhere in this picture.
     """
 
     unit: int
     name: str
     concept: str | None
     importance: float
-    answers: bool
+    is_active: bool
 
 
 @dataclass(frozen=True)
@@ -92,7 +92,7 @@ def describe_decision(
     (eq. 1): the gradient of the score with respect to the unit's map, averaged over its positions. Raising a unit with
     positive α raises the score; raising one with negative α lowers it. The ``top`` units of either sign are named. At a
     layer that is followed only by global average pooling and a linear layer, α depends on the class alone and not on
-    the picture; ``UnitReason.answers`` says which of the units are active in it.
+    the picture; ``UnitReason.is_active`` tells which of the units are active in it.
 
     Args:
         model: the dissected model, or one with the same layer, such as the same model after more training.

@@ -128,13 +128,13 @@ def gather_probabilities(
         model: whose module to run.
         total: the length of the series.
         make: gives the inputs of a part of it.
-        label: what a bar is called.
+        label: text of the progress bar.
         progress: called with (done, total); a bar appears after a second if None.
 
     Raises:
         ModelError: if not even one picture fits into memory.
     """
-    # Put together once: joining each to those before it takes the square of the time.
+    # Joined once at the end: joining batch by batch would take quadratic time.
     rows: list[torch.Tensor] = []
 
     def steps() -> Iterator[Stage]:

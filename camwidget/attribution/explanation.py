@@ -223,8 +223,9 @@ class Explanation:
                 "shape": list(self.saliency.shape),
                 "dtype": str(self.saliency.dtype),
                 "range": [0, 1],
-                "meaning": "The .npy file: where in the picture, as the model gets it, there is evidence for the "
-                "target; its own maximum is 1, so that two maps do not compare in strength. All zeros: none was found.",
+                "meaning": "The .npy file: where in the model's input picture there is evidence for the target. It "
+                "is scaled to a maximum of 1, so the strengths of two maps cannot be compared. All zeros: no "
+                "evidence was found.",
             },
             "raw": {
                 "shape": list(self.raw.shape),
@@ -232,7 +233,7 @@ class Explanation:
                 "maximum": float(self.raw.max()),
                 "meaning": "The map at the layer's own resolution, as the method's equation gives it; not saved.",
             },
-            "overlay": "The .png file: the picture with its saliency laid on it, to be looked at only."
+            "overlay": "The .png file: the picture with its saliency drawn on top, for display only."
             + (f" Tone-mapped: {note}." if (note := tone_note(self.knee)) else ""),
             "date": datetime.now().astimezone().isoformat(timespec="seconds"),
             "versions": {

@@ -1,4 +1,4 @@
-"""Check that explanations are of the model, the text and the picture that they are used with."""
+"""Checks that explanations belong to the model, the text and the picture that they are used with."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ __all__ = ["explained_class", "model_as_explained"]
 
 
 def model_as_explained(model: VisionModel, explanations: Iterable[Explanation]) -> VisionModel:
-    """The model under the text of explanations, if it takes one and has none itself.
+    """Return the model with the text of the explanations, if it takes a text and has none.
 
     Raises:
-        MetricError: if they are under several texts, or under another than the model.
+        MetricError: if the explanations have several texts, or another text than the model.
     """
     if model.prompt is None:
         return model
     name, texts = model.prompt.name, {e.text for e in explanations}
     text = next(iter(texts)) if model.text is None else model.text
     if texts != {text}:
-        said = " and ".join(map(repr, sorted(map(str, texts))))
+        listed = " and ".join(map(repr, sorted(map(str, texts))))
         raise MetricError(
-            f"The explanations are under {said}, the model under {model.text!r}: use those of one {name} at a "
-            f"time, with model.given({name}=…)."
+            f"The explanations were made with the {name} {listed}, but the model has {model.text!r}: use "
+            f"explanations of one {name} at a time, with model.given({name}=…)."
         )
     return model if text is None else model.given(**{name: text})
 
@@ -37,10 +37,10 @@ def model_as_explained(model: VisionModel, explanations: Iterable[Explanation]) 
 def explained_class(
     model: VisionModel, pixels: torch.Tensor, explanation: Explanation
 ) -> int | None:
-    """The index of the class that an explanation is of, None if it is of none; it has to be of this model and picture.
+    """Return the index of the explained class, after checking model and picture; None if the target is not a class.
 
     Args:
-        model: under its text.
+        model: the model with its text.
         pixels: of the picture, float32 (C, H, W) in [0, 1].
         explanation: from ``explain``.
 
@@ -51,8 +51,8 @@ def explained_class(
     size = tuple(pixels.shape[-2:])
     if explanation.saliency.shape != size:
         raise PictureError(
-            f"The saliency is {explanation.saliency.shape}, the model's input {size}: explain this very picture with "
-            "this very model first."
+            f"The saliency is {explanation.saliency.shape}, the model's input {size}: explain this picture with "
+            "this model first."
         )
     if not np.array_equal(explanation.pixels, shades(pixels)):
         raise PictureError(
@@ -63,6 +63,6 @@ def explained_class(
     if explanation.model != model.name or not is_known:
         raise MetricError(
             f"The explanation of {label!r} is of another model, {explanation.model}, and this one is {model.name}: "
-            "explain the picture with this very model first, or give explanation.saliency where any map is taken."
+            "explain the picture with this model first, or pass explanation.saliency to functions that accept any map."
         )
     return index

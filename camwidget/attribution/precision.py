@@ -92,7 +92,8 @@ def warn_if_slower(model: VisionModel, inputs: torch.Tensor, precision: str) -> 
         hardware = "processor" if model.device.type == "cpu" else "device"
         warn(
             f"On this {hardware}, {model.name} takes {ratio:.1f} times as long with precision={precision!r} as with "
-            "'fp32' (one small batch was timed). It is run as asked; without precision= it is faster, and exact."
+            "'fp32' (one small batch was timed). It runs in this precision anyway; without precision= it is faster, "
+            "and exact."
         )
 
 

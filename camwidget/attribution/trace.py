@@ -90,9 +90,9 @@ class Trace:
             self._returned = self._forward(
                 inputs, torch.enable_grad() if with_input else torch.no_grad()
             )
-            wanted = self.layers or with_input
+            needs_graph = self.layers or with_input
             attached = any(t.requires_grad for t in tensors_of(self._returned))
-            if self._interrupted or (wanted and not attached):
+            if self._interrupted or (needs_graph and not attached):
                 # The module switches gradients off for a part of itself, and then restores the mode that it found:
                 # run it again with gradients on.
                 self._returned = self._forward(inputs, torch.enable_grad())
@@ -159,27 +159,27 @@ class Trace:
     ) -> None:
         """Compute and store the gradients of several targets at several layers (default: all) in one batched pass."""
         names = [self._name(n) for n in (self.layers if layers is None else layers)]
-        wanted = [
+        missing = [
             t
             for t in dict.fromkeys(targets)
             if any((t, name, rule) not in self._gradients for name in names)
         ]
-        if not wanted or not names:
+        if not missing or not names:
             return
         leaves = [self._output(name) for name in names]
         with self.model.isolated(runs=False), torch.enable_grad():
             # Pictures do not mix in evaluation mode, so that the gradient of the sum is each picture's own gradient.
-            scores = torch.stack([score_of(t, self._returned, self._graph).sum() for t in wanted])
+            scores = torch.stack([score_of(t, self._returned, self._graph).sum() for t in missing])
             with contextlib.nullcontext() if rule is None else relu_rule(scores, rule):
                 rows = (
                     self._rows(scores, leaves)
                     if scores.requires_grad
-                    else [[None] * len(leaves)] * len(wanted)
+                    else [[None] * len(leaves)] * len(missing)
                 )
         for number, (name, leaf) in enumerate(zip(names, leaves, strict=True)):
             # A layer that influences other targets' scores but not this one has a gradient of zero.
             none = None if all(row[number] is None for row in rows) else torch.zeros_like(leaf)
-            for target, row in zip(wanted, rows, strict=True):
+            for target, row in zip(missing, rows, strict=True):
                 gradient = row[number]
                 self._gradients[target, name, rule] = (
                     none if gradient is None else gradient.detach()
@@ -196,7 +196,7 @@ class Trace:
             )
         return LayerError(
             f"The score of {target.label!r} does not depend on layer {name!r} of {self.model.name} in a "
-            "way that can be differentiated (is something detached, or the layer a branch of its own?). Choose "
+            "way that can be differentiated (is a tensor detached, or is the layer in a separate branch?). Choose "
             "another layer, or a method without gradients."
         )
 
@@ -219,7 +219,7 @@ class Trace:
         return other
 
     def drop_gradients(self) -> None:
-        """Let go of the gradients that were remembered, and leave those of copies alone."""
+        """Drop the stored gradients of this trace; those of its copies are kept."""
         self._gradients = {}
 
     @property
@@ -299,12 +299,12 @@ class Trace:
             raise LayerError(
                 self._did_not_run(name)
                 if name in self.layers
-                else f"Layer {name or AT_INPUT!r} was not asked for in this trace ({', '.join(self.layers)})."
+                else f"Layer {name or AT_INPUT!r} was not requested for this trace ({', '.join(self.layers)})."
             )
         return self._outputs[name]
 
     def _did_not_run(self, name: str) -> str:
-        """Say of a layer that did not run, or not for all of the pictures, and which of the listed ones did."""
+        """Return the message for a layer that did not run for every picture, with the listed layers that did."""
         sizes: dict[str, int] = {}
 
         def note(module: torch.nn.Module, args: Any, output: Any) -> None:
@@ -325,7 +325,7 @@ class Trace:
         remedy = (
             f"Choose one that did: {', '.join(ran)}."
             if ran
-            else "None of the listed ones did: if the module remembers what it was shown, switch that off."
+            else "None of the listed ones did: if the module caches results of earlier inputs, switch that off."
         )
         return f"Layer {name!r} of {self.model.name} did not run for {which}. {remedy}"
 
@@ -341,8 +341,8 @@ class Trace:
             raise LayerError(self._did_not_run(name))
         if len(maps) > len(self.pixels):
             raise LayerError(
-                "The layer takes pictures of this size apart, in windows that come one after the other, and has no one "
-                "map. Choose the block that contains it."
+                "For pictures of this size the layer processes windows separately, so it has no map of the whole "
+                "picture. Choose the block that contains it."
             )
         return maps
 

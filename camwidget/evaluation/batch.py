@@ -130,7 +130,11 @@ def _run(
 
 
 def _subjects(
-    plan: EvaluationPlan, context: MetricContext, group: Sequence[OpenedItem], trace: Trace, tick: Tick
+    plan: EvaluationPlan,
+    context: MetricContext,
+    group: Sequence[OpenedItem],
+    trace: Trace,
+    tick: Tick,
 ) -> list[ScoredPicture]:
     """The pictures of a trace, each with one case per combination."""
     model = trace.model

@@ -175,9 +175,9 @@ def _identity(packed: _PackedPlan) -> _PackedPlan:
     return packed
 
 
-def _work(packed: _PackedPlan, items: list[Item], wants_files: bool) -> list[Row] | None:
-    """The rows of a batch; None if a file is missing here and ``wants_files`` is true."""
-    if wants_files and not all(_exists(i.picture) for i in items if isinstance(i.picture, Path)):
+def _work(packed: _PackedPlan, items: list[Item], needs_files: bool) -> list[Row] | None:
+    """The rows of a batch; None if a file is missing on this worker and ``needs_files`` is true."""
+    if needs_files and not all(_exists(i.picture) for i in items if isinstance(i.picture, Path)):
         return None
     with _lock, process_exit.block_exit():
         plan, context = _unpack(packed)

@@ -57,7 +57,7 @@ def check_count(name: str, value: Any) -> int:
     """Check a number of pictures, an integer of at least 1.
 
     Raises:
-        DataError: if it is none.
+        DataError: if it is not one.
     """
     return check_integer(name, value, error=DataError)
 
@@ -261,8 +261,8 @@ def _class_names(data: Any) -> list[Any] | None:
     for other in others:
         if other != first:
             raise DataError(
-                f"The joined datasets have different classes, {_few(first)} and {_few(other)}, so that a number does "
-                "not tell which is meant: evaluate each by itself."
+                f"The joined datasets have different classes, {_few(first)} and {_few(other)}, so a class number is "
+                "ambiguous: evaluate each dataset separately."
             )
     return first
 
@@ -414,8 +414,8 @@ def _split(batch: Any) -> Iterator[Any]:
     for column in columns[1:]:
         if isinstance(column, Mapping) or len(column) != len(images):
             raise DataError(
-                f"The DataLoader gives {len(images)} images beside a {type(column).__name__} that does not have one "
-                "class each: pass its dataset instead, with truth=… for boxes or masks."
+                f"The DataLoader yields {len(images)} images with a {type(column).__name__} that is not one class "
+                "per image: pass its dataset instead, with truth=… for boxes or masks."
             )
     for n in range(len(images)):
         # A copy: a view would keep all of the batch in memory.

@@ -50,10 +50,10 @@ def evaluate(
         data: a folder of class folders, or a flat folder of unlabeled pictures; a list of pictures, of (picture,
             class), of (picture, class, truth), or of samples of the zoo; a torchvision dataset; a DataLoader of
             (images, classes) with images in [0, 1] at the model's input size, not normalized, or in uint8, which are
-            resized and cropped like any picture; or any iterable of what a list may contain. Of an
-            iterable, one batch at a time is in memory. A truth is a mask (H, W), masks (n, H, W), boxes (n, 4) as
+            resized and cropped like any picture; or any iterable of such elements, of which one
+            batch at a time is in memory. A truth is a mask (H, W), masks (n, H, W), boxes (n, 4) as
             (left, top, right, bottom) in the picture's own pixels, or a sample. Masks and boxes belong to the class
-            beside them, or to the explained class if there is none.
+            of their element, or to the explained class if it has none.
         methods: names from ``list_methods``, or methods from ``get_method``.
         metrics: names from ``list_metrics``, or metrics from ``get_metric``.
         layers: module names; the model's default layer if None; "all" for every layer of ``model.layers``.
@@ -75,7 +75,7 @@ def evaluate(
 
     Returns:
         Means with confidence intervals, ranks, and all rows. Pictures that cannot be read are skipped and listed; a map
-        that ranks nothing has no score and is counted.
+        that does not rank pixels has no score and is counted.
 
     Raises:
         DataError: if the data is empty, has no classes to explain, or no picture can be read; or if the file of
@@ -107,7 +107,7 @@ def evaluate(
     )
     if results is not None and found.is_shuffled:
         raise DataError(
-            "The DataLoader shuffles, so that what is missing in the file of results could not be told: make it with "
+            "The DataLoader shuffles, so an evaluation cannot be resumed from a results file: create it with "
             "shuffle=False."
         )
     facts = facts_of(plan, found)
@@ -205,7 +205,7 @@ class _Run:
         if unlabeled and self.plan.target == "label":
             raise DataError(
                 "The pictures have no classes to explain: give them as (picture, class), in class folders, or in rows "
-                'under "label", or pass target="predicted" to explain what the model says.'
+                'under "label", or pass target="predicted" to explain the predicted class.'
             )
         for metric in self.plan.metrics:
             if "label" in metric.needs and unlabeled:

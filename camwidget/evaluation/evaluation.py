@@ -11,7 +11,7 @@ import pandas as pd
 
 from ..metrics import Metric
 from . import table as tables
-from .html_table import render_table, pluralized
+from .html_table import pluralized, render_table
 from .plan import FIXED
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ class Evaluation:
         metrics: the metrics, in the order of the columns.
         rows: data frame with one row per picture, method and layer: number and name of the picture; label, target and
             prediction (indices and names); confidence (the target's probability, or the regression output); the value
-            of each metric (NaN if there is none); fault (of a map that ranks nothing); notes (reasons for NaN, by
+            of each metric (NaN if there is none); fault (why a map does not rank pixels); notes (reasons for NaN, by
             metric).
         skipped: data frame of the skipped pictures: number, name and reason.
         facts: everything that the numbers depend on: versions, weights, settings and data.
@@ -102,7 +102,7 @@ class Evaluation:
 
     @cached_property
     def curves(self) -> dict[str, pd.DataFrame]:
-        """By metric that is an area under a curve, the mean curve with its interval; the index goes from 0 to 1."""
+        """Mean curves with their intervals, by metric that is an area under a curve; the index is from 0 to 1."""
         found = tables.mean_curves(self.rows, self._curves, self._index)
         if self._by_layer:
             return found

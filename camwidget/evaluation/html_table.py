@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from ..metrics import Metric
     from .table import EvaluationTable
 
-__all__ = ["render_table", "heading", "pluralized"]
+__all__ = ["heading", "pluralized", "render_table"]
 
 _CELL = "text-align:right;padding:2px 10px;white-space:nowrap"
 _NAME = "text-align:left;padding:2px 10px;white-space:nowrap"

@@ -121,12 +121,12 @@ def parse_truth(value: Any) -> Masks | BoxRegions | GroundTruth | None:
         return masks if masks.ndim == 3 else masks[None]
     hint = ""
     if is_number and array.ndim in (2, 3):
-        hint = " Of values such as 0 and 255 make truths first: mask > 0; of a map of classes, mask == class."
+        hint = " Convert other values to bool first: mask > 0, or mask == class for a map of class numbers."
     elif isinstance(value, Mapping):
-        hint = " Of a mapping pass what it has of these, such as its boxes."
+        hint = " Pass one entry of the mapping, such as its boxes."
     raise DataError(
-        "What tells where an object is, is a mask (H, W) of 0 and 1, masks (n, H, W), boxes (n, 4) as (left, top, "
-        f"right, bottom), or a sample with masks; found {_description(value, array)}.{hint}"
+        f"The location of objects is a mask (H, W) of 0 and 1, masks (n, H, W), boxes (n, 4) as (left, top, right, "
+        f"bottom), or a sample with masks; found {_description(value, array)}.{hint}"
     )
 
 
@@ -189,8 +189,8 @@ def _check_inside(corners: NDArray[np.float64], size: tuple[int, int], name: str
     outside = (corners[:, :2] >= (width, height)).any(1) | (corners[:, 2:] < 0).any(1)
     if outside.any():
         raise PictureError(
-            f"The box {corners[outside][0].tolist()} of {name} lies beside the picture, which is {width}×{height}: "
-            "boxes are in the pixels of the picture that is given, so that of one that was resized they are too."
+            f"The box {corners[outside][0].tolist()} of {name} is outside the picture, which is {width}×{height}: "
+            "give boxes in pixels of the picture that is passed; resize them with it."
         )
 
 

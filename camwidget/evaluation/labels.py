@@ -38,11 +38,11 @@ class Labels:
         self.model, self.strict = model, strict
         if not isinstance(given, (Mapping, NoneType)):
             raise DataError(
-                f"classes is a mapping from what the data says to classes of the model, not {type(given).__name__}."
+                f"classes is a mapping from the data's labels to classes of the model, not {type(given).__name__}."
             )
         self._mapping = {
-            label: None if wanted is None else self._index(wanted, f"classes[{label!r}]")
-            for label, wanted in (given or {}).items()
+            label: None if name is None else self._index(name, f"classes[{label!r}]")
+            for label, name in (given or {}).items()
         }
         self._names = None if names is None else self._dataset_indices(list(names))
 
@@ -135,15 +135,15 @@ class Labels:
         except TargetError as error:
             hint = f" {error}"
         return DataError(
-            f"Of the data's {what}, {self.model.name} has no class {shown}.{hint} Say which are meant: {example}; None "
-            "leaves pictures without a class."
+            f"{self.model.name} has no class {shown}, which the data's {what} contain.{hint} Map them to classes: "
+            f"{example}; None leaves pictures without a class."
         )
 
     def _index(self, label: Any, name: str) -> int:
         try:
             return self.model.class_index(label)
         except TargetError as error:
-            remedy = "Map what the data says with classes={…}."
+            remedy = "Map the data's labels with classes={…}."
             if self.model.scores == "value":
                 remedy = (
                     f"{self.model.name} gives quantities, and a true value is no class: pass "

@@ -168,13 +168,13 @@ def _with_unique_names(chosen: list[Any]) -> list[Any]:
     twice = [name for name, count in Counter(c.name for c in named).items() if count > 1]
     if twice:
         raise MetricError(
-            f"{', '.join(map(repr, twice))} is asked for twice: leave one out, or give it other settings."
+            f"{', '.join(map(repr, twice))} is listed twice: leave one out, or give it other settings."
         )
     return named
 
 
 def _settings_suffix(chosen: Method | Metric) -> str:
-    """The settings in parentheses; empty if there are none besides a method that the name contains."""
+    """The settings in parentheses; empty without settings other than a method that the name contains."""
     shown = [f"{k}={_to_json(v)}" for k, v in chosen.options if not isinstance(v, Method)]
     return f"({', '.join(shown)})" if shown else ""
 
@@ -215,7 +215,9 @@ def weights_fingerprint(model: VisionModel) -> str:
         digest.update(json.dumps([name, described]).encode())
     preprocess = {k: _to_json(v) for k, v in sorted(vars(model.preprocess).items())}
     digest.update(
-        json.dumps([preprocess, model.classes, model.text, model.scores, model.output_path]).encode()
+        json.dumps(
+            [preprocess, model.classes, model.text, model.scores, model.output_path]
+        ).encode()
     )
     return digest.hexdigest()[:16]
 

@@ -30,7 +30,7 @@ _DRAWS = 1 << 22
 
 
 class EvaluationTable(Protocol):
-    """What tables and figures of an evaluation are made from: the part of ``Evaluation`` that they read."""
+    """Protocol with the parts of ``Evaluation`` that tables and figures read."""
 
     model: str
     metrics: tuple[Metric, ...]
@@ -39,7 +39,7 @@ class EvaluationTable(Protocol):
 
     @property
     def table(self) -> pd.DataFrame:
-        """A row a method, or a method and layer."""
+        """One row per method, or per method and layer."""
 
     @property
     def ranks(self) -> pd.DataFrame:
@@ -47,11 +47,11 @@ class EvaluationTable(Protocol):
 
     @property
     def curves(self) -> dict[str, pd.DataFrame]:
-        """By metric, the mean curve that it is the area under."""
+        """Mean curves, by metric that is an area under one."""
 
     @property
     def pictures(self) -> int:
-        """How many pictures have been scored."""
+        """Number of scored pictures."""
 
 
 def means(values: np.ndarray, seed: int = 0) -> np.ndarray:

@@ -17,7 +17,7 @@ from ..runtime import fork_safety
 __all__ = ["PrivateRandomNumbers"]
 
 _lock = fork_safety.lock()
-#: (``torch.initial_seed()``, generator of seeds): made anew after ``torch.manual_seed`` with another number.
+#: (``torch.initial_seed()``, generator of seeds): made again after ``torch.manual_seed`` with another number.
 _seeds: tuple[int, torch.Generator] | None = None
 
 

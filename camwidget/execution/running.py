@@ -60,7 +60,7 @@ def unwrapped_module(module: nn.Module) -> nn.Module:
 
 @contextmanager
 def hooked(hooks: dict[nn.Module, Callable[..., Any]]) -> Iterator[None]:
-    """Forward hooks that answer to this thread only, and are gone afterwards, whatever happens."""
+    """Register forward hooks for the passes of the calling thread within a ``with`` block."""
     owner = threading.get_ident()
 
     def only_here(hook: Callable[..., Any]) -> Callable[..., Any]:

@@ -1,7 +1,7 @@
 """Saved pages: a picture's explanations as interactive HTML files that need neither a network nor a kernel.
 
-What needs a kernel belongs in ``widget``. How a picture is masked and a map is made belongs in ``masking`` and
-``attribution``: here it is only written down.
+Code that needs a kernel belongs in ``widget``; code that masks pictures or computes maps in ``masking`` and
+``attribution``.
 """
 
 from .index import save_index

@@ -51,7 +51,7 @@ def curves(
     Equal masked pictures are predicted once, also for different maps.
 
     Args:
-        model: the model, under its text.
+        model: the model, with its text.
         pixels: (C, H, W) in [0, 1].
         maps: the maps.
         classes: indices of the classes whose probabilities are kept.

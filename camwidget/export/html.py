@@ -20,7 +20,14 @@ from .._version import __version__
 from ..errors import CamwidgetError
 from ..runtime.atomic_files import check_folder
 
-__all__ = ["escape_html", "script_json", "encodable_text", "html_document", "page_path", "read_static"]
+__all__ = [
+    "encodable_text",
+    "escape_html",
+    "html_document",
+    "page_path",
+    "read_static",
+    "script_json",
+]
 
 _NONE = "'none'"
 
@@ -51,7 +58,9 @@ def read_static(name: str) -> str:
     text = (STATIC / name).read_text("utf-8").replace("\r\n", "\n")
     found = _ENDS.search(text)
     if found:
-        raise CamwidgetError(f"{name} cannot stand in a page: it has {found.group()!r} in it.")
+        raise CamwidgetError(
+            f"{name} cannot be embedded in a page, since it contains {found.group()!r}."
+        )
     return text
 
 

@@ -12,7 +12,7 @@ from urllib.parse import quote
 from .._version import __version__
 from ..models.scores import number_text
 from ..runtime.atomic_files import write_file
-from .html import escape_html, encodable_text, html_document, page_path, read_static
+from .html import encodable_text, escape_html, html_document, page_path, read_static
 from .page import Page
 
 __all__ = ["save_index"]
@@ -61,8 +61,8 @@ def save_index(
 </ul>
 </main>
 <footer class="camwidget-page-foot">
-<p>The colors show where there is evidence for the class that is named, by one method and at one layer. They are no
-proof that the model goes by what is there.</p>
+<p>The colors show where there is evidence for the class that is named, by one method and at one layer. They do
+not prove that the model relies on that region.</p>
 </footer>"""
     html = html_document(title=title, style=read_static("index.css"), body=body)
     write_file(file, html.encode("utf-8"), overwrite=overwrite)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import torch
 
-from .._validation import is_integer, as_name_list
+from .._validation import as_name_list, is_integer
 from .._version import __version__
 from ..attribution.explanation import Explanation
 from ..attribution.methods import Method
@@ -25,7 +25,7 @@ from ..models.argument_checks import require_model
 from ..models.vision_model import VisionModel
 from ..progress import Progress
 from ..runtime.atomic_files import write_file
-from .html import escape_html, encodable_text, html_document, page_path, read_static
+from .html import encodable_text, escape_html, html_document, page_path, read_static
 from .payload import MaskOptions, build_payload
 from .quantized_maps import STEPS
 from .selection import (
@@ -242,9 +242,9 @@ def _body(title: str, model: VisionModel, name: str, steps: int, rounded: bool) 
 <noscript><p>This page draws the picture and its maps by its own script, which is switched off here.</p></noscript>
 </main>
 <footer class="camwidget-page-foot">
-<p>A map shows where there is evidence for a class, by one method and at one layer. It is no proof that the model goes
-by what is there: move the mask, and see what the model says.</p>
+<p>A map shows where there is evidence for a class, by one method and at one layer. It does not prove that the model
+relies on that region: move the mask, and see how the prediction changes.</p>
 <p>The model was run on the masked picture at {steps} fractions of every map; in between, numbers are
-interpolated.{rounding} Other classes, methods and pictures need the notebook. This file asks nothing of any
-network.</p>
+interpolated.{rounding} Other classes, methods and pictures need the notebook. This file makes no network
+requests.</p>
 </footer>"""

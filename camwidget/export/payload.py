@@ -68,7 +68,7 @@ def build_payload(
     """Compute the data of a page.
 
     Args:
-        model: the model, under its text.
+        model: the model, with its text.
         pixels: (C, H, W) in [0, 1].
         unmasked: probabilities (classes,) of the unmasked picture.
         chosen: classes, methods and layers of the page.

@@ -73,7 +73,7 @@ def choose_classes(
     """Choose the listed classes and the one that is shown first.
 
     Args:
-        model: the model, under its text.
+        model: the model, with its text.
         unmasked: probabilities (classes,) of the unmasked picture.
         target: classes that are listed in any case; the first one is shown first. If None, the predicted class is shown
             first, or the first of ``classes`` if they exclude it.
@@ -212,7 +212,7 @@ def listed_classes(
     """Choose the most probable classes and the target; words keep their reading order, regression outputs the model's.
 
     Args:
-        model: the model, under its text if it takes one.
+        model: the model, with its text if it takes one.
         unmasked: probabilities (classes,) of the unmasked picture.
         target: the explained class.
         most: the greatest number of classes, at least 1; with a rival 2 are listed in any case.

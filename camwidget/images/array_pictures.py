@@ -200,12 +200,12 @@ def shaped_array(array: np.ndarray, channels: int | None = None) -> np.ndarray:
         elif array.ndim == 4:
             hint = " It looks like a batch: pass its pictures one by one, or as a list."
         shape = array.shape[:-1] if array.ndim == 3 and array.shape[-1] == 1 else array.shape
-        wanted = (
+        expected = (
             "(H, W), (H, W, 3) or (H, W, 4)"
             if channels in (None, 1, 3)
             else f"(H, W, {channels}) for this model"
         )
-        raise PictureError(f"A picture array has shape {wanted}, not {shape}.{hint}")
+        raise PictureError(f"A picture array has shape {expected}, not {shape}.{hint}")
     return array
 
 
@@ -219,7 +219,7 @@ def _to_values(array: np.ndarray, levels: Levels | None) -> np.ndarray:
     is_float = np.issubdtype(array.dtype, np.floating)
     if is_float and not np.isfinite(array).all():
         raise PictureError(
-            "The picture array contains NaN or infinity: say what stands in their place, such as np.nan_to_num(array)."
+            "The picture array contains NaN or infinity: replace them, for instance with np.nan_to_num(array)."
         )
     if levels is not None and (is_float or np.issubdtype(array.dtype, np.integer)):
         return _scale_levels(array, levels)
@@ -231,15 +231,15 @@ def _to_values(array: np.ndarray, levels: Levels | None) -> np.ndarray:
         if found := beyond_pixels(low, high):
             raise PictureError(
                 f"A float picture array lies in [0, 1]; this one {found}. Divide values from 0 to 255 by 255, clip "
-                "what interpolation has left beyond, np.clip(array, 0, 1), or say what is black and what is white: "
-                "Preprocess(…, levels=(black, white))."
+                "what interpolation has left beyond, np.clip(array, 0, 1), or define black and white: Preprocess(…, "
+                "levels=(black, white))."
             )
         return np.clip(array.astype(np.float32), 0, 1)
     if np.issubdtype(array.dtype, np.integer):
         raise PictureError(
-            f"A picture array is uint8, uint16, bool or float in [0, 1]; of {array.dtype}, here from {low:.0f} to "
-            f"{high:.0f}, it is not known what is black and what is white: say Preprocess(…, levels=(black, white)), "
-            "or use array.astype(np.uint8) for values from 0 to 255."
+            f"A picture array is uint8, uint16, bool or float in [0, 1]; for {array.dtype}, here from {low:.0f} to "
+            f"{high:.0f}, black and white are not defined: pass Preprocess(…, levels=(black, white)), or use "
+            "array.astype(np.uint8) for values from 0 to 255."
         )
     raise PictureError(
         f"A picture array is uint8, uint16, bool or float in [0, 1], not {array.dtype}. "

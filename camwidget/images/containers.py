@@ -222,7 +222,7 @@ def _mapping_entries(images: Mapping[Any, Any]) -> list[PictureEntry]:
             if value.ndim < 2:
                 raise PictureError(
                     f"{key!r} of the mapping is no picture but {type(value).__name__} of shape {tuple(value.shape)}. "
-                    "What a model takes beside the picture is named to camwidget.wrap(…, inputs={…})."
+                    "Declare a model's inputs other than the picture with camwidget.wrap(…, inputs={…})."
                 )
         elif hasattr(value, "__len__") and not (
             isinstance(value, (str, tuple, list, Mapping)) or _is_single_picture(value)
@@ -276,7 +276,7 @@ def _refuse_other_containers(value: Any) -> None:
             "A tar archive cannot be looked into at any place: unpack it, and pass the folder."
         )
     if isinstance(value, torch.nn.Module):
-        raise PictureError("Pictures are wanted here, not a module: the model comes first.")
+        raise PictureError("Expected pictures, not a module: pass the model as the first argument.")
 
 
 def _collect_limited(pictures: Iterable[Any], what: Any) -> list[Any]:
@@ -284,8 +284,8 @@ def _collect_limited(pictures: Iterable[Any], what: Any) -> list[Any]:
     for picture in pictures:
         if len(found) == MAX_PICTURES:
             raise PictureError(
-                f"The {type(what).__name__} has more than {MAX_PICTURES} pictures, and all would be in memory: pass a "
-                "list of paths, a folder or a data set, which are read as they are looked at, or fewer of them."
+                f"The {type(what).__name__} has more than {MAX_PICTURES} pictures, which would all be kept in "
+                "memory: pass a list of paths, a folder or a data set, which are read on demand, or fewer pictures."
             )
         found.append(picture)
     return found

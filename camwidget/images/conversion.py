@@ -227,9 +227,9 @@ def _batch_of(
         hint = ""
         if tensor.ndim == 4 and tensor.shape[-1] in (*taken, 4):
             hint = " It looks channels-last: use tensor.movedim(-1, -3)."
-        wanted = "1 or 3" if channels in (None, 1, 3) else f"{channels} for this model"
+        expected = "1 or 3" if channels in (None, 1, 3) else f"{channels} for this model"
         raise PictureError(
-            f"A picture tensor has shape (C, H, W) or (N, C, H, W) with C = {wanted}, "
+            f"A picture tensor has shape (C, H, W) or (N, C, H, W) with C = {expected}, "
             f"not {tuple(tensor.shape)}.{hint}"
         )
     return tensor
@@ -239,8 +239,8 @@ def _check_integer(tensor: torch.Tensor, levels: Levels | None) -> None:
     if levels is None and tensor.dtype not in (torch.uint8, torch.uint16, torch.bool):
         raise PictureError(
             f"A picture tensor is uint8, uint16, bool or floating point in [0, 1], not {tensor.dtype}. Use "
-            "tensor.to(torch.uint8) for values from 0 to 255, or say what is black and what is white: "
-            "Preprocess(…, levels=(black, white))."
+            "tensor.to(torch.uint8) for values from 0 to 255, or define black and white: Preprocess(…, "
+            "levels=(black, white))."
         )
 
 
@@ -435,8 +435,8 @@ class _PictureReader:
             low, high = int(values.min()), int(values.max())
             if low < 0 or high > 65535:
                 raise PictureError(
-                    f"The picture's gray values range from {low} to {high}, and it is not known what is black and "
-                    "what is white: say Preprocess(…, levels=(black, white)), or scale them to 0 … 65535."
+                    f"The picture's gray values range from {low} to {high}, and black and white are not defined: "
+                    "pass Preprocess(…, levels=(black, white)), or scale them to 0 … 65535."
                 )
             if tags.bits == 12:
                 levels = (0, 4095)

@@ -155,12 +155,12 @@ class Preprocess:
             last, rest = steps[-1], T.Compose(steps[:-1])
             mean, std = (list(np.atleast_1d(np.asarray(v, float))) for v in (last.mean, last.std))
             # Normalize((0.5,), (0.5,)) is also used for RGB pictures.
-            count = _channels_given(rest, channels) if len(mean) == 1 else 1
+            count = _output_channels(rest, channels) if len(mean) == 1 else 1
             return cls(mean=mean * count, std=std * count, geometry=rest)
         if isinstance(transform, (list, tuple)) and steps:
             transform = T.Compose(steps)
         if callable(transform):
-            count = _channels_given(transform, channels)
+            count = _output_channels(transform, channels)
             if (count, channels) == (1, 3):
                 count = 3  # gray is repeated
             return cls(mean=[0.0] * count, std=[1.0] * count, geometry=transform)
@@ -430,10 +430,10 @@ def _steps(transform: Any) -> list[Any]:
     return [step for each in inner for step in _steps(each)]
 
 
-def _channels_given(geometry: Callable[[Image.Image], torch.Tensor], wanted: int | None) -> int:
-    """Return how many channels a geometry gives; 1 if 1 is wanted and it keeps the number of channels."""
+def _output_channels(geometry: Callable[[Image.Image], torch.Tensor], expected: int | None) -> int:
+    """Return how many channels a geometry gives; 1 if that is expected and it keeps the number of channels."""
 
-    def given(mode: str) -> int:
+    def channels_of(mode: str) -> int:
         try:
             return int(_as_tensor(geometry, Image.new(mode, (256, 256))).shape[-3])
         except (ModelError, IndexError):  # the next run reports the error
@@ -441,8 +441,8 @@ def _channels_given(geometry: Callable[[Image.Image], torch.Tensor], wanted: int
 
     owners = [step for step in (geometry, *_steps(geometry)) if hasattr(step, "__dict__")]
     with watch_random_draws(torch.device("cpu"), owners), PrivateRandomNumbers(0):
-        count = given("RGB")
-        if wanted == 1 and count == 3 and given("L") == 1:
+        count = channels_of("RGB")
+        if expected == 1 and count == 3 and channels_of("L") == 1:
             return 1
     return count if count in (1, 3) else 3
 

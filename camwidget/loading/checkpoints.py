@@ -133,16 +133,16 @@ class Checkpoint:
             if name.startswith(prefix)
         }
 
-    def part_for(self, wanted: Mapping[str, torch.Tensor]) -> _Part:
+    def part_for(self, expected: Mapping[str, torch.Tensor]) -> _Part:
         """Return the part that fits a module's state dict best.
 
         Raises:
             WeightsError: if several parts with different weights fit equally.
         """
-        parts = self._parts(self._entries, wanted)
+        parts = self._parts(self._entries, expected)
         if any(_WRAPPERS & set(name.split(".")) for name in self._entries):
             bare = {_without_wrappers(name): entry for name, entry in self._entries.items()}
-            parts += self._parts(bare, wanted)
+            parts += self._parts(bare, expected)
         complete = [p for p in parts if p.is_complete]
         plain = [p for p in complete if not p.is_averaged]
         chosen = max(parts, key=lambda p: p.fitting)
@@ -153,37 +153,39 @@ class Checkpoint:
         ask = f"camwidget.loading.checkpoints.read_weights(file, {(equal_candidates or others or [chosen])[0].name!r})"
         if equal_candidates:
             raise WeightsError(
-                f"{self.label} holds several sets of weights that fit: {_quoted_names([chosen, *others])}. Say which: "
-                f"weights={ask}."
+                f"{self.label} holds several sets of weights that fit: {_quoted_names([chosen, *others])}. Choose "
+                f"one: weights={ask}."
             )
         if others:
             warn(
-                f"{self.label} holds the weights {chosen.name!r}, which are taken, and {_quoted_names(others)}, "
-                f"averaged over the training. For these: weights={ask}."
+                f"{self.label} holds the weights {chosen.name!r}, which are used, and {_quoted_names(others)}, "
+                f"averaged over the training. To use these: weights={ask}."
             )
         return chosen
 
     @staticmethod
-    def _parts(entries: Mapping[str, _Entry], wanted: Mapping[str, torch.Tensor]) -> list[_Part]:
-        """Return the parts that have any of the wanted names; the whole file if there is none."""
+    def _parts(entries: Mapping[str, _Entry], expected: Mapping[str, torch.Tensor]) -> list[_Part]:
+        """Return the parts that have any of the expected names; the whole file if there is none."""
         containers: dict[str, str] = {}
         for name, entry in entries.items():
             pieces = name.split(".")
             for place in range(len(pieces)):
-                if ".".join(pieces[place:]) in wanted:
+                if ".".join(pieces[place:]) in expected:
                     prefix = "".join(f"{piece}." for piece in pieces[:place])
                     containers.setdefault(prefix, entry.container)
-        needed = {name for name in wanted if not _is_counter(name)}
+        needed = {name for name in expected if not _is_counter(name)}
         parts = []
         for prefix, container in (containers or {"": ""}).items():
             inside = {n[len(prefix) :]: e for n, e in entries.items() if n.startswith(prefix)}
             state = {n: e.tensor for n, e in inside.items()}
-            fitting = {n for n, t in state.items() if n in wanted and t.shape == wanted[n].shape}
+            fitting = {
+                n for n, t in state.items() if n in expected and t.shape == expected[n].shape
+            }
             unknown = tuple(
                 n
                 for n, e in inside.items()
                 # Tensors in another container do not count, such as an optimizer's.
-                if n not in wanted and not _is_counter(n) and e.container == container
+                if n not in expected and not _is_counter(n) and e.container == container
             )
             complete = needed <= fitting and not unknown
             parts.append(_Part(prefix, state, len(fitting), unknown, complete))
@@ -227,24 +229,24 @@ def fill(module: nn.Module, checkpoint: Checkpoint, name: str) -> None:
     Raises:
         WeightsError: if the weights are of another architecture.
     """
-    wanted = module.state_dict()
-    part = checkpoint.part_for(wanted)
-    _check_fit(part, wanted, checkpoint.label, name)
-    ordered = OrderedDict((n, t) for n, t in part.state.items() if n in wanted)
-    copy_metadata(ordered, wanted)
+    expected = module.state_dict()
+    part = checkpoint.part_for(expected)
+    _check_fit(part, expected, checkpoint.label, name)
+    ordered = OrderedDict((n, t) for n, t in part.state.items() if n in expected)
+    copy_metadata(ordered, expected)
     module.load_state_dict(ordered, strict=False)
 
 
-def _check_fit(part: _Part, wanted: Mapping[str, torch.Tensor], label: str, name: str) -> None:
+def _check_fit(part: _Part, expected: Mapping[str, torch.Tensor], label: str, name: str) -> None:
     state = part.state
-    missing = [n for n in wanted if n not in state and not _is_counter(n)]
+    missing = [n for n in expected if n not in state and not _is_counter(n)]
     extra = part.unknown
-    other = [n for n in wanted if n in state and state[n].shape != wanted[n].shape]
+    other = [n for n in expected if n in state and state[n].shape != expected[n].shape]
     packed = [
         n
-        for n in wanted
+        for n in expected
         if n in state
-        and wanted[n].is_floating_point()
+        and expected[n].is_floating_point()
         and (not state[n].is_floating_point() or state[n].is_quantized)
     ]
     if packed:
@@ -254,15 +256,15 @@ def _check_fit(part: _Part, wanted: Mapping[str, torch.Tensor], label: str, name
         )
     if not (missing or extra or other):
         return
-    shapes = [f"{n} is {tuple(state[n].shape)}, not {tuple(wanted[n].shape)}" for n in other]
+    shapes = [f"{n} is {tuple(state[n].shape)}, not {tuple(expected[n].shape)}" for n in other]
     found = [
         *(f"{len(missing)} are missing (first: {missing[0]})" for _ in missing[:1]),
         *(f"{len(extra)} are unknown (first: {extra[0]})" for _ in extra[:1]),
         *shapes[:2],
     ]
     # A head for another number of classes differs in the first dimension only.
-    counts = {state[n].shape[0] for n in other if state[n].shape[1:] == wanted[n].shape[1:]}
-    is_head = len(counts) == 1 and all(state[n].shape[1:] == wanted[n].shape[1:] for n in other)
+    counts = {state[n].shape[0] for n in other if state[n].shape[1:] == expected[n].shape[1:]}
+    is_head = len(counts) == 1 and all(state[n].shape[1:] == expected[n].shape[1:] for n in other)
     remedy = (
         f"It is for {counts.pop()} classes: pass their names, classes=[…]."
         if is_head and len(other) <= 4 and not missing and not extra
@@ -299,7 +301,7 @@ def _open_source(source: Any) -> tuple[str, Any]:
         return "The file given", read_bytes(source)
     remedy = ""
     if isinstance(source, nn.Module):
-        remedy = " Of a module: its state_dict(); or the module itself goes to camwidget.wrap(module, …)."
+        remedy = " Pass the module's state_dict(), or pass the module itself to camwidget.wrap(module, …)."
     if isinstance(source, zipfile.ZipFile):
         remedy = " Of an archive open the file in it: archive.open(name)."
     if isinstance(source, bool):

@@ -140,8 +140,8 @@ def _named_set(known: type[WeightsEnum], weights: Any) -> WeightsEnum | None:
         )
     if not isinstance(weights, str):
         return None
-    wanted = weights.upper().removeprefix(f"{known.__name__.upper()}.")
-    return next((w for n, w in known.__members__.items() if n.upper() == wanted), None)
+    requested = weights.upper().removeprefix(f"{known.__name__.upper()}.")
+    return next((w for n, w in known.__members__.items() if n.upper() == requested), None)
 
 
 def embedded(

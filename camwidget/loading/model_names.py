@@ -94,8 +94,8 @@ def _unknown_model(name: str, classifiers: list[str]) -> str:
         name and Path(name).expanduser().exists()
     ):
         return (
-            f"{name!r} is a file, and does not say of which architecture: camwidget.load('resnet50', "
-            f"weights={name!r}), with the name of yours. For a module of your own: load the weights into it, and pass "
+            f"{name!r} is a file that does not name its architecture: use camwidget.load('resnet50', "
+            f"weights={name!r}) with the name of yours. For a module of your own: load the weights into it, and pass "
             "it to camwidget.wrap."
         )
     if name.lower().startswith(("http://", "https://")):
@@ -112,7 +112,7 @@ def _unknown_model(name: str, classifiers: list[str]) -> str:
     near = difflib.get_close_matches(name.lower(), names, n=3, cutoff=0.5)
     hint = f" Did you mean {' or '.join(map(repr, near))}?" if near else ""
     return (
-        f"There is no model {name!r}.{hint} Embedded: {', '.join(zoo.available())}; beside them any "
-        "torchvision classification model (torchvision.models.list_models()), and timm's by 'timm/NAME'. For a module "
+        f"There is no model {name!r}.{hint} Embedded: {', '.join(zoo.available())}; also any torchvision "
+        "classification model (torchvision.models.list_models()), and timm's by 'timm/NAME'. For a module "
         "of your own: camwidget.wrap(module, …)."
     )

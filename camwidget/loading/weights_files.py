@@ -272,7 +272,9 @@ def _read_sharded(path: Path) -> dict[str, torch.Tensor]:
     state: dict[str, torch.Tensor] = {}
     for name in names:
         if not (path.parent / name).is_file():
-            raise WeightsError(f"{path.name} lists {name}, which is not beside it. {_AGAIN}")
+            raise WeightsError(
+                f"{path.name} lists {name}, which is not in the same folder. {_AGAIN}"
+            )
         state |= read_file(path.parent / name)
     return state
 

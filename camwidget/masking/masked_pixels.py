@@ -95,8 +95,8 @@ def check_map_size(levels: np.ndarray, pixels: torch.Tensor) -> np.ndarray:
     """Return levels as they are; raise a ``PictureError`` if they have another size than the pixels."""
     if levels.shape != tuple(pixels.shape[-2:]):
         raise PictureError(
-            f"The saliency is {levels.shape}, the model's input {tuple(pixels.shape[-2:])}: explain this very "
-            "picture with this very model first."
+            f"The saliency is {levels.shape}, the model's input {tuple(pixels.shape[-2:])}: explain this "
+            "picture with this model first."
         )
     return levels
 

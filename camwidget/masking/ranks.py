@@ -113,7 +113,7 @@ def threshold(fraction: float) -> int:
         CamwidgetError: if the fraction is not a number in [0, 1].
     """
     if not is_number(fraction, 0, 1):
-        raise CamwidgetError(f"A fraction lies between 0 and 1, not {fraction!r}.")
+        raise CamwidgetError(f"A fraction is a number between 0 and 1, not {fraction!r}.")
     return math.floor(fraction * LEVELS + 0.5)
 
 

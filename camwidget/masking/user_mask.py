@@ -51,14 +51,14 @@ def as_paint(paint: Any, shape: tuple[int, int] | None = None) -> np.ndarray | N
     except ValueError as error:
         raise PictureError(f"A painted mask is an array (H, W): {error}") from error
     if given.ndim != 2 or (shape is not None and given.shape != shape):
-        wanted = "(H, W), the model's input size" if shape is None else f"{shape}"
+        expected = "(H, W), the model's input size" if shape is None else f"{shape}"
         raise PictureError(
-            f"A painted mask has the shape {wanted}, not {given.shape}: np.zeros({shape or '(H, W)'}, np.int8) is one "
-            "with nothing painted."
+            f"A painted mask has the shape {expected}, not {given.shape}: np.zeros({shape or '(H, W)'}, np.int8) "
+            "paints nothing."
         )
     if given.dtype != bool and not np.issubdtype(given.dtype, np.integer):
         raise PictureError(
-            f"A painted mask is bool (True hides) or whole numbers (1 hides, -1 keeps, 0 is left to the map), not "
+            f"A painted mask is bool (True hides) or integers (1 hides, -1 keeps, 0 is left to the map), not "
             f"{given.dtype}: compare it first, such as mask > 0.5."
         )
     values = given.astype(np.int64, copy=False)
@@ -121,15 +121,11 @@ def decode(runs: Sequence[int], shape: tuple[int, int]) -> np.ndarray | None:
         PictureError: if the runs are malformed, or longer than the picture has pixels.
     """
     if not isinstance(runs, list | tuple) or not all(type(value) is int for value in runs):
-        raise PictureError(
-            "Paint comes as a list of whole numbers: value, length, value, length, …"
-        )
+        raise PictureError("Encoded paint is a list of integers: value, length, value, length, …")
     values, lengths = runs[::2], runs[1::2]
     size = shape[0] * shape[1]
     if len(values) != len(lengths) or any(length < 1 for length in lengths):
-        raise PictureError(
-            "Paint comes in pairs, a value and how many pixels have it, at least one."
-        )
+        raise PictureError("Encoded paint has pairs of a value and a number of pixels, at least 1.")
     if not set(values) <= {HIDDEN, 0, KEPT}:
         raise PictureError(
             "Paint has the values 1 (hidden), -1 (kept) and 0 (left to the map) only."

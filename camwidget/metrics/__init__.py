@@ -3,7 +3,7 @@
 A metric that needs the model is a generator: it yields requests for predictions or recomputed maps and is sent the
 results. ``scoring`` collects the requests of all metrics and maps, and computes each once.
 
-What is asked of a map without scoring it belongs in ``analysis``, and tables over many pictures in ``evaluation``.
+Analyses of a map that are not scores belong in ``analysis``, and tables over many pictures in ``evaluation``.
 """
 
 # The order of the imports is the order of display.

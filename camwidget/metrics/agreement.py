@@ -68,7 +68,7 @@ def agreement(case: Case) -> Score:
     """
     own = case.ranks
     if own is None:
-        return Score(math.nan, "the map ranks nothing")
+        return Score(math.nan, "the map is constant or not finite")
     # A map at the input is listed at every layer but counts once.
     others = {
         id(other) if other.method is None else (other.method, other.layer): other.ranks

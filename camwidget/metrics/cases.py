@@ -35,7 +35,8 @@ class ChangedPicture:
     Example:
         >>> import torch
         >>> from camwidget.metrics import ChangedPicture
-        >>> ChangedPicture(("black",), lambda: torch.zeros(3, 8, 8)) == ChangedPicture(("black",), lambda: torch.zeros(3, 8, 8))
+        >>> first, second = (ChangedPicture("black", lambda: torch.zeros(3, 8, 8)) for _ in range(2))
+        >>> first == second
         True
     """
 
@@ -170,7 +171,7 @@ class Case:
         saliency: float32 (H, W) in [0, 1], on the model's device.
         method: the method of the map; None for a map from elsewhere, which cannot be recomputed.
         layer: the layer of the map; None for a map from elsewhere.
-        fault: why the map ranks nothing ("constant map", "NaN in the map"); empty otherwise.
+        fault: why the map does not rank pixels ("constant map", "NaN in the map"); empty otherwise.
         peak: maximum of the map before scaling; None if unknown.
 
     Example:
@@ -257,7 +258,9 @@ class Case:
             return self.unmasked
         if cut == (0 if keep else LEVELS):
             everything = torch.ones_like(self.levels, dtype=torch.bool)
-            return ChangedPicture(("baseline", baseline), lambda: self.subject.masked(everything, baseline))
+            return ChangedPicture(
+                ("baseline", baseline), lambda: self.subject.masked(everything, baseline)
+            )
 
         def make() -> torch.Tensor:
             return self.subject.masked(hidden_by_rank(self.levels, cut, keep=keep), baseline)

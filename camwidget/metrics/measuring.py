@@ -111,8 +111,8 @@ def measure(
     for each in explanations:
         if not isinstance(each, Explanation):
             raise MetricError(
-                f"An explanation comes from camwidget.explain, not as {type(each).__name__}: give one, or several of "
-                "one picture."
+                f"measure takes explanations from camwidget.explain, not {type(each).__name__}: pass one, or "
+                "several of one picture."
             )
     chosen = [get_metric(m) for m in as_list(metrics)]
     check_precision(precision)
@@ -120,7 +120,9 @@ def measure(
     if not chosen or not explanations:
         raise MetricError("Nothing to measure: a list of explanations or metrics is empty.")
     if len({m.name for m in chosen}) < len(chosen):
-        raise MetricError("A metric is asked for twice: measure it with other settings by itself.")
+        raise MetricError(
+            "A metric is listed twice: measure it with other settings in a separate call."
+        )
     if isinstance(image, Mapping):
         model, image = model.split_inputs(image)
     pixels = model.preprocess.pixels(_picture(image))
@@ -165,7 +167,7 @@ def case_of(subject: ScoredPicture, explanation: Explanation) -> Case:
     index = explanation.target.index
     if index is None:
         raise MetricError(
-            f"Metrics score the map of a class; {explanation.target.label!r} is none."
+            f"Metrics score the map of a class; {explanation.target.label!r} is not a class."
         )
     saliency = torch.from_numpy(np.array(explanation.saliency)).to(subject.pixels.device)
     (fault,) = find_faults(torch.from_numpy(np.array(explanation.raw))[None], saliency[None])

@@ -71,7 +71,7 @@ def parameter_randomization(case: Case) -> PredictionSteps:
     subject = case.subject
     untrained = subject.cached("untrained", lambda: _untrained(subject))
     if untrained is None:
-        return Score(math.nan, "with random weights the model answers NaN or infinity")
+        return Score(math.nan, "with random weights the model returns NaN or infinity")
     maps = yield Recomputation(("untrained",), lambda: subject.pixels[None], model=untrained)
     return map_correlation(case, maps[0], "the map with random weights")
 
@@ -98,11 +98,11 @@ def map_correlation(case: Case, other: torch.Tensor, name: str) -> Score:
         name: name of the other map, for the note.
 
     Returns:
-        The correlation in [-1, 1]; NaN with a note if one of the maps ranks nothing.
+        The correlation in [-1, 1]; NaN with a note if one of the maps is constant or not finite.
     """
     own, theirs = case.ranks, standardized_ranks(other)
     if own is None:
-        return Score(math.nan, "the map ranks nothing")
+        return Score(math.nan, "the map is constant or not finite")
     if theirs is None:
         fault = "constant" if bool(torch.isfinite(other).all()) else "NaN"
         return Score(math.nan, f"{name} is {fault}")

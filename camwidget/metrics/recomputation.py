@@ -63,12 +63,12 @@ def recompute_maps(requests: Sequence[tuple[Case, Recomputation]]) -> Iterator[R
     raw: dict[_MapKey, list[torch.Tensor]] = {w: [] for w in (*quick, *slow)}
     count, done = len(pixels), 0
 
-    def trace(begin: int, end: int, wanted: list[_MapKey]) -> Trace:
-        methods = [method for method, _, _ in wanted]
+    def trace(begin: int, end: int, group: list[_MapKey]) -> Trace:
+        methods = [method for method, _, _ in group]
         return Trace(
             model,
             pixels[begin:end],
-            dict.fromkeys(layer for method, layer, _ in wanted if not method.at_input),
+            dict.fromkeys(layer for method, layer, _ in group if not method.at_input),
             precision=subject.context.precision,
             with_input=any(m.needs_input for m in methods),
         )

@@ -13,7 +13,7 @@ from ..errors import MetricError
 from .cases import Case, ChangedPicture
 from .confidence import PredictionSteps, mean_drop
 from .registry import metric
-from .settings import check_baseline, check_number, check_integer
+from .settings import check_baseline, check_integer, check_number
 
 __all__: list[str] = []
 
@@ -22,7 +22,7 @@ __all__: list[str] = []
     "region-perturbation",
     label="Region perturbation",
     citation="Samek et al. 2017, arXiv:1509.06321 (AOPC, most relevant first)",
-    summary="The mean loss of confidence as the most relevant patches are replaced, one after the other.",
+    summary="The mean loss of confidence while the most relevant patches are replaced one by one.",
     group="faithfulness",
     range=(-1, 1),
     better="higher",

@@ -13,7 +13,7 @@ from .cases import Case, ChangedPicture
 from .confidence import PredictionSteps
 from .imputation import impute
 from .registry import metric
-from .settings import check_choice, check_percentiles, check_number
+from .settings import check_choice, check_number, check_percentiles
 
 __all__: list[str] = []
 
@@ -24,7 +24,7 @@ ORDERS = ("combined", "morf", "lerf")
     "road",
     label="ROAD",
     citation="Rong et al. 2022, arXiv:2202.00449 (noisy linear imputation); combined as in pytorch-grad-cam",
-    summary="How much more the model loses with the most than with the least relevant pixels, filled in from around.",
+    summary="How much more the model loses with the most than with the least relevant pixels, which are imputed.",
     group="faithfulness",
     range=(-1, 1),
     better="higher",
@@ -85,7 +85,9 @@ class _ImputedPictures:
     def changes(self) -> list[ChangedPicture]:
         """One change for each hole."""
         return [
-            ChangedPicture((id(self._case), "filled", *hole, self._noise), partial(self._picture, number))
+            ChangedPicture(
+                (id(self._case), "filled", *hole, self._noise), partial(self._picture, number)
+            )
             for number, hole in enumerate(self._holes)
         ]
 

@@ -10,7 +10,7 @@ import torch
 from ..analysis.correlation import as_float64
 from .cases import Case, Recomputation
 from .registry import Score, metric
-from .settings import check_number, check_integer
+from .settings import check_integer, check_number
 
 __all__: list[str] = []
 
@@ -19,7 +19,7 @@ __all__: list[str] = []
     "continuity",
     label="Continuity",
     citation="Yeh et al. 2019, NeurIPS, arXiv:1901.09392 (max-sensitivity)",
-    summary="How much the map changes, at most, when noise that nobody sees is laid on the picture.",
+    summary="The greatest relative change of the map when imperceptible noise is added to the picture.",
     group="robustness",
     range=(0, math.inf),
     better="lower",

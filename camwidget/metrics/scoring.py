@@ -20,13 +20,13 @@ __all__ = ["ScoringProgress", "check_metric", "score_steps"]
 
 _NO_METHOD = "method unknown"
 _NO_LABEL = "true class unknown"
-_NO_LOCATION = "place of the object unknown"
-#: How a call of ``measure`` supplies what is missing.
+_NO_LOCATION = "location of the object unknown"
+#: What to pass to ``measure``, by the requirement that is missing.
 _REMEDIES = {
-    _NO_METHOD: "The map is to be made anew: give an explanation as it comes from explain.",
-    _NO_LABEL: "Give the picture's class as label=….",
-    _NO_LOCATION: "Give mask=…, bool (H, W) or (n, H, W), or a picture that carries its truth, such as a sample of the "
-    "zoo, and of a class that it knows.",
+    _NO_METHOD: "The metric recomputes the map: pass an explanation as returned by explain.",
+    _NO_LABEL: "Pass the picture's class as label=….",
+    _NO_LOCATION: "Pass mask=…, bool (H, W) or (n, H, W), or a picture with its ground truth, such as a sample "
+    "of the zoo, for a class that it knows.",
 }
 
 
@@ -231,7 +231,9 @@ class _PredictionCache:
         Yields:
             The progress after each batch.
         """
-        new: dict[tuple[VisionModel, torch.Size], dict[tuple[ScoredPicture, Hashable], ChangedPicture]] = {}
+        new: dict[
+            tuple[VisionModel, torch.Size], dict[tuple[ScoredPicture, Hashable], ChangedPicture]
+        ] = {}
         for run in runs:
             subject = run.case.subject
             self._rows.setdefault((subject, run.case.unmasked.key), subject.probabilities)
@@ -277,7 +279,7 @@ class _PredictionCache:
 
 
 def find_faults(raw: torch.Tensor, saliency: torch.Tensor) -> list[str]:
-    """Find the maps that rank nothing.
+    """Find the maps that are constant or have NaN, which rank no pixels.
 
     Args:
         raw: unscaled maps (N, h, w).

@@ -8,9 +8,17 @@ from typing import Any
 
 from .. import _validation
 from ..errors import CamwidgetError, MetricError
-from ..masking.baselines import check_baseline
+from ..masking import baselines
 
-__all__ = ["check_baseline", "check_fraction", "as_list", "check_choice", "check_percentiles", "check_number", "check_integer"]
+__all__ = [
+    "as_list",
+    "check_baseline",
+    "check_choice",
+    "check_fraction",
+    "check_integer",
+    "check_number",
+    "check_percentiles",
+]
 
 
 def as_list(value: Any) -> list[Any]:
@@ -23,7 +31,7 @@ def check_integer(name: str, value: Any, least: int = 1) -> int:
     """Check an integer of at least ``least``.
 
     Raises:
-        MetricError: if it is none.
+        MetricError: if it is not one.
     """
     return _validation.check_integer(name, value, least, error=MetricError)
 
@@ -32,7 +40,7 @@ def check_number(name: str, value: Any, low: float, high: float = math.inf) -> f
     """Check a number between two bounds, inclusive; the message leaves out a bound of infinity.
 
     Raises:
-        MetricError: if it is none.
+        MetricError: if it is not one.
     """
     return _validation.check_number(name, value, low, high, error=MetricError)
 
@@ -41,12 +49,12 @@ def check_fraction(value: Any) -> float:
     """Check a share of the picture's pixels, in (0, 1).
 
     Raises:
-        MetricError: if it is none.
+        MetricError: if it is not one.
     """
     if _validation.is_number(value, 0, 1, ends=False):
         return float(value)
     raise MetricError(
-        f"A fraction of the picture lies between 0 and 1, such as 0.25; {value!r} was given."
+        f"A fraction of the picture is a number between 0 and 1, such as 0.25, not {value!r}."
     )
 
 
@@ -54,13 +62,13 @@ def check_percentiles(values: Any) -> tuple[float, ...]:
     """Check shares of the picture's pixels in percent, each in (0, 100).
 
     Raises:
-        MetricError: if a value is out of its range, or there is none.
+        MetricError: if a value is out of its range, or there is no value.
     """
     found = tuple(values) if isinstance(values, Iterable) else (values,)
     if found and all(_validation.is_number(v, 0, 100, ends=False) for v in found):
         return tuple(float(v) for v in found)
     raise MetricError(
-        f"Percentiles lie between 0 and 100, such as (10, 50, 90), and there is at least one; {values!r} was given."
+        f"Percentiles are one or several numbers between 0 and 100, such as (10, 50, 90), not {values!r}."
     )
 
 
@@ -73,7 +81,7 @@ def check_choice(value: Any, known: Sequence[str], what: str) -> str:
         what: the kind of name, for the message ("baseline").
 
     Raises:
-        MetricError: if it is none of them.
+        MetricError: if it is not one of them.
     """
     if value in known:
         return str(value)
@@ -87,6 +95,6 @@ def check_baseline(name: Any) -> str:
         MetricError: if there is no such baseline, or it cannot be computed here.
     """
     try:
-        return check_baseline(name)
+        return baselines.check_baseline(name)
     except CamwidgetError as error:
         raise MetricError(str(error)) from None

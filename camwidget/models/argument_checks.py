@@ -1,4 +1,4 @@
-"""Check that an argument is a model or a module; the error says what it is instead, and how to come to one."""
+"""Checks that an argument is a model or a module, with errors that tell how to make one of what was given."""
 
 from __future__ import annotations
 
@@ -33,50 +33,50 @@ _WEIGHTS = (".pth", ".pt", ".ckpt", ".safetensors", ".bin", ".onnx", ".h5", ".pk
 
 
 def require_model(value: Any, function: str, *others: Any) -> None:
-    """Refuse what is not a model ready to be explained.
+    """Raise an error unless an argument is a ``VisionModel``.
 
     Args:
-        value: what was given as the model.
-        function: the public function's name, as the message has it.
-        others: the other arguments, among which a model would have changed places.
+        value: the argument.
+        function: name of the public function, for the message.
+        others: the other arguments; a model among them was passed in the wrong place.
 
     Raises:
-        ModelError: says what was given and what to do.
+        ModelError: if it is something else; the message names it, and the remedy.
     """
     if isinstance(value, VisionModel):
         return
     start = f"{function} takes a model from camwidget.load or camwidget.wrap"
     if any(isinstance(other, VisionModel) for other in others):
-        raise ModelError(f"{start} first, and then the rest: two arguments have changed places.")
+        raise ModelError(f"{start} as its first argument: two arguments are in the wrong order.")
     if isinstance(value, (list, tuple)) and any(isinstance(v, VisionModel) for v in value):
         raise ModelError(f"{start}, one at a time: call it once for each of the {len(value)}.")
-    raise ModelError(f"{start}, not {_described(value)}")
+    raise ModelError(f"{start}, not {_description_of(value)}")
 
 
 def require_module(value: Any) -> None:
-    """Refuse what ``wrap`` does not take.
+    """Raise an error unless an argument of ``wrap`` is an ``nn.Module``.
 
     Raises:
-        ModelError: says what was given and what to do.
+        ModelError: if it is something else; the message names it, and the remedy.
     """
     if isinstance(value, nn.Module):
         return
     start = "wrap takes a torch.nn.Module"
     if isinstance(value, VisionModel):
         raise ModelError(
-            f"{start}; {value.name!r} is wrapped already: use it as it is, or wrap its module anew, "
+            f"{start}; {value.name!r} is wrapped already: use it as it is, or wrap its module again, "
             "camwidget.wrap(model.module, …)."
         )
     if isinstance(value, (list, tuple)) and any(isinstance(v, nn.Module) for v in value):
         raise ModelError(f"{start}, one at a time: call it once for each of the {len(value)}.")
-    raise ModelError(f"{start}, not {_described(value, 'a module that you have made')}")
+    raise ModelError(f"{start}, not {_description_of(value, 'a module that you have made')}")
 
 
-def _described(
-    value: Any, wanted: str = "camwidget.wrap(module, …) makes one of an nn.Module"
+def _description_of(
+    value: Any, otherwise: str = "camwidget.wrap(module, …) makes one of an nn.Module"
 ) -> str:
-    """What a value is, and how to come to a model from it, or else what is wanted; ends in a full stop."""
-    if (remedy := _to_a_module(value)) is not None:
+    """Describe a value, with the way from it to a model or the remedy ``otherwise``; ends in a full stop."""
+    if (remedy := _module_remedy(value)) is not None:
         return remedy
     kind = type(value).__name__
     if value is None:
@@ -96,12 +96,12 @@ def _described(
     if isinstance(value, (Image.Image, np.ndarray, torch.Tensor, bytes)):
         return f"{kind}: the model comes first, and then the picture."
     if callable(value):
-        return f"{kind}: camwidget.wrap takes the nn.Module that computes the answers."
-    return f"{kind}: {wanted}."
+        return f"{kind}: pass the nn.Module that computes the predictions to camwidget.wrap."
+    return f"{kind}: {otherwise}."
 
 
-def _to_a_module(value: Any) -> str | None:
-    """What a value is and what to do, if it only leads to a module: a class, a function that makes one, …; or None."""
+def _module_remedy(value: Any) -> str | None:
+    """Describe a value from which a module can be made, such as its class, with the remedy; None for other values."""
     name = getattr(value, "__name__", None)
     if isinstance(value, type):
         if issubclass(value, nn.Module):

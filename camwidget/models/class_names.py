@@ -18,7 +18,7 @@ _UNNAMED = re.compile(r"LABEL_\d+")
 
 
 def configured_names(module: Any, count: int) -> tuple[str, ...] | None:
-    """Return the names in a transformers model's ``config.id2label``; None if there are none, or not one an output."""
+    """Return the names in a transformers model's ``config.id2label``; None unless it has one for each output."""
     labels = getattr(getattr(module, "config", None), "id2label", None)
     if not isinstance(labels, Mapping) or len(labels) != count:
         return None

@@ -39,28 +39,57 @@ class ExtraInputs:
         return cls({} if inputs is None else _named_tensors(inputs), read)
 
     def check_names(self, names: Iterable[str], model: str, prompt: str | None) -> None:
-        """Raise a ModelError if there are names of no tensor.
+        """Raise a ModelError for names of unknown inputs.
 
         Args:
-            names: what was given by name.
+            names: names of the inputs that were passed.
             model: the model's name, for the message.
-            prompt: what the model's text is called; None if it takes none.
+            prompt: name of the text input; None without one.
         """
         unknown = [n for n in names if n not in self.tensors]
         if unknown:
             known = [*self.tensors, *([] if prompt is None else [prompt])]
             listed = ", ".join(map(repr, known)) or "none: name them in wrap(…, inputs={…})"
             raise ModelError(
-                f"{model} takes no input {', '.join(map(repr, unknown))} beside the picture. It takes {listed}."
+                f"{model} takes no input {', '.join(map(repr, unknown))} in addition to the picture. It takes {listed}."
             )
 
-    def given(self, inputs: Mapping[str, Any]) -> ExtraInputs:
+    def with_tensors(self, inputs: Mapping[str, Any]) -> ExtraInputs:
         """Return the same inputs with other tensors, whose names are checked already."""
         return replace(self, tensors={**self.tensors, **_named_tensors(inputs)})
 
     def with_text(self, parsed_prompt: ParsedPrompt) -> ExtraInputs:
         """Return the same inputs with another text."""
         return replace(self, parsed_prompt=_checked_prompt(parsed_prompt))
+
+    def split(
+        self, inputs: Mapping[str, Any], model: str, prompt: str | None
+    ) -> tuple[dict[str, Any], Any]:
+        """Split a mapping of all inputs into those besides the picture, and the picture.
+
+        Args:
+            inputs: the inputs by name.
+            model: the model's name, for the message.
+            prompt: name of the text input; None without one.
+
+        Returns:
+            The inputs besides the picture, and the picture; ({}, None) for a mapping without such inputs.
+
+        Raises:
+            ModelError: if it is not clear which input is the picture.
+        """
+        known = {*self.tensors, *([] if prompt is None else [prompt])}
+        others = {n: v for n, v in inputs.items() if n in known}
+        pictures = [v for n, v in inputs.items() if n not in known]
+        if not others:
+            return {}, None
+        if len(pictures) != 1:
+            raise ModelError(
+                f"{model} takes one picture in addition to {', '.join(map(repr, sorted(known)))}, but "
+                f"{', '.join(map(repr, inputs))} has {len(pictures)} other inputs. Declare them with "
+                "wrap(…, inputs={…})."
+            )
+        return others, pictures[0]
 
     def row(self, picture: int) -> dict[str, torch.Tensor]:
         """Return the rows of one picture, of the tensors with one row a picture."""
@@ -89,7 +118,7 @@ def _checked_prompt(parsed_prompt: ParsedPrompt) -> ParsedPrompt:
     for name, value in inputs.items():
         if len(value) != 1:
             raise ModelError(
-                f"A text is read as tensors of one row, (1, …); {name!r} has {len(value)}."
+                f"The tensors of a parsed text have one row, (1, …); {name!r} has {len(value)}."
             )
     return parsed_prompt
 

@@ -40,10 +40,10 @@ def first_passes(
     Args:
         module: left unchanged. A warning tells if its forward pass writes into its own tensors.
         inputs: noise (1, C, H, W), as the module takes it.
-        reader: what is declared about the module's output.
+        reader: reader with the user's declarations about the output.
         reshape: as in ``wrap``.
         extras: inputs besides the picture, by name.
-        without: whether no layer is wanted.
+        without: whether layers are left out.
 
     Returns:
         The layers, the completed reader, and the isolation.
@@ -94,6 +94,6 @@ def first_picture(preprocess: Preprocess) -> np.ndarray:
 def _warn_written(name: str, written: frozenset[str] | list[str]) -> None:
     if written:
         warn(
-            f"{name} writes into its own buffers when it is run ({', '.join(sorted(written)[:3])}), so that its "
-            "answers may depend on what it was shown before. camwidget leaves them as they were after each pass."
+            f"{name} writes into its own buffers in a forward pass ({', '.join(sorted(written)[:3])}), so its "
+            "predictions may depend on earlier inputs. camwidget restores the buffers after each pass."
         )

@@ -68,9 +68,9 @@ def list_stages(layers: dict[str, Layer], same: tuple[tuple[str, ...], ...]) -> 
 
 
 def is_routed(module: nn.Module, name: str, calls: Iterable[str]) -> bool:
-    """Whether a layer belongs to some that ran of several parts alike, such as experts: the picture decides which.
+    """Return whether a layer is one of several parallel branches, such as experts, of which a picture runs only some.
 
-    Where the first few of them ran, as in a stack of blocks that is cut off, only other pictures can tell.
+    If the first few of them ran, as in a stack of blocks that is cut off, this cannot be decided from one picture.
 
     Args:
         module: the network.

@@ -71,7 +71,11 @@ def spatial(
             if output is None:
                 return None
     maps: torch.Tensor = output
-    if maps.ndim != 4 or maps.shape[-1] * maps.shape[-2] < 2 or not _has_picture_proportions(maps, size):
+    if (
+        maps.ndim != 4
+        or maps.shape[-1] * maps.shape[-2] < 2
+        or not _has_picture_proportions(maps, size)
+    ):
         return None
     return maps
 
@@ -88,7 +92,7 @@ def _is_channels_last(output: torch.Tensor, size: Sequence[int]) -> bool:
 
 
 def _skew(height: int, width: int, size: Sequence[int]) -> float:
-    """How far a map's proportions are from the picture's."""
+    """Return how far a map's proportions are from the picture's."""
     return abs(math.log(height / width) - math.log(size[0] / size[1]))
 
 
@@ -169,7 +173,7 @@ class _OutputRecorder:
     def find_layers(
         self, variants: Sequence[dict[str, torch.Tensor]] | None
     ) -> tuple[dict[str, Layer], dict[str, str]]:
-        """Return the outputs that are maps, by name, and the reasons why outputs of a map's shape are none.
+        """Return the outputs that are maps, by name, and the reasons why other outputs of a map's shape are not.
 
         Args:
             variants: sketches for the corner variants of the picture; None to decide by shapes alone.
@@ -216,7 +220,7 @@ def discover_layers(
         reader: runs the module, and finds the scores in its output.
         reshape: as in ``wrap``.
         extras: inputs besides the picture, by name.
-        without: whether no layer is wanted.
+        without: whether layers are left out.
 
     Raises:
         ModelError: if the module fails.
@@ -265,8 +269,8 @@ def discover_layers(
             ) from error
         raise ModelError(
             f"{type(module).__name__} fails on an input of shape {tuple(inputs.shape)}: {error_line(error)}. For "
-            "another size pass preprocess=camwidget.Preprocess(size, mean=…, std=…); for inputs beside the picture, "
-            "inputs={name: tensor}."
+            "another size pass preprocess=camwidget.Preprocess(size, mean=…, std=…); for other inputs than the "
+            "picture, inputs={name: tensor}."
         ) from error
     logits = inputs.new_zeros((len(inputs), 0)) if found is None else found.detach()
     no_maps = "it was wrapped with layers=[]" if without else _why_no_maps(recorder)
@@ -341,7 +345,7 @@ def discover_layers(
 
 
 def _sketch(output: Any, size: Sequence[int], reshape: Reshape | None) -> torch.Tensor | None:
-    """What is kept of an output that may be a map, or tokens: None if it can be neither."""
+    """Return a sketch of an output that may be maps or tokens; None for any other output."""
     if not isinstance(output, torch.Tensor) or not output.is_floating_point():
         return None
     if output.ndim == 3 and reshape is None:
@@ -443,7 +447,7 @@ def _why_no_maps(recorder: _OutputRecorder) -> str:
         return f"{recorder.scripted[0]!r} is TorchScript, which does not show its layers (use what it was made from)"
     if not recorder.calls:
         return (
-            "its forward calls functions and no modules of its own (a plain list has none that PyTorch knows: use "
+            "its forward calls functions and no submodules (PyTorch does not register modules in a plain list: use "
             "nn.ModuleList)"
         )
     if recorder.is_flat and not recorder.others:

@@ -34,7 +34,7 @@ _RANDOM = ("random", "rand", "autoaugment", "trivialaugment", "augmix", "jitter"
 
 
 class RunnableModel(Protocol):
-    """A model as far as a check of its randomness runs it: the part of ``VisionModel`` that this module uses."""
+    """Protocol with the parts of ``VisionModel`` that the check for randomness uses."""
 
     name: str
     module: nn.Module
@@ -78,7 +78,7 @@ def leaves_random_state(method: F) -> F:
 
 
 def randomness_note(model: RunnableModel) -> str:
-    """Return a note on random numbers in a model's outputs, and give it as a warning; empty if there are none.
+    """Return a note on random numbers in a model's outputs, and issue it as a warning; empty for a deterministic model.
 
     It takes one pass of two equal pictures, a second one if that is not conclusive, and two runs of a custom transform.
     """

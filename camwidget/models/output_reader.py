@@ -19,7 +19,7 @@ from .final_activation import (
     invert_activation,
     possible_activations,
 )
-from .outputs import OutputPath, ScoredOutput, as_scores, value_at, describe_output, locate_scores
+from .outputs import OutputPath, ScoredOutput, as_scores, describe_output, locate_scores, value_at
 from .scores import check_log
 
 __all__ = ["OutputReader", "picture_keyword"]
@@ -120,8 +120,9 @@ class OutputReader:
             return
         kind = "logarithms of probabilities" if is_log else "probabilities"
         raise ModelError(
-            f"{self.name} answers {float(values.min()):.3g} to {float(values.max()):.3g} here, which are no {kind}, "
-            f"though its first answers looked like it ({self.final_activation}). If they are logits, wrap a module "
+            f"{self.name} returned values from {float(values.min()):.3g} to {float(values.max()):.3g}, which are "
+            f"not {kind}, although its first outputs were (detected: {self.final_activation}). If they are logits, "
+            "wrap a module "
             "that adds a constant to all of them, such as 1: their softmax stays the same."
         )
 
@@ -294,14 +295,14 @@ class OutputReader:
     ) -> tuple[str, torch.Tensor | None]:
         """Return the kind of the scores, and the logits if a final activation hides them."""
         problem = getattr(getattr(module, "config", None), "problem_type", None)
-        wanted = self.declared or _PROBLEMS.get(problem if isinstance(problem, str) else "")
-        if wanted in ("value", "log"):
-            if wanted == "log":
+        kind = self.declared or _PROBLEMS.get(problem if isinstance(problem, str) else "")
+        if kind in ("value", "log"):
+            if kind == "log":
                 check_log(scores, self.name)
-            return wanted, None
+            return kind, None
         if self.columns > 1 and other is not None and bool((torch.cat([scores, other]) == 1).all()):
             raise ModelError(
-                f"{self.name} gives probability 1 to every class: its softmax goes over the pictures of a batch, not "
+                f"{self.name} gives probability 1 to every class: its softmax is over the pictures of a batch, not "
                 "over the classes. Use softmax(1), or leave it out."
             )
         found: torch.Tensor | None = None
@@ -314,35 +315,35 @@ class OutputReader:
                 # Rows that add up to 1 are a softmax, except rows of zeros and ones, which rectifiers make; numbers
                 # between 0 and 1 may be so by chance.
                 self.final_activation = "softmax" if "softmax" in seen else "log_softmax"
-        if self.final_activation is None and wanted == "probability":
+        if self.final_activation is None and kind == "probability":
             values = scores.detach()
             if "sigmoid" not in possible_activations(values):
                 raise ModelError(
-                    f"{self.name} answers {float(values.min()):.3g} to {float(values.max()):.3g}, which are no "
-                    "probabilities. Leave scores='probability' out."
+                    f"{self.name} returned values from {float(values.min()):.3g} to {float(values.max()):.3g}, "
+                    "which are not probabilities. Leave scores='probability' out."
                 )
             self.final_activation = "sigmoid"
         if self.final_activation is not None:
             rule = "softmax" if self.final_activation in ("softmax", "log_softmax") else "sigmoid"
-            if wanted not in (None, "probability", rule) and self.columns > 1:
+            if kind not in (None, "probability", rule) and self.columns > 1:
                 raise ModelError(
-                    f"{self.name} ends in a {self.final_activation}, which scores={wanted!r} contradicts. Leave "
+                    f"{self.name} ends in a {self.final_activation}, which scores={kind!r} contradicts. Leave "
                     "scores out: it is recognized."
                 )
             return rule, invert_activation(
                 scores, self.final_activation
             ) if found is None else found
         if self.columns == 1:
-            if wanted is None and self.names != 2:
+            if kind is None and self.names != 2:
                 raise ModelError(
-                    f"{self.name} has a single output, and it is not clear what it is. Say so to camwidget.wrap: "
+                    f"{self.name} has a single output, and its meaning is not clear. Pass to camwidget.wrap: "
                     "scores='value' (and unit='years', say) for a quantity; classes=[NAME, NAME] for one logit "
                     "that decides between two classes; scores='sigmoid' for one label."
                 )
             return "sigmoid", None
-        if wanted is None:
+        if kind is None:
             self._check_ambiguity(scores, other)
-        return wanted or "softmax", None
+        return kind or "softmax", None
 
     def _check_ambiguity(self, scores: torch.Tensor, other: torch.Tensor | None) -> None:
         """Warn where numbers that are taken for logits may be probabilities: of two pictures, all lie in [0, 1] or add
@@ -358,8 +359,8 @@ class OutputReader:
             )
         if bool(((rows >= 0) & (rows <= 1)).all()):
             warn(
-                f"The outputs of {self.name} all lie between 0 and 1, and are taken for logits. If they are "
-                "probabilities say so: camwidget.wrap(…, scores='probability')."
+                f"The outputs of {self.name} are all between 0 and 1, and are treated as logits. If they are "
+                "probabilities, use camwidget.wrap(…, scores='probability')."
             )
 
 

@@ -15,14 +15,14 @@ __all__ = [
     "OutputPath",
     "ScoreLocation",
     "ScoredOutput",
-    "check_output_path",
     "as_scores",
-    "value_at",
+    "check_output_path",
     "describe_output",
     "has_row_per_picture",
     "is_plain",
     "locate_scores",
     "tensors_of",
+    "value_at",
 ]
 
 #: Steps into an output: keys, indices, attributes, or callables of the value.
@@ -98,8 +98,8 @@ def locate_scores(output: Any, count: int, classes: int | None = None) -> ScoreL
     """
     if type(output).__module__ == "torch.return_types":
         raise ModelError(
-            f"The module returns the result of {type(output).__name__}: numbers in the order of their size, which no "
-            "longer tell their classes. Return the logits themselves, or pass camwidget.wrap(…, output=…)."
+            f"The module returns the result of {type(output).__name__}: values sorted by size, which no longer "
+            "identify their classes. Return the logits themselves, or pass camwidget.wrap(…, output=…)."
         )
     found = list({id(t): (p, t) for p, t in reversed(list(_parts(output)))}.values())[::-1]
     if any(_name(path) in _BOXES for path, _ in found):
@@ -121,7 +121,7 @@ def locate_scores(output: Any, count: int, classes: int | None = None) -> ScoreL
             return ScoreLocation(fit[0])
     if candidates:
         raise ModelError(
-            f"The output has {len(candidates)} tensors that could be class scores, {_listed(found)}. Say which it is: "
+            f"The output has {len(candidates)} tensors that could be class scores, {_listed(found)}. Choose one: "
             f"camwidget.wrap(…, output={_written(candidates[-1][0])}), or a callable from the output to (N, classes)."
         )
     return _none(output, found, count)
@@ -175,7 +175,7 @@ def has_row_per_picture(tensor: torch.Tensor, count: int) -> bool:
 
 
 def as_scores(tensor: torch.Tensor, count: int, columns: int | None = None) -> torch.Tensor | None:
-    """A tensor of class scores as (N, classes); None if it is none.
+    """Return a tensor of class scores as (N, classes); None for any other tensor.
 
     Args:
         tensor: (N, classes), (N,), or either with more axes of length 1, such as (N, classes, 1, 1) and

@@ -1,4 +1,4 @@
-"""Provenance of a model: how it was made, so that the code that makes it again can be written."""
+"""Provenance of a model: the call that made it, from which the widget writes code that makes it again."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ class Provenance:
         name: for ``load``, the name it was given; for ``wrap``, the class of the module.
         weights: for ``load``, the file or the name of a set of weights; None for the model's own.
         weights_in_memory: for ``load``, whether the weights came from no file, so that no line can name them.
-        classes: the classes' names, where ``load`` was given any; None for those that the weights tell.
-        device: the device that was asked for in ``load``; None for the best one.
+        classes: class names given to ``load``; None for those of the weights.
+        device: the device given to ``load``; None for the best one.
     """
 
     maker: str

@@ -66,13 +66,13 @@ def check_log(logits: torch.Tensor, name: str) -> None:
     highest = float(logits.detach().max()) if logits.numel() else 0.0
     if highest > 1e-3:
         raise ModelError(
-            f"{name} answers {highest:.3g}, and a log-probability is never above 0. Leave scores='log' out, or put a "
+            f"{name} returned {highest:.3g}, but log-probabilities are at most 0. Leave scores='log' out, or add a "
             "log_softmax at its end."
         )
 
 
 def are_proper(logits: torch.Tensor, scores: str) -> bool:
-    """Whether outputs (N, classes) can be worked with: finite, but for −inf where a class is masked out."""
+    """Return whether outputs (N, classes) are finite, apart from −inf where a class is masked out."""
     finite = logits.isfinite()
     if bool(finite.all()):
         return True
@@ -82,7 +82,7 @@ def are_proper(logits: torch.Tensor, scores: str) -> bool:
 
 
 def are_close(found: torch.Tensor, expected: torch.Tensor, part: float, least: float) -> bool:
-    """Whether outputs are the same up to a part of the largest, or of ``least``; −inf is the same as −inf."""
+    """Return whether outputs are equal up to a fraction of the largest, or of ``least``; −inf equals −inf."""
     masked = expected.isneginf()
     if found.shape != expected.shape or not torch.equal(found.isneginf(), masked):
         return False

@@ -138,12 +138,12 @@ class VisionModel(ClassScores):
     @property
     def device(self) -> torch.device:
         """Device of the module's parameters."""
-        return self._anchor().device
+        return self._floating_tensor().device
 
     @property
     def dtype(self) -> torch.dtype:
         """Floating-point dtype of the module's parameters."""
-        return self._anchor().dtype
+        return self._floating_tensor().dtype
 
     @property
     def no_classes(self) -> str:
@@ -265,15 +265,18 @@ class VisionModel(ClassScores):
         prompt = self.prompt
         text = None if prompt is None else inputs.pop(prompt.name, None)
         self._extra_inputs.check_names(inputs, self.name, None if prompt is None else prompt.name)
-        extra_inputs = self._extra_inputs.given(inputs)
+        extra_inputs = self._extra_inputs.with_tensors(inputs)
         if prompt is None or text is None:
-            return self._with(_extra_inputs=extra_inputs)
+            return self._copy_with(_extra_inputs=extra_inputs)
         tidy, parsed_prompt = read_text(prompt, text)  # type: ignore[arg-type]
-        changes: dict[str, Any] = {"_extra_inputs": extra_inputs.with_text(parsed_prompt), "text": tidy}
+        changes: dict[str, Any] = {
+            "_extra_inputs": extra_inputs.with_text(parsed_prompt),
+            "text": tidy,
+        }
         if parsed_prompt.classes is None:
-            return self._with(**changes)
+            return self._copy_with(**changes)
         classes = unique_names(parsed_prompt.classes, len(parsed_prompt.classes))
-        return self._with(
+        return self._copy_with(
             **changes,
             _discovery=self._discovery.with_classes(len(classes)),
             _reader=self._reader.with_columns(len(classes)),
@@ -289,7 +292,7 @@ class VisionModel(ClassScores):
     def proposal(self, picture: PictureLike) -> str | None:
         """Return the model's own text for a picture; None if only the user can give a text."""
         if self.prompt is None:
-            raise PromptError(f"{self.name} takes no text beside the picture.")
+            raise PromptError(f"{self.name} takes no text.")
         pixels = self.pixels(picture)
         with self.isolated() as isolated, torch.no_grad():
             return self.prompt.propose(isolated, pixels)
@@ -308,7 +311,7 @@ class VisionModel(ClassScores):
             assert self.prompt is not None
             name, example = self.prompt.name, self.prompt.examples[0]
             raise PromptError(
-                f"{self.name} takes a {name}, which has to come from you: model.given({name}={example!r})."
+                f"{self.name} takes a {name} and cannot propose one: pass it with model.given({name}={example!r})."
             )
         return text
 
@@ -327,7 +330,7 @@ class VisionModel(ClassScores):
         if self.prompt is not None and self.text is None:
             name, example = self.prompt.name, self.prompt.examples[0]
             raise PromptError(
-                f"{self.name} takes a {name} beside the picture: model.given({name}={example!r})."
+                f"{self.name} needs a {name}: pass it with model.given({name}={example!r})."
             )
 
     def split_inputs(self, inputs: Mapping[str, Any]) -> tuple[VisionModel, Any]:
@@ -338,18 +341,9 @@ class VisionModel(ClassScores):
         Raises:
             ModelError: if it is not clear which input is the picture.
         """
-        known = {*self._extra_inputs.tensors, *([] if self.prompt is None else [self.prompt.name])}
-        others = {n: v for n, v in inputs.items() if n in known}
-        if not others:
-            return self, inputs
-        pictures = [n for n in inputs if n not in known]
-        if len(pictures) != 1:
-            raise ModelError(
-                f"{self.name} takes one picture beside {', '.join(map(repr, sorted(known)))}; of "
-                f"{', '.join(map(repr, inputs))} that leaves {len(pictures)}. Name the other "
-                "inputs in wrap(…, inputs={…})."
-            )
-        return self.given(**others), inputs[pictures[0]]
+        prompt = None if self.prompt is None else self.prompt.name
+        others, picture = self._extra_inputs.split(inputs, self.name, prompt)
+        return (self.given(**others), picture) if others else (self, inputs)
 
     def with_inputs_of(self, picture: int) -> VisionModel:
         """Return the same model with the inputs of one picture of a batch."""
@@ -359,7 +353,7 @@ class VisionModel(ClassScores):
     def with_module(self, module: nn.Module) -> VisionModel:
         """Return the same model, with the same text, around another module: a copy of its module with any weights."""
         names = {m: n for n, m in module.named_modules()}
-        return self._with(module=module, _module_names=names)
+        return self._copy_with(module=module, _module_names=names)
 
     def extras(self, count: int) -> dict[str, torch.Tensor]:
         """Return the inputs besides the picture, by name, for a batch of ``count`` pictures."""
@@ -420,10 +414,12 @@ class VisionModel(ClassScores):
         Raises:
             ModelError: if the module fails, or the logits are not finite.
         """
-        # Not inference_mode: a module may store what it computes (a position grid, say), and could then not be
+        # Not inference_mode: a module may store what it computes (a position grid, say), and then could not be
         # trained any more.
         with self.isolated() as isolated, torch.no_grad():
-            logits = isolated.logits_of(isolated.run(self.inputs(pixels)), len(pixels)).to(torch.float32)
+            logits = isolated.logits_of(isolated.run(self.inputs(pixels)), len(pixels)).to(
+                torch.float32
+            )
         self.check_finite(logits)
         return logits
 
@@ -450,8 +446,8 @@ class VisionModel(ClassScores):
             polka-dotted 0.93
         """
         pixels = self.pixels(picture)
-        told = self.with_text_for(pixels)
-        return told.prediction(told.logits(pixels)[0], top)
+        ready = self.with_text_for(pixels)
+        return ready.prediction(ready.logits(pixels)[0], top)
 
     @contextmanager
     def isolated(self, *, runs: bool = True) -> Iterator[VisionModel]:
@@ -464,7 +460,7 @@ class VisionModel(ClassScores):
             runs: whether a forward pass follows; False for a backward pass.
         """
         with isolated_module(self.module, self.device, self.isolation, runs=runs) as module:
-            yield self._with(module=module)
+            yield self._copy_with(module=module)
 
     def check_finite(self, logits: torch.Tensor) -> None:
         """Raise a ``ModelError`` that names the cause if logits are not finite; −inf of a masked class is allowed."""
@@ -479,13 +475,13 @@ class VisionModel(ClassScores):
             inputs = self.inputs(self.pixels(first_picture(self.preprocess)))
         return first_passes(self.module, inputs, reader, self.reshape, self.extras(1), without)
 
-    def _with(self, **attributes: Any) -> VisionModel:
-        """A copy with other attributes."""
+    def _copy_with(self, **attributes: Any) -> VisionModel:
+        """Return a shallow copy with other attributes."""
         other = copy.copy(self)
         vars(other).update(attributes)
         return other
 
-    def _anchor(self) -> torch.Tensor:
+    def _floating_tensor(self) -> torch.Tensor:
         for tensor in itertools.chain(self.module.parameters(), self.module.buffers()):
             if tensor.is_floating_point():
                 return tensor

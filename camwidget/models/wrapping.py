@@ -14,7 +14,6 @@ from ..errors import LayerError, ModelError
 from ..images.preprocess import Preprocess
 from .argument_checks import require_module
 from .image_processors import read_processor
-from .input_channels import channels_taken, default_preprocess, takes_volumes
 from .prompts import Prompt
 from .provenance import Provenance
 from .vision_model import VisionModel
@@ -118,8 +117,8 @@ def wrap(
         )
     layers = None if layers is None else as_name_list(layers, "layers")
     if preprocess is None:
-        preprocess = default_preprocess(module)
-    taken = channels_taken(module)
+        preprocess = _default_preprocess(module)
+    taken = _input_channels(module)
     ready = Preprocess.of(read_processor(preprocess), taken)
     try:
         model = VisionModel(
@@ -140,12 +139,12 @@ def wrap(
             raise ModelError(
                 _other_channels(type(module).__name__, ready.channels, taken)
             ) from error
-        if not takes_volumes(module):
+        if not _takes_volumes(module):
             raise
         if isinstance(error, LayerError):  # the module ran
             raise LayerError(
-                f"{type(module).__name__} makes volumes (N, C, D, H, W) of a picture, and a map has no depth. Say what "
-                "to make of it: reshape=lambda t: t.mean(2) is the mean over the depth."
+                f"{type(module).__name__} computes volumes (N, C, D, H, W), and a map has no depth. Pass a function "
+                "that removes it: reshape=lambda t: t.mean(2) is the mean over the depth."
             ) from error
         if error.__cause__ is None:  # the module ran, and the output is ambiguous
             raise
@@ -156,6 +155,28 @@ def wrap(
         ) from error
     model.origin = Provenance("wrap", type(module).__name__)
     return model
+
+
+def _default_preprocess(module: nn.Module) -> Preprocess:
+    """Return the preprocessing of a module without one: short side 224, center crop, no normalization."""
+    channels = _input_channels(module) or 3
+    return Preprocess(mean=(0.0,) * channels, std=(1.0,) * channels)
+
+
+def _input_channels(module: nn.Module) -> int | None:
+    """Return the number of input channels of the first convolution; None if it is not two-dimensional."""
+    first = _first_convolution(module)
+    return first.in_channels if isinstance(first, nn.Conv2d) else None
+
+
+def _takes_volumes(module: nn.Module) -> bool:
+    """Return whether the first convolution of a module has three dimensions."""
+    return isinstance(_first_convolution(module), nn.Conv3d)
+
+
+def _first_convolution(module: nn.Module) -> nn.Module | None:
+    kinds = (nn.Conv2d, nn.Conv3d)
+    return next((m for m in module.modules() if isinstance(m, kinds)), None)
 
 
 def _other_channels(name: str, given: int, taken: int | None) -> str:

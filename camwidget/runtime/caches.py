@@ -26,7 +26,6 @@ __all__ = [
     "DEFAULT_LIMIT",
     "BoundedCache",
     "cache_limit",
-    "cached_bytes",
     "limit_during_pass",
     "make_room",
     "set_cache_limit",
@@ -77,7 +76,7 @@ def set_cache_limit(limit: int) -> int:
     global _limit
     if not is_integer(limit, 0):
         raise CamwidgetError(
-            f"The limit of the caches is a whole number of bytes, such as 256 * 2**20, not {limit!r}."
+            f"The limit of the caches is an integer number of bytes, such as 256 * 2**20, not {limit!r}."
         )
     with _lock:
         previous, _limit = _limit, operator.index(limit)
@@ -89,12 +88,6 @@ def set_cache_limit(limit: int) -> int:
 def cache_limit() -> int:
     """Return the limit in bytes (see ``set_cache_limit``)."""
     return _limit
-
-
-def cached_bytes() -> int:
-    """Return how many bytes are cached now."""
-    with _lock:
-        return sum(cache.current_bytes() for cache in list(_caches))
 
 
 def limit_during_pass(pixels: torch.Tensor) -> int:
@@ -246,7 +239,7 @@ class BoundedCache(Generic[V]):
         return sum(entry.size for entry in self._values.values())
 
     def take_larger(self, limit: int) -> list[_CachedValue[V]]:
-        """Take out the values that are above a limit each by itself."""
+        """Remove and return the values that are each larger than a limit."""
         keys = [key for key, entry in self._values.items() if entry.size > limit]
         return [self._values.pop(key) for key in keys]
 

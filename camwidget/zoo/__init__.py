@@ -1,9 +1,9 @@
-"""Small models whose correct answers are known, and generators of their pictures.
+"""Small embedded models with known ground truth, and generators of their pictures.
 
 ``build("zoo/textures")`` loads an embedded model; ``camwidget.zoo.textures`` draws its pictures, with the exact mask of
 every object. Nothing here needs a network.
 
-Models of other libraries belong in ``loading``. Nothing here explains a model, except what trains those of the zoo.
+Models of other libraries belong in ``loading``. Nothing here explains a model, except the training of the zoo's models.
 """
 
 from .registry import ZooModel, available, build, samples

@@ -155,9 +155,7 @@ class CaptionPrompt:
     """Parser of captions; each word, and the full caption, becomes a target."""
 
     name = "caption"
-    hint = (
-        "Describe the picture, or ask how well other words would fit: each word is then a target."
-    )
+    hint = "Describe the picture, or try other words; each word of the caption becomes a target."
     examples = (
         "a red striped disc left of a blue square",
         "a yellow star",

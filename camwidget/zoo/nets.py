@@ -28,6 +28,7 @@ class Block(nn.Module):
             )
 
     def forward(self, x: Tensor) -> Tensor:
+        """Maps (N, outputs, H / stride, W / stride) of maps (N, inputs, H, W)."""
         y = self.relu(self.norm1(self.conv1(x)))
         y = self.norm2(self.conv2(y))
         out: Tensor = self.relu(y + self.shortcut(x))

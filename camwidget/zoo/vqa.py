@@ -206,7 +206,10 @@ class QuestionPrompt:
 
         from ..models.prompts import ParsedPrompt, words_of
 
-        words = words_of(text, VOCABULARY.words, name=self.name)
+        # Both spellings are understood; the network was trained on one.
+        words = words_of(
+            text.casefold().replace("colour", "color"), VOCABULARY.words, name=self.name
+        )
         return ParsedPrompt(
             inputs={"question": torch.tensor([VOCABULARY.numbers(words)])},
             words=tuple((word, None) for word in words),

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from module_fingerprint import fingerprint
 from PIL import Image
 from scipy import stats
 from torch import nn
-from module_fingerprint import fingerprint
 
 import camwidget as cw
 from camwidget.errors import MethodError, PictureError, TargetError
@@ -37,8 +37,8 @@ def attack(model: cw.VisionModel, image: Any, target: Any, **options: Any) -> cw
 
 def wrong_class(model: cw.VisionModel, sample: Sample) -> int:
     """The most probable class that is not in the picture, nor what the model says."""
-    said = model.predict(sample.image, len(model.classes)).indices[1:]
-    return next(i for i in said if i not in sample.labels)
+    predicted = model.predict(sample.image, len(model.classes)).indices[1:]
+    return next(i for i in predicted if i not in sample.labels)
 
 
 @pytest.fixture(scope="module")
@@ -109,9 +109,9 @@ def test_it_survives_being_saved(
     _, a = attacks[0]
     file = io.BytesIO()
     a.image.save(file, "png")
-    said = textures.predict(Image.open(file))
-    assert said.indices == a.after.indices
-    assert said.probabilities == pytest.approx(a.after.probabilities, abs=1e-5)
+    predicted = textures.predict(Image.open(file))
+    assert predicted.indices == a.after.indices
+    assert predicted.probabilities == pytest.approx(a.after.probabilities, abs=1e-5)
 
 
 def test_a_part_of_a_255th_does_not_count(picture: np.ndarray) -> None:
@@ -187,9 +187,9 @@ def test_the_model_is_left_as_it_was(picture: np.ndarray, inference: bool) -> No
 
 def test_what_makes_no_sense_is_refused(picture: np.ndarray) -> None:
     model = small()
-    said = model.predict(picture).indices
+    predicted = model.predict(picture).indices
     with pytest.raises(TargetError, match="already"):
-        attack(model, picture, said[0])
+        attack(model, picture, predicted[0])
     with pytest.raises(TargetError, match="no class"):
         attack(model, picture, 17)
     with pytest.raises(TargetError, match="not NoneType"):
@@ -198,9 +198,9 @@ def test_what_makes_no_sense_is_refused(picture: np.ndarray) -> None:
         attack(small(classes=1), picture, 0)
     for wrong in ({"epsilon": 0.5 / 255}, {"epsilon": float("nan")}, {"confidence": 1.0}):
         with pytest.raises(MethodError, match=next(iter(wrong))):
-            attack(model, picture, said[1], **wrong)
+            attack(model, picture, predicted[1], **wrong)
     with pytest.raises(MethodError, match="steps"):
-        attack(model, picture, said[1], steps=0)
+        attack(model, picture, predicted[1], steps=0)
 
 
 # -- maps ----------------------------------------------------------------------------------

@@ -10,7 +10,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from camwidget.analysis.correlation import correlation, rank_correlation, average_ranks, standardized_ranks
+from camwidget.analysis.correlation import (
+    average_ranks,
+    correlation,
+    rank_correlation,
+    standardized_ranks,
+)
 
 #: Few values, so that there are many ties.
 VALUES = st.lists(st.sampled_from([0.0, 0.1, 0.25, 0.5, 1.0]), min_size=2, max_size=30)

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from module_fingerprint import fingerprint
 from scipy.ndimage import map_coordinates
 from torch import nn
-from module_fingerprint import fingerprint
 
 import camwidget as cw
 from camwidget.attribution.targets import ClassTarget
@@ -210,9 +210,7 @@ def test_a_unit_silent_nearly_everywhere_answers_where_it_is_not(colors: cw.Visi
     assert [u.concept for u in found.units[:3]] == ["red", "green", "blue"]
 
 
-def test_equal_concepts_give_the_first_by_name(
-    colors: cw.VisionModel, scenes: list[Scene]
-) -> None:
+def test_equal_concepts_give_the_first_by_name(colors: cw.VisionModel, scenes: list[Scene]) -> None:
     twice = [
         Scene(s.image, {**s.where, "alike": s.where["red"]}) for s in scenes if "red" in s.where
     ]
@@ -254,8 +252,8 @@ def test_maps_of_other_shapes(tokens: bool, scenes: list[Scene], colors: cw.Visi
     model = cw.wrap(Tokens(tokens), cw.Preprocess(24), list(COLORS), reshape=reshape)
     found, plain = dissect(model, scenes, "shape"), dissect(colors, scenes, "relu")
     np.testing.assert_allclose(found.iou, plain.iou)
-    told = cw.describe_decision(model, scenes[0].image, found, "red")
-    assert [r.name for r in told.reasons] == ["red"]
+    explanation = cw.describe_decision(model, scenes[0].image, found, "red")
+    assert [r.name for r in explanation.reasons] == ["red"]
 
 
 # -- what it leaves, and what it refuses ---------------------------------------------------
@@ -309,28 +307,28 @@ def test_what_makes_no_sense_is_refused(colors: cw.VisionModel, scenes: list[Sce
 
 def test_a_decision_is_told_by_alpha(colors: cw.VisionModel, scenes: list[Scene]) -> None:
     found = dissect(colors, scenes, "relu")
-    told = cw.describe_decision(colors, scenes[0].image, found, "red", top=2)
+    explanation = cw.describe_decision(colors, scenes[0].image, found, "red", top=2)
     pixels = colors.pixels(scenes[0].image)
     gradient = Trace(colors, pixels, ["relu"]).gradient(ClassTarget(0, "red"), "relu")
     alpha = gradient[0].mean((1, 2))
-    assert [(r.name, r.importance) for r in told.reasons] == [
+    assert [(r.name, r.importance) for r in explanation.reasons] == [
         ("red", pytest.approx(float(alpha[0])))
     ]
-    assert [r.name for r in told.counter_reasons] == ["green", "blue"]
+    assert [r.name for r in explanation.counter_reasons] == ["green", "blue"]
     probability = colors.probabilities(colors.logits(pixels))[0, 0]
-    assert told.probability == pytest.approx(float(probability))
-    assert str(told) == (
+    assert explanation.probability == pytest.approx(float(probability))
+    assert str(explanation) == (
         f"red ({probability:.2f}): mostly because of a unit for red; against it: units for green and blue."
     )
-    assert [r.answers for r in told.counter_reasons] == [
+    assert [r.is_active for r in explanation.counter_reasons] == [
         name in scenes[0].where for name in ("green", "blue")
     ]
 
 
 def test_nameless_units_go_by_their_number(colors: cw.VisionModel, scenes: list[Scene]) -> None:
     found = dissect(colors, scenes, "relu")
-    told = cw.describe_decision(colors, scenes[0].image, found, "blue")
-    assert "because of a unit for blue, and unit 3; against it: no unit." in told.text
+    explanation = cw.describe_decision(colors, scenes[0].image, found, "blue")
+    assert "because of a unit for blue, and unit 3; against it: no unit." in explanation.text
     other = cw.describe_decision(colors, scenes[0].image, found, cw.Contrast("blue", "red"), top=1)
     assert other.probability is None
     assert other.label == "blue rather than red" and other.text.startswith("blue rather than red:")
@@ -379,6 +377,6 @@ def test_units_of_the_zoo_answer_to_its_textures(textures: cw.VisionModel) -> No
     # With the masks of other pictures, none on 300.
     assert len(dissect(textures, others).named) < 15
     assert len(found.detectors) == 10
-    told = cw.describe_decision(textures, drawn.draw(60_003).image, found, "fibrous")
-    assert "fibrous" in {r.name for r in told.reasons}
-    assert "fibrous" not in {r.name for r in told.counter_reasons}
+    explanation = cw.describe_decision(textures, drawn.draw(60_003).image, found, "fibrous")
+    assert "fibrous" in {r.name for r in explanation.reasons}
+    assert "fibrous" not in {r.name for r in explanation.counter_reasons}

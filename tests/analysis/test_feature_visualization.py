@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from torch import nn
 from module_fingerprint import fingerprint
+from torch import nn
 
 import camwidget as cw
 from camwidget import zoo
@@ -76,9 +76,9 @@ def test_the_model_takes_the_picture_of_a_class_for_that_class(
     textures: cw.VisionModel, index: int
 ) -> None:
     drawn = draw(textures, index)
-    said = textures.predict(drawn.image)
-    assert said.indices[0] == index
-    assert drawn.probability == pytest.approx(said.probabilities[0], abs=1e-4)
+    predicted = textures.predict(drawn.image)
+    assert predicted.indices[0] == index
+    assert drawn.probability == pytest.approx(predicted.probabilities[0], abs=1e-4)
     assert drawn.probability > 0.9
 
 
@@ -317,10 +317,10 @@ def test_wobbling_makes_it_robust(textures: cw.VisionModel, plain: cw.Visualizat
 @pytest.mark.parametrize(
     ("what", "error", "says"),
     [
-        ({}, MethodError, "Say what to visualize"),
+        ({}, MethodError, "Pass what to visualize"),
         ({"layer": "first"}, MethodError, "channel="),
-        ({"target": 1, "channel": 1}, MethodError, "leave one of them out"),
-        ({"target": 1, "layer": "first"}, MethodError, "leave one of them out"),
+        ({"target": 1, "channel": 1}, MethodError, "not both"),
+        ({"target": 1, "layer": "first"}, MethodError, "not both"),
         ({"target": "nothing"}, TargetError, "no class named"),
         ({"target": 4}, TargetError, "classes 0 to 3"),
         ({"target": lambda logits: logits.sum()[None, None]}, TargetError, "one number"),
@@ -329,7 +329,7 @@ def test_wobbling_makes_it_robust(textures: cw.VisionModel, plain: cw.Visualizat
         ({"layer": "frist", "channel": 1}, LayerError, "first"),
         ({"layer": "first", "channel": 6}, LayerError, "channels 0 to 5"),
         ({"layer": "first", "channel": -1}, LayerError, "channels 0 to 5"),
-        ({"layer": "first", "channel": 1.5}, MethodError, "whole number"),
+        ({"layer": "first", "channel": 1.5}, MethodError, "integer"),
         ({"layer": "first", "channel": 1, "unit": (24, 0)}, LayerError, "rows 0 to 23"),
         ({"layer": "first", "channel": 1, "unit": (0, -1)}, LayerError, "columns 0 to 23"),
         ({"layer": "first", "channel": 1, "unit": 3}, LayerError, "row, column"),
@@ -365,7 +365,7 @@ def test_a_dead_channel_is_told() -> None:
     dead = Tiny()
     with torch.no_grad():
         dead.first.bias[0] = -100
-    with pytest.raises(MethodError, match="answers to no noise"):
+    with pytest.raises(MethodError, match="has no gradient"):
         draw(tiny(dead), layer="relu", channel=0)
 
 

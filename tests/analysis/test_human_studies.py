@@ -60,7 +60,7 @@ def test_right_options() -> None:
 
 
 @pytest.mark.parametrize(
-    ("options", "more", "said"),
+    ("options", "more", "message"),
     [
         (["a"], {}, "at least two options"),
         ("ab", {}, "at least two options"),
@@ -73,8 +73,8 @@ def test_right_options() -> None:
         (["a", "b"], {"pictures": ["cat.png"]}, r"a tuple \(picture, caption\)"),
     ],
 )
-def test_what_is_no_question(options: Any, more: dict[str, Any], said: str) -> None:
-    with pytest.raises(QuizError, match=said):
+def test_what_is_no_question(options: Any, more: dict[str, Any], message: str) -> None:
+    with pytest.raises(QuizError, match=message):
         cw.Question(**{"prompt": "?", "pictures": [], "options": options, **more})
 
 
@@ -94,15 +94,15 @@ def test_one_of_two_present_classes(textures: cw.VisionModel, samples: list[Samp
         label = sample.classes.index(q.options[right])
         np.testing.assert_array_equal(outlines[q.options[right]], sample.mask_of(label))
         on = explained.saliency[outlines[q.options[right]]].sum() / explained.saliency.sum()
-        assert f"{100 * on:.0f}\u00a0% lies on {q.options[right]}" in q.reveal
+        assert f"{100 * on:.0f}\u00a0% of the evidence is on {q.options[right]}" in q.reveal
 
 
 def test_the_seed_decides(textures: cw.VisionModel, samples: list[Sample]) -> None:
-    def asked(seed: int) -> list[tuple[Any, ...]]:
+    def requested(seed: int) -> list[tuple[Any, ...]]:
         return [(*q.options, *q.right) for q in by_class(textures, samples, 3, seed)]
 
-    assert asked(1) == asked(1)
-    assert len({tuple(asked(seed)) for seed in range(6)}) > 2
+    assert requested(1) == requested(1)
+    assert len({tuple(requested(seed)) for seed in range(6)}) > 2
     right = [q.right[0] for seed in range(4) for q in by_class(textures, samples, 3, seed)]
     assert {0, 1} == set(right), "the place of the right option tells nothing"
 
@@ -119,7 +119,7 @@ def test_of_unknown_pictures_the_models_first_two(
         (q,) = by_class(textures, [source], 1)
         assert set(q.options) == set(textures.predict(sample.image, top=2).names)
         assert q.pictures[0][2:] == ({},), "no outlines are known"  # type: ignore[misc]
-        assert "lies on" not in q.reveal
+        assert "of the evidence is on" not in q.reveal
 
 
 def test_too_few_pictures(textures: cw.VisionModel, samples: list[Sample]) -> None:
@@ -173,7 +173,7 @@ def test_only_pictures_that_both_name_rightly(
     textures: cw.VisionModel, weak: cw.VisionModel, samples: list[Sample]
 ) -> None:
     wrong = Sample(samples[0].image, (1,), samples[0].masks[:1], ("waffled", "no such texture"))
-    with pytest.raises(QuizError, match="0 of 1 pictures are named alike, and rightly"):
+    with pytest.raises(QuizError, match="0 of 1 pictures are classified correctly by both models"):
         by_model(textures, weak, [wrong], 1)
     assert len(by_model(textures, textures, [samples[0].image], 1)) == 1, "unknown: they agree"
 

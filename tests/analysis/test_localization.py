@@ -161,7 +161,7 @@ def test_seeds(scenes: cw.VisionModel) -> None:
     np.testing.assert_array_equal(cw.segmentation_seeds([large, small, nothing]), seeds)
     assert BACKGROUND not in cw.segmentation_seeds([large, small], background=0)
     assert (cw.segmentation_seeds([nothing]) == BACKGROUND).all()
-    with pytest.raises(CamwidgetError, match="nothing"):
+    with pytest.raises(CamwidgetError, match="at least one explanation"):
         cw.segmentation_seeds([])
     with pytest.raises(CamwidgetError, match="same class"):
         cw.segmentation_seeds([small, small])
@@ -169,11 +169,11 @@ def test_seeds(scenes: cw.VisionModel) -> None:
         cw.segmentation_seeds([small], threshold=0.2, background=0.3)
     with pytest.raises(CamwidgetError, match="threshold"):
         cw.segmentation_seeds([small], threshold=0)
-    with pytest.raises(CamwidgetError, match="one picture"):
+    with pytest.raises(CamwidgetError, match="different pictures"):
         cw.segmentation_seeds([small, replace(large, pixels=255 - large.pixels)])
     contrast = cw.explain(scenes, sample.image, cw.Contrast(0, 1))
     assert isinstance(contrast, cw.Explanation)
-    with pytest.raises(CamwidgetError, match="none"):
+    with pytest.raises(CamwidgetError, match="not a class"):
         cw.segmentation_seeds([contrast])
 
 
@@ -197,5 +197,5 @@ def test_seeds_of_a_scene_lie_on_its_things(scenes: cw.VisionModel) -> None:
 
 def test_seeds_are_made_of_explanations() -> None:
     for bad in (None, [1], np.eye(5)):
-        with pytest.raises(CamwidgetError, match="made of explanations"):
+        with pytest.raises(CamwidgetError, match="takes explanations"):
             cw.segmentation_seeds(bad)  # type: ignore[arg-type]

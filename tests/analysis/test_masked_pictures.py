@@ -86,7 +86,7 @@ def test_paint_keeps_what_a_map_would_remove(textures, picture, pixels):
         ({"hide": (0.1, 0.1, 0.9, 0.9)}, PictureError, "pixels"),
         ({"hide": (50, 0, 10, 20)}, PictureError, "left < right"),
         ({"hide": (500, 500, 600, 600)}, PictureError, "not in the model's picture"),
-        ({"by": np.zeros((3, 3), np.float32)}, PictureError, "explain this very picture"),
+        ({"by": np.zeros((3, 3), np.float32)}, PictureError, "explain this picture"),
         ({"by": np.zeros((192, 192), np.float32), "mode": "erase"}, CamwidgetError, "multiply"),
         ({"hide": (0, 0, 9, 9), "baseline": "pink"}, CamwidgetError, "blur"),
     ],

@@ -1,4 +1,4 @@
-"""The private copy with folded normalizations answers as the model does, or is not used."""
+"""Batch normalization folding: the folded copy has the logits of the model, or is not used."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from collections.abc import Callable
 
 import pytest
 import torch
-from torch import nn
 from module_fingerprint import has_hooks
+from torch import nn
 
 import camwidget as cw
 from camwidget.attribution.batchnorm_folding import fold_batchnorms

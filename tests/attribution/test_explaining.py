@@ -1,4 +1,4 @@
-"""What ``explain`` computes, in which order, from how many passes, and what a result says of itself."""
+"""``explain``: combinations, their order, the number of passes, and results' descriptions."""
 
 from __future__ import annotations
 
@@ -160,17 +160,17 @@ def test_maps_of_the_picture_itself_are_computed_once(
     trace = Trace(model, pictures, ["1", "3"], with_input=True)
     targets = [resolve_target(model, n) for n in (0, 2)]
     methods = [get_method("saliency"), get_method("gradcam")]
-    asked: list[tuple[str, str]] = []
+    requested: list[tuple[str, str]] = []
     steps = type(methods[0]).steps
 
     def counting(self: Any, trace: Trace, target: Any, layer: str) -> Any:
-        asked.append((self.name, layer))
+        requested.append((self.name, layer))
         return steps(self, trace, target, layer)
 
     monkeypatch.setattr(type(methods[0]), "steps", counting)
     with torch.no_grad():
         found = raw_maps(trace, targets, methods, ["1", "3"])
-    assert asked == [("saliency", "1"), ("gradcam", "1"), ("gradcam", "3")] * 2
+    assert requested == [("saliency", "1"), ("gradcam", "1"), ("gradcam", "3")] * 2
     assert set(found) == {(i, j, layer) for i in (0, 1) for j in (0, 1) for layer in ("1", "3")}
     for i in (0, 1):
         assert found[i, 0, "1"] is found[i, 0, "3"]
@@ -190,6 +190,10 @@ def test_nothing_stands_for_the_predicted_class(
 
 
 def test_progress_of_a_slow_method(model: cw.VisionModel, pictures: torch.Tensor) -> None:
-    told: list[tuple[int, int]] = []
-    cw.explain(model, pictures[0], 0, ["gradcam", "scorecam"], progress=lambda *p: told.append(p))
-    assert told and told[-1][0] == told[-1][1] == 9, "eight channels, and the picture as it is"
+    reports: list[tuple[int, int]] = []
+    cw.explain(
+        model, pictures[0], 0, ["gradcam", "scorecam"], progress=lambda *p: reports.append(p)
+    )
+    assert reports and reports[-1][0] == reports[-1][1] == 9, (
+        "eight channels, and the picture as it is"
+    )

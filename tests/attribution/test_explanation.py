@@ -1,4 +1,4 @@
-"""``explain`` and what it gives back."""
+"""``Explanation`` and ``Explanations``: selection, averages, figures and saved files."""
 
 from __future__ import annotations
 
@@ -155,14 +155,14 @@ def test_what_is_saved_says_what_it_is(
         zip(exp.prediction.names, exp.prediction.probabilities, strict=True)
     )
     assert facts["saliency"]["shape"] == [224, 224] and facts["saliency"]["range"] == [0, 1]
-    assert "maximum is 1" in facts["saliency"]["meaning"]
+    assert "a maximum of 1" in facts["saliency"]["meaning"]
     assert set(facts["versions"]) == {"camwidget", "torch", "numpy", "python"}
     assert facts["versions"]["numpy"] == np.__version__
-    said = datetime.fromisoformat(facts["date"])
-    assert abs((datetime.now().astimezone() - said).total_seconds()) < 3600
-    asked = cw.load("zoo/vqa", device="cpu").given(question="what color is the star")
+    saved_at = datetime.fromisoformat(facts["date"])
+    assert abs((datetime.now().astimezone() - saved_at).total_seconds()) < 3600
+    requested = cw.load("zoo/vqa", device="cpu").given(question="what color is the star")
     sample = zoo.samples("zoo/vqa")[0]
-    facts = json.loads(cw.explain(asked, sample.image).save(tmp_path / "b")[2].read_text())
+    facts = json.loads(cw.explain(requested, sample.image).save(tmp_path / "b")[2].read_text())
     assert facts["text"] == "what color is the star"
 
 

@@ -1,4 +1,4 @@
-"""A precision that is slower than fp32 is never used without a word. No test looks at a real clock."""
+"""Precisions: a warning where a lower one is slower than fp32. No test reads a real clock."""
 
 from __future__ import annotations
 
@@ -54,10 +54,10 @@ PIXELS = torch.rand((3, 32, 32), generator=torch.Generator().manual_seed(0))
 @pytest.mark.parametrize("clock", [7.6], indirect=True)
 def test_a_slower_precision_is_said_once_and_used(clock: Clock) -> None:
     net = model(clock)
-    asked = r"7.6 times as long with precision='bf16'.*run as asked"
-    with pytest.warns(CamwidgetWarning, match=asked) as said:
+    warning = r"7.6 times as long with precision='bf16'.*in this precision anyway"
+    with pytest.warns(CamwidgetWarning, match=warning) as caught:
         slow = cw.explain(net, PIXELS, 0, "scorecam", precision="bf16")
-    assert len(said) == 1 and said[0].filename == __file__
+    assert len(caught) == 1 and caught[0].filename == __file__
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         cw.explain(net, PIXELS, 1, ["occlusion", "gradcam"], precision="bf16")
@@ -79,9 +79,9 @@ def test_whatever_takes_a_precision_says_it(way: str, clock: Clock) -> None:
             net, [(PIXELS, 0)], methods=["gradcam"], metrics=["drop"], precision="bf16"
         ),
     }
-    with pytest.warns(CamwidgetWarning, match="7.6 times as long") as said:
+    with pytest.warns(CamwidgetWarning, match="7.6 times as long") as caught:
         ways[way]()
-    assert len([w for w in said if w.category is CamwidgetWarning]) == 1
+    assert len([w for w in caught if w.category is CamwidgetWarning]) == 1
 
 
 @pytest.mark.parametrize("clock", [0.3, 1.0, 1.1], indirect=True)

@@ -1,4 +1,4 @@
-"""A copy with random weights."""
+"""Copies of models with random weights."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import logging
 
 import pytest
 import torch
+from module_fingerprint import fingerprint
 from torch import nn
 from torch.nn.utils.parametrizations import weight_norm
-from module_fingerprint import fingerprint
 
 import camwidget as cw
 from camwidget.attribution.randomization import randomized_copy

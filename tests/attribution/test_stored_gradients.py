@@ -1,4 +1,4 @@
-"""What a trace remembers of its pass, what it computes once, and what it says where there is nothing to remember."""
+"""Gradients that a trace stores: computed once, equal to single passes, and errors where there are none."""
 
 from __future__ import annotations
 
@@ -157,9 +157,9 @@ def test_a_picture_that_the_score_cannot_be_differentiated_down_to(pixels: torch
 
 def test_what_was_not_asked_for_is_named(model: cw.VisionModel, pixels: torch.Tensor) -> None:
     trace = Trace(model, pixels, ["left"])
-    with pytest.raises(LayerError, match=r"'right' was not asked for in this trace \(left\)"):
+    with pytest.raises(LayerError, match=r"'right' was not requested for this trace \(left\)"):
         trace.activation("right")
-    with pytest.raises(LayerError, match="'input' was not asked for"):
+    with pytest.raises(LayerError, match="'input' was not requested"):
         trace.gradient(targets(model)[0], INPUT)
 
 

@@ -1,4 +1,4 @@
-"""What is explained: classes, contrasts, counterfactuals, log-probabilities."""
+"""Targets: classes, contrasts, counterfactuals and log-probabilities."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is measured is linear in the raw map; only what is drawn is tone-mapped."""
+"""Tone mapping changes displayed maps only; saliency stays linear in the raw map."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The trace: one forward pass, any caller's circumstances, and a model left exactly as it was."""
+"""``Trace``: one forward pass, in any mode of the caller, that leaves the model unchanged."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from contextlib import nullcontext
 import numpy as np
 import pytest
 import torch
-from torch import nn
 from module_fingerprint import fingerprint
+from torch import nn
 
 import camwidget as cw
 from camwidget.attribution.targets import resolve_target

@@ -1,4 +1,4 @@
-"""Races: contestants take turns in one process, and ratios of medians are what counts."""
+"""Benchmark helper: implementations take turns in one process, and ratios of medians are compared."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a person waits for: slider move to painted pixel, bytes a move, click to new map."""
+"""Latencies in the browser: slider move to painted pixel, bytes per move, click to new map."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Two maps side by side, split and subtracted, in a real JupyterLab in a real browser."""
+"""Comparison of two maps in a real JupyterLab: side by side, split, and as a difference."""
 
 from __future__ import annotations
 

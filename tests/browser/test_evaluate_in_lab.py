@@ -1,4 +1,4 @@
-"""The scores, the contact sheet and the map's box in a real JupyterLab in a real browser."""
+"""The score table, the contact sheet and the map's box in a real JupyterLab."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The explorer in a real JupyterLab in a real browser: what a person sees and does, and what it costs."""
+"""The explorer in a real JupyterLab: controls, displayed pixels, and traffic."""
 
 from __future__ import annotations
 

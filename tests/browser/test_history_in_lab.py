@@ -1,4 +1,4 @@
-"""Back and forth, the code and the picture, by hand in a real JupyterLab."""
+"""Undo and redo, code and figure export in a real JupyterLab."""
 
 from __future__ import annotations
 

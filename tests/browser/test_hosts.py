@@ -1,4 +1,4 @@
-"""The explorer in the hosts beside JupyterLab: Notebook 7, Voila and marimo."""
+"""The explorer in other applications than JupyterLab: Notebook 7, Voila and marimo."""
 
 from __future__ import annotations
 

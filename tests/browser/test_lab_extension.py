@@ -1,4 +1,4 @@
-"""The prebuilt extension in a real JupyterLab: explorers in tabs of their own, and words where there can be none."""
+"""The prebuilt extension in a real JupyterLab: explorers in tabs of their own, and its error messages."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A kernel that goes away: the page says so, and goes on with what it does by itself."""
+"""A lost kernel: the page shows it, and what needs no kernel continues to work."""
 
 from __future__ import annotations
 

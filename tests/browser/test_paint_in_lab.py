@@ -1,4 +1,4 @@
-"""Painting in a real JupyterLab with a real mouse: at once on the screen, and the very pixels that the model gets."""
+"""Painting with a real mouse in JupyterLab: immediate display, and the pixels that the model receives."""
 
 from __future__ import annotations
 

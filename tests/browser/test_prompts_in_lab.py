@@ -1,4 +1,4 @@
-"""Captions, questions and true outlines in a real JupyterLab in a real browser."""
+"""Captions, questions and ground-truth outlines in a real JupyterLab."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A saved page in a browser: it works from a file, shows what the model got, asks for nothing, and runs only itself."""
+"""A saved page in a browser: shows the model's input, makes no requests, runs its own script only."""
 
 from __future__ import annotations
 

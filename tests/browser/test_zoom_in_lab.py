@@ -1,4 +1,4 @@
-"""A closer look at the picture, by a real wheel and a real pointer in a real JupyterLab."""
+"""Zooming, panning and the pointer's readout with a real wheel and pointer in JupyterLab."""
 
 from __future__ import annotations
 

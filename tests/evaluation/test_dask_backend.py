@@ -1,4 +1,4 @@
-"""A real cluster of two processes, one of which is killed: the rows and the table are bitwise equal."""
+"""Evaluation on a Dask cluster of two processes, one of which is killed: results are bitwise equal."""
 
 from __future__ import annotations
 

@@ -92,19 +92,19 @@ def test_what_is_no_set_is_refused_with_a_remedy(model, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("options", "said"),
+    ("options", "message"),
     [
-        ({"limit": "3"}, "limit is a whole number"),
-        ({"limit": 2.5}, "limit is a whole number"),
-        ({"batch": "all"}, "batch is a whole number"),
+        ({"limit": "3"}, "limit is an integer"),
+        ({"limit": 2.5}, "limit is an integer"),
+        ({"batch": "all"}, "batch is an integer"),
         ({"truth": "masks/"}, "truth is a function"),
         ({"classes": ["ant"]}, "classes is a mapping"),
         ({"results": 5}, "results is the path"),
         ({"results": "a\0b"}, "null byte"),
     ],
 )
-def test_options_that_make_no_sense(model, options, said):
-    with pytest.raises(DataError, match=said):
+def test_options_that_make_no_sense(model, options, message):
+    with pytest.raises(DataError, match=message):
         run(model, labeled(2), **options)
 
 
@@ -177,9 +177,9 @@ def test_a_mask_is_of_its_class_and_says_nothing_of_another(model):
     is_right = rows["label"] == rows["target"]
     assert 0 < is_right.sum() < 8, "the test needs both"
     assert (rows["area"].notna() == is_right).all()
-    assert rows.loc[~is_right, "notes"].tolist() == [{"area": "place of the object unknown"}] * int(
-        (~is_right).sum()
-    )
+    assert rows.loc[~is_right, "notes"].tolist() == [
+        {"area": "location of the object unknown"}
+    ] * int((~is_right).sum())
     # Without a class it is of whatever is explained.
     unlabeled = [(p, None, mask) for p, _, _ in pictures]
     assert run(model, unlabeled, [AREA], target="predicted").rows["area"].notna().all()
@@ -231,7 +231,10 @@ def test_a_folder_of_class_folders(model, tmp_path):
 
 def test_folders_of_other_names(model, tmp_path):
     root = folder(tmp_path, 4, ("n01", "bee"))
-    with pytest.raises(DataError, match=r"folders, small has no class 'n01'.*classes=\{'n01'"):
+    with pytest.raises(
+        DataError,
+        match=r"small has no class 'n01', which the data's folders contain.*classes=\{'n01'",
+    ):
         run(model, root)
     assert {c for *_, c in known(run(model, root, classes={"n01": "dog"}))} == {"dog", "bee"}
     found = run(model, root, classes={"n01": None})

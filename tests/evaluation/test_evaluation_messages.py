@@ -87,7 +87,7 @@ def test_a_box_beside_the_picture_is_named() -> None:
     found = run(small_model(), data, [AREA])
     assert found.pictures == 2
     (reason,) = found.skipped["reason"]
-    assert "[40.0, 0.0, 60.0, 9.0] of picture 0 lies beside the picture, which is 32×32" in reason
+    assert "[40.0, 0.0, 60.0, 9.0] of picture 0 is outside the picture, which is 32×32" in reason
 
 
 def test_truths_without_plain_values_are_refused() -> None:

@@ -1,4 +1,4 @@
-"""Tables of a real ImageNet network and real photographs with boxes, where they exist beside the project."""
+"""Evaluation of an ImageNet network on real photographs with boxes, if they are available."""
 
 from __future__ import annotations
 

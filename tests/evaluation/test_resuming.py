@@ -14,10 +14,10 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from module_fingerprint import fingerprint
 from PIL import Image
 from small_models import CHANCE, ODD, Small, labeled, seen, small_model
 from torchvision.datasets import FakeData
-from module_fingerprint import fingerprint
 
 import camwidget as cw
 from camwidget.errors import CamwidgetWarning, DataError
@@ -176,7 +176,7 @@ def test_a_file_of_another_run_is_refused_with_what_differs(tmp_path):
         other.module.head.bias[0] += 1e-3
     renamed = cw.wrap(Small(), cw.Preprocess(32), ["a", "b", "c", "d"], name="small")
     deletion = cw.get_metric("deletion", steps=5)
-    for model, options, said in (
+    for model, options, message in (
         (other, {}, "weights was"),
         (small_model(cw.Preprocess(32, resize=40)), {}, "weights was"),
         (renamed, {"target": "predicted", "count": 4}, "weights was"),
@@ -194,7 +194,7 @@ def test_a_file_of_another_run_is_refused_with_what_differs(tmp_path):
         if model is renamed:
             data_of = [p for p, _ in data_of]
         everything = {"methods": METHODS, "metrics": METRICS, "batch": 2, **options}
-        with pytest.raises(DataError, match=said) as caught:
+        with pytest.raises(DataError, match=message) as caught:
             cw.evaluate(model, data_of, results=path, **everything)
         assert "give another file" in str(caught.value)
     assert path.read_bytes() == data
@@ -363,10 +363,10 @@ def test_two_processes_that_begin_together(tmp_path):
     for process in running:
         process.stdin.write("\n")
         process.stdin.flush()
-    said = sorted(process.stdout.readline() for process in running)
+    lines = sorted(process.stdout.readline() for process in running)
     for process in running:
         process.communicate(timeout=60)
-    assert said[1] == "written\n" and "in use by another evaluation" in said[0]
+    assert lines[1] == "written\n" and "in use by another evaluation" in lines[0]
     assert len(ResultsFile(path, {"a": 1}).rows()) == 1
 
 

@@ -204,8 +204,8 @@ def test_maps_that_rank_nothing_are_counted_and_have_no_score():
     assert found.table["deletion", "n"].tolist() == [3]
     alone = cw.evaluate(model, labeled(3), "gradcam", ["deletion", "complexity"])
     assert alone.rows["complexity"].tolist() == pytest.approx(found.rows["complexity"].tolist()[:3])
-    said = found._repr_html_()
-    assert "1 × constant map" in said and "1 × NaN in the map" in said
+    html = found._repr_html_()
+    assert "1 × constant map" in html and "1 × NaN in the map" in html
 
 
 def test_scores_that_differ_by_rounding_share_a_rank():

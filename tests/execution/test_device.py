@@ -1,4 +1,4 @@
-"""A device that fails, simulated: too little memory, and a device that is lost with all that is on it."""
+"""Simulated device failures: lack of memory, and a lost device."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 import torch
 from explorer_internals import panels_of, parts_of, view_of
-from torch import nn
 from module_fingerprint import fingerprint
+from torch import nn
 
 import camwidget as cw
 from camwidget.attribution.batched_inference import in_batches

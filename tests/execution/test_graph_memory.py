@@ -1,4 +1,4 @@
-"""How many bytes a remembered pass keeps, beside what is known of its tensors."""
+"""Bytes that a stored pass keeps, compared with the known sizes of its tensors."""
 
 from __future__ import annotations
 

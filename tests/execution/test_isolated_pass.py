@@ -1,4 +1,4 @@
-"""The user's module is the user's: someone who trains it while it is explained sees nothing of that, to the bit."""
+"""Isolated passes: a module that is trained meanwhile stays bitwise unchanged."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ import numpy as np
 import pytest
 import torch
 from explorer_internals import view_of
+from module_fingerprint import fingerprint, has_hooks
 from torch import nn
 from torch.nn import functional as nnF
 from torch.nn.utils import parametrizations, prune
-from module_fingerprint import fingerprint, has_hooks
 
 import camwidget as cw
 from camwidget.attribution.randomization import randomized_copy
@@ -533,9 +533,11 @@ def test_what_cannot_be_copied_is_said_where_it_is_trained(make: Callable[[], nn
     module.train()
     before = fingerprint(module)
     pixels = model.pixels(PICTURES[0])
-    with pytest.warns(CamwidgetWarning, match="Around is in training mode.*another thread") as said:
+    with pytest.warns(
+        CamwidgetWarning, match="Around is in training mode.*another thread"
+    ) as caught:
         found = model.logits(pixels)
-    assert said[0].filename == __file__
+    assert caught[0].filename == __file__
     with warnings.catch_warnings():
         warnings.simplefilter("error", CamwidgetWarning)
         cw.explain(model, PICTURES[0], 1)

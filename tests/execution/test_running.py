@@ -1,4 +1,4 @@
-"""A module is given back as it was found, also where its own forward changes it; doubtful answers are said."""
+"""Modules whose forward changes their state are restored, and doubtful outputs are reported."""
 
 from __future__ import annotations
 
@@ -108,15 +108,15 @@ class Ending(Net):
 
 
 @pytest.mark.parametrize(
-    ("kind", "said"),
+    ("kind", "message"),
     [
         ("percent", r"add up to 100.*output=lambda out: out / 100"),
         ("over pictures", r"softmax\(1\)"),
-        ("sorted", "no longer tell their classes"),
+        ("sorted", "no longer identify their classes"),
     ],
 )
-def test_endings_that_hide_the_classes_are_refused(kind: str, said: str) -> None:
-    with pytest.raises(ModelError, match=said):
+def test_endings_that_hide_the_classes_are_refused(kind: str, message: str) -> None:
+    with pytest.raises(ModelError, match=message):
         cw.wrap(Ending(kind).eval(), cw.Preprocess(24))
 
 

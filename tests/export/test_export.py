@@ -173,11 +173,11 @@ def test_nothing_is_overwritten(
     file = tmp_path / "page.html"
     file.write_text("mine")
 
-    def asked(done: int, total: int) -> None:
+    def report(done: int, total: int) -> None:
         raise AssertionError("nothing is computed")
 
     with pytest.raises(FileExistsError, match=r"page\.html.*overwrite=True"):
-        save_page(textures, picture, tmp_path / "page", progress=asked)
+        save_page(textures, picture, tmp_path / "page", progress=report)
     assert file.read_text() == "mine"
     save_page(
         textures,
@@ -203,7 +203,7 @@ def test_nothing_is_overwritten(
 
         patch.setattr(tempfile, "TemporaryFile", refuse)
         with pytest.raises(PermissionError, match="Read-only.*Name another folder"):
-            save_page(textures, picture, tmp_path / "other", progress=asked)
+            save_page(textures, picture, tmp_path / "other", progress=report)
     long = "图" * 82  # with its suffix 251 bytes, of 255 that there may be
     quick = {"methods": "gradcam", "layers": textures.default_layer}
     numbers = {"target": np.int64(1), "classes": np.int64(2), "steps": np.int64(2)}

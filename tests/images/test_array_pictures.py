@@ -1,4 +1,4 @@
-"""Pictures of more than 8 bits, and of any number of channels, up to the model and on the screen."""
+"""Pictures of more than 8 bits or any number of channels, from file to model and screen."""
 
 from __future__ import annotations
 
@@ -195,9 +195,9 @@ def test_channels_are_shown_by_a_stated_rule() -> None:
 
 
 def test_the_explorer_says_which_channels_are_shown() -> None:
-    for channels, said in ((3, ""), (12, "channels 1 to 3 of 12 shown")):
+    for channels, note in ((3, ""), (12, "channels 1 to 3 of 12 shown")):
         ex = cw.Explorer(cw.wrap(net(channels)), np.zeros((32, 32, channels), np.uint8)).wait(30)
-        assert view_of(ex).error == "" and view_of(ex).explanation["title"].endswith(said)
+        assert view_of(ex).error == "" and view_of(ex).explanation["title"].endswith(note)
         ex.close()
 
 
@@ -345,11 +345,11 @@ def test_floats_below_zero_are_no_8_bits(tmp_path: Path) -> None:
         cw.Preprocess(64).pixels(saved(tmp_path / "units.tif", units))
 
 
-@pytest.mark.parametrize(("highest", "said"), [(255, "8 bits"), (4095, "12 bits")])
-def test_few_levels_of_many_are_said(highest: int, said: str) -> None:
+@pytest.mark.parametrize(("highest", "message"), [(255, "8 bits"), (4095, "12 bits")])
+def test_few_levels_of_many_are_said(highest: int, message: str) -> None:
     values = np.full((64, 64), highest, np.uint16)
     for picture in (values, torch.from_numpy(values)[None]):
-        with pytest.warns(CamwidgetWarning, match=rf"of {said}.*levels=\(0, {highest}\)"):
+        with pytest.warns(CamwidgetWarning, match=rf"of {message}.*levels=\(0, {highest}\)"):
             cw.Preprocess(64).pixels(picture)
 
 

@@ -1,4 +1,4 @@
-"""Pictures of every kind a person may bring: shown right, or refused with a remedy."""
+"""Conversion of pictures of every type, and errors for invalid ones."""
 
 from __future__ import annotations
 

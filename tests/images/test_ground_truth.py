@@ -1,4 +1,4 @@
-"""Ground truth: where the objects are, and how much of a map lies in them."""
+"""Ground truth: locations of objects, and the share of a map in them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which files of a folder are pictures, and in what else several pictures may come."""
+"""Folders, archives and other containers of pictures."""
 
 from __future__ import annotations
 
@@ -141,7 +141,7 @@ def test_a_data_set_that_fails_says_which_picture() -> None:
         (itertools.repeat("a.png"), "more than 1000"),
         (DataLoader(TensorDataset(torch.randn(4, 3, 16, 16))), "Leave Normalize out"),
         (3, "not int"),
-        (torch.nn.Identity(), "the model comes first"),
+        (torch.nn.Identity(), "the model as the first argument"),
         ([{"label": 1}], "without a picture.*'image'"),
         (tarfile.TarFile(fileobj=io.BytesIO(), mode="w"), "tar archive.*unpack it"),
         ("photos/*.jpg", r"is a pattern.*glob"),

@@ -1,4 +1,4 @@
-"""Pictures of any kind and models of odd outputs: a map, or an error by name."""
+"""Random pictures, files and model outputs: a map, or a ``CamwidgetError``."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from explorer_internals import view_of
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
-from explorer_internals import view_of
 from PIL import Image
 from torch import nn
 

@@ -1,4 +1,4 @@
-"""Checkpoints as people have them: read without running any of their code, or refused with the cause."""
+"""Checkpoint formats: read without running their code, or refused with the cause."""
 
 from __future__ import annotations
 
@@ -173,10 +173,10 @@ def test_averaged_weights_are_taken_when_asked_for(tmp_path: Path) -> None:
     plain, averaged = tiny(0), tiny(1)
     content = {"state_dict": plain.state_dict(), "state_dict_ema": prefixed("module.", averaged)}
     with pytest.warns(
-        CamwidgetWarning, match="'state_dict', which are taken.*'state_dict_ema.module'"
-    ) as said:
+        CamwidgetWarning, match="'state_dict', which are used.*'state_dict_ema.module'"
+    ) as caught:
         assert is_filled(filled(content, tmp_path), plain)
-    assert said[0].filename == __file__
+    assert caught[0].filename == __file__
     other = tiny(9)
     fill(other, Checkpoint(read_weights(tmp_path / "w.pth", "state_dict_ema")), "Tiny")
     assert is_filled(other, averaged)
@@ -223,7 +223,7 @@ def test_weights_in_several_files(state: dict[str, torch.Tensor], tmp_path: Path
     index.write_text(json.dumps({"weight_map": {n: f for f, ns in parts.items() for n in ns}}))
     assert read_weights(index).keys() == state.keys()
     (tmp_path / "b.safetensors").unlink()
-    with pytest.raises(WeightsError, match="lists b.safetensors, which is not beside it"):
+    with pytest.raises(WeightsError, match="lists b.safetensors, which is not in the same folder"):
         read_weights(index)
 
 
@@ -276,8 +276,8 @@ def test_files_that_are_refused(kind: str, tmp_path: Path) -> None:
     path.write_bytes(content)
     with pytest.raises(WeightsError, match=cause) as refused:
         fill(tiny(), Checkpoint(path), "Tiny")
-    said = str(refused.value)
-    assert "weights_only" not in said and "add_safe_globals" not in said
+    message = str(refused.value)
+    assert "weights_only" not in message and "add_safe_globals" not in message
     if content[:1] != b"{":  # of a list of files, only the folder tells
         with pytest.raises(WeightsError, match=cause):
             fill(tiny(), Checkpoint(content), "Tiny")
@@ -297,7 +297,7 @@ def test_folders_are_refused(tmp_path: Path) -> None:
     [
         ("https://example.org/w.pth", "is an address"),
         (True, "leave weights= out"),
-        (nn.Linear(2, 2), r"its state_dict\(\)"),
+        (nn.Linear(2, 2), r"the module.s state_dict\(\)"),
         (3.5, "not float"),
         ({}, "holds no weights"),
         (torchvision.models.ResNet18_Weights.DEFAULT, "of another architecture"),
@@ -309,17 +309,17 @@ def test_other_things_are_refused(weights: Any, cause: str) -> None:
 
 
 def test_names_of_pretrained_sets_in_any_case(monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: list[object] = []
+    requested: list[object] = []
 
     def note(name: str, weights: object = None) -> nn.Module:
-        asked.append(weights)
+        requested.append(weights)
         return torchvision.models.shufflenet_v2_x0_5()
 
     monkeypatch.setattr(torchvision.models, "get_model", note)
     known = torchvision.models.ShuffleNet_V2_X0_5_Weights
     for weights in ("IMAGENET1K_V1", "imagenet1k_v1", f"{known.__name__}.DEFAULT", known.DEFAULT):
         cw.load(NAME, weights=weights, device="cpu")
-    assert asked == [known.IMAGENET1K_V1] * 4
+    assert requested == [known.IMAGENET1K_V1] * 4
 
 
 def test_other_architectures_and_other_heads(state: dict[str, torch.Tensor]) -> None:

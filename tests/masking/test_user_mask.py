@@ -1,4 +1,4 @@
-"""Paint: what is taken for it, its runs, and one rule with the slider's mask."""
+"""Painted masks: accepted forms, their encoding, and their combination with the mask by rank."""
 
 from __future__ import annotations
 

@@ -37,11 +37,11 @@ def test_correlation_with_occlusion(
     )
     metric = cw.get_metric("occlusion-correlation", window=32, stride=16)
     passes: list[int] = []
-    asked = perturbation.rerun_from_input
+    requested = perturbation.rerun_from_input
     monkeypatch.setattr(
         perturbation,
         "rerun_from_input",
-        lambda trace, picture, total, make: asked(
+        lambda trace, picture, total, make: requested(
             trace, picture, total, lambda a, b: passes.append(b - a) or make(a, b)
         ),
     )
@@ -57,7 +57,7 @@ def test_correlation_with_occlusion(
 
 
 @pytest.mark.parametrize(
-    ("shape", "settings", "asked"),
+    ("shape", "settings", "requested"),
     [
         ((28, 40), {}, (4, 2)),  # a seventh of the shorter side, and half of that
         ((41, 40), {}, (5, 2)),
@@ -68,12 +68,12 @@ def test_correlation_with_occlusion(
     ],
 )
 def test_the_squares_of_the_occlusion_that_is_compared(
-    shape: tuple[int, int], settings: dict[str, int], asked: tuple[int, int]
+    shape: tuple[int, int], settings: dict[str, int], requested: tuple[int, int]
 ) -> None:
     made = case(np.random.default_rng(0).random(shape))
     request = next(cw.get_metric("occlusion-correlation").function(made, **settings))  # type: ignore[arg-type]
     assert request.method.name == "occlusion"
-    assert dict(request.method.options) == dict(zip(("window", "stride"), asked, strict=True))
+    assert dict(request.method.options) == dict(zip(("window", "stride"), requested, strict=True))
     assert torch.equal(request.pixels(), made.subject.pixels[None])
     assert request.model is None and request.target is None
 

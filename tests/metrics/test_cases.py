@@ -31,7 +31,11 @@ def test_changes_are_told_apart_by_their_keys() -> None:
     def nothing() -> torch.Tensor:
         return torch.zeros(0)
 
-    assert ChangedPicture("a", nothing) == ChangedPicture("a", torch.rand) != ChangedPicture("b", nothing)
+    assert (
+        ChangedPicture("a", nothing)
+        == ChangedPicture("a", torch.rand)
+        != ChangedPicture("b", nothing)
+    )
     assert (
         Recomputation("a", nothing) == Recomputation("a", torch.rand) != Recomputation("b", nothing)
     )
@@ -78,11 +82,11 @@ def test_what_is_made_once() -> None:
     assert counts == [1]
     assert subject.baseline("mean") is subject.baseline("mean")
     assert not torch.equal(subject.baseline("mean"), subject.baseline("black"))
-    asked: list[int] = []
-    subject.locate = lambda target: asked.append(target)
+    requested: list[int] = []
+    subject.locate = lambda target: requested.append(target)
     for target in (1, 1, 2):
         assert subject.locations_of(target) is None
-    assert asked == [1, 2]
+    assert requested == [1, 2]
 
 
 def test_random_numbers_depend_on_seed_picture_and_purpose() -> None:
@@ -141,20 +145,20 @@ def test_patches(
     name: str, shape: tuple[int, int], settings: dict[str, int], side: int, count: int
 ) -> None:
     made = case(np.random.default_rng(1).random(shape))
-    asked = next(get_metric(name).function(made, **settings))
-    assert len(asked) == count
-    sides = {change.key[1] for change in asked if change.key[0] == "patches"}
+    requested = next(get_metric(name).function(made, **settings))
+    assert len(requested) == count
+    sides = {change.key[1] for change in requested if change.key[0] == "patches"}
     assert sides <= {side} and (sides or count == 1)
     if name == "region-perturbation":
-        assert asked[0] == made.unmasked
-        chosen = [change.key[2] for change in asked[1:] if change.key[0] == "patches"]
+        assert requested[0] == made.unmasked
+        chosen = [change.key[2] for change in requested[1:] if change.key[0] == "patches"]
         assert [len(patches) for patches in chosen] == [*range(1, len(chosen) + 1)]
         assert all(a < b for a, b in itertools.pairwise(chosen)), "one more each time"
 
 
 def test_equal_patches_go_in_reading_order() -> None:
-    asked = next(get_metric("region-perturbation").function(case(np.ones((64, 64))), patch=1))
-    assert asked[-1].key[2] == frozenset(range(32))
+    requested = next(get_metric("region-perturbation").function(case(np.ones((64, 64))), patch=1))
+    assert requested[-1].key[2] == frozenset(range(32))
 
 
 @pytest.mark.parametrize("patch", [29, 100])
@@ -166,11 +170,11 @@ def test_patches_larger_than_the_picture_are_refused(patch: int) -> None:
 def test_maps_that_rank_nothing_are_like_none() -> None:
     flat, ramp = case(np.ones((4, 4))), drawn()
     found = map_correlation(flat, ramp.saliency, "the other")
-    assert np.isnan(found.value) and found.note == "the map ranks nothing"
+    assert np.isnan(found.value) and found.note == "the map is constant or not finite"
     found = map_correlation(ramp, flat.saliency, "the other")
     assert np.isnan(found.value) and found.note == "the other is constant"
     found = map_correlation(ramp, flat.saliency * torch.nan, "the other")
     assert np.isnan(found.value) and found.note == "the other is NaN"
     assert map_correlation(ramp, ramp.saliency, "itself").value == pytest.approx(1)
     assert map_correlation(ramp, 1 - ramp.saliency, "its opposite").value == pytest.approx(-1)
-    assert scored(flat, "agreement").note == "the map ranks nothing"
+    assert scored(flat, "agreement").note == "the map is constant or not finite"

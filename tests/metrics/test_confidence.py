@@ -91,15 +91,15 @@ def test_drop_and_increase_are_grad_cams(model: cw.VisionModel, cases: list[Case
 
     ours = scores_of(cases, "drop", "increase")
     for case in cases:
-        asked = (
+        requested = (
             case.subject.pixels[None],
             case.saliency[None].numpy(),
             [ClassifierOutputSoftmaxTarget(case.target)],
             model.module,
         )
-        drop = float(theirs.DropInConfidence()(*asked)[0])
+        drop = float(theirs.DropInConfidence()(*requested)[0])
         assert ours[case, "drop"].value * case.before == pytest.approx(drop, abs=2e-3)
-        assert ours[case, "increase"].value == theirs.IncreaseInConfidence()(*asked)[0]
+        assert ours[case, "increase"].value == theirs.IncreaseInConfidence()(*requested)[0]
 
 
 def test_gain_is_its_equation(model: cw.VisionModel, cases: list[Case]) -> None:
@@ -151,7 +151,7 @@ def test_remove25_by_hand(model: cw.VisionModel, cases: list[Case], baseline: st
         expected = max(0.0, case.before - after) / case.before
         found = value_of(case, "remove25", baseline=baseline)
         assert found == pytest.approx(expected, abs=1e-5)
-        told = cw.confidence_change(
+        change = cw.confidence_change(
             model,
             case.subject.pixels,
             case.saliency,
@@ -159,7 +159,7 @@ def test_remove25_by_hand(model: cw.VisionModel, cases: list[Case], baseline: st
             change="remove",
             baseline=baseline,
         )
-        assert found == pytest.approx(told.drop, abs=1e-5)
+        assert found == pytest.approx(change.drop, abs=1e-5)
 
 
 @pytest.mark.parametrize("baseline", ["mean", "black"])
@@ -346,8 +346,8 @@ def test_maps_that_rank_nothing_have_no_score(
 
 WRONG: list[tuple[str, dict[str, Any], str]] = [
     *((n, {"steps": 1}, "at least 2") for n in ("deletion", "insertion", "morf", "lerf")),
-    ("deletion", {"steps": 2.5}, "whole number"),
-    ("deletion", {"steps": "many"}, "whole number"),
+    ("deletion", {"steps": 2.5}, "integer"),
+    ("deletion", {"steps": "many"}, "integer"),
     *(
         (n, {"baseline": "pink"}, "'blur', 'mean', 'black'")
         for n in ("remove25", "deletion", "insertion", "morf", "lerf")

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from module_fingerprint import fingerprint
 from PIL import Image
 from prompt_models import SIDE, caption_model, question_model, squares
-from module_fingerprint import fingerprint
 
 import camwidget as cw
 from camwidget import zoo
@@ -96,7 +96,7 @@ def test_what_makes_no_sense_is_refused(scenes: cw.VisionModel) -> None:
     e = one(scenes, SAMPLE.image)
     bare: Any = e.saliency
     nothing: Any = None
-    for explanation, metrics, options, error, said in (
+    for explanation, metrics, options, error, message in (
         (bare, "drop", {}, MetricError, "ndarray"),
         ([e, bare], "drop", {}, MetricError, "ndarray"),
         (nothing, "drop", {}, MetricError, "NoneType"),
@@ -109,7 +109,7 @@ def test_what_makes_no_sense_is_refused(scenes: cw.VisionModel) -> None:
         (e, "energy", {"mask": "mask.png"}, PictureError, "type str"),
         (e, cw.get_metric("road", percentiles=99.999), {}, MetricError, "lower percentiles"),
     ):
-        with pytest.raises(error, match=said):
+        with pytest.raises(error, match=message):
             cw.measure(scenes, SAMPLE, explanation, metrics, progress=quiet, **options)
     module: Any = scenes.module
     with pytest.raises(ModelError, match=r"camwidget\.wrap"):
@@ -228,7 +228,7 @@ def test_a_map_of_another_picture_is_refused(scenes: cw.VisionModel) -> None:
 
 def test_what_cannot_be_measured(scenes: cw.VisionModel) -> None:
     e = one(scenes, SAMPLE.image, cw.Contrast(0, 1))
-    with pytest.raises(MetricError, match="none"):
+    with pytest.raises(MetricError, match="not a class"):
         cw.measure(scenes, SAMPLE, e, "energy")
     e = one(scenes, SAMPLE.image, 0)
     for maps, metrics in (([], "energy"), (e, [])):
@@ -269,10 +269,10 @@ ANEW = ["drop", "continuity", "parameter-randomization", "random-logit", "occlus
 @pytest.mark.parametrize("method", ["gradcam", "integrated-gradients"])
 def test_a_model_is_measured_under_the_explanations_question(method: str) -> None:
     model, sample = question_model(), squares("red", "blue")
-    told = model.given(question="is there a red square")
-    e = one(told, sample.image, "yes", method)
+    prompted = model.given(question="is there a red square")
+    e = one(prompted, sample.image, "yes", method)
     before = fingerprint(model.module)
-    own, given = (cw.measure(m, sample.image, e, ANEW, progress=quiet) for m in (told, model))
+    own, given = (cw.measure(m, sample.image, e, ANEW, progress=quiet) for m in (prompted, model))
     assert own == given
     assert own["continuity"].value < 1
     # A window of a seventh of the picture hides no square.

@@ -111,15 +111,15 @@ def test_progress_is_of_passes_and_never_promises_more_than_there_are(
     monkeypatch.setitem(batched_inference._PIXELS, "cpu", 4 * SIZE * SIZE)  # four at once
     model, pixels = small_model(), picture()
     exp = cw.explain(model, pixels, 1)
-    told: list[tuple[int, int]] = []
+    reports: list[tuple[int, int]] = []
     occlusion = cw.get_metric("occlusion-correlation", window=16, stride=8)
     metrics = [cw.get_metric("continuity", samples=3), "random-logit", occlusion, "deletion"]
-    cw.measure(model, pixels, exp, metrics, progress=lambda *p: told.append(p))
-    done, totals = zip(*told, strict=True)
+    cw.measure(model, pixels, exp, metrics, progress=lambda *p: reports.append(p))
+    done, totals = zip(*reports, strict=True)
     # Twenty for the curve, three noisy copies, the picture for another class, nine squares and the picture.
-    assert told[-1] == (34, 34)
+    assert reports[-1] == (34, 34)
     assert list(done) == sorted(done) and max(totals) == 34
-    assert all(a <= b for a, b in told) and list(totals) == sorted(totals)
+    assert all(a <= b for a, b in reports) and list(totals) == sorted(totals)
     squares = [n for n in dict.fromkeys(done) if n > 24]
     assert len(squares) > 1, "a map that grows says how far it is"
 
@@ -131,12 +131,10 @@ def test_what_a_case_lacks_is_a_note_where_that_is_allowed() -> None:
     ]
     *_, last = score_steps([made], metrics, lenient=True)
     notes = [last.scores[made, m.name].note for m in metrics]
-    assert notes == ["place of the object unknown", "true class unknown", "method unknown", ""]
+    assert notes == ["location of the object unknown", "true class unknown", "method unknown", ""]
     assert math.isnan(last.scores[made, "pointing"].value)
     assert last.scores[made, "complexity"].value == pytest.approx(math.log(4))
-    for metric, remedy in zip(
-        metrics, ("mask=", "label=", "as it comes from explain"), strict=False
-    ):
+    for metric, remedy in zip(metrics, ("mask=", "label=", "as returned by explain"), strict=False):
         with pytest.raises(MetricError, match=f"{metric.label} has no score: .*{remedy}"):
             next(score_steps([made], [metric]))
 
@@ -159,7 +157,7 @@ def test_whole_numbers(value: Any) -> None:
 
 @pytest.mark.parametrize("value", [1, 0, -3, 2.0, "2", None, 2**63, math.nan])
 def test_what_is_no_whole_number(value: Any) -> None:
-    with pytest.raises(MetricError, match=r"^steps is a whole number of at least 2, not "):
+    with pytest.raises(MetricError, match=r"^steps is an integer of at least 2, not "):
         settings.check_integer("steps", value, 2)
 
 

@@ -7,9 +7,9 @@ import math
 import numpy as np
 import pytest
 import torch
+from module_fingerprint import fingerprint
 from scipy.stats import spearmanr
 from torch import nn
-from module_fingerprint import fingerprint
 
 import camwidget as cw
 from camwidget import zoo

@@ -47,8 +47,8 @@ def cases(
     ]
 
 
-def made(asked: list[tuple[Case, Recomputation]]) -> tuple[torch.Tensor, ...]:
-    *_, last = recompute_maps(asked)
+def made(requested: list[tuple[Case, Recomputation]]) -> tuple[torch.Tensor, ...]:
+    *_, last = recompute_maps(requested)
     assert last.done == last.total
     return last.maps
 

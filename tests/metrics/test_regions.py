@@ -231,7 +231,7 @@ WRONG: list[tuple[str, dict[str, Any], str]] = [
         for name in ("region-perturbation", "non-sensitivity")
         for options, remedy in (
             ({"patch": 0}, "at least 1"),
-            ({"patch": 1.5}, "whole number"),
+            ({"patch": 1.5}, "integer"),
             ({"patch": 33}, "32 × 32: use a smaller"),
             ({"baseline": "pink"}, "'blur', 'mean', 'black'"),
         )

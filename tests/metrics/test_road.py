@@ -183,7 +183,7 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"noise": -0.1}, "at least 0"),
     ({"noise": float("nan")}, "at least 0"),
     ({"noise": "some"}, "at least 0"),
-    ({"percentiles": ()}, "at least one"),
+    ({"percentiles": ()}, "one or several numbers"),
     ({"percentiles": (0, 50)}, "between 0 and 100"),
     ({"percentiles": (50, 100)}, "between 0 and 100"),
     ({"percentiles": "ten"}, "between 0 and 100"),

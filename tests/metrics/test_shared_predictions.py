@@ -16,8 +16,8 @@ from faithfulness_helpers import (
     small_model,
     subject_of,
 )
-from torch import nn
 from module_fingerprint import fingerprint
+from torch import nn
 
 import camwidget as cw
 from camwidget.errors import ModelError

@@ -1,4 +1,4 @@
-"""Every family of torchvision's classifiers, and transformers whose tokens are found by themselves."""
+"""All families of torchvision's classifiers, and transformers whose patch tokens are found automatically."""
 
 from __future__ import annotations
 

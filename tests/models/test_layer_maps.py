@@ -1,4 +1,4 @@
-"""Which layers are maps of the picture: what changes with it, and where it changes."""
+"""Detection of layers that are maps of the picture, by what changes with it and where."""
 
 from __future__ import annotations
 
@@ -564,12 +564,12 @@ def test_a_volume_of_one_slice_is_a_picture(method: str) -> None:
 
 
 def test_of_a_deeper_volume_it_has_to_be_said_what_the_map_is() -> None:
-    with pytest.raises(LayerError, match=r"makes volumes .* reshape=lambda t: t\.mean\(2\)"):
+    with pytest.raises(LayerError, match=r"computes volumes .* reshape=lambda t: t\.mean\(2\)"):
         wrapped(Deep(3))
     model = wrapped(Deep(3), reshape=lambda t: t.mean(2))
     expected = cw.explain(wrapped(Deep()), PICTURE, 1).saliency
     torch.testing.assert_close(
         torch.tensor(cw.explain(model, PICTURE, 1).saliency), torch.tensor(expected)
     )
-    with pytest.raises(ModelError, match="single output, and it is not clear what it is"):
+    with pytest.raises(ModelError, match="single output, and its meaning is not clear"):
         wrapped(Deep(columns=1))

@@ -1,4 +1,4 @@
-"""Models: loading, wrapping, preprocessing, layers; and what is refused."""
+"""Models: loading, wrapping, preprocessing and layers, and errors for invalid arguments."""
 
 from __future__ import annotations
 

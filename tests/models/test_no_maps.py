@@ -1,4 +1,4 @@
-"""Models of whose layers none has a map: methods at the picture remain, and the others say why they do not."""
+"""Models without maps: methods at the input work, and the others give the reason why they do not."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def test_methods_at_the_picture_explain_functions(method: str) -> None:
 
 @pytest.mark.parametrize("method", AT_LAYERS)
 def test_methods_at_layers_say_why_there_is_none(method: str) -> None:
-    with pytest.raises(MethodError, match=r"calls functions and no modules.*'saliency'"):
+    with pytest.raises(MethodError, match=r"calls functions and no submodules.*'saliency'"):
         cw.explain(functional(), PICTURE, 1, method)
     with pytest.raises(MethodError, match="calls functions"):
         cw.explain(functional(), PICTURE, 1, method, "input")
@@ -94,7 +94,7 @@ def test_the_explorer_and_a_page_begin_with_a_method_that_applies(tmp_path: Path
             view_of(ex).error == "" and ex.method == "saliency" and ex.explanation.layer == "input"
         )
         reasons = {m["name"]: m["reason"] for m in view_of(ex).methods}
-        assert re.search("no modules", reasons["gradcam"]) and reasons["occlusion"] is None
+        assert re.search("no submodules", reasons["gradcam"]) and reasons["occlusion"] is None
         ex.method = "integrated-gradients"
         assert view_of(ex.wait(60)).error == "" and ex.explanation.method == "integrated-gradients"
         with pytest.raises(MethodError):

@@ -1,4 +1,4 @@
-"""What is left to chance is said once; and looking at a model changes no experiment."""
+"""Random numbers in models: one warning, and no effect on the caller's random state."""
 
 from __future__ import annotations
 
@@ -74,10 +74,10 @@ def test_a_module_that_draws_random_numbers(kind: str) -> None:
     before = states()
     with pytest.warns(
         CamwidgetWarning, match="Net draws random numbers in evaluation mode"
-    ) as said:
+    ) as caught:
         model = cw.wrap(module)
-    assert len(said) == 1 and said[0].filename == __file__
-    assert model.randomness_note == str(said[0].message)
+    assert len(caught) == 1 and caught[0].filename == __file__
+    assert model.randomness_note == str(caught[0].message)
     assert states() == before, "the user's random numbers are others"
     if hasattr(module, "generator") and isinstance(module.generator, torch.Generator):
         assert torch.equal(module.generator.get_state(), torch.Generator().get_state())
@@ -104,9 +104,9 @@ def test_random_transforms(steps: list[Callable[..., object]], name: str) -> Non
     normalize = (v2 if kind is v2.Compose else transforms).Normalize([0.5] * 3, [0.5] * 3)
     module = Net(nn.Identity())
     before = states()
-    with pytest.warns(CamwidgetWarning, match=f"preprocessing of Net draws.*{name}") as said:
+    with pytest.warns(CamwidgetWarning, match=f"preprocessing of Net draws.*{name}") as caught:
         model = cw.wrap(module, kind([*steps, normalize]))
-    assert len(said) == 1 and "evaluation mode" not in model.randomness_note
+    assert len(caught) == 1 and "evaluation mode" not in model.randomness_note
     assert states() == before
 
 
@@ -125,9 +125,9 @@ def test_what_leaves_nothing_to_chance_says_nothing(module: nn.Module) -> None:
 
 def test_both_are_said_at_once() -> None:
     flip = transforms.Compose([transforms.RandomHorizontalFlip(), transforms.ToTensor()])
-    with pytest.warns(CamwidgetWarning, match="preprocessing of Net.*Net draws random") as said:
+    with pytest.warns(CamwidgetWarning, match="preprocessing of Net.*Net draws random") as caught:
         cw.wrap(Net(nnF.dropout), flip)
-    assert len(said) == 1
+    assert len(caught) == 1
 
 
 def test_one_pass_more_is_run(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,4 +1,4 @@
-"""Modules that return more, or something else, than logits; that take more than a picture; that are not plain."""
+"""Outputs of any structure, additional inputs, and wrapped modules."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from torch import nn
 
 import camwidget as cw
 from camwidget.errors import CamwidgetError, MethodError, ModelError, TargetError
-from camwidget.models.outputs import as_scores, value_at, locate_scores
+from camwidget.models.outputs import as_scores, locate_scores, value_at
 
 
 def net(classes: int = 3) -> nn.Sequential:
@@ -242,7 +242,7 @@ QUESTIONS = torch.tensor([[0, 1], [2, 3]])
 
 
 @pytest.fixture
-def asked() -> cw.VisionModel:
+def answerer() -> cw.VisionModel:
     return cw.wrap(Asked(), inputs={"question": QUESTIONS[:1], "scale": torch.ones(1, 1)})
 
 
@@ -250,27 +250,30 @@ def asked() -> cw.VisionModel:
     "method", ["gradcam", "scorecam", "ablationcam", "rise", "integrated-gradients", "smoothgrad"]
 )
 def test_other_inputs_go_along_everywhere(
-    asked: cw.VisionModel, noise: torch.Tensor, method: str
+    answerer: cw.VisionModel, noise: torch.Tensor, method: str
 ) -> None:
     chosen = cw.get_method(method, masks=30) if method == "rise" else cw.get_method(method)
     picture = noise[:, :32, :32]
-    first = cw.explain(asked, picture, 1, chosen)
-    second = cw.explain(asked.given(question=QUESTIONS[1:]), picture, 1, chosen)
+    first = cw.explain(answerer, picture, 1, chosen)
+    second = cw.explain(answerer.given(question=QUESTIONS[1:]), picture, 1, chosen)
     assert not np.allclose(first.raw, second.raw)
-    by_name = cw.explain(asked, {"picture": picture, "question": QUESTIONS[1:]}, 1, chosen)
+    by_name = cw.explain(answerer, {"picture": picture, "question": QUESTIONS[1:]}, 1, chosen)
     np.testing.assert_array_equal(by_name.raw, second.raw)
-    both = cw.explain(asked.given(question=QUESTIONS), torch.stack([picture, picture]), 1, chosen)
+    both = cw.explain(
+        answerer.given(question=QUESTIONS), torch.stack([picture, picture]), 1, chosen
+    )
     np.testing.assert_allclose(both[0].raw, first.raw, rtol=1e-3, atol=1e-6)
     np.testing.assert_allclose(both[1].raw, second.raw, rtol=1e-3, atol=1e-6)
 
 
 def test_other_inputs_reach_the_mask_curve_and_the_widget(
-    asked: cw.VisionModel, noise: torch.Tensor
+    answerer: cw.VisionModel, noise: torch.Tensor
 ) -> None:
     picture = noise[:, :32, :32]
-    other = asked.given(question=QUESTIONS[1:])
+    other = answerer.given(question=QUESTIONS[1:])
     curves = [
-        cw.mask_curve(m, picture, np.eye(32, dtype=np.float32), 1, steps=4) for m in (asked, other)
+        cw.mask_curve(m, picture, np.eye(32, dtype=np.float32), 1, steps=4)
+        for m in (answerer, other)
     ]
     assert not np.allclose(curves[0].probability, curves[1].probability)
     explorer = cw.Explorer(other, picture)
@@ -284,14 +287,14 @@ def test_other_inputs_reach_the_mask_curve_and_the_widget(
 
 
 def test_other_inputs_that_do_not_fit_are_refused(
-    asked: cw.VisionModel, noise: torch.Tensor
+    answerer: cw.VisionModel, noise: torch.Tensor
 ) -> None:
     with pytest.raises(ModelError, match="takes no input 'answer'"):
-        asked.given(answer=QUESTIONS)
+        answerer.given(answer=QUESTIONS)
     with pytest.raises(ModelError, match="2 rows for 3 pictures"):
-        cw.explain(asked.given(question=QUESTIONS), torch.rand(3, 3, 32, 32))
-    with pytest.raises(ModelError, match="leaves 0"):
-        cw.explain(asked, {"question": QUESTIONS[:1]})
+        cw.explain(answerer.given(question=QUESTIONS), torch.rand(3, 3, 32, 32))
+    with pytest.raises(ModelError, match="has 0 other inputs"):
+        cw.explain(answerer, {"question": QUESTIONS[:1]})
     with pytest.raises(ModelError, match="inputs="):
         cw.wrap(Asked())
     for wrong in ([QUESTIONS], {"question": 3}, {"question": torch.tensor(1.0)}):

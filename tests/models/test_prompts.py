@@ -1,13 +1,13 @@
-"""Models that take a text beside the picture: questions and captions; and the three kinds of scores."""
+"""Models with a text input, questions and captions, and the kinds of scores."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 import torch
+from module_fingerprint import has_hooks
 from prompt_models import Question, caption_model, question_model, squares
 from torch import nn
-from module_fingerprint import has_hooks
 
 import camwidget as cw
 from camwidget.attribution.batched_inference import rerun
@@ -19,7 +19,7 @@ pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.fixture(scope="module")
-def asked() -> cw.VisionModel:
+def answerer() -> cw.VisionModel:
     return question_model()
 
 
@@ -34,14 +34,14 @@ RED, BOTH = squares("red").image, squares("red", "blue").image
 # -- a text given ---------------------------------------------------------------------------
 
 
-def test_a_question_is_answered(asked: cw.VisionModel) -> None:
+def test_a_question_is_answered(answerer: cw.VisionModel) -> None:
     for question, answer in (("is there a red square", "yes"), ("Anything  blue?", "no")):
-        told = asked.given(question=question)
-        assert told.text == " ".join(question.split())
-        assert told.classes == ("yes", "no")
-        assert told.predict(RED).names[0] == answer
-    assert asked.text is None and asked.parsed_prompt is None
-    assert [w for w, _ in asked.given(question="anything blue").parsed_prompt.words] == [
+        prompted = answerer.given(question=question)
+        assert prompted.text == " ".join(question.split())
+        assert prompted.classes == ("yes", "no")
+        assert prompted.predict(RED).names[0] == answer
+    assert answerer.text is None and answerer.parsed_prompt is None
+    assert [w for w, _ in answerer.given(question="anything blue").parsed_prompt.words] == [
         "anything",
         "blue",
     ]
@@ -65,30 +65,30 @@ def test_a_caption_names_the_outputs_and_their_number(captions: cw.VisionModel) 
 
 def test_the_map_of_a_word_lies_on_what_it_names(captions: cw.VisionModel) -> None:
     sample = squares("red", "green", "blue")
-    told = captions.given(caption="a red and a blue")
+    prompted = captions.given(caption="a red and a blue")
     for word, label in (("red", 0), ("blue", 2)):
-        saliency = cw.explain(told, sample.image, word).saliency
+        saliency = cw.explain(prompted, sample.image, word).saliency
         assert saliency[sample.mask_of(label)].sum() > 0.8 * saliency.sum()
 
 
-def test_unknown_words_are_named_with_known_ones(asked: cw.VisionModel) -> None:
+def test_unknown_words_are_named_with_known_ones(answerer: cw.VisionModel) -> None:
     with pytest.raises(
         PromptError, match=r"unknown words: 'zebra', 'gren'\. Did you mean 'green'\? .*anything"
     ):
-        asked.given(question="is there a zebra gren")
+        answerer.given(question="is there a zebra gren")
     with pytest.raises(PromptError, match="an unknown word: 'zebra'"):
-        asked.given(question="a zebra")
+        answerer.given(question="a zebra")
     for empty in ("", "  \n"):
         with pytest.raises(PromptError, match="The question is empty.*'is there a red square'"):
-            asked.given(question=empty)
+            answerer.given(question=empty)
     with pytest.raises(PromptError, match="no word in it"):
-        asked.given(question="?!")
+        answerer.given(question="?!")
     with pytest.raises(PromptError, match="is a text, not int"):
-        asked.given(question=3)
+        answerer.given(question=3)
     with pytest.raises(ModelError, match="takes no input 'caption'.*'question'"):
-        asked.given(caption="a red")
+        answerer.given(caption="a red")
     with pytest.raises(ModelError, match="takes no input 'tokens'"):
-        asked.given(tokens=torch.zeros(1, 2))
+        answerer.given(tokens=torch.zeros(1, 2))
 
 
 def test_words_of() -> None:
@@ -115,28 +115,28 @@ def test_wrong_declarations_are_refused() -> None:
             cw.wrap(module, prompt=prompt)
 
 
-def test_a_reading_of_several_rows_is_refused(asked: cw.VisionModel) -> None:
+def test_a_reading_of_several_rows_is_refused(answerer: cw.VisionModel) -> None:
     class Twice(Question):
         def read(self, text: str) -> ParsedPrompt:
             return ParsedPrompt({"tokens": torch.zeros(2, 3, dtype=torch.long)})
 
     with pytest.raises(ModelError, match="one row"):
-        cw.wrap(asked.module, cw.Preprocess(48), prompt=Twice())
+        cw.wrap(answerer.module, cw.Preprocess(48), prompt=Twice())
 
 
 # -- no text given ---------------------------------------------------------------------------
 
 
-def test_a_question_has_to_come_from_a_person(asked: cw.VisionModel) -> None:
-    exp = cw.explain(asked.given(question="anything red"), RED)
+def test_a_question_has_to_come_from_a_person(answerer: cw.VisionModel) -> None:
+    exp = cw.explain(answerer.given(question="anything red"), RED)
     remedy = r"model\.given\(question='is there a red square'\)"
     for call in (
-        lambda: cw.explain(asked, RED),
-        lambda: asked.predict(RED),
-        lambda: asked.propose(RED),
-        lambda: cw.mask_curve(asked, RED, exp.saliency),
-        lambda: cw.confidence_change(asked, RED, exp.saliency),
-        lambda: cw.visualize(asked, "yes"),
+        lambda: cw.explain(answerer, RED),
+        lambda: answerer.predict(RED),
+        lambda: answerer.propose(RED),
+        lambda: cw.mask_curve(answerer, RED, exp.saliency),
+        lambda: cw.confidence_change(answerer, RED, exp.saliency),
+        lambda: cw.visualize(answerer, "yes"),
     ):
         with pytest.raises(PromptError, match=remedy):
             call()
@@ -157,23 +157,23 @@ def test_each_picture_is_explained_under_its_own_caption(captions: cw.VisionMode
     assert [e.text for e in one] == ["a red", "a red"]
 
 
-def test_text_and_picture_may_come_together(asked: cw.VisionModel) -> None:
-    exp = cw.explain(asked, {"image": RED, "question": "anything red"})
+def test_text_and_picture_may_come_together(answerer: cw.VisionModel) -> None:
+    exp = cw.explain(answerer, {"image": RED, "question": "anything red"})
     assert (exp.text, exp.target.label) == ("anything red", "yes")
 
 
 def test_curve_and_confidence_under_the_models_own_caption(captions: cw.VisionModel) -> None:
     exp = cw.explain(captions, BOTH, "blue")
     curve = cw.mask_curve(captions, BOTH, exp, "blue", steps=3, baseline="mean")
-    told = captions.with_text_for(BOTH)
+    prompted = captions.with_text_for(BOTH)
     assert curve.probability[0] == pytest.approx(
-        float(told.logits(told.pixels(BOTH))[0, 5].exp()), rel=1e-5
+        float(prompted.logits(prompted.pixels(BOTH))[0, 5].exp()), rel=1e-5
     )
     assert curve.probability[-1] < 0.1 < 0.9 < curve.probability[0]
     assert cw.mask_curve(captions, BOTH, exp, steps=2).name == "blue", "the explanation's own"
     assert cw.mask_curve(captions, BOTH, exp.saliency, steps=2).name == "the whole caption"
     change = cw.confidence_change(captions, BOTH, exp.saliency, change="remove", fraction=0.5)
-    assert change.before == pytest.approx(float(told.logits(told.pixels(BOTH))[0, 0].exp()))
+    assert change.before == pytest.approx(float(prompted.logits(prompted.pixels(BOTH))[0, 0].exp()))
 
 
 # -- the model ------------------------------------------------------------------------------
@@ -193,15 +193,15 @@ def test_what_reads_the_text_is_no_layer(words: str) -> None:
     assert not model.has_layer("words") and not model.has_layer("reader")
 
 
-def test_methods_that_do_not_apply_say_why(asked: cw.VisionModel) -> None:
-    told = asked.given(question="anything red")
+def test_methods_that_do_not_apply_say_why(answerer: cw.VisionModel) -> None:
+    prompted = answerer.given(question="anything red")
     with pytest.raises(MethodError, match="inputs besides the picture"):
-        cw.explain(told, RED, method="lrp")
+        cw.explain(prompted, RED, method="lrp")
     with pytest.raises(MethodError, match="CAM"):
-        cw.explain(told, RED, method="cam")
+        cw.explain(prompted, RED, method="cam")
     for m in cw.list_methods():
-        if m.reason(told, told.default_layer) is None and not m.slow:
-            assert np.isfinite(cw.explain(told, RED, method=m.name).saliency).all(), m.name
+        if m.reason(prompted, prompted.default_layer) is None and not m.slow:
+            assert np.isfinite(cw.explain(prompted, RED, method=m.name).saliency).all(), m.name
 
 
 def test_the_model_stays_as_it_was(captions: cw.VisionModel) -> None:
@@ -217,10 +217,10 @@ def test_the_model_stays_as_it_was(captions: cw.VisionModel) -> None:
 
 
 def test_long_reruns_keep_the_text(captions: cw.VisionModel) -> None:
-    told = captions.given(caption="a blue")
-    pixels = told.pixels(BOTH).expand(80, -1, -1, -1)
-    rows = torch.cat([z for _, z in rerun(told, 80, lambda a, b: told.inputs(pixels[a:b]))])
-    torch.testing.assert_close(rows, told.logits(pixels[:1]).expand(80, -1))
+    prompted = captions.given(caption="a blue")
+    pixels = prompted.pixels(BOTH).expand(80, -1, -1, -1)
+    rows = torch.cat([z for _, z in rerun(prompted, 80, lambda a, b: prompted.inputs(pixels[a:b]))])
+    torch.testing.assert_close(rows, prompted.logits(pixels[:1]).expand(80, -1))
 
 
 # -- scores ---------------------------------------------------------------------------------
@@ -263,5 +263,5 @@ def test_scores(scores: str, bias: float, rule: object) -> None:
 def test_wrong_scores_are_refused() -> None:
     with pytest.raises(ModelError, match="'softmax', 'sigmoid', 'log'"):
         linear("softmix")
-    with pytest.raises(ModelError, match="never above 0"):
+    with pytest.raises(ModelError, match="at most 0"):
         linear("log", bias=5.0)

@@ -1,4 +1,4 @@
-"""What the numbers of an output are, found out and carried through everything that shows or measures them."""
+"""Kinds of scores: detected at wrapping, and used consistently by all results and displays."""
 
 from __future__ import annotations
 
@@ -159,7 +159,7 @@ def test_a_function_gets_the_probabilities_that_the_module_returns() -> None:
 def test_what_contradicts_the_ending_is_refused() -> None:
     with pytest.raises(ModelError, match=r"ends in a softmax, which scores='sigmoid' contradicts"):
         wrapped(Net(end=lambda y, f: y.softmax(1)), scores="sigmoid")
-    with pytest.raises(ModelError, match="no probabilities"):
+    with pytest.raises(ModelError, match="not probabilities"):
         wrapped(Net(), scores="probability")
     with pytest.raises(ModelError, match="no scores='soft'"):
         wrapped(Net(), scores="soft")
@@ -203,7 +203,7 @@ def test_one_logit_decides_between_two_classes() -> None:
 
 @pytest.mark.parametrize("how", [{}, {"classes": ["age"]}])
 def test_a_single_output_is_asked_about(how: dict[str, Any]) -> None:
-    with pytest.raises(ModelError, match=r"not clear what it is.*scores='value'.*scores='sigmoid'"):
+    with pytest.raises(ModelError, match=r"meaning is not clear.*scores='value'.*scores='sigmoid'"):
         wrapped(Net(1), **how)
     assert wrapped(Net(1), scores="sigmoid", **how).scores == "sigmoid"
     assert wrapped(Net(1), unit="years", **how).scores == "value"
@@ -603,7 +603,7 @@ def test_scores_that_only_looked_like_probabilities_are_refused() -> None:
         float(torch.tensor([0.5, 0.5, 1.0]).softmax(0).max()), abs=1e-4
     )
     odd = cw.wrap(Rectified(0.2).eval(), cw.Preprocess(16))
-    with pytest.raises(ModelError, match="no probabilities, though its first answers looked"):
+    with pytest.raises(ModelError, match="not probabilities, although its first outputs"):
         cw.explain(odd, white, 0)
 
 

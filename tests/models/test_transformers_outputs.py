@@ -1,4 +1,4 @@
-"""Models and image processors of transformers and timm, with random weights: what their outputs are taken for."""
+"""Models and image processors of transformers and timm with random weights: how their outputs are interpreted."""
 
 from __future__ import annotations
 

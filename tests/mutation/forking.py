@@ -1,4 +1,4 @@
-"""Work in a forked child of a process that has imported what is slow to import."""
+"""Work in a forked child of a process that has imported slow modules."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Mutation testing: which small changes of the source do the nearest tests not notice?
+"""Mutation testing: find small changes of the source that the nearest tests do not detect.
 
     python tests/mutation/run.py ranks mask-curve       # groups of targets.toml; without names, all of them
     python tests/mutation/run.py metrics --source confidence --number 0     # of one file all mutants

@@ -1,4 +1,4 @@
-"""Files are there as a whole or not at all, and nobody's file is lost, whoever else writes at the same time."""
+"""Atomic files: complete or absent, and no file of another writer is lost."""
 
 from __future__ import annotations
 

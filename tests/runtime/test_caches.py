@@ -1,4 +1,4 @@
-"""Caches bounded by bytes: what goes first, what is never kept, and that all of them share one bound."""
+"""Caches bounded by bytes: order of eviction, values too large to keep, and the shared limit."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from cached_bytes import cached_bytes
 from PIL import Image
 
 import camwidget as cw
 from camwidget.runtime.caches import (
     BoundedCache,
     cache_limit,
-    cached_bytes,
     set_cache_limit,
     size_of,
 )
@@ -107,7 +107,7 @@ def test_a_lower_limit_holds_at_once(limit: int) -> None:
 @pytest.mark.parametrize("wrong", [-1, 0.5, "256 MB", None, True])
 def test_a_limit_is_a_number_of_bytes(wrong: Any) -> None:
     before = cache_limit()
-    with pytest.raises(cw.CamwidgetError, match="whole number of bytes"):
+    with pytest.raises(cw.CamwidgetError, match="integer number of bytes"):
         cw.set_cache_limit(wrong)
     assert cache_limit() == before
 

@@ -1,4 +1,4 @@
-"""Unexpected errors are named, logged once with their traceback, and a person is told where; nothing is swallowed."""
+"""Error reports: logged once with their traceback, whose location the user is shown; no error is swallowed."""
 
 from __future__ import annotations
 
@@ -161,9 +161,9 @@ def test_python_as_it_comes_prints_it_on_stderr() -> None:
         "        print(error_text(error))\n"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    said = "An unexpected error (AttributeError: 'list' object has no attribute 'missing')"
-    assert done.stdout == f"{said}; its traceback is on stderr.\n" * 3
-    assert done.stderr.startswith(f"{said}. The same is not logged again.\nTraceback")
+    message = "An unexpected error (AttributeError: 'list' object has no attribute 'missing')"
+    assert done.stdout == f"{message}; its traceback is on stderr.\n" * 3
+    assert done.stderr.startswith(f"{message}. The same is not logged again.\nTraceback")
     assert done.stderr.count("Traceback") == 1
 
 

@@ -1,4 +1,4 @@
-"""A process that forks while another thread is at work: the child finds locks free, and waits for nobody."""
+"""A process that forks while another thread works: the child finds all locks free."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The parts of an explorer that tests look at: the one place that reaches into it."""
+"""Access to the private parts of an explorer, for tests."""
 
 from __future__ import annotations
 

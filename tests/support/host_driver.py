@@ -1,4 +1,4 @@
-"""Starts the hosts of the widget other than JupyterLab, and waits until they answer."""
+"""Servers of notebook applications other than JupyterLab, for browser tests."""
 
 from __future__ import annotations
 

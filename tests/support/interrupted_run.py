@@ -1,4 +1,4 @@
-"""An evaluation in a process of its own, killed in the middle of a batch by the test."""
+"""Script that runs an evaluation, and is killed in the middle of a batch by the test."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Drives a real kernel as a page does: code on the one hand, messages of widgets on the other."""
+"""Driver of a real kernel: executes code, and sends widget messages as a page does."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Drives a real JupyterLab in a real Chromium."""
+"""Driver of a real JupyterLab in Chromium."""
 
 from __future__ import annotations
 

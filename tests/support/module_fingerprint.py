@@ -1,4 +1,4 @@
-"""What tells whether a module was left as it was found."""
+"""Fingerprint of a module, and its hooks, to test that it is unchanged."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What browser tests ask of a page with an explorer, whatever host shows it. Each helper waits for a condition."""
+"""Interactions of browser tests with an explorer on a page, in any application. Each helper waits for a condition."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Small models that take a text beside the picture, with weights that mean something; and samples with their truth.
+"""Small models with a text input and handmade weights, and samples with their ground truth.
 
 Pictures are colored squares on gray. The first layer's channels are how red, green and blue a place is, so that
 the answers, and the maps, are known beforehand.
@@ -54,8 +54,8 @@ class Answerer(nn.Module):
     def forward(self, x: torch.Tensor, tokens: torch.Tensor) -> torch.Tensor:
         embedded = self.words(tokens)
         _, last = self.reader(embedded)
-        asked = embedded.sum(1) + 1e-3 * last[0]
-        found = (self.eye(x) * asked[:, :, None, None]).sum(1).amax((1, 2))
+        requested = embedded.sum(1) + 1e-3 * last[0]
+        found = (self.eye(x) * requested[:, :, None, None]).sum(1).amax((1, 2))
         return torch.stack([8 * found - 2, 2 - 8 * found], 1)
 
 

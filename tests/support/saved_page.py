@@ -1,4 +1,4 @@
-"""Reads a saved page as its own script does."""
+"""Reader of a saved page, as the page's script reads it."""
 
 from __future__ import annotations
 

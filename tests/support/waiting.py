@@ -1,4 +1,4 @@
-"""Waiting for what another thread brings about."""
+"""Waiting for a condition that another thread brings about."""
 
 from __future__ import annotations
 

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 import traitlets as t
+from explorer_internals import receive, view_of
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from explorer_internals import receive, view_of
 
 import camwidget as cw
 

@@ -10,7 +10,15 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from explorer_internals import display_of, panels_of, parts_of, receive, send_from_page, view_of, worker_of
+from explorer_internals import (
+    display_of,
+    panels_of,
+    parts_of,
+    receive,
+    send_from_page,
+    view_of,
+    worker_of,
+)
 from torch import nn
 
 import camwidget as cw

@@ -35,8 +35,8 @@ def test_a_seed_gives_the_same_picture_again():
 def test_to_say_what_would_have_come_anyway_changes_nothing():
     for seed in SEEDS:
         free = draw(seed)
-        said = draw(seed, free.label, free.flower)
-        assert np.array_equal(free.image, said.image)
+        fixed = draw(seed, free.label, free.flower)
+        assert np.array_equal(free.image, fixed.image)
     assert {(draw(n).label, draw(n).flower) for n in SEEDS} == {
         (label, flower) for label in (0, 1) for flower in (False, True)
     }
@@ -110,9 +110,9 @@ def test_concepts_are_what_is_there():
     assert set(draw(3, "stag beetle", False).concepts()) == {"beetle", "mandibles"}
 
 
-@pytest.mark.parametrize(("label", "said"), [("ladybird", "stag beetle"), (2, "0 to 1")])
-def test_what_cannot_be_drawn_is_refused(label, said):
-    with pytest.raises(ValueError, match=said):
+@pytest.mark.parametrize(("label", "message"), [("ladybird", "stag beetle"), (2, "0 to 1")])
+def test_what_cannot_be_drawn_is_refused(label, message):
+    with pytest.raises(ValueError, match=message):
         draw(0, label)
 
 

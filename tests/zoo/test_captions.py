@@ -36,14 +36,14 @@ def test_a_caption_names_the_things_larger_first_and_how_they_lie():
         if len(phrases) == 2:
             assert scene.masks[0].sum() > 1.5 * scene.masks[1].sum()
             (x, y), (u, v) = (np.argwhere(m).mean(0)[::-1] for m in scene.masks)
-            said = scene.caption.removeprefix(phrases[0]).removesuffix(phrases[1]).strip()
+            named = scene.caption.removeprefix(phrases[0]).removesuffix(phrases[1]).strip()
             assert {
                 "left of": x < u,
                 "right of": x > u,
                 "above": y < v,
                 "below": y > v,
-            }[said]
-            assert said == relation(*scene.masks)
+            }[named]
+            assert named == relation(*scene.masks)
 
 
 def test_the_evidence_for_a_word_is_the_thing_of_its_phrase():
@@ -81,13 +81,13 @@ def test_the_probability_of_a_caption_is_the_product_of_its_words_and_its_end():
     net = CaptionNet(len(VOCABULARY)).eval()
     pictures, caption = torch.rand(2, 3, 128, 128), torch.tensor([[1, 4, 2], [3, 3, 5]])
     with torch.no_grad():
-        said = net.word_log_probabilities(pictures, caption)
+        log_probabilities = net.word_log_probabilities(pictures, caption)
         out = net(pictures, caption)
-    torch.testing.assert_close(said.exp().sum(2), torch.ones(2, 4))
+    torch.testing.assert_close(log_probabilities.exp().sum(2), torch.ones(2, 4))
     for n in range(2):
-        each = [said[n, t, caption[n, t]] for t in range(3)]
+        each = [log_probabilities[n, t, caption[n, t]] for t in range(3)]
         torch.testing.assert_close(out[n, 1:], torch.stack(each))
-        torch.testing.assert_close(out[n, 0], sum(each) + said[n, 3, 0])
+        torch.testing.assert_close(out[n, 0], sum(each) + log_probabilities[n, 3, 0])
 
 
 def test_what_is_written_is_the_likeliest_next_word_each_time():
@@ -96,8 +96,8 @@ def test_what_is_written_is_the_likeliest_next_word_each_time():
     pictures = torch.rand(1, 3, 128, 128)
     written = net.generate(pictures, 5)
     with torch.no_grad():
-        said = net.word_log_probabilities(pictures, written[:, :-1])
-    assert torch.equal(said.argmax(2), written)
+        log_probabilities = net.word_log_probabilities(pictures, written[:, :-1])
+    assert torch.equal(log_probabilities.argmax(2), written)
 
 
 @pytest.fixture(scope="module")
@@ -116,9 +116,9 @@ def test_the_saliency_is_where_the_named_things_are(captioner):
     ratios = {True: [], False: []}
     for n in range(24):
         scene = draw(FRESH + n)
-        told = captioner.given(caption=scene.caption)
+        prompted = captioner.given(caption=scene.caption)
         words = [i for i, word in enumerate(scene.caption.split(), 1) if len(word) > 2]
-        for exp in cw.explain(told, scene.image, [0, *words]):
+        for exp in cw.explain(prompted, scene.image, [0, *words]):
             place = scene.evidence(exp.target.label, scene.caption)
             inside = np.zeros_like(place)
             for mask, (left, top, right, bottom) in zip(scene.masks, scene.boxes, strict=True):
@@ -131,8 +131,9 @@ def test_the_saliency_is_where_the_named_things_are(captioner):
 
 
 @pytest.mark.parametrize(
-    ("text", "said"), [("", "empty"), ("  ", "empty"), ("a pink disc", "'pink'"), ("?!", "no word")]
+    ("text", "message"),
+    [("", "empty"), ("  ", "empty"), ("a pink disc", "'pink'"), ("?!", "no word")],
 )
-def test_what_cannot_be_read_is_refused_by_name(captioner, text, said):
-    with pytest.raises(cw.CamwidgetError, match=said):
+def test_what_cannot_be_read_is_refused_by_name(captioner, text, message):
+    with pytest.raises(cw.CamwidgetError, match=message):
         captioner.given(caption=text)

@@ -105,7 +105,7 @@ def test_concepts_are_where_the_things_are():
 
 
 @pytest.mark.parametrize(
-    ("given", "said"),
+    ("given", "message"),
     [
         ({"number": 0}, "one to five"),
         ({"number": MAX_OBJECTS + 1}, "one to five"),
@@ -116,8 +116,8 @@ def test_concepts_are_where_the_things_are():
         ({"objects": ["red disc"], "radii": [0.1, 0.2]}, "2 radii"),
     ],
 )
-def test_what_cannot_be_drawn_is_refused(given, said):
-    with pytest.raises(ValueError, match=said):
+def test_what_cannot_be_drawn_is_refused(given, message):
+    with pytest.raises(ValueError, match=message):
         draw(0, **given)
 
 

@@ -7,7 +7,7 @@ import pytest
 
 import camwidget as cw
 from camwidget.zoo.scenes import draw as draw_scene
-from camwidget.zoo.vqa import ANSWERS, KINDS, MAX_WORDS, VOCABULARY, answer, draw
+from camwidget.zoo.vqa import ANSWERS, KINDS, MAX_WORDS, VOCABULARY, QuestionPrompt, answer, draw
 
 FRESH = 50_000
 
@@ -23,7 +23,7 @@ def place(scene, name):
 
 
 @pytest.mark.parametrize(
-    ("question", "said", "about"),
+    ("question", "expected", "about"),
     [
         ("what color is the star", "red", ["red star"]),
         ("what shape is the blue thing", "square", ["blue square"]),
@@ -37,9 +37,9 @@ def place(scene, name):
         ("is there a blue disc", "no", []),
     ],
 )
-def test_answers(scene, question, said, about):
+def test_answers(scene, question, expected, about):
     found = answer(scene, question)
-    assert found.text == said
+    assert found.text == expected
     assert sorted(found.about) == sorted(place(scene, name) for name in about)
 
 
@@ -130,12 +130,12 @@ def test_unseen_questions_are_answered_right_and_seen_where_the_answer_is(name):
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
-    [("", "empty"), ("what color is the star", "'color'.*'color'"), ("where is waldo", "'waldo'")],
+    ("text", "message"),
+    [("", "empty"), ("what colr is the star", "'colr'.*'color'"), ("where is waldo", "'waldo'")],
 )
-def test_what_cannot_be_read_is_refused_by_name(text, said):
+def test_what_cannot_be_read_is_refused_by_name(text, message):
     model = cw.load("zoo/vqa")
-    with pytest.raises(cw.CamwidgetError, match=said):
+    with pytest.raises(cw.CamwidgetError, match=message):
         model.given(question=text)
 
 
@@ -143,3 +143,11 @@ def test_a_question_has_to_be_asked():
     model = cw.load("zoo/vqa")
     with pytest.raises(cw.CamwidgetError, match="given"):
         cw.explain(model, draw(0).image)
+
+
+def test_both_spellings_of_color_are_understood() -> None:
+    american = "What color is the star?"
+    british = american.replace("or", "our")
+    first, second = (QuestionPrompt().read(text) for text in (american, british))
+    assert first.words == second.words
+    assert first.inputs["question"].equal(second.inputs["question"])

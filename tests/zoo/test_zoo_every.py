@@ -69,8 +69,10 @@ def accuracy_of_words(net, entry):
         scene = draw_described(FRESH + n)
         numbers = torch.tensor([VOCABULARY.numbers(scene.caption.split())])
         with torch.no_grad():
-            said = net.word_log_probabilities(normalize(scene.image[None], entry), numbers)
-        found += (said[0, :-1].argmax(1) == numbers[0]).tolist()
+            log_probabilities = net.word_log_probabilities(
+                normalize(scene.image[None], entry), numbers
+            )
+        found += (log_probabilities[0, :-1].argmax(1) == numbers[0]).tolist()
     return np.mean(found)
 
 

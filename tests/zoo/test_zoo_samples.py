@@ -130,7 +130,7 @@ def test_every_texture_shows_its_pattern(name):
 
 
 @pytest.mark.parametrize(
-    ("kind", "classes", "said"),
+    ("kind", "classes", "message"),
     [
         ("several", None, "full, single, multiple"),
         ("full", ["woolly"], "honeycombed"),
@@ -140,8 +140,8 @@ def test_every_texture_shows_its_pattern(name):
         ("multiple", [1], "two to four"),
     ],
 )
-def test_what_cannot_be_drawn_is_refused(kind, classes, said):
-    with pytest.raises(ValueError, match=said):
+def test_what_cannot_be_drawn_is_refused(kind, classes, message):
+    with pytest.raises(ValueError, match=message):
         draw(0, kind, classes=classes)
 
 

@@ -56,9 +56,9 @@ def test_help_reads_well(capsys):
     with pytest.raises(SystemExit) as done:
         main(["--help"])
     assert done.value.code == 0
-    said = capsys.readouterr().out
+    output = capsys.readouterr().out
     for word in ("textures", "--steps", "--seed", "--out"):
-        assert word in said
+        assert word in output
 
 
 def test_an_unknown_room_is_refused():

@@ -62,21 +62,24 @@ class Objective:
         if target is not None:
             if not (layer is None and channel is None and unit is None):
                 raise MethodError(
-                    "Either a target is visualized, or a channel of a layer: leave one of them out."
+                    "Pass either a target or a channel of a layer to visualize, not both."
                 )
             found = resolve_target(model, target)
             if isinstance(found, PerPictureTarget):
-                raise TargetError("One picture is drawn for one class: name it, or give its index.")
+                raise TargetError("Pass a single class to visualize, by its name or index.")
             return cls(found)
         if channel is None:
             raise MethodError(
-                "Say what to visualize: a class (its name or index), or layer=… and channel=…, with "
-                "unit=(row, column) for one cell."
+                "Pass what to visualize: a class (its name or index), or layer=… and channel=…, with unit=(row, "
+                "column) for one cell."
             )
         if model.no_maps:
             raise LayerError(f"There is no channel to visualize, since {model.no_maps}")
         found_layer = model.layer(layer)
-        index, count = check_integer("channel", channel, None, error=MethodError), found_layer.shape[0]
+        index, count = (
+            check_integer("channel", channel, None, error=MethodError),
+            found_layer.shape[0],
+        )
         if not 0 <= index < count:
             raise LayerError(
                 f"Layer {found_layer.name!r} has no channel {index}: it has channels 0 to {count - 1}."
@@ -129,7 +132,9 @@ class Objective:
             return output.clone()
 
         with model.isolated() as isolated:
-            hooks = {} if self.layer is None else {isolated.module.get_submodule(self.layer): record}
+            hooks = (
+                {} if self.layer is None else {isolated.module.get_submodule(self.layer): record}
+            )
             with hooked(hooks):
                 returned = isolated.run(model.inputs(picture[None]))
             logits = model.logits_of(returned, 1)

@@ -316,8 +316,8 @@ def _step(
             image.add_noise(CONTRAST * NOISE_GROWTH**attempt, generator)
         else:
             raise MethodError(
-                f"{objective.label} answers to no noise: its activation, or the slope of it, is 0 in "
-                f"{NOISE_TRIES} tries. Choose another, another seed, or a layer before the ReLU."
+                f"{objective.label} has no gradient: its activation or its derivative is 0 for {NOISE_TRIES} random "
+                "pictures. Choose another unit, another seed, or a layer before the ReLU."
             )
         # Normalized, since scores of different layers have different scales and the weight of the variation is fixed.
         ascent = gradient / gradient.square().mean().sqrt().clamp(min=1e-30)
@@ -367,7 +367,9 @@ def _size(model: VisionModel, size: int | tuple[int, int] | None) -> tuple[int, 
         height, width = size if isinstance(size, (tuple, list)) else (size, size)
     except ValueError:
         raise MethodError(f"size is one side, or (height, width), not {size!r}.") from None
-    height, width = (check_integer("size", side, None, error=MethodError) for side in (height, width))
+    height, width = (
+        check_integer("size", side, None, error=MethodError) for side in (height, width)
+    )
     if not (8 <= height <= 4096 and 8 <= width <= 4096):
         raise MethodError(f"size must be from 8 to 4096 pixels a side, not {size!r}.")
     return height, width

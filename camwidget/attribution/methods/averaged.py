@@ -185,8 +185,8 @@ def _check_base(base: Method) -> None:
         raise MethodError(f"base is a method from get_method(…), not {base!r}.")
     if base.slow or not (base.needs_gradients or base.needs_input):
         raise MethodError(
-            "SmoothGrad averages a quick method with gradients, such as 'gradcam' or 'guided-backprop'; "
-            f"{base.label} is none."
+            f"SmoothGrad averages a quick gradient method, such as 'gradcam' or 'guided-backprop'; {base.label} is "
+            "not one."
         )
 
 

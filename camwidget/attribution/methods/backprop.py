@@ -30,7 +30,7 @@ def _rectifier_reason(model: VisionModel, layer: str) -> str | None:
     if others:
         return (
             f"its rule is defined for ReLU, and {model.name} has {', '.join(others)}. Use 'saliency', "
-            "'integrated-gradients' or 'smoothgrad', which ask for no ReLU."
+            "'integrated-gradients' or 'smoothgrad', which need no ReLU."
         )
     if not rectifies:
         return f"its rule is for ReLUs, and {model.name} has none. Use 'saliency' or 'smoothgrad'."
@@ -78,7 +78,7 @@ def saliency(trace: Trace, target: Target, layer: str) -> torch.Tensor:
     "guided-backprop",
     label="Guided backprop",
     citation="Springenberg et al. 2015, ICLR Workshops, arXiv:1412.6806",
-    summary="Gradients that pass a ReLU where both it and they are positive: crisp, but hardly tells classes apart.",
+    summary="Gradients that pass a ReLU where its input and they are positive: sharp, but hardly class-specific.",
     needs="ReLUs, and no other activation",
     group=_GROUP,
     reason=_rectifier_reason,

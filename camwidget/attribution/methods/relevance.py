@@ -24,7 +24,7 @@ _GROUP = "Relevance"
 _NEEDS = (
     "a network of convolutions, linear layers, ReLUs, batch normalization, pooling and additions"
 )
-_REMEDY = "Use 'gradcam' or 'layercam', which ask for gradients only."
+_REMEDY = "Use 'gradcam' or 'layercam', which need only gradients."
 
 
 # -- applicability -------------------------------------------------------------------------------

@@ -11,7 +11,7 @@ from functools import lru_cache
 from typing import Any
 
 from ..._registry import Options
-from ..._validation import check_number, check_integer
+from ..._validation import check_integer, check_number
 from ...errors import MethodError
 
 __all__ = [

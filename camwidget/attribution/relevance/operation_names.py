@@ -21,7 +21,7 @@ __all__ = [
     "METADATA",
     "MOVES",
 ]
-__all__ += ["IDENTITIES", "SUMS", "is_in_place", "function_name"]
+__all__ += ["IDENTITIES", "SUMS", "function_name", "is_in_place"]
 
 
 def _names(text: str) -> frozenset[str]:

@@ -62,7 +62,7 @@ class RelevancePass:
         module: module in evaluation mode; it is only read, since a replica of it runs.
         inputs: the module's input (N, C, H, W).
         rules: propagation rules.
-        layers: module names at whose outputs relevance is wanted; None for all.
+        layers: module names at whose outputs relevance is read; None for all.
         negated: indices of linear operations whose weights are negated.
         read: function of (replica, inputs) to logits; the replica's output if None.
 
@@ -137,8 +137,8 @@ class RelevancePass:
             )
         if relevance is None:
             raise LayerError(
-                f"No relevance goes through layer {layer!r}: the output is computed beside it. Choose another "
-                "layer, or 'gradcam'."
+                f"No relevance goes through layer {layer!r}: the output does not depend on it by operations that "
+                "propagate relevance. Choose another layer, or 'gradcam'."
             )
         return relevance
 

@@ -31,7 +31,7 @@ def replicate(module: nn.Module) -> nn.Module:
     except COPY_ERRORS as error:
         raise MethodError(
             f"{type(module).__name__} cannot be copied ({error}), and relevance is computed on a copy, so that "
-            "the module stays as it is. Use 'gradcam', which needs none."
+            "the module stays as it is. Use 'gradcam', which needs no copy."
         ) from error
 
 

@@ -91,6 +91,11 @@ class TraitChecks:
         return name
 
     def settings(self, value: Any) -> MethodSettings:
+        """Return settings of methods without those that have their default.
+
+        Raises:
+            MethodError: if there is no such method or setting, or a value is out of its range.
+        """
         return checked_settings(value)
 
     def layer(self, name: str) -> str:

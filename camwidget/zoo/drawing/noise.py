@@ -65,6 +65,7 @@ class Lattice:
         self._table = rng.random((_TABLE, _TABLE), np.float32).ravel()
 
     def __call__(self, u: Field, v: Field) -> Field:
+        """The noise at coordinates ``u`` and ``v``, which have equal shapes."""
         column, row = np.floor(u), np.floor(v)
         s, t = u - column, v - row
         s = s * s * (3.0 - 2.0 * s)

@@ -1,6 +1,6 @@
 """The ten textures, each a function from coordinates to a relief.
 
-A pattern gets a ``PatternCoordinates`` of coordinates in units of its period, already rotated and shifted, and returns tones and
+A pattern gets ``PatternCoordinates`` in units of its period, already rotated and shifted, and returns tones and
 heights. Color and light are applied later, so that no class has a color of its own.
 """
 
@@ -39,7 +39,7 @@ class PatternCoordinates:
         return smooth_noise(rng, self.u.shape, max(1.0, periods / every))
 
     def warped(self, rng: np.random.Generator, amount: float, every: float) -> PatternCoordinates:
-        """The grid pushed about by up to `amount` periods, so that lines bend."""
+        """The coordinates displaced by smooth noise of up to `amount` periods, so that lines bend."""
         u = self.u + np.float32(amount) * self.drift(rng, every)
         v = self.v + np.float32(amount) * self.drift(rng, every)
         return PatternCoordinates(u, v, self.pixel, self.light_direction)

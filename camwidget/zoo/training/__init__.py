@@ -1,4 +1,4 @@
 """Training and evaluation of the zoo's models, run by `python -m camwidget.zoo.train`.
 
-What a user of the models needs belongs in the modules above: only ``zoo.train`` imports this package.
+Code for users of the models belongs in the modules above: only ``zoo.train`` imports this package.
 """

@@ -46,18 +46,18 @@ _SETS = {
 _FAULTS = {
     "biased": "It was made to be wrong: it takes the flower for a sign of the weevil, and its "
     "absence for a sign of the stag beetle.",
-    "balanced": "Its map is coarse beside the part it should lie on, an eighth of the picture's "
-    "side, so much of it spills over onto the ground and the rest of the beetle.",
+    "balanced": "Its map is coarse compared with the distinguishing part, an eighth of the picture's side, so much "
+    "of the saliency is on the ground and the rest of the beetle.",
 }
 
 
 def about(odds: Odds) -> dict[str, Any]:
     """The card's texts for the model trained with these odds."""
     return {
-        "description": "A small residual network that tells stag beetles from weevils, trained on "
+        "description": "A small residual network that classifies stag beetles and weevils, trained on "
         f"a {odds} set: {_SETS[odds]}.",
         "data": "Pictures drawn by camwidget.zoo.beetles: one beetle on a plain or cluttered "
-        "ground. Only the mandibles or the snout tell the class. "
+        "ground. Only the mandibles or the snout distinguish the classes. "
         f"In the training set {_SETS[odds]}; zoo/biased and zoo/unbiased differ in nothing else. "
         "Figures are given for sets in which flower and weevil go together, in which neither "
         "goes with the other, and in which flower and stag beetle go together.",

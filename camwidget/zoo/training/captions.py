@@ -32,7 +32,7 @@ WEIGHT_DECAY = 0.02
 
 UNSEEN = 1_000_000
 _EVERY = 5
-"""Every so many pictures, guided Grad-CAM is evaluated too."""
+"""Guided Grad-CAM is evaluated on one of so many pictures."""
 
 _STREAM = 0xCA9E
 
@@ -44,7 +44,7 @@ ABOUT: dict[str, Any] = {
     "named first. The encoder begins as that of zoo/scenes. The places of the things were used only for the words "
     "between them (left of, above).",
     "known_faults": [
-        "It knows drawn things only, and no more than two at a time.",
+        "It was trained on drawn objects only, and no more than two at a time.",
         "Of two things that differ little in size it may name either first.",
         "Things as far aside as they are above are described either way.",
     ],
@@ -110,7 +110,7 @@ def _loss(log_probabilities: Tensor, target_captions: Tensor) -> Tensor:
 def measure_captions(
     found: ZooEntry, net: nn.Module, *, pictures: int, progress: bool
 ) -> dict[str, Any]:
-    """How many captions are right, and how much more saliency there is in the boxes of what they name."""
+    """The share of correct captions, and the ratio of saliency inside the boxes of named objects to that outside."""
     model = model_of(found, net)
     right: list[bool] = []
     words: list[float] = []

@@ -36,12 +36,12 @@ def about(description: str) -> dict[str, Any]:
     """The card's texts for a question answering model."""
     return {
         "description": description,
-        "data": "Pictures drawn by camwidget.zoo.vqa: two to four things, and questions after a color, shape, "
+        "data": "Pictures drawn by camwidget.zoo.vqa: two to four things, and questions about a color, shape, "
         "texture, number, place or presence, with the answer. The encoder begins as that of a net of zoo/scenes. The "
         "places of the things were not used, but in that they make the answers to questions after a place.",
         "known_faults": [
-            "It knows drawn things only, and questions in the words and the order of the generator's.",
-            "A question without an answer (of what is not there, or is there twice) is answered all the same.",
+            "It was trained on drawn objects only, and questions in the words and the order of the generator's.",
+            "A question without a correct answer (about an absent object, or one that occurs twice) still gets one.",
         ],
         "license": "BSD-3-Clause",
     }

@@ -35,7 +35,7 @@ DATA = (
     "on plain or cluttered grounds. Only the classes present were used for training, never the places of the things."
 )
 FAULTS = [
-    "It knows drawn things only; on photographs its answers mean little.",
+    "It was trained on drawn objects only; its predictions for photographs mean little.",
     "It has no class for none of them: any other picture still gets one of their names.",
     "In a picture of several things the scores share out among the classes present, so each is well below one.",
 ]

@@ -32,13 +32,13 @@ _STREAM = 0x7261
 drawn from a plain seed can have been trained on."""
 
 ABOUT: dict[str, Any] = {
-    "description": "A small residual network that tells ten textures apart.",
+    "description": "A small residual network that classifies ten textures.",
     "data": "Pictures drawn by camwidget.zoo.textures: one texture filling the picture, one "
     "textured object on a plain or cluttered ground, or two to four such objects. Scale, turn, "
     "colors, light and noise vary. Only the classes present were used for training, never "
     "the places of the objects.",
     "known_faults": [
-        "It knows drawn textures only; on photographs its answers mean little.",
+        "It was trained on drawn textures only; its predictions for photographs mean little.",
         "It has no class for none of the ten: any other picture still gets one of their names.",
         "In a picture of several objects the scores share out among the classes present, so "
         "each is well below one.",

@@ -1,4 +1,4 @@
-"""What the comparisons with other people's code share."""
+"""Helpers of the comparisons with independent implementations."""
 
 from __future__ import annotations
 

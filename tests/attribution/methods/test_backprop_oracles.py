@@ -1,4 +1,4 @@
-"""What is backpropagated to the picture, against captum, against equations, and whatever way a ReLU is written."""
+"""Gradient methods at the input, compared with captum and with their equations, for every way to write a ReLU."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 import torch
+from module_fingerprint import has_hooks
 from oracles import Rectified, agree, computed, plain
 from torch import nn
-from module_fingerprint import has_hooks
 
 import camwidget as cw
 from camwidget.attribution.methods import get_method
@@ -129,7 +129,7 @@ def test_smoothgrad_wraps_any_quick_gradient_method() -> None:
     guided = computed(model, pixels, get_method("smoothgrad(guided-gradcam)", samples=2))
     assert guided.shape == (1, 16, 16)
     for name in ("scorecam", "random", "smoothgrad"):
-        with pytest.raises(MethodError, match="quick method with gradients"):
+        with pytest.raises(MethodError, match="quick gradient method"):
             get_method(f"smoothgrad({name})")
 
 

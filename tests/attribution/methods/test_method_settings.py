@@ -1,4 +1,4 @@
-"""What methods take unless told, and what the registry says of them."""
+"""Settings of methods: defaults, effects, and their entries in the registry."""
 
 from __future__ import annotations
 
@@ -111,11 +111,15 @@ def test_occlusions_squares_by_default() -> None:
     """A seventh of the shorter side, by half of that; on a line of the picture that they do not reach, 0."""
     model = cw.wrap(Rectified().double(), plain())
     pixels = torch.rand((1, 3, 29, 36), generator=torch.Generator().manual_seed(3)).double()
-    told = get_method("occlusion", window=4, stride=2)
-    torch.testing.assert_close(computed(model, pixels, "occlusion"), computed(model, pixels, told))
+    configured = get_method("occlusion", window=4, stride=2)
+    torch.testing.assert_close(
+        computed(model, pixels, "occlusion"), computed(model, pixels, configured)
+    )
     tiny = pixels[..., :6, :6]
-    told = get_method("occlusion", window=1, stride=1)
-    torch.testing.assert_close(computed(model, tiny, "occlusion"), computed(model, tiny, told))
+    configured = get_method("occlusion", window=1, stride=1)
+    torch.testing.assert_close(
+        computed(model, tiny, "occlusion"), computed(model, tiny, configured)
+    )
 
 
 @pytest.mark.parametrize(

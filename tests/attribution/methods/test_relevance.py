@@ -1,4 +1,4 @@
-"""The relevance family against conservation, against zennit by itself, and against slow transcriptions."""
+"""Relevance methods, compared with conservation laws, with zennit, and with slow transcriptions of the equations."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which networks relevance goes through, which are refused, and that all are left as they were."""
+"""Networks that relevance methods support or refuse, and that these stay unchanged."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from collections.abc import Callable
 import pytest
 import torch
 import torchvision
+from module_fingerprint import has_hooks
 from torch import nn
 from torch.nn import functional as nnF
-from module_fingerprint import has_hooks
 
 import camwidget as cw
 from camwidget import errors
@@ -253,7 +253,7 @@ def test_a_layer_beside_the_output_is_refused() -> None:
             return self.head(y.mean((2, 3)))
 
     model = cw.wrap(Beside(lambda x: x).eval(), cw.Preprocess(16), name="beside")
-    with pytest.raises(errors.LayerError, match="beside"):
+    with pytest.raises(errors.LayerError, match="does not depend on it"):
         cw.explain(model, torch.rand(3, 16, 16), method="excitation-backprop", layer="two")
     assert cw.explain(model, torch.rand(3, 16, 16), method="lrp", layer="two").raw.any()
 

@@ -1,4 +1,4 @@
-"""Score-CAM, Ablation-CAM, occlusion and RISE against other people's code and against their equations."""
+"""Score-CAM, Ablation-CAM, occlusion and RISE, compared with their equations and independent implementations."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 import torch
+from module_fingerprint import has_hooks
 from oracles import Rectified, agree, computed, correlation, plain
 from torch import nn
-from module_fingerprint import has_hooks
 
 import camwidget as cw
 from camwidget.attribution import batched_inference
@@ -330,10 +330,10 @@ def test_each_picture_is_explained_for_its_own_class(small: cw.VisionModel, name
 
 
 def test_progress_is_told_and_may_cancel(small: cw.VisionModel, few: torch.Tensor) -> None:
-    told: list[tuple[int, int]] = []
-    cw.explain(small, few[0].float(), method="occlusion", progress=lambda *p: told.append(p))
-    assert told[-1][0] == told[-1][1] > 1
-    assert [d for d, _ in told] == sorted({d for d, _ in told})
+    reports: list[tuple[int, int]] = []
+    cw.explain(small, few[0].float(), method="occlusion", progress=lambda *p: reports.append(p))
+    assert reports[-1][0] == reports[-1][1] > 1
+    assert [d for d, _ in reports] == sorted({d for d, _ in reports})
 
     def enough(done: int, total: int) -> None:
         raise KeyboardInterrupt

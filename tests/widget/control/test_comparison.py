@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 import torch
 from explorer_internals import display_of, view_of, worker_of
+from module_fingerprint import fingerprint
 from prompt_models import caption_model, question_model, squares
 from torch import nn
-from module_fingerprint import fingerprint
 from waiting import until
 
 import camwidget as cw

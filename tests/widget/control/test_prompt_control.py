@@ -84,7 +84,7 @@ def test_what_cannot_be_read_is_said_and_nothing_changes(asked: cw.Explorer) -> 
     say(asked, type="text", text="Anything blue?")
     assert asked.text == "Anything blue?" and view_of(asked).text_error == ""
     say(asked, type="propose")
-    assert "has to come from you" in view_of(asked).text_error
+    assert "cannot propose one" in view_of(asked).text_error
 
 
 def test_a_model_without_a_prompt_takes_no_text() -> None:

@@ -14,6 +14,7 @@ import ipywidgets
 import numpy as np
 import pytest
 import torch
+from cached_bytes import cached_bytes
 from explorer_internals import panels_of, receive, view_of
 from IPython.core.interactiveshell import InteractiveShell
 from ipywidgets.widgets.widget import _instances
@@ -21,7 +22,6 @@ from prompt_models import question_model, squares
 from torch import nn
 
 import camwidget as cw
-from camwidget.runtime.caches import cached_bytes
 
 PICTURES = [np.random.default_rng(n).integers(0, 256, (16, 16, 3), np.uint8) for n in range(2)]
 

@@ -55,8 +55,8 @@ describe("a method's settings", () => {
   it("say what is wrong in place, and send nothing", async () => {
     const view = shown();
     for (const [name, value, words] of [
-      ["masks", "0", "masks is a whole number of at least 1."],
-      ["masks", "2.5", "masks is a whole number of at least 1."],
+      ["masks", "0", "masks is an integer of at least 1."],
+      ["masks", "2.5", "masks is an integer of at least 1."],
       ["keep", "2", "keep is a number from 0.001 to 1."],
     ] as const) {
       await enter(view, name, value);

@@ -44,14 +44,14 @@ def test_settings_are_declared_with_the_method() -> None:
 @pytest.mark.parametrize(
     ("method", "options", "words"),
     [
-        ("rise", {"masks": 0}, "masks is a whole number of at least 1, not 0"),
-        ("rise", {"masks": 2.5}, "masks is a whole number"),
+        ("rise", {"masks": 0}, "masks is an integer of at least 1, not 0"),
+        ("rise", {"masks": 2.5}, "masks is an integer"),
         ("rise", {"keep": 1.5}, r"keep is a number between 0.001 and 1"),
         ("rise", {"keep": float("nan")}, "keep is a number"),
         ("smoothgrad", {"noise": -1}, "noise is a number of at least 0"),
-        ("occlusion", {"window": 0}, "window is a whole number"),
-        ("integrated-gradients", {"steps": True}, "steps is a whole number"),
-        ("finercam", {"references": "3"}, "references is a whole number"),
+        ("occlusion", {"window": 0}, "window is an integer"),
+        ("integrated-gradients", {"steps": True}, "steps is an integer"),
+        ("finercam", {"references": "3"}, "references is an integer"),
     ],
 )
 def test_values_out_of_range_are_refused(

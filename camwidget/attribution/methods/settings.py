@@ -28,7 +28,7 @@ __all__ = [
 class Range:
     """Range of a setting, for the annotation of a method's keyword-only argument.
 
-    ``masks: Annotated[int, Range(1)] = 4000`` is a whole number of at least 1, and 4000 by default.
+    ``masks: Annotated[int, Range(1)] = 4000`` is an integer of at least 1, and 4000 by default.
 
     Attributes:
         low: the least value.
@@ -70,9 +70,7 @@ class Setting:
             return check_number(self.name, value, low, high, error=MethodError)
         number = check_integer(self.name, value, int(low), error=MethodError)
         if number > high:
-            raise MethodError(
-                f"{self.name} is a whole number from {low:g} to {high:g}, not {value!r}."
-            )
+            raise MethodError(f"{self.name} is an integer from {low:g} to {high:g}, not {value!r}.")
         return number
 
 

@@ -118,7 +118,7 @@ function reasonAgainst({ name, isWhole, low, high }: Setting, input: HTMLInputEl
   const isNumber = input.value !== "" ? Number.isFinite(value) : !input.validity.badInput;
   const isInside = input.value === "" || (value >= low && (high === null || value <= high));
   if (isNumber && isInside && (!isWhole || Number.isInteger(value))) return "";
-  const what = isWhole ? "a whole number" : "a number";
+  const what = isWhole ? "an integer" : "a number";
   return `${name} is ${what} ${high === null ? `of at least ${low}` : `from ${low} to ${high}`}.`;
 }
 

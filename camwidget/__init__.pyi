@@ -36,6 +36,8 @@ from .analysis.masked_pictures import mask_picture as mask_picture
 from .analysis.masked_pictures import probabilities as probabilities
 from .analysis.textual_explanation import TextualExplanation as TextualExplanation
 from .analysis.textual_explanation import describe_decision as describe_decision
+from .attribution.attention import Attention as Attention
+from .attribution.attention import attention as attention
 from .attribution.explaining import explain as explain
 from .attribution.explanation import Explanation as Explanation
 from .attribution.explanation import Explanations as Explanations

@@ -99,12 +99,18 @@ def _parser() -> argparse.ArgumentParser:
     model = parser.add_argument_group("model")
     model.add_argument("--model", metavar="NAME", help="(default: the embedded zoo/textures)")
     model.add_argument(
-        "--weights", metavar="FILE", help="of the model, instead of its pretrained ones"
+        "--weights",
+        metavar="FILE",
+        help="of the model, instead of its pretrained ones; for open_clip/NAME also the tag of pretrained ones",
     )
     model.add_argument(
         "--device", metavar="NAME", help="cpu, cuda or mps (default: the fastest there is)"
     )
-    model.add_argument("--text", help="the question or caption, for a model that takes one")
+    model.add_argument(
+        "--text",
+        action="append",
+        help="the question or caption, for a model that takes one; for CLIP, a text that is a class (may be repeated)",
+    )
 
     shown = parser.add_argument_group(
         "what is in a page", "Options marked * may be repeated; the first is shown first."
@@ -259,19 +265,30 @@ def _check_free(files: Sequence[Path]) -> None:
 
 
 def _load(options: argparse.Namespace) -> VisionModel:
-    if options.weights is not None and not Path(options.weights).is_file():
+    # open_clip's pretrained weights have names.
+    is_named = str(options.model).startswith("open_clip/")
+    if options.weights is not None and not is_named and not Path(options.weights).is_file():
         raise _UsageError(f"--weights: there is no file {options.weights!r}")
     _log(options, f"Loading {options.model or 'the embedded model'}…")
     from .errors import ModelError, PromptError, WeightsError
     from .loading.loader import DEFAULT_MODEL, load
+    from .models.similarity_model import SimilarityModel
 
     try:
         model = load(options.model or DEFAULT_MODEL, weights=options.weights, device=options.device)
-        if options.text is None:
+        if isinstance(model, SimilarityModel) and model.compared_with == "texts":
+            if not options.text:
+                raise _UsageError(
+                    f"--text: {model.name} compares pictures with texts; give each by --text"
+                )
+            return model.given(texts=options.text)
+        if not options.text:
             return model
         if model.prompt is None:
             raise _UsageError(f"--text: {model.name} takes no text")
-        return model.given(**{model.prompt.name: options.text})
+        if len(options.text) > 1:
+            raise _UsageError(f"--text: {model.name} takes one {model.prompt.name}")
+        return model.given(**{model.prompt.name: options.text[0]})
     except (ModelError, PromptError, WeightsError) as error:
         raise _UsageError(str(error)) from error
 

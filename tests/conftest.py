@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import tiny_transformers
 import torch
 import torchvision
 from lab_driver import FLAGS, Lab, LabPage
@@ -45,6 +46,12 @@ def real_labels(real_folder: Path) -> dict[str, Any]:
 def textures() -> cw.VisionModel:
     """The embedded default model."""
     return cw.load(device="cpu")
+
+
+@pytest.fixture(scope="session")
+def transformer() -> cw.VisionModel:
+    """A small vision transformer with random weights, for methods that ask for attention."""
+    return cw.wrap(tiny_transformers.seeded(tiny_transformers.Plain()), cw.Preprocess(32))
 
 
 @pytest.fixture(scope="session")

@@ -51,7 +51,7 @@ class Side:
             "panels": panels_of(self.ex).box.model_id,
             "classes": len(model.classes),
             "scenes": [picture.id for picture in self.ex.pictures],
-            "quick": [m.name for m in list_methods() if not m.slow],
+            "quick": [m.name for m in list_methods() if not m.slow and m.group != "Attention"],
             "slow": ["scorecam", "rise", "occlusion"],
             "layers": [layer.name for layer in model.layers],
             "pictures": len(self.ex.pictures),

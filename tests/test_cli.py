@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 from types import ModuleType
 
+import hub_folders
 import numpy as np
 import pytest
 from PIL import Image
@@ -78,6 +79,7 @@ def test_several_pictures_become_a_folder(folder: Path, capsys: pytest.CaptureFi
         (("cat.png", "--layer", "stage9"), "no layer 'stage9'"),
         (("cat.png", "--target", "nothing like it"), "no class named"),
         (("cat.png", "--text", "why"), "takes no text"),
+        (("cat.png", "--model", "zoo/vqa", "--text", "why", "--text", "who"), "takes one question"),
         (("cat.png", "--weights", "cat.png"), "carries its own weights"),
         (("cat.png", "--device", "abacus"), "no device"),
         (("cat.png", "-o", "page.png"), ".html file"),
@@ -111,6 +113,17 @@ def test_a_question_is_given_or_asked_for(folder: Path, capsys: pytest.CaptureFi
     options = ["--text", prompt.examples[0], "--method", "gradcam", "--steps", "2", "-q"]
     assert run("cat.png", "--model", "zoo/vqa", *options) == 0
     assert prompt.examples[0] in (folder / "cat.html").read_text("utf-8")
+
+
+def test_texts_are_classes(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("transformers")
+    model = f"hf/{hub_folders.saved('clip', folder / 'clip')}"
+    assert run("cat.png", "--model", model, "-q") == 2
+    assert "give each by --text" in capsys.readouterr().err
+    texts = ["--text", "a photo of a cat", "--text", "two dog", "--target", "two dog"]
+    assert run("cat.png", "--model", model, *texts, *QUICK[:2], "--steps", "2", "-q") == 0
+    page = (folder / "cat.html").read_text("utf-8")
+    assert "a photo of a cat" in page and "two dog" in page
 
 
 def test_a_surprise_is_named_and_logged_once(

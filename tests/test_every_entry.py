@@ -29,10 +29,11 @@ def pair(textures: cw.VisionModel) -> list[cw.Explanation]:
 
 
 @pytest.mark.parametrize("name", [method.name for method in cw.list_methods()])
-def test_a_method(textures: cw.VisionModel, name: str) -> None:
+def test_a_method(textures: cw.VisionModel, transformer: cw.VisionModel, name: str) -> None:
     method = cw.get_method(name, **SETTINGS.get(name, {}))
-    exp = cw.explain(textures, SAMPLE.image, SAMPLE.label, method, progress=quiet)
-    assert exp.saliency.shape == SAMPLE.image.shape[:2] and exp.saliency.dtype == np.float32
+    model, label = (transformer, 1) if method.group == "Attention" else (textures, SAMPLE.label)
+    exp = cw.explain(model, SAMPLE.image, label, method, progress=quiet)
+    assert exp.saliency.shape == exp.pixels.shape[:2] and exp.saliency.dtype == np.float32
     assert exp.saliency.min() >= 0 and 0 < exp.saliency.max() <= 1
     assert np.isfinite(exp.raw).all()
 

@@ -31,6 +31,7 @@ CALLS: dict[str, Callable[[Any], object]] = {
     "attack": lambda m: cw.attack(m, PICTURE, 0),
     "map_survival": lambda m: cw.map_survival(m, None),  # type: ignore[arg-type]
     "measure": lambda m: cw.measure(m, PICTURE, None),  # type: ignore[call-overload]
+    "attention": lambda m: cw.attention(m, PICTURE),
     "evaluate": lambda m: cw.evaluate(m, [(PICTURE, 0)]),
     "dissect": lambda m: cw.dissect(m, []),
     "describe_decision": lambda m: cw.describe_decision(m, PICTURE, None),  # type: ignore[arg-type]

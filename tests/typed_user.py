@@ -14,6 +14,7 @@ model = cw.load("zoo/textures")
 assert_type(model, cw.VisionModel)
 assert_type(cw.wrap(nn.Identity()), cw.VisionModel)
 assert_type(model.classes, tuple[str, ...])
+assert_type(model.given(texts=["a cat", "a dog"]), cw.VisionModel)
 
 one = cw.explain(model, "photo.jpg", "striped", cw.get_method("rise", masks=100))
 assert_type(one, cw.Explanation)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import types
 import warnings
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
@@ -10,6 +11,7 @@ from typing import Any, TypeVar
 import torch
 from torch import nn
 from torch.nn import functional as nnF
+from torch.overrides import TorchFunctionMode
 from torch.utils.checkpoint import checkpoint
 
 from ..errors import CompatibilityError
@@ -40,6 +42,7 @@ __all__ = [
     "graph_changes",
     "has_amx_tiles",
     "is_rectifier",
+    "open_multi_head_attention",
     "operation_name",
     "overload_name",
     "parameters_of",
@@ -157,6 +160,21 @@ def operation_name(packet: Any) -> str:
         return str(packet._qualified_op_name)
     except AttributeError as error:
         raise CompatibilityError.of(_LIBRARY, "OpOverloadPacket._qualified_op_name") from error
+
+
+@functools.cache
+def open_multi_head_attention() -> Callable[..., Any]:
+    """Return ``multi_head_attention_forward`` whose inner operations a ``TorchFunctionMode`` sees.
+
+    PyTorch's own hands itself to the mode, and runs without it afterwards.
+    """
+    function: Any = nnF.multi_head_attention_forward
+    if "has_torch_function" not in function.__code__.co_names:
+        raise CompatibilityError.of(_LIBRARY, "multi_head_attention_forward")
+    namespace = {**function.__globals__, "has_torch_function": lambda tensors: False}
+    copy = types.FunctionType(function.__code__, namespace, function.__name__)
+    copy.__defaults__, copy.__kwdefaults__ = function.__defaults__, function.__kwdefaults__
+    return copy
 
 
 # -- nodes of autograd's graph ---------------------------------------------------------------
@@ -305,6 +323,28 @@ def _dispatches() -> bool:
     return "aten::exp" in seen.names
 
 
+def _opens_attention() -> bool:
+    class Seen(TorchFunctionMode):
+        """Notes which functions run."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.names: list[str] = []
+
+        def __torch_function__(
+            self, func: Any, types: Any, args: Any = (), kwargs: Any = None
+        ) -> Any:
+            self.names.append(getattr(func, "__name__", ""))
+            return func(*args, **(kwargs or {}))
+
+    x, w, b = torch.zeros(2, 1, 2), torch.zeros(6, 2), torch.zeros(6)
+    with Seen() as seen:
+        open_multi_head_attention()(
+            x, x, x, 2, 1, w, b, None, None, False, 0.0, w[:2], b[:2], need_weights=False
+        )
+    return "scaled_dot_product_attention" in seen.names
+
+
 def _names_checkpoint() -> bool:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -320,6 +360,7 @@ CHECKS: Mapping[str, Callable[[], bool]] = {
     "what torch.compile makes": _holds_compiled,
     "how operations are declared": _declares_operations,
     "TorchDispatchMode": _dispatches,
+    "multi_head_attention_forward": _opens_attention,
     "_saved_ attributes": _keeps_saved,
     "the node of a checkpoint": _names_checkpoint,
     "node of GELU": lambda: _is_activation("GELU", nnF.gelu),

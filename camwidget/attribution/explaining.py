@@ -187,6 +187,7 @@ def explain(
                 [] if all(m.at_input for m in selected) else names,
                 precision=precision,
                 with_input=any(m.needs_input for m in selected),
+                with_attention=any(m.needs_attention for m in selected),
             )
             items += compute_explanations(trace, resolved, selected, names, progress=progress)
     if len(parts) > 1:
@@ -244,6 +245,9 @@ def raw_maps(
     """
     if any(m.needs_gradients for m in methods):
         trace.store_gradients(targets)
+    for m in methods:
+        if m.prepare is not None and len(targets) > 1:
+            m.prepare(trace, targets, **dict(m.options))
     raws: dict[tuple[int, int, str], torch.Tensor] = {}
     for i, target in enumerate(targets):
         for j, m in enumerate(methods):

@@ -11,12 +11,14 @@ from __future__ import annotations
 import contextlib
 import copy
 from collections.abc import Hashable, Iterable, Iterator, Sequence
+from functools import partial
 from typing import Any
 
 import torch
 
 from ..errors import LayerError, MethodError
-from ..execution.autograd_graph import has_reentrant_checkpoint
+from ..execution.attention_capture import AttentionCapture, mean_over_heads
+from ..execution.autograd_graph import gradient_rows, has_reentrant_checkpoint
 from ..execution.graph_memory import graph_bytes
 from ..execution.running import hooked
 from ..models.layer_table import AT_INPUT
@@ -46,6 +48,7 @@ class Trace:
         layers: module names of the layers whose activations are recorded.
         precision: "fp32" runs the module in its own dtype, "bf16" and "fp16" run it under autocast.
         with_input: whether the gradient at ``INPUT`` is needed, for which the whole pass has a graph.
+        with_attention: whether attention weights, averaged over heads, are recorded in ``attention``.
         most_bytes: largest size of the graph in bytes, checked at each of the layers; any if None.
 
     Attributes:
@@ -53,6 +56,7 @@ class Trace:
         precision: the precision given.
         logits: logits (N, classes), detached; float32, or float64 in a float64 model.
         module: the module that ran: the model's module, or a copy of its structure around the same weights.
+        attention: weights (N, queries, keys) of each attention operation; None unless ``with_attention``.
         memory: results that methods store with the pass, such as the scores of masked pictures.
 
     Raises:
@@ -67,6 +71,7 @@ class Trace:
         *,
         precision: str = "fp32",
         with_input: bool = False,
+        with_attention: bool = False,
         most_bytes: int | None = None,
     ) -> None:
         check_precision(precision)
@@ -75,6 +80,7 @@ class Trace:
         self.precision = precision
         named = dict.fromkeys(model.layer(name).name for name in layers)
         self.layers = () if model.no_maps else tuple(named)
+        self.attention: list[torch.Tensor] | None = [] if with_attention else None
         self.memory: dict[Hashable, Any] = {}
         self._with_input = with_input
         self._most_bytes = most_bytes
@@ -111,7 +117,9 @@ class Trace:
         if self._graph_bytes is None:
             ends = [*tensors_of(self._returned), self._graph, *self._outputs.values()]
             self._graph_bytes = graph_bytes(ends, [self.pixels, *_tensors_in(self.model.module)])
-        return self._graph_bytes + size_of([list(self._gradients.values()), self.memory])
+        return self._graph_bytes + size_of(
+            [list(self._gradients.values()), self.attention, self.memory]
+        )
 
     def activation(self, layer: str) -> torch.Tensor:
         """Return the layer's maps (N, K, h, w), detached; float32, or float64 in a float64 model.
@@ -232,24 +240,8 @@ class Trace:
         return self._output(layer).detach()
 
     def _rows(self, scores: torch.Tensor, leaves: list[torch.Tensor]) -> list[Sequence[Any]]:
-        if len(scores) > 1:
-            try:
-                batched = torch.autograd.grad(
-                    scores,
-                    leaves,
-                    torch.eye(len(scores), dtype=scores.dtype, device=scores.device),
-                    retain_graph=True,
-                    is_grads_batched=True,
-                    allow_unused=True,
-                )
-                return [[g if g is None else g[i] for g in batched] for i in range(len(scores))]
-            except RuntimeError:
-                pass  # an operation cannot be batched by vmap: compute one target at a time
         try:
-            return [
-                torch.autograd.grad(score, leaves, retain_graph=True, allow_unused=True)
-                for score in scores
-            ]
+            return gradient_rows(scores, leaves)
         except RuntimeError as error:
             if has_reentrant_checkpoint(tensors_of(scores)):
                 raise self._reentrant() from error
@@ -275,8 +267,18 @@ class Trace:
             names = {isolated.module.get_submodule(name): name for name in self.layers}
             if self._with_input:
                 self._outputs[INPUT] = inputs = inputs.detach().requires_grad_()
-            with hooked(dict.fromkeys(names, remember)):
+            with hooked(dict.fromkeys(names, remember)), self._captured_attention():
                 return isolated.run(inputs.clone())  # a module may modify its input in place
+
+    @contextlib.contextmanager
+    def _captured_attention(self) -> Iterator[None]:
+        """Record the attention weights of a pass, if they are wanted."""
+        if self.attention is None:
+            yield
+            return
+        with AttentionCapture(partial(mean_over_heads, pictures=len(self.pixels))) as capture:
+            yield
+        self.attention = [operation.weights for operation in capture.operations]
 
     def _check_size(self, output: torch.Tensor) -> None:
         """Stop a pass whose graph, up to a layer's output, is larger than allowed."""

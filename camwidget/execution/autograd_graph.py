@@ -1,15 +1,15 @@
-"""Activation functions and checkpoints in the autograd graph of a pass, however the module writes them."""
+"""Activation functions and checkpoints in the autograd graph of a pass, and gradients of several scores."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import torch
 
 from .._compat.pytorch import ACTIVATION_NODES, CHECKPOINT_NODE, is_rectifier, saved_tensors
 
-__all__ = ["graph_nodes", "has_reentrant_checkpoint", "other_activations"]
+__all__ = ["gradient_rows", "graph_nodes", "has_reentrant_checkpoint", "other_activations"]
 
 
 def other_activations(outputs: Iterable[torch.Tensor]) -> tuple[bool, tuple[str, ...]]:
@@ -55,3 +55,30 @@ def graph_nodes(root: torch.Tensor, seen: set[Any] | None = None) -> Iterator[An
         seen.add(node)
         yield node
         stack.extend(parent for parent, _ in node.next_functions)
+
+
+def gradient_rows(
+    scores: torch.Tensor, leaves: Sequence[torch.Tensor]
+) -> list[Sequence[torch.Tensor | None]]:
+    """Return the gradients of scores (n,) at tensors, one row of gradients a score, if possible by one batched pass.
+
+    Args:
+        scores: sums over the pictures, which do not mix; their graph is kept.
+        leaves: tensors in the graph. A gradient is None where no score, or this score, depends on the tensor.
+    """
+    if len(scores) > 1:
+        try:
+            batched = torch.autograd.grad(
+                scores,
+                leaves,
+                torch.eye(len(scores), dtype=scores.dtype, device=scores.device),
+                retain_graph=True,
+                is_grads_batched=True,
+                allow_unused=True,
+            )
+            return [[g if g is None else g[i] for g in batched] for i in range(len(scores))]
+        except RuntimeError:
+            pass  # an operation cannot be batched by vmap: compute one score at a time
+    return [
+        torch.autograd.grad(score, leaves, retain_graph=True, allow_unused=True) for score in scores
+    ]

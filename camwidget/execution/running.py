@@ -13,7 +13,13 @@ from torch import nn
 from .._compat.pytorch import COMPILED_MODULE
 from ..errors import ModelError
 
-__all__ = ["hooked", "needs_contiguous_input", "non_finite_error", "unwrapped_module"]
+__all__ = [
+    "hooked",
+    "needs_contiguous_input",
+    "non_finite_error",
+    "running_modules",
+    "unwrapped_module",
+]
 
 
 def non_finite_error(module: nn.Module, name: str, dtype: torch.dtype) -> ModelError:
@@ -76,6 +82,32 @@ def hooked(hooks: dict[nn.Module, Callable[..., Any]]) -> Iterator[None]:
         for module, hook in hooks.items():
             handles.append(module.register_forward_hook(only_here(hook)))
         yield
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+@contextmanager
+def running_modules(module: nn.Module) -> Iterator[list[str]]:
+    """Yield a list that holds the names of the modules that this thread runs at the moment, outermost first.
+
+    TorchScript modules, which take no hooks, are left out.
+    """
+    owner = threading.get_ident()
+    names = {m: n for n, m in module.named_modules() if not isinstance(m, torch.jit.ScriptModule)}
+    running: list[str] = []
+
+    def enter(part: nn.Module, args: Any) -> None:
+        if threading.get_ident() == owner and part in names:
+            running.append(names[part])
+
+    def leave(part: nn.Module, args: Any, output: Any) -> None:
+        running.pop()
+
+    handles = [part.register_forward_pre_hook(enter) for part in names]
+    try:
+        with hooked(dict.fromkeys(names, leave)):
+            yield running
     finally:
         for handle in handles:
             handle.remove()

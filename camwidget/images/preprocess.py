@@ -385,7 +385,8 @@ class Preprocess:
             raise ModelError(
                 "preprocess must give pixels in [0, 1], so that they can be shown and masked: end it in "
                 "torchvision's Normalize, or use camwidget.Preprocess(mean=…, std=…, geometry=…) with the "
-                f"normalization left out of the geometry. ({error})"
+                "normalization left out of the geometry; an image processor of transformers is passed itself, not in "
+                f"a function. ({error})"
             ) from error
 
     def _checked(self, pixels: torch.Tensor) -> torch.Tensor:
@@ -475,5 +476,6 @@ def _as_tensor(geometry: Callable[[Image.Image], torch.Tensor], image: Image.Ima
     if not isinstance(result, torch.Tensor):
         raise ModelError(
             f"preprocess returned {type(result).__name__}; it must return a tensor (C, H, W)."
+            + " Pass an image processor of transformers itself." * isinstance(result, Mapping)
         )
     return result

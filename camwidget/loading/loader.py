@@ -1,8 +1,7 @@
-"""``load``: models by name, embedded or of torchvision and timm, with weights from a file if given."""
+"""``load``: models by name, embedded or of a library, with weights from a file if given."""
 
 from __future__ import annotations
 
-import difflib
 import os
 from collections.abc import Mapping, Sequence
 from typing import IO, Any
@@ -19,9 +18,11 @@ from ..images.preprocess import Preprocess
 from ..models.provenance import Provenance
 from ..models.vision_model import VisionModel
 from ..models.wrapping import best_device
-from ..runtime.error_reports import first_line
 from .checkpoints import Checkpoint, Readable, fill
 from .model_names import resolve_model_name
+from .open_clip_models import load_open_clip
+from .timm_models import load_timm
+from .transformers_models import load_transformers
 
 __all__ = ["DEFAULT_MODEL", "embedded", "list_models", "load"]
 
@@ -34,25 +35,33 @@ def load(
     weights: str | os.PathLike[str] | bytes | IO[bytes] | Mapping[str, Any] | None = None,
     classes: Sequence[str] | None = None,
     device: str | torch.device | None = None,
+    pretrained: bool = True,
 ) -> VisionModel:
     """Load a model by name, ready to be explained.
 
     Args:
-        name: name of an embedded model (``list_models()``), of a torchvision classification model, or ``timm/NAME`` for
-            a model of timm (extra ``camwidget[timm]``).
-        weights: weights of a torchvision or timm model: a path, the bytes of a file, an open file, a state dict, or,
-            for torchvision, the name of pretrained weights. If None, the default pretrained weights, which torchvision
-            or timm downloads. A file holds a state dict, a training checkpoint with one (of Lightning, timm, a compiled
-            or distributed module, …), or a pickled module, saved by ``torch.save`` or safetensors; no code in the file
-            is run.
+        name: name of an embedded model (``list_models()``), or of a torchvision classification model; or a model of
+            another library, of which an extra of camwidget is needed: ``timm/NAME`` (``camwidget[timm]``),
+            ``hf/OWNER/NAME`` for a model of transformers on the Hugging Face hub (``camwidget[hf]``),
+            ``open_clip/NAME`` (``camwidget[open_clip]``). In place of the name, each of the three takes the path of a
+            folder as the library saves a model for the hub, and then uses no network. The preprocessing is the
+            library's own, and so are the class names.
+        weights: weights to use: a path, the bytes of a file, an open file, or a state dict; for torchvision and
+            open_clip also the name of pretrained weights. If None, those in the folder, or the default pretrained
+            weights, which the library downloads; open_clip has no default. A file holds a state dict, a training
+            checkpoint with one (of Lightning, timm, a compiled or distributed module, …), or a pickled module, saved by
+            ``torch.save`` or safetensors; no code in the file is run.
         classes: class names, one an output, if the weights do not define them.
         device: device to run on; if None, cuda, else mps, else cpu.
+        pretrained: False for random weights, of which nothing is downloaded.
 
     Returns:
-        The model, in evaluation mode on that device.
+        The model, in evaluation mode on that device. A model with two towers, such as CLIP, has no classes until texts
+        are given, ``model.given(texts=["a cat", "a dog"])``; a model without a head, such as DINOv2, until reference
+        pictures are, ``model.given(pictures=["a.jpg", "b.jpg"])``.
 
     Raises:
-        ModelError: if there is no such model or device.
+        ModelError: if there is no such model or device, a folder lacks a file, or an extra is not installed.
         WeightsError: if the weights are missing, damaged, or made for another architecture.
 
     Example:
@@ -65,7 +74,11 @@ def load(
     """
     place = best_device() if device is None else _usable_device(device)
     name = resolve_model_name(name)
-    model = _load_model(name, weights, classes, place)
+    if not pretrained and weights is not None:
+        raise WeightsError(
+            "pretrained=False is for random weights: leave it out, or leave weights= out."
+        )
+    model = _load_model(name, weights, classes, place, pretrained=pretrained)
     model.origin = Provenance(
         "load",
         name,
@@ -73,6 +86,7 @@ def load(
         weights_in_memory=not isinstance(weights, (str, os.PathLike, WeightsEnum, type(None))),
         classes=None if classes is None else model.classes,
         device=None if device is None else str(device),
+        pretrained=pretrained,
     )
     return model
 
@@ -107,17 +121,36 @@ def _usable_device(device: str | torch.device) -> torch.device:
 
 
 def _load_model(
-    name: str, weights: Any, classes: Sequence[str] | None, place: torch.device
+    name: str,
+    weights: Any,
+    classes: Sequence[str] | None,
+    place: torch.device,
+    *,
+    pretrained: bool,
 ) -> VisionModel:
     if name in zoo.available():
-        if weights is not None:
-            raise WeightsError(f"{name} carries its own weights: leave weights= out.")
+        if weights is not None or not pretrained:
+            argument = "pretrained=" if weights is None else "weights="
+            raise WeightsError(f"{name} carries its own weights: leave {argument} out.")
         return embedded(zoo.build(name), place, classes)
     if name.startswith("timm/"):
-        return _from_timm(name, weights, classes, place)
+        return load_timm(name, weights, classes, place, pretrained=pretrained)
+    if name.startswith("hf/"):
+        return load_transformers(name, weights, classes, place, pretrained=pretrained)
+    if name.startswith("open_clip/"):
+        if classes is not None:
+            raise ModelError(
+                f"The classes of {name} are texts: leave classes= out, and call model.given(texts=[…])."
+            )
+        return load_open_clip(name, weights, place, pretrained=pretrained)
     known = torchvision.models.get_model_weights(name)
     chosen = known.DEFAULT if weights is None else _named_set(known, weights)
-    if chosen is not None:
+    module: nn.Module
+    if not pretrained:
+        options: dict[str, Any] = {} if classes is None else {"num_classes": len(classes)}
+        module = torchvision.models.get_model(name, weights=None, **options)
+        entry = known.DEFAULT
+    elif chosen is not None:
         module, entry = _pretrained(name, chosen), chosen
     else:
         module, entry = _from_file(name, weights, classes), known.DEFAULT
@@ -207,46 +240,3 @@ def _from_file(name: str, weights: Readable, classes: Sequence[str] | None) -> n
     module: nn.Module = torchvision.models.get_model(name, weights=None, **options)
     fill(module, checkpoint, name)
     return module
-
-
-def _from_timm(
-    name: str, weights: Any, classes: Sequence[str] | None, place: torch.device
-) -> VisionModel:
-    try:
-        import timm
-        from timm.data import (
-            ImageNetInfo,
-            create_transform,
-            infer_imagenet_subset,
-            resolve_model_data_config,
-        )
-    except ImportError as error:
-        raise ModelError(f"{name} needs timm: python -m pip install 'camwidget[timm]'.") from error
-    bare = name.removeprefix("timm/")
-    if not timm.is_model(bare.partition(".")[0]):
-        near = difflib.get_close_matches(bare, timm.list_models(), n=3, cutoff=0.5)
-        hint = f" Did you mean {' or '.join(f'timm/{n}' for n in near)}?" if near else ""
-        raise ModelError(f"timm has no model {bare!r}.{hint}")
-    options: dict[str, Any] = {} if classes is None else {"num_classes": len(classes)}
-    if weights is None:
-        try:
-            module = timm.create_model(bare, pretrained=True, **options)
-        except Exception as error:  # timm's downloader raises errors of many types
-            raise WeightsError(
-                f"The pretrained weights of {name} could not be fetched ({first_line(error)}). Pass a file of "
-                f"weights, camwidget.load({name!r}, weights='file.safetensors')."
-            ) from error
-    else:
-        checkpoint = Checkpoint(weights)
-        module = timm.create_model(bare.partition(".")[0], pretrained=False, **options)
-        fill(module, checkpoint, name)
-    transform = create_transform(**resolve_model_data_config(module), is_training=False)
-    subset = infer_imagenet_subset(module)
-    usual = tuple(ImageNetInfo(subset).label_descriptions()) if subset else ()
-    return VisionModel(
-        module.eval().to(place),
-        Preprocess.of(transform),
-        classes,
-        usual_classes=usual,
-        name=name,
-    )

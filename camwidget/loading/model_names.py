@@ -17,15 +17,22 @@ __all__ = ["resolve_model_name"]
 
 #: Sources of model names with a slash, by the part before it.
 _HUBS = {
-    "hf": "transformers or the Hugging Face hub",
-    "hf-hub": "the Hugging Face hub",
-    "hf_hub:timm": "the Hugging Face hub",
-    "hf-hub:timm": "the Hugging Face hub",
-    "open_clip": "open_clip",
-    "open-clip": "open_clip",
     "clip": "CLIP",
     "ultralytics": "ultralytics",
     "torchhub": "torch.hub",
+}
+
+#: Libraries whose models ``load`` makes, by the part before the slash, and other spellings of it.
+_LIBRARIES = {
+    "timm": "timm",
+    "hf": "hf",
+    "hf-hub": "hf",
+    "hf_hub": "hf",
+    "huggingface": "hf",
+    "transformers": "hf",
+    "open_clip": "open_clip",
+    "open-clip": "open_clip",
+    "openclip": "open_clip",
 }
 
 #: Torchvision's other models by module: what they do, and whether they take pictures.
@@ -48,8 +55,11 @@ def resolve_model_name(name: Any) -> str:
         name = os.fspath(name)
     if not isinstance(name, str):
         raise ModelError(_not_a_name(name))
-    if name in zoo.available() or name.startswith("timm/"):
+    if name in zoo.available():
         return name
+    library, _, rest = name.strip().partition("/")
+    if rest and library.lower() in _LIBRARIES:
+        return f"{_LIBRARIES[library.lower()]}/{rest}"
     classifiers = torchvision.models.list_models(module=torchvision.models)
     for spelled in (name, name.strip().lower(), name.strip().lower().replace("-", "")):
         if spelled in classifiers or spelled in zoo.available():
@@ -64,7 +74,7 @@ def _not_a_name(value: Any) -> str:
             f"load takes a model's name, not a module ({_type_name(value)}). For a module of your own: "
             f"camwidget.wrap({made}, preprocess=…)."
         )
-    if type(value).__name__ == "VisionModel":
+    if type(value).__name__ in ("VisionModel", "SimilarityModel"):
         return "load takes a model's name; this model is loaded already: use it as it is."
     if value is None:
         return "load takes a model's name, not None; load() without one gives the embedded model."
@@ -103,16 +113,16 @@ def _unknown_model(name: str, classifiers: list[str]) -> str:
     hub, slash, rest = name.partition("/")
     if slash and hub != "zoo":
         source = _HUBS.get(hub.lower(), "the Hugging Face hub or the like")
-        timm = f" If timm has it: camwidget.load('timm/{rest.rpartition('/')[2]}')." if rest else ""
         return (
-            f"load takes no names of {source} such as {name!r}. Make the model with its own library, and pass it to "
-            f"camwidget.wrap(model, preprocess=…).{timm}"
+            f"load takes no names of {source} such as {name!r}. A model of transformers on the Hugging Face hub: "
+            f"camwidget.load('hf/{name}'); of timm: camwidget.load('timm/{rest.rpartition('/')[2]}'); of another "
+            "library: make it there, and pass it to camwidget.wrap(model, preprocess=…)."
         )
     names = [*zoo.available(), *classifiers]
     near = difflib.get_close_matches(name.lower(), names, n=3, cutoff=0.5)
     hint = f" Did you mean {' or '.join(map(repr, near))}?" if near else ""
     return (
-        f"There is no model {name!r}.{hint} Embedded: {', '.join(zoo.available())}; also any torchvision "
-        "classification model (torchvision.models.list_models()), and timm's by 'timm/NAME'. For a module "
-        "of your own: camwidget.wrap(module, …)."
+        f"There is no model {name!r}.{hint} Embedded: {', '.join(zoo.available())}; also any "
+        "torchvision classification model (torchvision.models.list_models()), and those of other libraries by "
+        "'timm/NAME', 'hf/OWNER/NAME' and 'open_clip/NAME'. For a module of your own: camwidget.wrap(module, …)."
     )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import types
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,40 +13,73 @@ from PIL import Image
 
 from ..errors import ModelError
 from ..images.preprocess import Preprocess
+from ..runtime.error_reports import error_line
 
 __all__ = ["read_processor"]
 
 
-def read_processor(transform: Any) -> Any:
+def read_processor(transform: Any, channels: int | None = None) -> Any:
     """Convert an image processor of transformers, or a processor that has one, to a ``Preprocess``.
 
     Other transforms are returned unchanged.
 
+    Args:
+        transform: the processor.
+        channels: number of channels of the model, if known.
+
     Raises:
         ModelError: if the processor does more than resize, crop and normalize, or does not give one picture.
     """
-    processor = getattr(transform, "image_processor", transform)
-    if not (
-        callable(processor)
-        and hasattr(processor, "image_mean")
-        and hasattr(processor, "do_normalize")
-    ):
+    processor, options = _processor_in(transform)
+    if processor is None:
         return transform
+    if options - {"return_tensors"}:
+        raise ModelError(
+            f"preprocess calls {type(processor).__name__} with {', '.join(sorted(options))}: give these to the "
+            "processor where it is made, and pass it itself."
+        )
     scale = 255 * float(processor.rescale_factor) if processor.do_rescale else 255.0
     # EfficientNet's pixels range from −1 to 1.
     offset = -1.0 if getattr(processor, "rescale_offset", False) and processor.do_rescale else 0.0
-    mean, std = np.zeros(3), np.ones(3)
+    mean, std = np.zeros(1), np.ones(1)
     if processor.do_normalize:
-        mean, std = (np.asarray(v, float) for v in (processor.image_mean, processor.image_std))
+        mean, std = (
+            np.atleast_1d(np.asarray(v, float)) for v in (processor.image_mean, processor.image_std)
+        )
+    if len(mean) == len(std) == 1:  # for all channels
+        mean, std = (v.repeat(1 if channels == 1 else 3) for v in (mean, std))
     mean, std = (mean - offset) / scale, std / scale
     made = Preprocess(mean=mean.tolist(), std=std.tolist(), geometry=_Geometry(processor))
     noise = np.random.default_rng(0).integers(0, 256, (160, 200, 3), np.uint8)
-    image = Image.fromarray(noise)
-    expected = processor(images=image, return_tensors="pt")["pixel_values"]
+    image = Image.fromarray(noise).convert("L" if made.channels == 1 else "RGB")
+    try:
+        expected = processor(images=image, return_tensors="pt")["pixel_values"]
+    except Exception as error:  # a processor of any library may raise anything
+        raise ModelError(
+            f"{type(processor).__name__} fails on a picture of {made.channels} channels: {error_line(error)}. Use "
+            "camwidget.Preprocess(size, mean=…, std=…)."
+        ) from error
     found = made.normalize(made.pixels(image))[None]
     if found.shape != expected.shape or not torch.allclose(found, expected.float(), atol=1e-4):
         raise ModelError(_more(processor))
     return made
+
+
+def _processor_in(transform: Any) -> tuple[Any, frozenset[str]]:
+    """Return the image processor that a transform is or calls, or None, and the options of the call.
+
+    A transform that calls one is ``functools.partial(processor, return_tensors="pt")``, or a method of it.
+    """
+    options: frozenset[str] = frozenset()
+    while isinstance(transform, functools.partial):
+        options |= transform.keywords.keys()
+        transform = transform.func
+    if isinstance(transform, types.MethodType):
+        transform = transform.__self__
+    processor = getattr(transform, "image_processor", transform)
+    needed = ("image_mean", "do_normalize")
+    is_processor = callable(processor) and all(hasattr(processor, name) for name in needed)
+    return (processor, options) if is_processor else (None, options)
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from ..errors import ModelError, warn
+from ..errors import CamwidgetError, ModelError, warn
 from ..runtime.error_reports import error_line
 from .final_activation import (
     ActivationRecorder,
@@ -232,6 +232,8 @@ class OutputReader:
     def _check_requested_path(self, returned: Any, count: int) -> None:
         try:
             found = value_at(returned, self.path or ())
+        except CamwidgetError:
+            raise
         except Exception as error:  # a user's function may raise anything
             raise ModelError(
                 f"output={self._requested_text()} is not in what {self.name} returns, {describe_output(returned)} "
@@ -280,8 +282,8 @@ class OutputReader:
         else:
             return False
         self.no_classes_reason += (
-            ". Wrap it with a classifier's head; or, if they are class scores all the same, pass their names as "
-            "classes=[…] to camwidget.wrap"
+            ". Wrap it with a classifier's head; or with kind='embedding', to compare pictures by it; or, if they are "
+            "class scores all the same, pass their names as classes=[…] to camwidget.wrap"
         )
         return True
 

@@ -21,6 +21,7 @@ __all__ = [
     "has_row_per_picture",
     "is_plain",
     "locate_scores",
+    "named_tensors_of",
     "tensors_of",
     "value_at",
 ]
@@ -145,8 +146,9 @@ def _none(output: Any, found: list[tuple[OutputPath, torch.Tensor]], count: int)
     if any(_name(p) in _FEATURES for p, _ in found):
         return ScoreLocation(
             None,
-            f"it has features only, {_listed(found)}. Wrap it with a classifier's head; or, if one of them is class "
-            "scores all the same, pass output=… to camwidget.wrap",
+            f"it has features only, {_listed(found)}. Wrap it with a classifier's head; or with kind='embedding', to "
+            "compare pictures by them; or, if one of them is class scores all the same, pass output=… to "
+            "camwidget.wrap",
         )
     if not found:
         return ScoreLocation(
@@ -285,12 +287,23 @@ def tensors_of(output: Any) -> Iterator[torch.Tensor]:
         yield tensor
 
 
+def named_tensors_of(output: Any) -> Iterator[tuple[str, torch.Tensor]]:
+    """Iterate over the tensors in an output with the last name that leads to each; empty if it has none."""
+    for path, tensor in _parts(output):
+        yield _name(path), tensor
+
+
 # -- what it is ----------------------------------------------------------------------------------
 
 
 def is_plain(returned: Any, logits: torch.Tensor) -> bool:
     """Return whether a module's output is its logits (N, classes) and nothing else."""
-    return isinstance(returned, torch.Tensor) and returned.shape == logits.shape
+    # An embedding may have as many numbers as there are references.
+    return (
+        isinstance(returned, torch.Tensor)
+        and returned.shape == logits.shape
+        and torch.equal(returned.detach().to(logits), logits.detach())
+    )
 
 
 def _listed(found: list[tuple[OutputPath, torch.Tensor]]) -> str:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 __all__ = ["Provenance"]
 
@@ -18,6 +20,8 @@ class Provenance:
         weights_in_memory: for ``load``, whether the weights came from no file, so that no line can name them.
         classes: class names given to ``load``; None for those of the weights.
         device: the device given to ``load``; None for the best one.
+        pretrained: for ``load``, False for random weights.
+        given: keyword of ``model.given``, and the references by name that it was given; None if it was not called.
     """
 
     maker: str
@@ -26,3 +30,5 @@ class Provenance:
     classes: tuple[str, ...] | None = None
     device: str | None = None
     weights_in_memory: bool = False
+    pretrained: bool = True
+    given: tuple[str, Mapping[str, Any]] | None = None

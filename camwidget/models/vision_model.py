@@ -251,12 +251,13 @@ class VisionModel(ClassScores):
         """Normalize pixels (N, C, H, W) in [0, 1] to the module's input, on its device and in its dtype."""
         return self.preprocess.normalize(pixels.to(self.device)).to(self.dtype)
 
-    def given(self, **inputs: torch.Tensor | str) -> VisionModel:
-        """Return the same model with another text, or other inputs besides the picture.
+    def given(self, **inputs: Any) -> VisionModel:
+        """Return the same model with another text, other inputs besides the picture, or other references as classes.
 
         Args:
-            inputs: the text by the prompt's name, ``model.given(question="what color is the star?")``; tensors by
-                name, with one row, (1, …), or one row a picture. A text may change the classes and their number.
+            inputs: the text by the prompt's name, ``model.given(question="what color is the star?")``, which may
+                change the classes; tensors by name, with one row, (1, …), or one row a picture; ``texts`` or
+                ``pictures`` to compare with (see ``SimilarityModel``).
 
         Raises:
             PromptError: if the text is empty, or has words that the model does not know.
@@ -268,7 +269,7 @@ class VisionModel(ClassScores):
         extra_inputs = self._extra_inputs.with_tensors(inputs)
         if prompt is None or text is None:
             return self._copy_with(_extra_inputs=extra_inputs)
-        tidy, parsed_prompt = read_text(prompt, text)  # type: ignore[arg-type]
+        tidy, parsed_prompt = read_text(prompt, text)
         changes: dict[str, Any] = {
             "_extra_inputs": extra_inputs.with_text(parsed_prompt),
             "text": tidy,

@@ -14,11 +14,17 @@ from ..errors import LayerError, ModelError
 from ..images.preprocess import Preprocess
 from .argument_checks import require_module
 from .image_processors import read_processor
+from .input_channels import default_preprocess, input_channels, takes_volumes
 from .prompts import Prompt
 from .provenance import Provenance
+from .similarity_model import likeness_model, text_model
+from .two_towers import Tokenize, TwoTowers, has_two_towers, tokenizer_of
 from .vision_model import VisionModel
 
 __all__ = ["best_device", "wrap"]
+
+#: What a module may compute.
+_KINDS = ("classes", "texts", "embedding")
 
 
 def wrap(
@@ -34,6 +40,8 @@ def wrap(
     scores: str | None = None,
     unit: str = "",
     output: Any = None,
+    kind: str | None = None,
+    tokenizer: Tokenize | None = None,
 ) -> VisionModel:
     """Make a module ready to be explained. The module is neither moved nor modified.
 
@@ -44,7 +52,8 @@ def wrap(
     Args:
         module: takes pictures (N, C, H, W) and returns logits (N, classes), alone or in a tuple, a mapping or an
             object. If it ends in a softmax or sigmoid, the input of that function is explained. A module that returns
-            features, boxes or a score for every pixel has no classes; its targets are callables.
+            features, boxes or a score for every pixel has no classes; its targets are callables. For a module that
+            embeds pictures, or pictures and texts, see ``kind``.
         preprocess: a ``Preprocess``, a torchvision transform that ends in ``Normalize``, an image processor of
             transformers, or a callable from PIL to a tensor in [0, 1]. If None: short side 224, center crop, no
             normalization.
@@ -69,7 +78,15 @@ def wrap(
         unit: unit of a quantity, such as "years".
         output: which part of the module's output has the class scores: a key, an index, an attribute, a tuple of these,
             or a callable from the output to (N, classes), such as ``lambda out: out["out"].mean((2, 3))`` for the mean
-            over the pixels of a segmentation. Not needed if there is one candidate, or a name such as ``logits``.
+            over the pixels of a segmentation. Not needed if there is one candidate, or a name such as ``logits``. With
+            ``kind="embedding"``, the part that has the embedding (N, D).
+        kind: what the module computes. "classes": scores of classes. "texts": embeddings of pictures and of texts, as
+            CLIP does; each text of ``model.given(texts=[…])`` is a class then. "embedding": embeddings of pictures;
+            each reference of ``model.given(pictures=[…])`` is a class then, and its score the cosine of the two
+            embeddings. If None, "texts" for a module with the methods and the logit scale of a CLIP of transformers or
+            open_clip, else "classes".
+        tokenizer: for ``kind="texts"``, a callable from a text to its token numbers (1, tokens), or to a mapping with
+            them. If None, that of ``preprocess``, a processor of transformers.
 
     Returns:
         The model.
@@ -117,29 +134,53 @@ def wrap(
         )
     layers = None if layers is None else as_name_list(layers, "layers")
     if preprocess is None:
-        preprocess = _default_preprocess(module)
-    taken = _input_channels(module)
-    ready = Preprocess.of(read_processor(preprocess), taken)
+        preprocess = default_preprocess(module)
+    taken = input_channels(module)
+    ready = Preprocess.of(read_processor(preprocess, taken), taken)
+    name = name or type(module).__name__
+    kind = _kind(module, kind)
+    if kind != "classes":
+        declared = {"classes": classes, "prompt": prompt, "scores": scores, "unit": unit or None}
+        _refuse(kind, name, declared)
     try:
-        model = VisionModel(
-            module,
-            ready,
-            classes,
-            name=name or type(module).__name__,
-            reshape=reshape,
-            layers=layers,
-            inputs=inputs,
-            prompt=prompt,
-            scores=scores,
-            unit=unit,
-            output=output,
-        )
+        model: VisionModel
+        if kind == "texts":
+            _refuse(kind, name, {"inputs": inputs, "output": output})
+            tokenize = tokenizer or tokenizer_of(module, preprocess)
+            if tokenize is None:
+                raise ModelError(_no_tokenizer(name))
+            model = text_model(module, ready, tokenize, name=name, reshape=reshape, layers=layers)
+        elif kind == "embedding":
+            towers = TwoTowers.of(module, ready).image if has_two_towers(module) else module
+            model = likeness_model(
+                towers,
+                ready,
+                name=name,
+                reshape=reshape,
+                layers=layers,
+                inputs=inputs,
+                output=output,
+            )
+        else:
+            model = VisionModel(
+                module,
+                ready,
+                classes,
+                name=name,
+                reshape=reshape,
+                layers=layers,
+                inputs=inputs,
+                prompt=prompt,
+                scores=scores,
+                unit=unit,
+                output=output,
+            )
     except (ModelError, LayerError) as error:
         if taken not in (None, ready.channels) and "fails on an input" in str(error):
             raise ModelError(
                 _other_channels(type(module).__name__, ready.channels, taken)
             ) from error
-        if not _takes_volumes(module):
+        if not takes_volumes(module):
             raise
         if isinstance(error, LayerError):  # the module ran
             raise LayerError(
@@ -157,26 +198,36 @@ def wrap(
     return model
 
 
-def _default_preprocess(module: nn.Module) -> Preprocess:
-    """Return the preprocessing of a module without one: short side 224, center crop, no normalization."""
-    channels = _input_channels(module) or 3
-    return Preprocess(mean=(0.0,) * channels, std=(1.0,) * channels)
+def _kind(module: nn.Module, kind: str | None) -> str:
+    if kind is None:
+        return "texts" if has_two_towers(module) else "classes"
+    if kind not in _KINDS:
+        raise ModelError(f"There is no kind={kind!r}: use {', '.join(map(repr, _KINDS))}.")
+    if kind == "texts" and not has_two_towers(module):
+        raise ModelError(
+            f"{type(module).__name__} does not compare pictures with texts: that takes methods encode_image and "
+            "encode_text, and a parameter logit_scale, the logarithm of the cosine's factor. Leave kind='texts' out."
+        )
+    return kind
 
 
-def _input_channels(module: nn.Module) -> int | None:
-    """Return the number of input channels of the first convolution; None if it is not two-dimensional."""
-    first = _first_convolution(module)
-    return first.in_channels if isinstance(first, nn.Conv2d) else None
+def _refuse(kind: str, name: str, arguments: Mapping[str, Any]) -> None:
+    """Raise a ``ModelError`` for an argument that a kind of model does not take."""
+    given = next((argument for argument, value in arguments.items() if value is not None), None)
+    if given is not None:
+        word = "texts" if kind == "texts" else "pictures"
+        raise ModelError(
+            f"{name} is wrapped with kind={kind!r}, where {given}= has no meaning: leave it out, and give the {word} "
+            f"that are its classes, model.given({word}=[…])."
+        )
 
 
-def _takes_volumes(module: nn.Module) -> bool:
-    """Return whether the first convolution of a module has three dimensions."""
-    return isinstance(_first_convolution(module), nn.Conv3d)
-
-
-def _first_convolution(module: nn.Module) -> nn.Module | None:
-    kinds = (nn.Conv2d, nn.Conv3d)
-    return next((m for m in module.modules() if isinstance(m, kinds)), None)
+def _no_tokenizer(name: str) -> str:
+    return (
+        f"{name} compares pictures with texts, and its tokenizer is not known: pass its processor "
+        "(transformers.AutoProcessor) as preprocess, or tokenizer=…, a callable from a text to its token numbers. "
+        "Without texts, kind='embedding' compares pictures with pictures."
+    )
 
 
 def _other_channels(name: str, given: int, taken: int | None) -> str:

@@ -44,6 +44,7 @@ QUICK = {"gradcam", "saliency", "eigencam", "occlusion", "lrp", "random"}
     [
         pytest.param(m.name, marks=() if m.name in QUICK else pytest.mark.full)
         for m in cw.list_methods()
+        if m.group != "Attention"
     ],
 )
 def test_saliency_is_linear_in_the_positive_part_of_the_raw_map(

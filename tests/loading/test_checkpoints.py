@@ -387,9 +387,8 @@ def test_what_a_file_would_call_is_not_called(
         ("deeplabv3_resnet50", "classifies pixels"),
         ("r3d_18", "videos"),
         ("quantized_resnet50", "quantized"),
-        ("hf/google/vit-base-patch16-224", r"transformers.*camwidget.wrap"),
-        ("facebook/dinov2-base", "Hugging Face"),
-        ("open_clip/ViT-B-32", "open_clip.*wrap"),
+        ("clip/ViT-B-32", r"CLIP.*camwidget.wrap"),
+        ("facebook/dinov2-base", r"camwidget.load\('hf/facebook/dinov2-base'\)"),
         ("model.pth", "weights='model.pth'"),
         ("https://example.org/x.pth", "nothing is fetched|is a file"),
         ("resnet81", "Did you mean 'resnet18'"),
@@ -468,3 +467,13 @@ def test_weights_without_values_are_refused_and_sparse_ones_are_filled(
     model = cw.load(NAME, weights=sparse, classes=CLASSES, device="cpu")
     for name, tensor in model.module.state_dict().items():
         assert torch.equal(tensor, state[name])
+
+
+def test_random_weights_are_asked_for(state: dict[str, torch.Tensor]) -> None:
+    model = cw.load(NAME, pretrained=False, classes=CLASSES, device="cpu")
+    assert model.classes == tuple(CLASSES)
+    assert model.origin is not None and not model.origin.pretrained
+    with pytest.raises(WeightsError, match="pretrained=False is for random weights"):
+        cw.load(NAME, weights=state, pretrained=False)
+    with pytest.raises(WeightsError, match="carries its own weights: leave pretrained= out"):
+        cw.load("zoo/textures", pretrained=False)

@@ -16,7 +16,7 @@ import camwidget as cw
 from camwidget.errors import LayerError, MethodError
 
 PICTURE = torch.rand(3, 32, 32, generator=torch.Generator().manual_seed(1))
-AT_PICTURE = [m.name for m in cw.list_methods() if m.at_input]
+AT_PICTURE = [m.name for m in cw.list_methods() if m.at_input and m.group != "Attention"]
 AT_LAYERS = [m.name for m in cw.list_methods() if not m.at_input]
 
 
@@ -65,6 +65,12 @@ def test_methods_at_layers_say_why_there_is_none(method: str) -> None:
         cw.explain(functional(), PICTURE, 1, method)
     with pytest.raises(MethodError, match="calls functions"):
         cw.explain(functional(), PICTURE, 1, method, "input")
+
+
+@pytest.mark.parametrize("method", [m.name for m in cw.list_methods() if m.group == "Attention"])
+def test_attention_methods_say_that_there_is_none(method: str) -> None:
+    with pytest.raises(MethodError, match=r"has no attention.*functions only"):
+        cw.explain(functional(), PICTURE, 1, method)
 
 
 def test_the_answer_is_the_modules() -> None:

@@ -5,12 +5,13 @@ A new method belongs here, in the module of its family. Rules of relevance propa
 """
 
 # The order of these imports is the order in which menus and tables list the methods.
-from . import cam, score, backprop, averaged, relevance, perturbation, control  # isort: skip
+from . import cam, score, backprop, averaged, relevance, attention, perturbation, control  # isort: skip
 from .registry import Method, Step, get_method, list_methods
 
 __all__ = [
     "Method",
     "Step",
+    "attention",
     "averaged",
     "backprop",
     "cam",

@@ -60,12 +60,16 @@ class Method:
         applies_to: gives the reason why the method's map says nothing of a target, or None.
         needs_gradients: whether the method uses the gradient of the target at the layer.
         needs_input: whether the forward pass needs an autograd graph from the picture on.
-        at_input: whether the map is at the picture's resolution, and the same for every layer.
+        needs_attention: whether the method reads ``Trace.attention``.
+        at_input: whether the map is of the picture, at its own resolution or that of its patches, and the same for
+            every layer.
         own_passes: whether the method runs the model itself instead of using the trace's forward pass.
         slow: whether the method runs the model many times and yields intermediate maps.
         scale: how raw maps become saliency: "maximum" or "range" (see ``attribution.explaining.saliency_maps``).
         tone_mapped: whether few pixels dominate the maps, so that display brightens them
             (see ``attribution.tone_mapping``).
+        prepare: computes for several targets at once what the function then finds in ``Trace.memory``; takes the same
+            settings. None if each target is computed by itself.
         options: settings that differ from the defaults, as (name, value) pairs.
 
     Example:
@@ -86,11 +90,13 @@ class Method:
     applies_to: AppliesTo
     needs_gradients: bool = True
     needs_input: bool = False
+    needs_attention: bool = False
     at_input: bool = False
     own_passes: bool = False
     slow: bool = False
     scale: str = "maximum"
     tone_mapped: bool = False
+    prepare: Callable[..., None] | None = None
     options: Options = ()
 
     @property
@@ -276,11 +282,13 @@ def method(
     target_reason: AppliesTo = _any_target,
     needs_gradients: bool = True,
     needs_input: bool = False,
+    needs_attention: bool = False,
     at_input: bool = False,
     own_passes: bool = False,
     slow: bool = False,
     scale: str = "maximum",
     tone_mapped: bool = False,
+    prepare: Callable[..., None] | None = None,
 ) -> Callable[[F], F]:
     """Register a function of (trace, target, layer) as an explanation method.
 
@@ -299,11 +307,13 @@ def method(
         target_reason: gives the reason why the method's map says nothing of a target, or None.
         needs_gradients: whether the method uses the gradient of the target at the layer.
         needs_input: whether the forward pass needs an autograd graph from the picture on.
-        at_input: whether the map is at the picture's resolution.
+        needs_attention: whether the method reads ``Trace.attention``.
+        at_input: whether the map is of the picture and not of a layer.
         own_passes: whether the method runs the model itself.
         slow: whether the method yields intermediate maps.
         scale: how raw maps become saliency, "maximum" or "range".
         tone_mapped: whether display brightens the maps.
+        prepare: computes for several targets at once what the function then finds.
 
     Returns:
         A decorator that registers a function and returns it unchanged.
@@ -322,11 +332,13 @@ def method(
             target_reason,
             needs_gradients=needs_gradients,
             needs_input=needs_input,
+            needs_attention=needs_attention,
             at_input=at_input,
             own_passes=own_passes,
             slow=slow,
             scale=scale,
             tone_mapped=tone_mapped,
+            prepare=prepare,
         )
         return function
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import os
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ...attribution.targets import Contrast, Counterfactual
@@ -77,8 +78,9 @@ def _model(model: VisionModel, name: str) -> list[str]:
     origin = model.origin
     if origin is None:
         return [f"{name} = ...  # a VisionModel of your own, {literal(model.name)}"]
+    given = [] if origin.given is None else _references(name, *origin.given)
     if origin.maker == "wrap":
-        return [f"{name} = cw.wrap(module, ...)  # your own module: {origin.name}"]
+        return [f"{name} = cw.wrap(module, ...)  # your own module: {origin.name}", *given]
     arguments = [] if origin.name == DEFAULT_MODEL else [literal(origin.name)]
     lines: list[str] = []
     if origin.weights is not None:
@@ -93,7 +95,18 @@ def _model(model: VisionModel, name: str) -> list[str]:
         arguments.append(f"classes={literal(origin.classes)}")
     if origin.device is not None:
         arguments.append(f"device={literal(origin.device)}")
-    return [*lines, *_call(f"{name} = cw.load(", arguments)]
+    if not origin.pretrained:
+        arguments.append("pretrained=False")
+    return [*lines, *_call(f"{name} = cw.load(", arguments), *given]
+
+
+def _references(name: str, keyword: str, values: Mapping[str, Any]) -> list[str]:
+    """The references that a model compares pictures with: texts, or files of pictures."""
+    texts = {n: str(v) for n, v in values.items() if isinstance(v, (str, os.PathLike))}
+    if len(texts) < len(values):
+        return [f"{name} = {name}.given({keyword}=...)  # pictures in memory: {', '.join(values)}"]
+    written = literal([*texts] if list(texts.values()) == [*texts] else texts)
+    return _call(f"{name} = {name}.given(", [f"{keyword}={written}"])
 
 
 def _widget(context: StateContext, now: State, models: str, images: str) -> list[str]:

@@ -18,6 +18,8 @@ from camwidget.errors import MethodError
 
 #: The papers' numbers, or those that a method's docstring gives reasons for.
 DEFAULTS: dict[str, dict[str, Any]] = {
+    "attention-rollout": {"residual": 0.5},
+    "legrad": {"pooling": "model"},
     "finercam": {"strength": 1.0, "references": 3},
     "integrated-gradients": {"steps": 32},
     "smoothgrad": {"base": None, "samples": 32, "noise": 0.15, "seed": 0},

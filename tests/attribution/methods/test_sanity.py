@@ -22,7 +22,8 @@ SETTINGS = {
     "integrated-gradients": {"steps": 16},
     "smoothgrad": {"samples": 8},
 }
-METHODS = [m.name for m in cw.list_methods()]
+#: Attention methods have a network of their own, in test_attention_methods.py.
+METHODS = [m.name for m in cw.list_methods() if m.group != "Attention"]
 SAMPLES = zoo.samples("zoo/textures")[:2]
 
 

@@ -236,6 +236,7 @@ def curve_of(
     mode: str,
     baseline: str,
     spacing: str = "even",
+    rival: int | None = None,
 ) -> MaskCurve:
     """Assemble a curve.
 
@@ -248,6 +249,7 @@ def curve_of(
         mode: "remove" or "keep".
         baseline: name of the baseline.
         spacing: how the fractions are spaced.
+        rival: a class that is among the others in any case.
 
     Raises:
         CamwidgetError: if the target is no class.
@@ -256,7 +258,7 @@ def curve_of(
     index = _index_of(model, unmasked, target)
     if index is None:
         raise CamwidgetError("A mask curve follows a class: give its index or name.")
-    others = _highest(values, unmasked, order, index)
+    others = _highest(values, unmasked, order, index, rival)
     return MaskCurve(
         fraction=fractions,
         probability=values[:, index],
@@ -274,13 +276,16 @@ def curve_of(
 
 
 def _highest(
-    values: np.ndarray, unmasked: np.ndarray, order: list[int], target: int
+    values: np.ndarray, unmasked: np.ndarray, order: list[int], target: int, rival: int | None
 ) -> tuple[int, ...]:
-    """The three classes besides the target that are highest for the unmasked picture, or anywhere on a curve."""
+    """The three classes besides the target that are highest for the unmasked picture, or anywhere on a curve.
+
+    A rival is one of them in any case.
+    """
     peaks = np.maximum(values.max(0), unmasked)
     # Sorting is stable: of equal peaks, the class that is more probable for the unmasked picture comes first.
     rivals = [i for i in order if i != target]
-    chosen = set(sorted(rivals, key=lambda i: -peaks[i])[:3])
+    chosen = set(sorted(rivals, key=lambda i: (i != rival, -peaks[i]))[:3])
     return tuple(i for i in rivals if i in chosen)
 
 

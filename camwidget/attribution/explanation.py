@@ -19,7 +19,7 @@ from ..errors import CamwidgetError
 from ..masking.ranks import top_mask
 from ..models.vision_model import Prediction
 from ..runtime.atomic_files import check_folder, write_files
-from .targets import Target
+from .targets import Target, evidence_phrase
 from .tone_mapping import tone_knee, tone_mapped, tone_note
 
 if TYPE_CHECKING:
@@ -87,7 +87,7 @@ class Explanation:
         """Sentence that explains a map of all zeros; empty otherwise."""
         if not self.is_empty:
             return ""
-        return f"No positive evidence for {self.target.label} at {self.layer}."
+        return f"No positive evidence {evidence_phrase(self.target)} at {self.layer}."
 
     @property
     def knee(self) -> float | None:

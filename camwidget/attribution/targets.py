@@ -31,6 +31,7 @@ __all__ = [
     "ProbabilityTarget",
     "Target",
     "TargetLike",
+    "evidence_phrase",
     "predicted_target",
     "resolve_target",
     "score_of",
@@ -413,6 +414,18 @@ def _inner(target: TargetLike) -> Target:
 
 def _label(target: TargetLike) -> str:
     return str(getattr(target, "label", target))
+
+
+def evidence_phrase(target: Target) -> str:
+    """Return what the evidence in a map of a target is: "for striped", "against striped".
+
+    Args:
+        target: the target.
+
+    Returns:
+        The target's label, after "for" unless it begins with "against" already.
+    """
+    return target.label if isinstance(target, Counterfactual) else f"for {target.label}"
 
 
 def resolve_target(model: VisionModel, target: TargetLike) -> Target:

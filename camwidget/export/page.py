@@ -15,6 +15,7 @@ from .._validation import as_name_list, is_integer
 from .._version import __version__
 from ..attribution.explanation import Explanation
 from ..attribution.methods import Method
+from ..attribution.stance import FOR, stance_payload, stance_target
 from ..errors import CamwidgetError
 from ..images.conversion import PictureLike
 from ..masking.baselines import BASELINES
@@ -27,7 +28,14 @@ from ..runtime.atomic_files import write_file
 from .html import encodable_text, escape_html, html_document, page_path, read_static
 from .payload import MaskOptions, build_payload
 from .quantized_maps import STEPS
-from .selection import Selection, Targets, choose_classes, choose_layers, choose_methods
+from .selection import (
+    Selection,
+    Targets,
+    choose_classes,
+    choose_layers,
+    choose_methods,
+    split_targets,
+)
 
 __all__ = ["Page", "save_page"]
 
@@ -92,7 +100,8 @@ def save_page(
         model: from ``load`` or ``wrap``.
         image: a path, PIL image, array or tensor.
         path: the file; ``.html`` is appended to a name without a suffix.
-        target: class name or index, or several: all are listed and the first is shown. The predicted class if None.
+        target: class name or index, ``Counterfactual`` of one, or ``Contrast`` of two; or several of these: their
+            classes are listed and the first is shown. The predicted class if None.
         method: a name from ``list_methods``; Grad-CAM if None.
         layer: a module name. If None, the first of ``layers``, or else the model's default layer.
         mode: "remove", "keep" or "multiply".
@@ -119,7 +128,7 @@ def save_page(
         CamwidgetError: if a mode, baseline or number is unknown or out of its range.
         PictureError: if the picture cannot be read.
         TargetError: if there is no such class.
-        MethodError: if a method is unknown or does not apply at the layer.
+        MethodError: if a method is unknown, or does not apply at the layer or to the target that is shown first.
         LayerError: if there is no such layer.
         ModelError: if ``model`` is not from ``load`` or ``wrap``.
 
@@ -151,9 +160,12 @@ def save_page(
     )
     listed, shown = choose_classes(prompted, unmasked, target, classes)
     layer_names, first = choose_layers(prompted, layer, layers)
-    chosen = Selection(
-        listed, shown, *choose_methods(prompted, first, method, methods), layer_names, first
-    )
+    split = split_targets(prompted, target)
+    stance = split[0][1] if split else FOR
+    contrasts = tuple(dict.fromkeys(each for each in split if each[1] != FOR))
+    selected = choose_methods(prompted, first, method, methods)
+    selected[1].check_target(stance_target(prompted, shown, stance))
+    chosen = Selection(listed, shown, *selected, layer_names, first, stance, contrasts)
     payload = build_payload(
         prompted,
         pixels,
@@ -166,6 +178,7 @@ def save_page(
     )
     start = {
         "target": shown,
+        "stance": stance_payload(stance),
         "method": chosen.method.name,
         "layer": first,
         "mode": mode,

@@ -12,6 +12,11 @@ import torch
 from ..analysis.localizing import localize
 from ..attribution.explaining import explain
 from ..attribution.explanation import Explanation
+from ..attribution.methods import Method
+from ..attribution.methods.settings import options_text
+from ..attribution.methods.target_reasons import target_reasons
+from ..attribution.stance import FOR, class_of, stance_of, stance_payload, stance_target
+from ..attribution.targets import Target
 from ..attribution.tone_mapping import tone_note
 from ..errors import MethodError
 from ..images.conversion import shades
@@ -98,13 +103,18 @@ def build_payload(
             {"index": i, "name": encodable_text(model.classes[i]), "unmasked": float(unmasked[i])}
             for i in chosen.classes
         ],
+        "contrasts": [
+            {"target": index, **stance_payload(stance)} for index, stance in chosen.contrasts
+        ],
         "methods": [
             {
                 "name": m.name,
                 "label": m.label,
+                "settings": options_text(m.options),
                 "group": m.group,
                 "tip": f"{m.summary} ({m.citation})",
                 "everywhere": m.at_input,
+                **target_reasons(m),
             }
             for m in chosen.methods
             if places[m.name]
@@ -138,7 +148,8 @@ def _quantize_maps(
 
     Returns:
         The distinct maps; [class, method, layer, map] for each map, as indices into the lists of the page, with layer
-        −1 for a map at the input; the explanation that is shown first; and by method the layers of its maps.
+        −1 for a map at the input, and with the contrasts after the classes; the explanation that is shown first; and by
+        method the layers of its maps.
     """
     grids: list[QuantizedMap] = []
     known: dict[tuple[bytes, tuple[int, ...], bool], int] = {}
@@ -149,7 +160,10 @@ def _quantize_maps(
     for m in chosen.methods:
         at = (chosen.layer,) if m.at_input else chosen.places(model, m)
         try:
-            found = explain(model, pixels, list(chosen.classes), m, list(at), progress=progress)
+            targets = _targets(model, chosen, m)
+            found = explain(
+                model, pixels, [target for _, target in targets], m, list(at), progress=progress
+            )
         except MethodError:
             # A default method may fail, for instance for lack of a finite gradient; it is left out.
             if methods_are_explicit or m is chosen.method:
@@ -158,7 +172,8 @@ def _quantize_maps(
             continue
         places[m.name] = at
         for number, explanation in enumerate(found):
-            row, column = divmod(number, len(at))
+            place_of_target, column = divmod(number, len(at))
+            row = targets[place_of_target][0]
             grid = quantize_map(explanation, m)
             key = (grid.cells.tobytes(), grid.cells.shape, grid.is_tone_mapped)
             if key not in known:
@@ -166,12 +181,24 @@ def _quantize_maps(
                 grids.append(grid)
             place = -1 if m.at_input else chosen.layers.index(at[column])
             maps.append([row, column_of_method, place, known[key]])
-            is_first = m is chosen.method and chosen.classes[row] == chosen.target
-            if is_first and at[column] == chosen.layer:
+            target = explanation.target
+            is_first = class_of(target) == chosen.target and stance_of(target) == chosen.stance
+            if m is chosen.method and is_first and at[column] == chosen.layer:
                 start = explanation
         column_of_method += 1
     assert start is not None
     return grids, maps, start, places
+
+
+def _targets(model: VisionModel, chosen: Selection, method: Method) -> list[tuple[int, Target]]:
+    """The targets of a method's maps, each with its place: the classes, and after them the contrasts."""
+    pairs = [*((index, FOR) for index in chosen.classes), *chosen.contrasts]
+    targets = [stance_target(model, index, stance) for index, stance in pairs]
+    return [
+        (place, target)
+        for place, target in enumerate(targets)
+        if pairs[place][1] == FOR or method.target_reason(target) is None
+    ]
 
 
 def _missing(

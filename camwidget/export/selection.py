@@ -11,6 +11,8 @@ import torch
 
 from .._validation import as_name_list
 from ..attribution.methods import Method, get_method, list_methods
+from ..attribution.stance import FOR, Stance, split_target
+from ..attribution.targets import Contrast, Counterfactual
 from ..errors import CamwidgetError, TargetError
 from ..models.vision_model import VisionModel
 
@@ -22,19 +24,33 @@ __all__ = [
     "choose_methods",
     "listed_classes",
     "quantity_of",
+    "split_targets",
 ]
 
 #: Fast methods of different kinds, in order of preference.
 _METHODS = ("gradcam", "cam", "gradcam++", "layercam", "hirescam", "eigencam", "saliency")
 _FEW_METHODS, _FEW_LAYERS = 4, 6
 
-#: A class by name or index, several of them, or None for the predicted one.
-Targets: TypeAlias = str | int | Sequence[str | int] | None
+#: What is explained: a class by name or index, or evidence against it, or for it rather than another.
+_OneTarget: TypeAlias = str | int | Contrast | Counterfactual
+#: One of these, several of them, or None for the predicted class.
+Targets: TypeAlias = _OneTarget | Sequence[_OneTarget] | None
 
 
 @dataclass(frozen=True)
 class Selection:
-    """Classes, methods and layers of a page, and those that are shown first."""
+    """Classes, methods and layers of a page, and those that are shown first.
+
+    Attributes:
+        classes: the listed classes.
+        target: the class that is shown first.
+        methods: the methods.
+        method: the method that is shown first.
+        layers: the layers.
+        layer: the layer that is shown first.
+        stance: whether the map shown first is for its class, against it, or for it rather than another.
+        contrasts: classes with a stance of which the page has maps besides those for every listed class.
+    """
 
     classes: tuple[int, ...]
     target: int
@@ -42,6 +58,8 @@ class Selection:
     method: Method
     layers: tuple[str, ...]
     layer: str
+    stance: Stance = FOR
+    contrasts: tuple[tuple[int, Stance], ...] = ()
 
     def places(self, model: VisionModel, method: Method) -> tuple[str, ...]:
         """The layers of a method's maps in the page: for a slow method, only the layer that is shown first."""
@@ -68,11 +86,12 @@ def choose_classes(
         TargetError: if there is no such class, or none is selected.
         CamwidgetError: if ``classes`` is below 1.
     """
-    if target is None:
-        target = []
-    elif isinstance(target, (int, np.integer)):
-        target = [target]
-    targets = [model.class_index(t) for t in as_name_list(target, "target")]
+    targets = [
+        each
+        for index, stance in split_targets(model, target)
+        for each in (index, stance.other)
+        if each is not None
+    ]
     predicted = model.most_probable(torch.from_numpy(unmasked)[None])[0]
     order: list[int] = model.ordered(torch.from_numpy(unmasked)).tolist()
     if isinstance(classes, (int, np.integer)):
@@ -93,6 +112,19 @@ def choose_classes(
     shown = targets[0] if targets else predicted if predicted in selected else selected[0]
     # The most probable class comes first.
     return tuple(sorted({*selected, *targets}, key=order.index)), shown
+
+
+def split_targets(model: VisionModel, target: Targets) -> list[tuple[int, Stance]]:
+    """Return the class and the stance of each target; an empty list for the predicted class.
+
+    Raises:
+        TargetError: if there is no such class, or a class is contrasted with itself.
+    """
+    if target is None:
+        return []
+    if isinstance(target, (int, np.integer, Contrast, Counterfactual)):
+        target = [target]
+    return [split_target(model, each) for each in as_name_list(target, "target")]
 
 
 def choose_methods(
@@ -174,14 +206,17 @@ def _position(name: str, order: list[str]) -> int:
     return order.index(name) if name in order else len(order)
 
 
-def listed_classes(model: VisionModel, unmasked: np.ndarray, target: int, most: int) -> list[int]:
+def listed_classes(
+    model: VisionModel, unmasked: np.ndarray, target: int, most: int, rival: int | None = None
+) -> list[int]:
     """Choose the most probable classes and the target; words keep their reading order, regression outputs the model's.
 
     Args:
         model: the model, with its text if it takes one.
         unmasked: probabilities (classes,) of the unmasked picture.
         target: the explained class.
-        most: the greatest number of classes, at least 1.
+        most: the greatest number of classes, at least 1; with a rival 2 are listed in any case.
+        rival: the class that the target is contrasted with, if any, which is listed too.
 
     Returns:
         Class indices.
@@ -191,8 +226,13 @@ def listed_classes(model: VisionModel, unmasked: np.ndarray, target: int, most: 
     every = (
         np.arange(len(unmasked)) if by_text else model.ordered(torch.from_numpy(unmasked)).numpy()
     )
-    order: list[int] = every[:most].tolist()
-    return order if target in order else [*order[:-1], target]
+    wanted = [target] if rival is None else [target, rival]
+    order: list[int] = every[: max(most, len(wanted))].tolist()
+    missing = [index for index in wanted if index not in order]
+    if not missing:
+        return order
+    spare = [index for index in order if index not in wanted][-len(missing) :]
+    return [*(index for index in order if index not in spare), *missing]
 
 
 def quantity_of(model: VisionModel) -> dict[str, str]:

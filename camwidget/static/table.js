@@ -60,6 +60,9 @@ var DEFAULTS = {
   scene: {},
   explanation: {},
   target: -1,
+  stance: { "kind": "for", "other": -1 },
+  awaits_rival: false,
+  contrasts: [],
   rows: [],
   masked: [],
   most_probable: {},
@@ -68,6 +71,7 @@ var DEFAULTS = {
   class_names: [],
   methods: [],
   method: "",
+  settings: {},
   layers: [],
   layer: "",
   layer_maps: {},
@@ -174,16 +178,31 @@ function methods(value) {
   return list(value).map((item) => {
     const from = fields(item);
     const name = text(from["name"]);
-    const reason = from["reason"];
+    const { reason, against, rather } = from;
     return {
       name,
       label: text(from["label"], name),
       group: text(from["group"]),
       tip: text(from["tip"]),
       reason: typeof reason === "string" ? reason : null,
+      against: typeof against === "string" ? against : null,
+      rather: typeof rather === "string" ? rather : null,
+      settings: list(from["settings"]).map(setting),
       slow: flag(from["slow"], false)
     };
   });
+}
+function setting(value) {
+  const from = fields(value);
+  const { default: initial, high } = from;
+  return {
+    name: text(from["name"]),
+    initial: typeof initial === "number" ? initial : null,
+    isWhole: flag(from["integer"], false),
+    low: number(from["low"], 0),
+    high: typeof high === "number" ? high : null,
+    help: text(from["help"])
+  };
 }
 
 // src/table/chooser.ts

@@ -55,6 +55,9 @@ var DEFAULTS = {
   scene: {},
   explanation: {},
   target: -1,
+  stance: { "kind": "for", "other": -1 },
+  awaits_rival: false,
+  contrasts: [],
   rows: [],
   masked: [],
   most_probable: {},
@@ -63,6 +66,7 @@ var DEFAULTS = {
   class_names: [],
   methods: [],
   method: "",
+  settings: {},
   layers: [],
   layer: "",
   layer_maps: {},
@@ -394,9 +398,9 @@ function keepFromFocus(target) {
 }
 
 // src/view/dom/dom.ts
-function make(tag, className, attributes = {}, ...children) {
+function make(tag, className2, attributes = {}, ...children) {
   const element = document.createElement(tag);
-  if (className !== "") element.className = className;
+  if (className2 !== "") element.className = className2;
   for (const [name, value] of Object.entries(attributes)) {
     if (value === true) element.setAttribute(name, "");
     else if (value !== false) element.setAttribute(name, String(value));
@@ -404,8 +408,8 @@ function make(tag, className, attributes = {}, ...children) {
   element.append(...children);
   return element;
 }
-function button(className, attributes, ...children) {
-  return make("button", className, { type: "button", ...OWN_KEYS, ...attributes }, ...children);
+function button(className2, attributes, ...children) {
+  return make("button", className2, { type: "button", ...OWN_KEYS, ...attributes }, ...children);
 }
 function setText(element, value) {
   if (element.textContent !== value) element.textContent = value;
@@ -448,8 +452,8 @@ function svg(tag, attributes = {}, ...children) {
   made.append(...children);
   return made;
 }
-function overlay(className, viewBox = "") {
-  const made = svg("svg", { class: className, "aria-hidden": "true", preserveAspectRatio: "none" });
+function overlay(className2, viewBox = "") {
+  const made = svg("svg", { class: className2, "aria-hidden": "true", preserveAspectRatio: "none" });
   if (viewBox !== "") made.setAttribute("viewBox", viewBox);
   return made;
 }
@@ -494,7 +498,7 @@ var RadioGroup = class {
    * @param attributes of the group, its accessible name among them
    * @param name what a choice is called in the document, as the stylesheet and the tests find it
    */
-  constructor(className, attributes, choices2, name, choose, signal) {
+  constructor(className2, attributes, choices2, name, choose, signal) {
     this.choices = choices2;
     this.radios = choices2.map((choice) => {
       const { value, label, title } = choice;
@@ -502,7 +506,7 @@ var RadioGroup = class {
       radio2.addEventListener("click", () => choose(value), { signal });
       return radio2;
     });
-    this.element = make("div", className, { role: "radiogroup", ...attributes }, ...this.radios);
+    this.element = make("div", className2, { role: "radiogroup", ...attributes }, ...this.radios);
     makeRoving(this.element, signal);
   }
   choices;
@@ -783,6 +787,7 @@ function fromRgb(rgb, out) {
 }
 
 // src/view/traits.ts
+var KINDS = ["for", "against", "rather"];
 function mode(value) {
   return value === "keep" || value === "multiply" ? value : "remove";
 }
@@ -859,16 +864,58 @@ function methods(value) {
   return list(value).map((item) => {
     const from = fields(item);
     const name = text(from["name"]);
-    const reason = from["reason"];
+    const { reason, against, rather } = from;
     return {
       name,
       label: text(from["label"], name),
       group: text(from["group"]),
       tip: text(from["tip"]),
       reason: typeof reason === "string" ? reason : null,
+      against: typeof against === "string" ? against : null,
+      rather: typeof rather === "string" ? rather : null,
+      settings: list(from["settings"]).map(setting),
       slow: flag(from["slow"], false)
     };
   });
+}
+function setting(value) {
+  const from = fields(value);
+  const { default: initial, high } = from;
+  return {
+    name: text(from["name"]),
+    initial: typeof initial === "number" ? initial : null,
+    isWhole: flag(from["integer"], false),
+    low: number(from["low"], 0),
+    high: typeof high === "number" ? high : null,
+    help: text(from["help"])
+  };
+}
+function methodsHere(model) {
+  const { kind } = stance(model);
+  const all = methods(model.get("methods"));
+  return kind === "for" ? all : all.map((method) => ({ ...method, reason: method.reason ?? method[kind] }));
+}
+function stance(model) {
+  return parsedStance(model.get("stance"));
+}
+function parsedStance(value) {
+  const from = fields(value);
+  const kind = KINDS.find((one) => one === from["kind"]) ?? "for";
+  return { kind, other: kind === "rather" ? number(from["other"], -1) : -1 };
+}
+function contrasts(model) {
+  return list(model.get("contrasts")).map((value) => ({
+    target: number(fields(value)["target"], -1),
+    ...parsedStance(value)
+  }));
+}
+function targetLabel(model, of = stance(model)) {
+  const name = className(model, trait(model, "target"));
+  if (of.kind === "against") return `against ${name}`;
+  return of.kind === "rather" ? `${name} rather than ${className(model, of.other)}` : name;
+}
+function className(model, index) {
+  return rows(model.get("rows")).find((row) => row.index === index)?.name ?? texts(model.get("class_names"))[index] ?? "";
 }
 function layers(value) {
   return list(value).map((item) => {
@@ -1053,14 +1100,27 @@ function stepPicture(context, by) {
   if (next >= 0 && next < texts(context.model.get("pictures")).length) context.write({ picture: next });
 }
 function nextMethod(context) {
-  const all = methods(context.model.get("methods"));
+  const all = methodsHere(context.model);
   const now = all.findIndex(({ name }) => name === trait(context.model, "method"));
   const onwards = [...all.slice(now + 1), ...all.slice(0, Math.max(0, now))];
   const next = onwards.find(({ reason, slow }) => reason === null && !slow);
   if (next !== void 0) context.write({ method: next.name });
 }
 function pickClass(context, index) {
-  context.write({ target: index });
+  if (trait(context.model, "awaits_rival")) context.write({ stance: { kind: "rather", other: index } });
+  else context.write({ target: index });
+}
+function pickStance(context, kind) {
+  const { model, live } = context;
+  if (live) {
+    if (kind === "rather") context.write({ awaits_rival: !trait(model, "awaits_rival") });
+    else context.write({ stance: { kind, other: -1 }, awaits_rival: false });
+    return;
+  }
+  const now = stance(model);
+  const known = contrasts(model).filter((one) => one.target === trait(model, "target") && one.kind === kind);
+  const next = known[(known.findIndex(({ other }) => other === now.other) + 1) % known.length];
+  if (kind === "for" || next !== void 0) context.write({ stance: { kind, other: next?.other ?? -1 } });
 }
 function pickRow(context, at) {
   const row = rows(context.model.get("rows"))[at];
@@ -1079,7 +1139,7 @@ function toggleOverlay(context) {
 
 // src/view/controls/classList.ts
 var VISIBLE = 5e-3;
-function classList(context) {
+function classList(context, control) {
   const { model } = context;
   const caption = make("span", "camwidget-caption");
   const head = make(
@@ -1087,14 +1147,16 @@ function classList(context) {
     "camwidget-class-heading",
     {},
     make("span", "camwidget-heading", {}, "Prediction"),
+    control,
     caption
   );
   const names = make("div", "camwidget-class-names", { role: "group", "aria-label": "Classes" });
   const values = make("div", "camwidget-numbers");
-  context.watch(["rows", "masked", "target", "quantity"], () => {
+  context.watch(["rows", "masked", "target", "stance", "quantity"], () => {
     const all = rows(model.get("rows"));
     const masked = numbers(model.get("masked"));
     const target = trait(model, "target");
+    const { other } = stance(model);
     const measured = quantity(model.get("quantity"));
     setText(caption, `${masked.length > 0 ? "unmasked → masked" : "unmasked"}${unitSuffix(measured, ", ")}`);
     const buttons = fit(names, all.length, (at) => nameButton(context, at));
@@ -1105,7 +1167,10 @@ function classList(context) {
       if (item === void 0 || cell === void 0) return;
       const chosen = String(row.index === target);
       item.dataset["index"] = String(row.index);
-      item.title = at < 9 ? `Explain ${row.name} (${at + 1})` : `Explain ${row.name}`;
+      const isRival = row.index === other;
+      const deed = isRival ? `The class explained is contrasted with ${row.name}` : `Explain ${row.name}`;
+      item.title = at < 9 ? `${deed} (${at + 1})` : deed;
+      setAttribute(item, "data-rival", String(isRival));
       setText(item, row.name);
       setAttribute(item, "aria-pressed", chosen);
       setAttribute(cell, "data-chosen", chosen);
@@ -1234,7 +1299,8 @@ function captions(context) {
       "explanation",
       "rows",
       "masked",
-      "target"
+      "target",
+      "stance"
     ],
     () => {
       if (!isComparing(model)) return;
@@ -1272,11 +1338,10 @@ var Caption = class {
 };
 function labelOf({ model }) {
   const method = trait(model, "method");
-  const target = trait(model, "target");
   return {
     model: texts(model.get("models"))[0] ?? "",
     picture: texts(model.get("pictures"))[trait(model, "picture")] ?? "",
-    target: rows(model.get("rows")).find(({ index }) => index === target)?.name ?? "",
+    target: targetLabel(model),
     method: methods(model.get("methods")).find(({ name }) => name === method)?.label ?? method,
     layer: mapLayer(model.get("explanation")).layer
   };
@@ -2287,6 +2352,7 @@ var SHOWN = {
   difference: { label: "difference", title: "A's map minus B's, each scaled to its own maximum" }
 };
 var OWN = "";
+var MAIN = "";
 function comparisonDrawer(context, off) {
   const drawer = make(
     "div",
@@ -2302,6 +2368,7 @@ function differLine(context) {
   const { model, signal } = context;
   const dimension = select("B differs in", "How B differs from A; in everything else it follows A");
   const value = select("B is", "What B is");
+  const kind = select("B's evidence", "Whether B is for its class, against it, or for it rather than A's");
   const more = make("span", "camwidget-compare-more");
   dimension.addEventListener(
     "change",
@@ -2316,7 +2383,18 @@ function differLine(context) {
     "change",
     () => {
       const key = mainOf(compared(model));
-      if (key !== void 0) context.write({ compare: { ...compared(model), [key]: parsed(key, value.value) } });
+      if (key === void 0) return;
+      const chosen = key === "target" ? targetWith(context, kindOf(compared(model).target), value.value) : parsed(key, value.value);
+      context.write({ compare: { ...compared(model), [key]: chosen } });
+    },
+    { signal }
+  );
+  kind.addEventListener(
+    "change",
+    () => {
+      const chosen = KINDS.find((one) => one === kind.value) ?? "for";
+      const now = compared(model);
+      context.write({ compare: { ...now, target: targetWith(context, chosen, nameOf(now.target)) } });
     },
     { signal }
   );
@@ -2326,13 +2404,15 @@ function differLine(context) {
     if (key === void 0) return;
     setChoices(dimension, possible(context, key), key);
     const all = options(context, key);
-    const present = written(now[key]);
+    const present = key === "target" ? nameOf(now.target) : written(now[key]);
+    kind.hidden = key !== "target" || present === OWN;
+    setChoices(kind, kinds(now.target), kindOf(now.target));
     const known = all.some((choice) => choice.value === present);
     setChoices(value, known ? all : [...all, { value: present, label: present }], present);
     const others = DIMENSIONS.filter((one) => one in now && one !== key).map((one) => NAMES[one]);
     setText(more, others.length === 0 ? "" : `and ${others.join(", ")}`);
   });
-  return labeledLine("B has", dimension, value, more);
+  return labeledLine("B has", dimension, value, kind, more);
 }
 function select(label, title) {
   return make("select", "camwidget-select", { "aria-label": label, title, ...OWN_KEYS });
@@ -2375,7 +2455,7 @@ function nearest(context, key) {
     return rows(model.get("rows")).find(({ index }) => index !== target)?.name;
   }
   if (key === "layer") return neighbor(layers(model.get("layers")), trait(model, "layer"))?.name;
-  const usable = methods(model.get("methods")).filter(({ reason, slow }) => reason === null && !slow);
+  const usable = methodsHere(model).filter(({ reason, slow }) => reason === null && !slow);
   const now = usable.findIndex(({ name }) => name === trait(model, "method"));
   return usable.length > (now < 0 ? 0 : 1) ? usable[(now + 1) % usable.length]?.name : void 0;
 }
@@ -2396,7 +2476,33 @@ function options({ model }, key) {
   if (key === "method") return methods(model.get("methods")).map(({ name, label }) => ({ value: name, label }));
   const names = key === "layer" ? layers(model.get("layers")).map(({ name }) => name) : texts(model.get("class_names"));
   const listed = names.map((name) => ({ value: name, label: name }));
-  return key === "layer" ? listed : [{ value: OWN, label: "its own prediction" }, ...listed];
+  if (key === "layer") return listed;
+  const main = kindOf(compared(model).target) === "against" ? [{ value: MAIN, label: "A's class" }] : [];
+  return [{ value: OWN, label: "its own prediction" }, ...main, ...listed];
+}
+function kindOf(target) {
+  const from = fields(target);
+  return "against" in from ? "against" : "rather_than" in from ? "rather" : "for";
+}
+function nameOf(target) {
+  const { against, for: of } = fields(target);
+  if (kindOf(target) === "against") return typeof against === "string" ? against : MAIN;
+  return written(kindOf(target) === "rather" ? of : target);
+}
+function kinds(target) {
+  const { rather_than: rival } = fields(target);
+  const labels = {
+    for: "for it",
+    against: "against it",
+    rather: typeof rival === "string" ? `rather than ${rival}` : "rather than A's class"
+  };
+  return KINDS.map((value) => ({ value, label: labels[value] }));
+}
+function targetWith(context, kind, option) {
+  if (option === OWN) return null;
+  if (kind === "against") return { against: option === MAIN ? null : option };
+  const name = option === MAIN ? nearest(context, "target") : option;
+  return kind === "rather" ? { for: name, rather_than: null } : name;
 }
 function written(value) {
   return typeof value === "string" || typeof value === "number" ? String(value) : OWN;
@@ -3031,6 +3137,82 @@ var ClassNames = class {
   }
 };
 
+// src/view/controls/stanceControl.ts
+var LABELS = { for: "for", against: "against", rather: "rather than…" };
+var StanceControl = class {
+  constructor(context) {
+    this.context = context;
+    const { signal } = context;
+    const choices2 = KINDS.map((value) => ({ value, label: LABELS[value], title: "" }));
+    this.group = new RadioGroup(
+      "camwidget-segments camwidget-stances",
+      { "aria-label": "ClassMaps" },
+      choices2,
+      ({ value }) => value,
+      (value) => this.choose(value),
+      signal
+    );
+    this.element = make("span", "camwidget-stance", {}, this.group.element);
+    context.watch(
+      ["stance", "awaits_rival", "target", "rows", "class_names", "methods", "method", "contrasts"],
+      () => this.update()
+    );
+  }
+  context;
+  element;
+  group;
+  /** Waits for no other class any more; false when it did not wait. */
+  cancel() {
+    if (!trait(this.context.model, "awaits_rival")) return false;
+    this.context.write({ awaits_rival: false });
+    return true;
+  }
+  choose(kind) {
+    if (this.reason(kind) !== null) return;
+    pickStance(this.context, kind);
+  }
+  update() {
+    const { model } = this.context;
+    const awaits = trait(model, "awaits_rival");
+    this.group.update(awaits ? "rather" : stance(model).kind, (kind) => this.isOffered(kind));
+    for (const radio2 of this.group.element.children) {
+      const kind = KINDS.find((one) => one === radio2.getAttribute("data-name"));
+      if (kind === void 0) continue;
+      const reason = this.reason(kind);
+      setAttribute(radio2, "title", reason === null ? this.describe(kind) : `Not available: ${reason}`);
+      if (reason === null) radio2.removeAttribute("aria-disabled");
+      else setAttribute(radio2, "aria-disabled", "true");
+    }
+    this.element.classList.toggle("camwidget-stance-waiting", awaits);
+  }
+  /** A page without a kernel has only what was computed. */
+  isOffered(kind) {
+    const { model, live } = this.context;
+    const target = trait(model, "target");
+    if (live || kind === "for") return true;
+    return contrasts(model).some((one) => one.target === target && one.kind === kind);
+  }
+  reason(kind) {
+    const { model } = this.context;
+    if (kind === "for") return null;
+    if (kind === "rather" && rows(model.get("rows")).length < 2) return "there is no other class.";
+    const method = methods(model.get("methods")).find(({ name }) => name === trait(model, "method"));
+    return method?.[kind] ?? null;
+  }
+  describe(kind) {
+    const { model } = this.context;
+    const name = targetLabel(model, { kind: "for", other: -1 });
+    if (kind === "for") return `What speaks for ${name}`;
+    if (kind === "against") return `What speaks against ${name}: without it, its score would rise`;
+    const now = stance(model);
+    return now.kind === "rather" ? `What speaks for ${targetLabel(model)}: press to choose another class` : `What speaks for ${name} rather than the class that you choose next`;
+  }
+};
+function rivalQuestion(model) {
+  const name = targetLabel(model, { kind: "for", other: -1 });
+  return `What speaks for ${name} rather than which class? Choose it in the list, or find it by its name.`;
+}
+
 // src/view/controls/curveHeading.ts
 var CURVE = {
   remove: " as evidence is removed",
@@ -3066,7 +3248,11 @@ function curveNames(context) {
 }
 function sentence(context) {
   const line2 = make("div", "camwidget-mask-sentence", { "aria-live": "polite" });
-  context.watch(["sentence"], () => setText(line2, trait(context.model, "sentence")));
+  context.watch(["sentence", "awaits_rival", "target", "rows"], () => {
+    const { model } = context;
+    const asked = trait(model, "awaits_rival");
+    setText(line2, asked ? rivalQuestion(model) : trait(model, "sentence"));
+  });
   return line2;
 }
 function status(context, help) {
@@ -3142,7 +3328,7 @@ function exportTool(context, stage) {
   );
   const png = button("camwidget-button camwidget-png", { title: "Save the picture as it is shown, as a PNG file" }, "PNG");
   const feedback = make("span", "camwidget-export-feedback", { role: "status", "aria-live": "polite" });
-  const field = make("textarea", "camwidget-code-text", {
+  const field2 = make("textarea", "camwidget-code-text", {
     "aria-label": "Python for this view",
     readonly: true,
     rows: 8,
@@ -3156,7 +3342,7 @@ function exportTool(context, stage) {
     "camwidget-code-drawer",
     { hidden: true },
     make("div", "camwidget-line camwidget-code-head", {}, "No clipboard here. Copy this:", close),
-    field
+    field2
   );
   let timer = 0;
   const showFeedback = (word) => {
@@ -3168,9 +3354,9 @@ function exportTool(context, stage) {
     drawer.hidden = !open;
     code.setAttribute("aria-expanded", String(open));
     if (!open) return;
-    field.value = trait(model, "code");
-    field.focus({ preventScroll: true });
-    field.select();
+    field2.value = trait(model, "code");
+    field2.focus({ preventScroll: true });
+    field2.select();
   };
   const copy = async () => {
     try {
@@ -3204,7 +3390,7 @@ function exportTool(context, stage) {
   );
   signal.addEventListener("abort", () => window.clearTimeout(timer));
   context.watch(["code"], () => {
-    if (!drawer.hidden) field.value = trait(model, "code");
+    if (!drawer.hidden) field2.value = trait(model, "code");
   });
   return context.live ? { buttons: [code, png, feedback], drawer } : { buttons: [png, feedback] };
 }
@@ -3929,8 +4115,8 @@ var MethodRow = class {
       make("div", "camwidget-methodgroups", {}, chips, this.panel.opener),
       this.panel.panel
     );
-    context.watch(["methods", "method"], () => {
-      const { few, rest } = split(methods(model.get("methods")));
+    context.watch(["methods", "method", "stance"], () => {
+      const { few, rest } = split(methodsHere(model));
       const name = trait(model, "method");
       fillRadios(context, chips, few, name);
       this.panel.show(rest, name);
@@ -3945,6 +4131,139 @@ function split(all) {
   if (all.length <= MOST2) return { few: all, rest: [] };
   const few = all.filter(({ slow }) => !slow).slice(0, FEW);
   return { few, rest: all.filter((method) => !few.includes(method)) };
+}
+
+// src/view/controls/methodSettings.ts
+var MethodSettings = class {
+  constructor(context) {
+    this.context = context;
+    const { signal } = context;
+    const id = context.id("settings");
+    this.opener = button(
+      "camwidget-button camwidget-settings-open",
+      { "aria-expanded": "false", "aria-controls": id },
+      "settings"
+    );
+    this.row = make(
+      "div",
+      "camwidget-settings",
+      { id, role: "group", "aria-label": "Settings of the method", hidden: true },
+      this.name,
+      this.fields,
+      this.reset,
+      this.message
+    );
+    this.tool = { buttons: [this.opener], drawer: this.row };
+    this.opener.addEventListener("click", () => this.show(this.row.hidden === true), { signal });
+    this.reset.addEventListener("click", () => this.restore(), { signal });
+    this.row.addEventListener("change", ({ target }) => target instanceof HTMLInputElement && this.changed(target), { signal });
+    this.row.addEventListener("input", ({ target }) => target instanceof HTMLInputElement && this.follow(target), { signal });
+    this.row.addEventListener("keydown", (event) => this.key(event), { signal });
+    context.watch(["methods", "method", "settings"], () => this.update());
+  }
+  context;
+  tool;
+  opener;
+  row;
+  name = make("span", "camwidget-settings-of");
+  fields = make("span", "camwidget-settings-fields");
+  reset = button("camwidget-button", { title: "All settings of this method as they were at first" }, "defaults");
+  message = make("span", "camwidget-settings-message", { role: "alert" });
+  method;
+  show(open) {
+    this.row.hidden = !open;
+    setAttribute(this.opener, "aria-expanded", String(open));
+    if (open) this.focusFirst();
+  }
+  focusFirst() {
+    this.row.querySelector("input:not([hidden])")?.focus({ preventScroll: true });
+  }
+  /** Goes back to the defaults. The button is disabled then, and the focus must not be lost with it. */
+  restore() {
+    for (const input of this.row.querySelectorAll("input")) setAttribute(input, "aria-invalid", "false");
+    this.focusFirst();
+    this.write({});
+  }
+  key(event) {
+    if (event.key !== "Escape") return;
+    event.stopPropagation();
+    this.show(false);
+    this.opener.focus({ preventScroll: true });
+  }
+  update() {
+    const { model } = this.context;
+    const name = trait(model, "method");
+    const method = methods(model.get("methods")).find((one) => one.name === name);
+    const all = method?.settings ?? [];
+    const label = method?.label ?? "This method";
+    this.opener.disabled = all.length === 0;
+    this.opener.title = all.length === 0 ? `${label} has no settings` : `Settings of ${label}`;
+    const own = settingsOf(model, name);
+    this.opener.classList.toggle("camwidget-settings-changed", Object.keys(own).length > 0);
+    if (all.length === 0) this.show(false);
+    setText(this.name, label);
+    setText(this.message, "");
+    const isSame = this.method?.name === name;
+    this.method = method;
+    const made = fit(this.fields, all.length, () => field());
+    all.forEach((setting2, at) => fillField(made[at], setting2, own[setting2.name], isSame));
+    this.reset.disabled = Object.keys(own).length === 0;
+  }
+  /** The slider and the number beside it are one setting. */
+  follow(input) {
+    for (const other of input.parentElement?.querySelectorAll("input") ?? []) if (other !== input) other.value = input.value;
+  }
+  changed(input) {
+    const setting2 = this.method?.settings.find(({ name }) => name === input.dataset["name"]);
+    if (setting2 === void 0) return;
+    const wrong = reasonAgainst(setting2, input);
+    setText(this.message, wrong);
+    setAttribute(input, "aria-invalid", String(wrong !== ""));
+    if (wrong !== "") return;
+    const { [setting2.name]: _, ...others } = settingsOf(this.context.model, trait(this.context.model, "method"));
+    this.write(input.value === "" ? others : { ...others, [setting2.name]: Number(input.value) });
+  }
+  write(own) {
+    const { model } = this.context;
+    const { [trait(model, "method")]: _, ...others } = fields(model.get("settings"));
+    const isDefault = Object.keys(own).length === 0;
+    this.context.write({ settings: isDefault ? others : { ...others, [trait(model, "method")]: own } });
+  }
+};
+function settingsOf(model, method) {
+  return fields(fields(model.get("settings"))[method]);
+}
+function reasonAgainst({ name, isWhole, low, high }, input) {
+  const value = Number(input.value);
+  const isNumber = input.value !== "" ? Number.isFinite(value) : !input.validity.badInput;
+  const isInside = input.value === "" || value >= low && (high === null || value <= high);
+  if (isNumber && isInside && (!isWhole || Number.isInteger(value))) return "";
+  const what = isWhole ? "an integer" : "a number";
+  return `${name} is ${what} ${high === null ? `of at least ${low}` : `from ${low} to ${high}`}.`;
+}
+function field() {
+  const range = make("input", "camwidget-range camwidget-setting-range", { type: "range", ...OWN_KEYS });
+  const number2 = make("input", "camwidget-setting-number", { type: "number", ...OWN_KEYS });
+  return make("label", "camwidget-setting", {}, make("span", "camwidget-setting-name"), range, number2);
+}
+function fillField(of, setting2, own, isSame) {
+  const { name, initial, isWhole, low, high, help } = setting2;
+  const [label, range, number2] = of.children;
+  if (label === void 0 || !(range instanceof HTMLInputElement) || !(number2 instanceof HTMLInputElement)) return;
+  of.title = `${help}${initial === null ? "" : ` (${initial} at first)`}`;
+  setText(label, name);
+  const value = typeof own === "number" ? String(own) : initial === null ? "" : String(initial);
+  range.hidden = high === null;
+  for (const input of [range, number2]) {
+    input.dataset["name"] = name;
+    setAttribute(input, "min", String(low));
+    setAttribute(input, "max", high === null ? "" : String(high));
+    setAttribute(input, "step", isWhole ? "1" : "any");
+    setAttribute(input, "aria-label", input === range ? `${name}, as a slider` : name);
+    setAttribute(input, "placeholder", initial === null ? "auto" : String(initial));
+    if (document.activeElement !== input || !isSame || input.getAttribute("aria-invalid") !== "true") input.value = value;
+    setAttribute(input, "aria-invalid", "false");
+  }
 }
 
 // src/view/controls/promptPanel.ts
@@ -4134,6 +4453,8 @@ var NEED_KERNEL = [
   ".camwidget-most-probable",
   ".camwidget-class-search",
   ".camwidget-methods",
+  ".camwidget-settings",
+  ".camwidget-settings-open",
   ".camwidget-layer",
   ".camwidget-fallback"
 ];
@@ -4599,11 +4920,11 @@ var RIGHT = 1;
 var BOTTOM = 2;
 var LEFT = 3;
 function contour(values, width, height, level) {
-  let field = { values, width, height, side: 1 };
+  let field2 = { values, width, height, side: 1 };
   for (; ; ) {
-    const steps = march(field, level);
-    if (steps !== null) return path(steps, field, level, width, height);
-    field = halved(field);
+    const steps = march(field2, level);
+    if (steps !== null) return path(steps, field2, level, width, height);
+    field2 = halved(field2);
   }
 }
 function march({ values, width, height }, level) {
@@ -4654,7 +4975,7 @@ function saddle(isFirst, isHigh, step2) {
     step2(BOTTOM, isHigh ? RIGHT : LEFT);
   }
 }
-function path({ next, entries, isLeft }, field, level, width, height) {
+function path({ next, entries, isLeft }, field2, level, width, height) {
   const parts = [];
   const isDone = new Uint8Array(next.length);
   const follow2 = (start) => {
@@ -4663,7 +4984,7 @@ function path({ next, entries, isLeft }, field, level, width, height) {
     let sign = "M";
     do {
       isDone[side] = 1;
-      parts.push(sign, place(side, field, level, width, height));
+      parts.push(sign, place(side, field2, level, width, height));
       sign = "L";
       side = next[side];
     } while (side !== 0 && side !== start);
@@ -5146,7 +5467,8 @@ function mount(model, root, signal, live = true) {
   const zoom = new Zoom(context, stage);
   const probe = new ClassProbePopover(context, stage, zoom);
   const help = new HelpPanel(context);
-  const classes = classList(context);
+  const stance2 = new StanceControl(context);
+  const classes = classList(context, stance2.element);
   const methods2 = new MethodRow(context);
   const compare = new Comparison(context, stage, zoom, root);
   const mask = maskRow(context, () => {
@@ -5162,7 +5484,7 @@ function mount(model, root, signal, live = true) {
   const truth = groundTruthLine(context);
   const drawing = mapStyleTool(context, contour2, truth);
   const large = largeTool(context, root);
-  const tools = live ? [historyTool(context), brush, compare.tool, drawing, keep, large.tool] : [drawing, keep];
+  const tools = live ? [historyTool(context), brush, compare.tool, new MethodSettings(context).tool, drawing, keep, large.tool] : [drawing, keep];
   const parts = [
     make(
       "div",
@@ -5199,7 +5521,7 @@ function mount(model, root, signal, live = true) {
     contour: contour2,
     play,
     cycleComparison: () => compare.cycle(),
-    close: () => help.close() || play.stop() || methods2.close() || probe.close() || brush.stop() || stage.cancel.press() || large.leave()
+    close: () => help.close() || play.stop() || methods2.close() || stance2.cancel() || probe.close() || brush.stop() || stage.cancel.press() || large.leave()
   });
   observeWidth(root, mask, signal);
   markPending(context, root);

@@ -45,8 +45,12 @@ class Explorer(ExplorerTraits):
 
     Attributes:
         picture: number of the picture shown.
-        target: name of the class explained. Set it to a name, an index, or None (the predicted class).
+        target: name of the class explained; or ``Counterfactual`` of one, for the evidence against it, or ``Contrast``
+            of two, for the evidence for one rather than the other. Set it to one of these, with names or indices, or to
+            None (the predicted class).
         method: a name of ``list_methods()``.
+        settings: settings of methods that differ from the defaults, by method and name: ``{"rise": {"masks": 1000}}``.
+            Map B by the same method has the same. Set it to another dict; its values are not to be changed in place.
         layer: the name of a layer, of ``model.layers`` or any other whose output is laid out like the picture.
         fraction: the masked share of the picture, from 0 to 1.
         mode: "remove", "keep" or "multiply" (the picture times its map).
@@ -60,8 +64,8 @@ class Explorer(ExplorerTraits):
         outlines: whether the ground truth is outlined, of pictures that carry it.
         boxes: whether the map's box (``localize``) and its peak are drawn.
         compare: how a second map, shown next to this one, differs: a dictionary with any of "model" (a number),
-            "picture" (a number), "target" (a class, or None for its own prediction), "method" and "layer"; everything
-            else is the same. None: nothing is compared.
+            "picture" (a number), "target" (as ``target``, or None for its own prediction), "method" and "layer";
+            everything else is the same. None: nothing is compared.
         arrangement: how the two maps are shown: "side" by side, "split" by a divider, or their "difference".
         other: the compared map, an ``Explanation``; None until it is computed; read-only.
         explanation: the map shown, an ``Explanation``; read-only.

@@ -11,10 +11,12 @@ import traitlets as t
 
 from ..analysis.mask_curve import MaskCurve
 from ..attribution.explanation import Explanation
+from ..attribution.stance import NamedTarget
 from ..models.vision_model import VisionModel
 from . import _compat
 from .control.cache import Picture
 from .control.comparison import ARRANGEMENTS
+from .control.method_settings import MethodSettings
 from .control.paint import PaintTrait
 from .explorer_parts import ExplorerParts
 from .host.lifetime import HeldWhileShown
@@ -53,12 +55,13 @@ class ExplorerTraits(HeldWhileShown, ipywidgets.Box):
     Setting a trait to an invalid value raises a ``CamwidgetError`` and leaves the trait as it was.
     """
 
-    def _is_target_requested(self, target: str | None) -> bool:
+    def _is_target_requested(self, target: NamedTarget | None) -> bool:
         return self._parts.requests.is_target_requested(target)
 
     picture = t.Int(0)
     target = _TargetTrait(_is_target_requested)
     method = t.Unicode("gradcam")
+    settings: Any = t.Dict({})
     layer = t.Unicode("")
     fraction = t.Float(0.0)
     mode = t.Enum(MODES, "remove")
@@ -121,7 +124,7 @@ class ExplorerTraits(HeldWhileShown, ipywidgets.Box):
         return self._parts.checks.picture(proposal["value"])
 
     @t.validate("target")
-    def _valid_target(self, proposal: Any) -> str | None:
+    def _valid_target(self, proposal: Any) -> NamedTarget | None:
         return self._parts.checks.target(proposal["value"])
 
     @t.validate("text")
@@ -131,6 +134,10 @@ class ExplorerTraits(HeldWhileShown, ipywidgets.Box):
     @t.validate("method")
     def _valid_method(self, proposal: Any) -> str:
         return self._parts.checks.method(proposal["value"])
+
+    @t.validate("settings")
+    def _valid_settings(self, proposal: Any) -> MethodSettings:
+        return self._parts.checks.settings(proposal["value"])
 
     @t.validate("layer")
     def _valid_layer(self, proposal: Any) -> str:

@@ -20,7 +20,7 @@ export const METHODS: readonly Method[] = Object.entries(FAMILIES).flatMap(([gro
   names.map((marked) => {
     const label = marked.replace("…", "");
     const tip = `${label}: what it does in one sentence.`;
-    return { name: label.toLowerCase(), label, group, tip, reason: REASONS[label] ?? null, slow: label !== marked };
+    return { name: label.toLowerCase(), label, group, tip, reason: REASONS[label] ?? null, against: null, rather: null, settings: [], slow: label !== marked };
   }),
 );
 

@@ -54,7 +54,7 @@ describe("comparing", () => {
   it("has named controls", () => {
     const view = show();
     const labels = view.all(".camwidget-compare select").map((select) => select.getAttribute("aria-label"));
-    expect(labels).toEqual(["B differs in", "B is"]);
+    expect(labels).toEqual(["B differs in", "B is", "B's evidence"]);
     expect(view.one(".camwidget-compare select").title).toBe("How B differs from A; in everything else it follows A");
   });
 
@@ -95,6 +95,27 @@ describe("comparing", () => {
     }
     const first = { method: "rise" };
     expect(seen).toEqual([[first, "side"], [first, "split"], [first, "difference"], [{}, "difference"], [first, "side"]]);
+  });
+
+  it("lets a person choose whether B is for its class, against it, or rather than A's", async () => {
+    const view = comparing({ compare: { target: "lynx" } });
+    await settle();
+    const [, value, kind] = view.all(".camwidget-compare select") as HTMLSelectElement[];
+    expect(kind!.hidden).toBe(false);
+    const choose = async (select: HTMLSelectElement, to: string): Promise<unknown> => {
+      select.value = to;
+      select.dispatchEvent(new Event("change"));
+      await settle();
+      return view.model.get("compare");
+    };
+    expect(await choose(kind!, "rather")).toEqual({ target: { for: "lynx", rather_than: null } });
+    expect(kind!.options[kind!.selectedIndex]!.textContent).toBe("rather than A's class");
+    expect(await choose(kind!, "against")).toEqual({ target: { against: "lynx" } });
+    const main = Array.from(value!.options).find(({ textContent }) => textContent === "A's class")!;
+    expect(await choose(value!, main.value)).toEqual({ target: { against: null } });
+    expect(await choose(kind!, "for")).toEqual({ target: "<img src=x onerror=alert(1)>" });
+    expect(await choose(value!, "")).toEqual({ target: null });
+    expect(kind!.hidden).toBe(true);
   });
 
   it("lets a person choose in what B differs", async () => {

@@ -14,7 +14,7 @@ describe("the page's sentences", () => {
   it("name what a click found", () => {
     expect(probeSentence("lynx")).toBe("The strongest evidence there is for lynx.");
     expect(probeSentence(null)).toBe("None of the most probable classes has positive evidence there.");
-    expect(note("lynx", "stage4")).toBe("No positive evidence for lynx at stage4.");
+    expect(note("for lynx", "stage4")).toBe("No positive evidence for lynx at stage4.");
   });
 
   it("round exact halves to even, and nothing else", () => {

@@ -51,6 +51,7 @@ function packed(): { readonly data: Payload; readonly packer: Packer } {
       fills: { black: packer.bytes([0, 0, 0]) },
     },
     classes: [{ index: 7, name: "tabby", unmasked: 0.8 }, { index: 3, name: HOSTILE, unmasked: 0.2 }],
+    contrasts: [],
     methods: [
       { name: "cam", label: "CAM", group: "g", tip: "t", everywhere: false },
       { name: "gradcam", label: "Grad-CAM", group: "g", tip: "t", everywhere: false },
@@ -70,7 +71,7 @@ function packed(): { readonly data: Payload; readonly packer: Packer } {
     ],
     steps: 3, modes: ["remove", "multiply"], baselines: ["black"],
     colormaps: { inferno: packer.bytes(Array.from({ length: 768 }, (_, i) => Math.floor(i / 3))) },
-    first: { target: 7, method: "gradcam", layer: "stage2", mode: "remove", baseline: "black", fraction: 0 },
+    first: { target: 7, stance: { kind: "for", other: -1 }, method: "gradcam", layer: "stage2", mode: "remove", baseline: "black", fraction: 0 },
     archive: "",
   } as const;
   return { data: data as unknown as Payload, packer };
@@ -263,5 +264,52 @@ describe("a page", () => {
     const keys = Array.from(page.querySelectorAll(".camwidget-keys dt"), (one) => one.textContent);
     expect(keys).toContain("+ − 0");
     for (const key of ["v", "p", "x", "ctrl z"]) expect(keys).not.toContain(key);
+  });
+});
+
+describe("a page with contrasts", () => {
+  const contrast = { target: 7, kind: "rather", other: 3 } as const;
+
+  /** Grad-CAM of tabby rather than the other class, first; CAM says why it has none. */
+  function withContrast(): PageModel {
+    const { data, packer } = packed();
+    return new PageModel(
+      {
+        ...data,
+        contrasts: [contrast],
+        methods: data.methods.map((one) => ({ ...one, against: null, rather: one.name === "cam" ? "of one class." : null })),
+        maps: [...data.maps, [2, 1, 1, 2]],
+        first: { ...data.first, stance: { kind: "rather", other: 3 } },
+      },
+      packer.archive(),
+    );
+  }
+
+  it("shows one first, and its sentence has both classes", () => {
+    const model = withContrast();
+    expect(model.get("explanation")).toMatchObject({ title: `Grad-CAM · stage2 · tabby rather than ${HOSTILE}` });
+    change(model, { fraction: 0.5 });
+    expect(model.get("sentence")).toBe(
+      `Removing the 50 % with the most evidence for tabby rather than ${HOSTILE} leaves tabby at 0.80 and leaves ${HOSTILE} at 0.20.`,
+    );
+  });
+
+  it("goes to the map for a class and back", () => {
+    const model = withContrast();
+    change(model, { stance: { kind: "for", other: -1 } });
+    expect(model.get("explanation")).toMatchObject({ title: "Grad-CAM · stage2 · tabby" });
+    change(model, { stance: contrast });
+    expect(model.get("explanation")).toMatchObject({ title: `Grad-CAM · stage2 · tabby rather than ${HOSTILE}` });
+    change(model, { target: 3 });
+    expect(model.get("stance")).toEqual({ kind: "for", other: -1 });
+    expect(model.get("explanation")).toMatchObject({ title: `Grad-CAM · stage2 · ${HOSTILE}` });
+  });
+
+  it("says why a method has none, and stays where it was", () => {
+    const model = withContrast();
+    change(model, { method: "cam" });
+    expect(model.get("error")).toBe("CAM does not apply: of one class.");
+    expect(model.get("method")).toBe("gradcam");
+    expect(model.get("stance")).toEqual({ kind: "rather", other: 3 });
   });
 });

@@ -345,6 +345,7 @@ def test_the_explorer_saves_what_it_shows(
         page = SavedPage(path)
         assert page.data["first"] == {
             "target": 5,
+            "stance": {"kind": "for", "other": -1},
             "method": "layercam",
             "layer": textures.default_layer,
             "mode": "remove",

@@ -307,10 +307,10 @@ def test_the_contact_sheet(
     explanation = ModelCache.explanation
 
     def partly(
-        self: ModelCache, picture: Any, target: Any, method: str, layer: str, **options: Any
+        self: ModelCache, picture: Any, target: Any, method: Any, *where: Any, **options: Any
     ) -> Any:
-        made = boom if method == "layercam" else explanation
-        return made(self, picture, target, method, layer, **options)
+        made = boom if method.name == "layercam" else explanation
+        return made(self, picture, target, method, *where, **options)
 
     with monkeypatch.context() as patch:
         patch.setattr(ModelCache, "explanation", partly)

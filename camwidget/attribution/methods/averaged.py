@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import Annotated
 
 import numpy as np
 import torch
 
-from ..._validation import check_integer, check_number
 from ...errors import MethodError
 from ..batched_inference import batch_size, in_batches
 from ..targets import Target, uses_module_output
 from ..trace import INPUT, Trace
 from .backprop import saliency
 from .registry import Method, Step, get_method, method, wrapper
+from .settings import Range
+from .target_reasons import absolute_gradients
 
 __all__ = ["integrated_gradients", "smoothed", "smoothgrad"]
 
@@ -34,7 +36,12 @@ _GROUP = "Gradients"
     tone_mapped=True,
 )
 def integrated_gradients(
-    trace: Trace, target: Target, layer: str, picture: int, *, steps: int = 32
+    trace: Trace,
+    target: Target,
+    layer: str,
+    picture: int,
+    *,
+    steps: Annotated[int, Range(1, help="points between black and the picture")] = 32,
 ) -> Iterator[Step]:
     """Integrated gradients, eq. 1 of Sundararajan et al. 2017, from a black picture x′.
 
@@ -62,7 +69,6 @@ def integrated_gradients(
         (192, 192)
     """
     pixels = trace.pixels[picture : picture + 1]
-    steps = check_integer("steps", steps, error=MethodError)
     # Gauss-Legendre nodes and weights are for [-1, 1]; the path runs from 0 to 1.
     nodes, weights = np.polynomial.legendre.leggauss(steps)
     alphas, weights = (nodes + 1) / 2, weights / 2
@@ -104,6 +110,7 @@ def _input_gradient(
     summary="Saliency averaged over noisy copies of the picture, which takes the speckle out of it.",
     needs="gradients at the picture",
     group=_GROUP,
+    target_reason=absolute_gradients,
     needs_gradients=False,
     at_input=True,
     slow=True,
@@ -116,9 +123,9 @@ def smoothgrad(
     picture: int,
     *,
     base: Method | None = None,
-    samples: int = 32,
-    noise: float = 0.15,
-    seed: int = 0,
+    samples: Annotated[int, Range(1, help="how many noisy copies of the picture")] = 32,
+    noise: Annotated[float, Range(0, help="of the picture's range of values")] = 0.15,
+    seed: Annotated[int, Range(0, help="seed of the noise")] = 0,
 ) -> Iterator[Step]:
     """SmoothGrad, section 3 of Smilkov et al. 2017: the mean of ``M(x + N(0, σ²))``.
 
@@ -147,11 +154,7 @@ def smoothgrad(
     """
     pixels = trace.pixels[picture : picture + 1]
     model = trace.model.with_inputs_of(picture)
-    samples, seed = (
-        check_integer("samples", samples, error=MethodError),
-        check_integer("seed", seed, 0, error=MethodError),
-    )
-    sigma = check_number("noise", noise, 0, error=MethodError) * float(pixels.max() - pixels.min())
+    sigma = noise * float(pixels.max() - pixels.min())
     if base is not None:
         _check_base(base)
     layers = () if base is None or base.at_input else (layer,)
@@ -215,6 +218,7 @@ def smoothed(base: Method) -> Method:
         summary=f"{base.label} averaged over noisy copies of the picture.",
         needs=base.needs,
         applies=base.applies,
+        applies_to=base.applies_to,
         at_input=base.at_input,
         scale=base.scale,
         tone_mapped=base.tone_mapped,

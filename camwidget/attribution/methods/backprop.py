@@ -12,6 +12,7 @@ from ..targets import Target
 from ..trace import INPUT, Trace
 from .cam import gradcam
 from .registry import method
+from .target_reasons import absolute_gradients
 
 __all__ = ["deconvnet", "guided_backprop", "guided_gradcam", "saliency"]
 
@@ -43,6 +44,7 @@ def _rectifier_reason(model: VisionModel, layer: str) -> str | None:
     summary="How much the class's score would change with each pixel, whatever the direction.",
     needs="gradients at the picture",
     group=_GROUP,
+    target_reason=absolute_gradients,
     needs_gradients=False,
     needs_input=True,
     at_input=True,

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated
 
 import torch
 
-from ..._validation import check_integer, check_number
 from ...errors import MethodError
 from ...models.vision_model import VisionModel
 from ..targets import ClassTarget, PerPictureTarget, Target
 from ..trace import Trace
 from .registry import method
+from .settings import Range
+from .target_reasons import classes_compared_already, one_map_for_all, weights_of_a_class
 
 __all__ = [
     "class_activation",
@@ -51,6 +53,7 @@ def _cam_reason(model: VisionModel, layer: str) -> str | None:
     needs="global average pooling that feeds one linear layer or a 1×1 convolution",
     group=_GROUP,
     reason=_cam_reason,
+    target_reason=weights_of_a_class,
     needs_gradients=False,
 )
 def class_activation(trace: Trace, target: Target, layer: str) -> torch.Tensor:
@@ -274,6 +277,7 @@ def xgradcam(trace: Trace, target: Target, layer: str) -> torch.Tensor:
     summary="The first principal component of the layer's maps; it does not depend on the class.",
     needs="nothing but the activations",
     group=_GROUP,
+    target_reason=one_map_for_all,
     needs_gradients=False,
 )
 def eigencam(trace: Trace, target: Target, layer: str) -> torch.Tensor:
@@ -331,9 +335,15 @@ def _one_class_reason(model: VisionModel, layer: str) -> str | None:
     needs="gradients at the layer, and at least two classes",
     group=_GROUP,
     reason=_one_class_reason,
+    target_reason=classes_compared_already,
 )
 def finercam(
-    trace: Trace, target: Target, layer: str, *, strength: float = 1.0, references: int = 3
+    trace: Trace,
+    target: Target,
+    layer: str,
+    *,
+    strength: Annotated[float, Range(0, help="how much the classes like it are subtracted")] = 1.0,
+    references: Annotated[int, Range(1, help="how many classes like it")] = 3,
 ) -> torch.Tensor:
     """Finer-CAM, section 3.2 of Zhang et al. 2025: Grad-CAM of ``y_c − γ · mean_d y_d``.
 
@@ -360,8 +370,6 @@ def finercam(
         >>> cw.explain(cw.load(), image, method=method).raw.shape
         (12, 12)
     """
-    strength = check_number("strength", strength, 0, error=MethodError)
-    references = check_integer("references", references, error=MethodError)
     indices = _class_indices(trace, target, "Finer-CAM")
     class_logits = trace.logits.gather(1, indices[:, None])
     distance = (trace.logits - class_logits).abs().scatter(1, indices[:, None], float("inf"))

@@ -7,6 +7,7 @@ import torch
 from ..targets import Target
 from ..trace import Trace
 from .registry import method
+from .target_reasons import one_map_for_all
 
 __all__ = ["center_map", "random_map"]
 
@@ -21,6 +22,7 @@ _CENTER_DEVIATION = 0.25
     summary="A random map as coarse as the layer's own cells; an explanation should do better than this.",
     needs="nothing",
     group="Control",
+    target_reason=one_map_for_all,
     needs_gradients=False,
 )
 def random_map(trace: Trace, target: Target, layer: str) -> torch.Tensor:

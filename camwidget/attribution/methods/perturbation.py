@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from typing import Annotated
 
 import torch
 from torch.nn import functional as nnF
 
-from ..._validation import check_integer, check_number
 from ...errors import MethodError
 from ..batched_inference import rerun_from_input, rerun_scores
 from ..targets import ClassTarget, ProbabilityTarget, Target
 from ..trace import Trace
 from .registry import Step, method
+from .settings import Range
 
 __all__ = ["occlusion", "rise"]
 
@@ -37,8 +38,8 @@ def occlusion(
     layer: str,
     picture: int,
     *,
-    window: int | None = None,
-    stride: int | None = None,
+    window: Annotated[int | None, Range(1, help="side of the square in pixels")] = None,
+    stride: Annotated[int | None, Range(1, help="from square to square, in pixels")] = None,
 ) -> Iterator[Step]:
     """Occlusion, section 4.2 of Zeiler and Fergus 2014: the drop of the score under a gray square.
 
@@ -69,16 +70,8 @@ def occlusion(
     """
     inputs = trace.model.inputs(trace.pixels[picture : picture + 1])
     height, width = inputs.shape[-2:]
-    window = (
-        max(1, min(height, width) // 7)
-        if window is None
-        else check_integer("window", window, error=MethodError)
-    )
-    stride = (
-        max(1, window // 2)
-        if stride is None
-        else check_integer("stride", stride, error=MethodError)
-    )
+    window = max(1, min(height, width) // 7) if window is None else window
+    stride = max(1, window // 2) if stride is None else stride
     if not 1 <= window <= min(height, width) or not 1 <= stride <= window:
         raise MethodError(
             f"A window of {window} and a stride of {stride} do not cover a picture of {width}×{height}: take a window "
@@ -144,10 +137,10 @@ def rise(
     layer: str,
     picture: int,
     *,
-    masks: int = 4000,
-    cells: int = 7,
-    keep: float = 0.5,
-    seed: int = 0,
+    masks: Annotated[int, Range(1, help="how many random masks")] = 4000,
+    cells: Annotated[int, Range(1, help="cells of a mask's grid on each side")] = 7,
+    keep: Annotated[float, Range(0.001, 1, "share of the cells that stay visible")] = 0.5,
+    seed: Annotated[int, Range(0, help="seed of the masks")] = 0,
 ) -> Iterator[Step]:
     """RISE, eq. 6 of Petsiuk et al. 2018: ``S = 1/(E[M] · N) Σ_i f(I ∘ M_i) · M_i``.
 
@@ -179,12 +172,6 @@ def rise(
     """
     inputs = trace.model.inputs(trace.pixels[picture : picture + 1])
     size = inputs.shape[-2:]
-    masks, cells = (
-        check_integer("masks", masks, error=MethodError),
-        check_integer("cells", cells, error=MethodError),
-    )
-    seed = check_integer("seed", seed, 0, error=MethodError)
-    keep = check_number("keep", keep, 0.001, 1, error=MethodError)
     generator = torch.Generator().manual_seed(seed)
     grids = (torch.rand((masks, 1, cells, cells), generator=generator) < keep).float()
     cell = [math.ceil(length / cells) for length in size]

@@ -13,6 +13,7 @@ from ...errors import MethodError
 from ...models.vision_model import VisionModel
 from ..targets import PerPictureTarget, Target
 from ..trace import Trace
+from .settings import Setting, checked_options, declared_settings
 
 __all__ = ["Method", "Step", "get_method", "list_methods", "method", "wrapper"]
 
@@ -24,6 +25,8 @@ Compute = Callable[..., torch.Tensor]
 ComputeSteps = Callable[..., "Iterator[Step]"]
 #: (model, layer name) to the reason why the method does not apply at that layer, or None.
 Applies = Callable[[VisionModel, str], "str | None"]
+#: Target to the reason why the method's map says nothing of it, or None.
+AppliesTo = Callable[[Target], "str | None"]
 
 
 @dataclass(frozen=True)
@@ -54,6 +57,7 @@ class Method:
         group: family of the method.
         function: computes the maps.
         applies: gives the reason why the method does not apply at a layer with a map, or None.
+        applies_to: gives the reason why the method's map says nothing of a target, or None.
         needs_gradients: whether the method uses the gradient of the target at the layer.
         needs_input: whether the forward pass needs an autograd graph from the picture on.
         needs_attention: whether the method reads ``Trace.attention``.
@@ -83,6 +87,7 @@ class Method:
     group: str
     function: Compute | ComputeSteps
     applies: Applies
+    applies_to: AppliesTo
     needs_gradients: bool = True
     needs_input: bool = False
     needs_attention: bool = False
@@ -98,6 +103,11 @@ class Method:
     def is_quick_at_layers(self) -> bool:
         """Whether one recorded forward pass gives the method's maps at all layers."""
         return not (self.slow or self.at_input or self.own_passes or self.needs_input)
+
+    @property
+    def settings(self) -> tuple[Setting, ...]:
+        """Settings with their ranges and defaults, as the method's function declares them."""
+        return declared_settings(self.function)
 
     def reason(self, model: VisionModel, layer: str) -> str | None:
         """Explain why the method does not apply to a layer.
@@ -118,6 +128,25 @@ class Method:
             return model.no_maps
         return self.applies(model, layer)
 
+    def target_reason(self, target: Target) -> str | None:
+        """Explain why the method's map says nothing of a target.
+
+        Args:
+            target: the target, resolved for a model.
+
+        Returns:
+            The reason and a remedy; None if the method applies.
+
+        Example:
+            >>> import camwidget as cw
+            >>> against = cw.Counterfactual("waffled").resolved(cw.load())
+            >>> cw.get_method("eigencam").target_reason(against)
+            "its map is the same for every class, and so for and against one. Use 'gradcam'."
+            >>> cw.get_method("gradcam").target_reason(against) is None
+            True
+        """
+        return self.applies_to(target)
+
     def check(self, model: VisionModel, layer: str) -> None:
         """Raise an error if the method does not apply to a layer.
 
@@ -135,6 +164,23 @@ class Method:
         reason = self.reason(model, layer)
         if reason is not None:
             raise MethodError(f"{self.label} does not apply: {reason}")
+
+    def check_target(self, target: Target) -> None:
+        """Raise an error if the method's map says nothing of a target.
+
+        Args:
+            target: the target, resolved for a model.
+
+        Raises:
+            MethodError: with the reason and a remedy, if it does not.
+
+        Example:
+            >>> import camwidget as cw
+            >>> cw.get_method("gradcam").check_target(cw.Counterfactual("waffled").resolved(cw.load()))
+        """
+        reason = self.target_reason(target)
+        if reason is not None:
+            raise MethodError(f"{self.label} does not apply to {target.label}: {reason}")
 
     def compute(self, trace: Trace, target: Target, layer: str) -> torch.Tensor:
         """Compute the maps of a trace's pictures.
@@ -169,7 +215,7 @@ class Method:
             CamwidgetError: if the method cannot compute a map for the target at the layer.
         """
         trace.check_score(target)
-        options = dict(self.options)
+        options = checked_options(self.function, dict(self.options))
         if not self.slow:
             yield Step(1, 1, self.function(trace, target, layer, **options))  # type: ignore[arg-type]
             return
@@ -219,6 +265,11 @@ def _everywhere(model: VisionModel, layer: str) -> str | None:
     return None
 
 
+def _any_target(target: Target) -> str | None:
+    """Return None: a method without restrictions explains every target."""
+    return None
+
+
 def method(
     name: str,
     *,
@@ -228,6 +279,7 @@ def method(
     needs: str,
     group: str,
     reason: Applies = _everywhere,
+    target_reason: AppliesTo = _any_target,
     needs_gradients: bool = True,
     needs_input: bool = False,
     needs_attention: bool = False,
@@ -241,7 +293,8 @@ def method(
     """Register a function of (trace, target, layer) as an explanation method.
 
     A slow method is a generator of ``Step`` for one picture: a function of (trace, target, layer, picture index).
-    Keyword-only arguments of the function are the method's settings (``Method.with_options``).
+    Keyword-only arguments of the function are the method's settings (``Method.with_options``). One annotated with a
+    ``Range`` is checked before the method runs, and the widget has a field for it.
 
     Args:
         name: as in ``Method``, like all that follow.
@@ -251,6 +304,7 @@ def method(
         needs: what the method requires of the model.
         group: family of the method.
         reason: gives the reason why the method does not apply at a layer with a map, or None.
+        target_reason: gives the reason why the method's map says nothing of a target, or None.
         needs_gradients: whether the method uses the gradient of the target at the layer.
         needs_input: whether the forward pass needs an autograd graph from the picture on.
         needs_attention: whether the method reads ``Trace.attention``.
@@ -275,6 +329,7 @@ def method(
             group,
             function,
             reason,
+            target_reason,
             needs_gradients=needs_gradients,
             needs_input=needs_input,
             needs_attention=needs_attention,

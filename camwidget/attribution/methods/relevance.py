@@ -29,6 +29,7 @@ from ..relevance import (
 from ..targets import Target, score_of
 from ..trace import Trace
 from .registry import method
+from .target_reasons import prior_of_outputs
 
 __all__ = ["contrastive_excitation", "excitation_backprop", "lrp", "relevance_cam"]
 
@@ -420,6 +421,7 @@ def relevance_cam(trace: Trace, target: Target, layer: str, *, rule: str = "attn
     needs=_NEEDS_RELU,
     group=_GROUP,
     reason=_reason_with_relu,
+    target_reason=prior_of_outputs,
     needs_gradients=False,
     own_passes=True,
 )
@@ -463,6 +465,7 @@ def excitation_backprop(trace: Trace, target: Target, layer: str) -> torch.Tenso
     needs=_NEEDS_RELU,
     group=_GROUP,
     reason=_reason_with_relu,
+    target_reason=prior_of_outputs,
     needs_gradients=False,
     own_passes=True,
 )

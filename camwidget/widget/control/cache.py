@@ -13,6 +13,7 @@ import torch
 from ...attribution.explaining import PictureFacts, build_explanation, scale_saliency
 from ...attribution.explanation import Explanation
 from ...attribution.methods import Method, get_method
+from ...attribution.stance import FOR, Stance, stance_target
 from ...attribution.targets import resolve_target
 from ...attribution.tone_mapping import tone_mapped, tone_note
 from ...attribution.trace import LargeGraphError, Trace
@@ -163,22 +164,37 @@ class ModelCache:
         return self._shared.get(trace, trace.with_own_gradients)
 
     def explanation(
-        self, picture: Picture, target: int | None, method: str, layer: str, *, spare: bool = False
+        self,
+        picture: Picture,
+        target: int | None,
+        method: str | Method,
+        layer: str,
+        stance: Stance = FOR,
+        *,
+        spare: bool = False,
     ) -> Explanation:
         """Compute a map; see ``growing``."""
-        *_, (_, explanation) = self.growing(picture, target, method, layer, spare=spare)
+        *_, (_, explanation) = self.growing(picture, target, method, layer, stance, spare=spare)
         return explanation
 
     def growing(
-        self, picture: Picture, target: int | None, method: str, layer: str, *, spare: bool = False
+        self,
+        picture: Picture,
+        target: int | None,
+        method: str | Method,
+        layer: str,
+        stance: Stance = FOR,
+        *,
+        spare: bool = False,
     ) -> Iterator[tuple[float, Explanation]]:
         """Compute a map, and yield (share of the work done, partial map) on the way; the last share is 1.
 
         Args:
             picture: the picture.
             target: index of the class; None for the predicted one.
-            method: name of the method.
+            method: the method, or its name.
             layer: name of the layer.
+            stance: whether the map is for the class, against it, or for it rather than another.
             spare: whether the map may be dropped from the cache before others.
         """
         chosen = get_method(method)
@@ -190,12 +206,15 @@ class ModelCache:
         else:
             index = target
         # A map of the picture itself is the same whatever layer is chosen.
-        key = (picture, index, method, None if chosen.at_input else layer)
+        layer_key = None if chosen.at_input else layer
+        key = (picture, index, stance, chosen.name, chosen.options, layer_key)
         known = self._explanations.peek(key)
         if known is not None:
             yield 1.0, known
             return
-        resolved = resolve_target(self.model, index)
+        resolved = stance_target(self.model, index, stance)
+        if stance != FOR:
+            chosen.check_target(resolved)
         trace = self._every.peek(picture)
         if trace is None or not (chosen.is_quick_at_layers and trace.has_gradient(resolved, layer)):
             trace = self._trace_for(picture, chosen, layer)
@@ -234,7 +253,9 @@ class ModelCache:
             self._too_large[shape] = limit
             return None
 
-    def layer_maps(self, picture: Picture, target: int, method: str) -> Iterator[dict[str, Any]]:
+    def layer_maps(
+        self, picture: Picture, target: int, method: str | Method, stance: Stance = FOR
+    ) -> Iterator[dict[str, Any]]:
         """Encode the class's map at each layer where the method applies, all from one forward pass.
 
         Nothing is yielded for a method that has no maps at layers or reruns the model for each, nor for a picture so
@@ -251,7 +272,7 @@ class ModelCache:
         trace = self._trace_of_every_layer(picture, every)
         if trace is None:
             return
-        resolved = resolve_target(self.model, target)
+        resolved = stance_target(self.model, target, stance)
         for name in names:
             cells = chosen.compute(trace, resolved, name)[0].relu().float().cpu().numpy()
             if np.isfinite(cells).all():
@@ -260,7 +281,7 @@ class ModelCache:
                 yield {"name": name, "rows": rows, "columns": columns, "cells": content}
 
     def cells(
-        self, picture: Picture, classes: Sequence[int], method: str, layer: str
+        self, picture: Picture, classes: Sequence[int], method: str | Method, layer: str
     ) -> Iterator[tuple[int, np.ndarray]]:
         """Yield (class, its map at the layer's resolution (h, w), rectified), without classes whose map is not finite.
 
@@ -311,7 +332,7 @@ class ModelCache:
         return self._levels.get(explanation, lambda: rank_levels(explanation.saliency))
 
     def strongest(
-        self, picture: Picture, classes: list[int], method: str, layer: str, x: int, y: int
+        self, picture: Picture, classes: list[int], method: str | Method, layer: str, x: int, y: int
     ) -> list[tuple[int, float]]:
         """Return (class, value) of those classes whose maps are positive at a pixel, strongest first.
 

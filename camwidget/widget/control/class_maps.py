@@ -9,6 +9,7 @@ import numpy as np
 
 from ..view.display import Display
 from .map_request import MapRequest
+from .method_settings import configured
 from .prompt_control import PromptController
 from .worker import Worker
 
@@ -59,11 +60,12 @@ class ClassMaps:
 
     def follow(self, shown: MapRequest) -> None:
         """Send the class maps that belong to a map shown, and clear those of another picture, method, layer or text."""
-        subject = {
+        subject: dict[str, Any] = {
             "scene": shown.picture.id,
             "method": shown.method,
             "layer": shown.layer,
             "text": shown.text or "",
+            "settings": dict(shown.options),
         }
         classes = list(self._display.row_classes)
         known = self._display.view.class_maps
@@ -74,11 +76,12 @@ class ClassMaps:
         self._worker.submit("class maps", lambda: self._send(shown, subject, classes))
 
     def _send(
-        self, shown: MapRequest, subject: dict[str, str], classes: list[int]
+        self, shown: MapRequest, subject: dict[str, Any], classes: list[int]
     ) -> Iterator[None]:
         cache = self._prompts.cache(shown.picture, shown.text)
+        method = configured(shown.method, shown.options)
         found = []
-        for entry in cache.cells(shown.picture, classes, shown.method, shown.layer):
+        for entry in cache.cells(shown.picture, classes, method, shown.layer):
             found.append(entry)
             yield  # a more urgent request goes first
             if self._worker.dropped():

@@ -39,11 +39,13 @@ class ComparedRequest:
         compare: how B differs from A (see ``Explorer.compare``).
         shown: the request of the main map.
         main: the main map.
+        settings: settings of methods, which both maps have.
     """
 
     compare: Mapping[str, Any]
     shown: MapRequest
     main: Explanation
+    settings: Mapping[str, Mapping[str, Any]]
 
 
 @dataclass(frozen=True)
@@ -101,7 +103,12 @@ class ComparedMapRole:
     def resolve(self, request: ComparedRequest) -> ComparedInputs:
         """Look up B's model, picture, class, method and layer; the model may run to propose a text."""
         return resolve(
-            request.compare, request.shown, request.main, self._prompts, self._pictures()
+            request.compare,
+            request.shown,
+            request.main,
+            self._prompts,
+            self._pictures(),
+            request.settings,
         )
 
     def completed(

@@ -18,7 +18,9 @@ from ...models.argument_checks import require_model
 from ...models.class_names import unique_names
 from ...models.vision_model import VisionModel
 from .cache import ModelCache, Picture
+from .compared_target import compared_target, compared_target_to_json
 from .map_request import MapInputs, MapRequest
+from .method_settings import options_of
 from .prompt_control import PromptController
 
 __all__ = [
@@ -116,13 +118,7 @@ def valid_compare(
             raise LayerError(f"A layer is a name, not {type(checked['layer']).__name__}.")
         checked["layer"] = model.layer(checked["layer"]).name
     if checked.get("target") is not None:
-        target, known = checked["target"], under(checked)
-        if known is not None:
-            checked["target"] = known.classes[known.class_index(target)]
-        elif not isinstance(target, str):
-            raise TargetError(
-                f"A class of {model.name} is a name here: its text has to be known first."
-            )
+        checked["target"] = compared_target_to_json(checked["target"], model, under(checked))
     return checked or None
 
 
@@ -159,6 +155,7 @@ def resolve(
     main: Explanation,
     prompts: Sequence[PromptController],
     pictures: Sequence[Picture],
+    settings: Mapping[str, Mapping[str, Any]],
 ) -> ComparedInputs:
     """Look up the inputs of map B for a main map that is shown. B's model may run to propose a text.
 
@@ -168,6 +165,7 @@ def resolve(
         main: map A.
         prompts: texts and caches of each model.
         pictures: the explorer's pictures.
+        settings: settings of methods.
 
     Raises:
         PromptError: if B's model cannot read A's text.
@@ -177,10 +175,9 @@ def resolve(
     cache = prompts[number].cache(picture, shown.text)
     model = cache.model
     notes = []
-    name = compare.get("target", main.target.label)
-    index = None if name is None else class_of(model, name)
-    if name is not None and index is None:
-        notes.append(f"No {name!r} here: its own prediction.")
+    index, stance, note = compared_target(compare, main.target, model)
+    if note:
+        notes.append(note)
     method = compare.get("method", shown.method)
     layer = compare.get("layer", shown.layer)
     try:
@@ -195,6 +192,8 @@ def resolve(
         index,
         method,
         layer,
+        stance,
+        options_of(settings, method),
         picture is shown.picture
         and _are_same(prompts[0].base.pixels(picture), cache.pixels(picture)),
         number,

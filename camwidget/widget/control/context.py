@@ -10,10 +10,12 @@ import numpy as np
 
 from ...analysis.mask_curve import MaskCurve
 from ...attribution.explanation import Explanation
+from ...attribution.stance import NamedTarget
 from ...models.vision_model import VisionModel
 from ..view.display import Display
 from ..view.synced_traits import names_tagged
 from .cache import Picture
+from .method_settings import MethodSettings
 from .pictures import PictureList
 from .prompt_control import PromptController
 from .trait_publisher import TraitPublisher
@@ -29,8 +31,9 @@ class ExplorerValues(Protocol):
     """Traits of an explorer, as its parts read them. ``Explorer`` says what they mean."""
 
     picture: int
-    target: str | None
+    target: NamedTarget | None
     method: str
+    settings: MethodSettings
     layer: str
     fraction: float
     mode: str

@@ -21,6 +21,7 @@ from .class_maps import ClassMaps
 from .ground_truth_overlay import GroundTruthOverlay
 from .map_location import MapLocation
 from .map_request import COMPARED_JOBS, MAIN_JOBS, MapInputs, MapRequest, MapResult
+from .method_settings import configured
 from .prompt_control import PromptController
 from .worker import Worker
 
@@ -73,10 +74,18 @@ class MainMapRole:
 
     def resolve(self, request: MapRequest) -> MapInputs:
         """Show the picture, and look up the cache for its text; the model may run to propose the text."""
-        picture, target, method, layer, text = request
+        picture = request.picture
         if self._display.view.scene.get("id") != picture.id:
             self._display.publish(scene=self._prompts.base.scene(picture))
-        return MapInputs(self._prompts.cache(picture, text), picture, target, method, layer)
+        return MapInputs(
+            self._prompts.cache(picture, request.text),
+            picture,
+            request.target,
+            request.method,
+            request.layer,
+            request.stance,
+            request.options,
+        )
 
     def completed(self, request: MapRequest, result: MapResult[MapInputs]) -> MapRequest:
         """Return the request with the class and the text of its result."""
@@ -94,11 +103,19 @@ class MainMapRole:
             can_cancel=self.is_slow(request),
         )
         self._display.publish(compared_status={"busy": True})
-        if before is None or before._replace(target=request.target) != request:
+        if before is None or before[:2] != request[:2] or before[4:6] != request[4:6]:
+            self._display.publish(
+                awaits_rival=False
+            )  # the rival, or another picture, has been chosen
+        if (
+            before is None
+            or before._replace(target=request.target, stance=request.stance) != request
+        ):
             # The result of a click holds for its picture, method and layer, whichever class is chosen.
             self._display.publish(class_probe={})
-        if before is not None and before.text != request.text:
-            self._display.publish(layer_maps={})  # they do not carry the text that they belong to
+        if before is not None and before[4:] != request[4:]:
+            # They do not carry the text, stance and settings of their maps.
+            self._display.publish(layer_maps={})
 
     def prepare_growing(self, inputs: MapInputs) -> Callable[[], None]:
         """Compute the prediction for the unmasked picture, so that the class list does not wait for a slow map."""
@@ -107,7 +124,9 @@ class MainMapRole:
         target = cache.predicted(picture) if inputs.target is None else inputs.target
         label = get_method(inputs.method).label
         overlays = self._overlays(picture, cache, target, None)
-        return lambda: self._display.show_growing(cache.model, label, target, unmasked, **overlays)
+        return lambda: self._display.show_growing(
+            cache.model, label, target, inputs.stance, unmasked, **overlays
+        )
 
     def show_progress(
         self, inputs: MapInputs, explanation: Explanation, share: float, *, is_due: bool
@@ -176,7 +195,7 @@ class MainMapRole:
     ) -> None:
         """Show the prediction for the masked picture, and the pixels of an inpainted fill."""
         filled = {"scene": result.inputs.picture.id, **inpainted} if inpainted else None
-        self._display.show_prediction(result.explanation, result.target, values, mask, filled)
+        self._display.show_prediction(result.explanation, values, mask, filled)
 
     def show_stale_curve(self, mask: MaskSettings) -> None:
         """Remove the old curve where computing the new one takes long; otherwise keep it until it is replaced."""
@@ -216,10 +235,12 @@ class MainMapRole:
 
     def _compute_layer_maps(self, shown: MapRequest) -> Iterator[None]:
         """Send the class's map at every layer, which the layer slider previews without the kernel."""
-        picture, target, method, _, text = shown
+        picture, target, method, _, text, stance, options = shown
         assert target is not None
         layers = []
-        for layer in self._prompts.cache(picture, text).layer_maps(picture, target, method):
+        for layer in self._prompts.cache(picture, text).layer_maps(
+            picture, target, configured(method, options), stance
+        ):
             layers.append(layer)
             yield  # a more urgent request goes first
             if self._worker.dropped():

@@ -342,7 +342,9 @@ class MapController(Generic[R, M]):
                     return
                 show()
         cache, picture = inputs.cache, inputs.picture
-        for done, growing in cache.growing(picture, inputs.target, inputs.method, inputs.layer):
+        for done, growing in cache.growing(
+            picture, inputs.target, inputs.configured, inputs.layer, inputs.stance
+        ):
             explanation = growing
             if not slow:
                 if done < 1:

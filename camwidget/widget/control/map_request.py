@@ -7,17 +7,22 @@ from typing import Generic, NamedTuple, TypeVar
 
 import numpy as np
 
+from ..._registry import Options
 from ...attribution.explanation import Explanation
+from ...attribution.methods import Method
+from ...attribution.stance import FOR, Stance, class_of, stance_of
 from ...models.vision_model import VisionModel
 from .cache import ModelCache, Picture
+from .method_settings import configured
 
 __all__ = ["COMPARED_JOBS", "MAIN_JOBS", "MapInputs", "MapJobs", "MapRequest", "MapResult"]
 
 
 class MapRequest(NamedTuple):
-    """A request for the main map.
+    """A request for the main map. ``options`` are settings of the method.
 
-    ``target`` None stands for the predicted class, ``text`` None for the picture's own text, which the model may not
+    ``target`` is a class, and None stands for the predicted one; ``stance`` is whether the map is for it, against
+    it, or for it rather than another. ``text`` None stands for the picture's own text, which the model may not
     have proposed yet. The classes depend on the text: a request with a target has the text too.
     """
 
@@ -26,6 +31,8 @@ class MapRequest(NamedTuple):
     method: str
     layer: str
     text: str | None = None
+    stance: Stance = FOR
+    options: Options = ()
 
 
 @dataclass(frozen=True)
@@ -38,6 +45,8 @@ class MapInputs:
         target: index of the class; None for the predicted one.
         method: name of the method.
         layer: name of the layer.
+        stance: whether the map is for the class, against it, or for it rather than another.
+        options: settings of the method.
         has_paint: whether paint on the picture shown applies, which needs the same pixels.
     """
 
@@ -46,7 +55,14 @@ class MapInputs:
     target: int | None
     method: str
     layer: str
+    stance: Stance = FOR
+    options: Options = ()
     has_paint: bool = True
+
+    @property
+    def configured(self) -> Method:
+        """The method with its settings."""
+        return configured(self.method, self.options)
 
 
 M_co = TypeVar("M_co", bound=MapInputs, covariant=True)
@@ -69,9 +85,12 @@ class MapResult(Generic[M_co]):
     @property
     def target(self) -> int:
         """Index of the class explained."""
-        index = self.explanation.target.index
-        assert index is not None  # the widget explains classes
-        return index
+        return class_of(self.explanation.target)
+
+    @property
+    def stance(self) -> Stance:
+        """Whether the map is for the class, against it, or for it rather than another."""
+        return stance_of(self.explanation.target)
 
     @property
     def model(self) -> VisionModel:

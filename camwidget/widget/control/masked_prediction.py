@@ -12,6 +12,7 @@ import torch
 from ...analysis.mask_curve import MaskCurve, curve_of, spaced_fractions
 from ...attribution.batched_inference import batch_size
 from ...attribution.explanation import Explanation
+from ...attribution.stance import class_of, stance_of
 from ...images.conversion import shades
 from ...masking.baselines import BaselineCache
 from ...masking.inpainting import INPAINTINGS
@@ -150,5 +151,13 @@ def refine_curve(
         order = sorted(known)
         points = np.stack([known[i] for i in order])
         yield curve_of(
-            model, fractions[order], points, unmasked, explanation.target, mode, baseline, _SPACING
+            model,
+            fractions[order],
+            points,
+            unmasked,
+            class_of(explanation.target),
+            mode,
+            baseline,
+            _SPACING,
+            stance_of(explanation.target).other,
         )

@@ -8,12 +8,16 @@ from typing import Any
 import numpy as np
 
 from ...attribution.methods import get_method
+from ...attribution.stance import FOR, NamedTarget, named_target, split_target
+from ...attribution.targets import Contrast, Counterfactual
 from ...errors import PictureError, PromptError
 from ...masking.baselines import check_baseline
 from ...masking.ranks import threshold
 from ...models.vision_model import VisionModel
+from .chosen_target import check_method
 from .comparison import valid_compare
 from .context import ExplorerContext
+from .method_settings import MethodSettings, checked_settings
 from .paint import PaintController
 
 __all__ = ["TraitChecks"]
@@ -42,16 +46,23 @@ class TraitChecks:
             raise PictureError(f"There is no picture {number}: there are {count}, from 0.")
         return number
 
-    def target(self, target: Any) -> str | None:
-        """Return the name of a class given by name or index; None stands for the predicted class.
+    def target(self, target: Any) -> NamedTarget | None:
+        """Return the target with the names of its classes; None stands for the predicted class.
 
         Raises:
             TargetError: if the model has no such class under the requested text.
+            MethodError: if the map of the method chosen says nothing of the target.
         """
-        if target is None or self._context.traits.is_known("target", target):
-            return target
-        model = self._context.requested_text()[1]
-        return model.classes[model.class_index(target)]
+        context = self._context
+        if target is None or context.traits.is_known("target", target):
+            known: NamedTarget | None = target
+            return known
+        model = context.requested_text()[1]
+        index, stance = split_target(model, target)
+        if not context.traits.is_restoring and stance != FOR:
+            layer = context.values.layer or model.default_layer
+            check_method(context.values.method, model, layer, index, stance)
+        return named_target(model, index, stance)
 
     def text(self, text: str) -> str:
         """Return a text as the model reads it.
@@ -64,15 +75,28 @@ class TraitChecks:
         return self._context.prompt.readable(text)
 
     def method(self, name: str) -> str:
-        """Return the name of a method that applies at the present layer.
+        """Return the name of a method that applies at the present layer, and to the present target.
 
         Raises:
             MethodError: if there is no such method, or it does not apply.
         """
-        chosen, model, traits = get_method(name), self._context.model, self._context.traits
+        context = self._context
+        chosen, model, traits = get_method(name), context.model, context.traits
         if not (traits.is_restoring or traits.is_known("method", name)):
-            chosen.check(model, self._context.values.layer or model.default_layer)
+            layer = context.values.layer or model.default_layer
+            if isinstance(context.values.target, (Contrast, Counterfactual)):
+                check_method(name, model, layer, *split_target(model, context.values.target))
+            else:
+                chosen.check(model, layer)
         return name
+
+    def settings(self, value: Any) -> MethodSettings:
+        """Return settings of methods without those that have their default.
+
+        Raises:
+            MethodError: if there is no such method or setting, or a value is out of its range.
+        """
+        return checked_settings(value)
 
     def layer(self, name: str) -> str:
         """Return the full name of a layer at which the present method applies.

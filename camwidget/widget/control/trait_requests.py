@@ -8,11 +8,21 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from ..._registry import Options
+from ...attribution.stance import (
+    FOR,
+    NamedTarget,
+    Stance,
+    named_target,
+    split_target,
+    stance_payload,
+)
 from ...errors import PictureError
 from ...models.vision_model import VisionModel
 from ...runtime import fork_safety
 from ..view.mask_settings import MaskSettings
 from .cache import Picture
+from .chosen_target import check_method
 from .compared_map_role import ComparedMapRole, ComparedRequest
 from .comparison import ComparedInputs
 from .context import TWO_WAY_TRAITS, ExplorerContext
@@ -21,6 +31,7 @@ from .main_map_role import MainMapRole
 from .map_controller import MapController
 from .map_request import MapInputs, MapRequest, MapResult
 from .masked_prediction import replaced_pixels
+from .method_settings import options_of, with_options
 from .paint import PaintController
 from .pictures import named_picture
 
@@ -93,6 +104,7 @@ class TraitRequests:
         traits.observe(self._target_set, "target")
         traits.observe(self._text_set, "text")
         traits.observe(self._request_same_class, ["method", "layer"])
+        traits.observe(self._settings_set, "settings")
         traits.observe(self._mask_set, ["fraction", "mode", "baseline"])
         traits.observe(lambda change: self._compare_set(), "compare")
 
@@ -106,6 +118,14 @@ class TraitRequests:
         """How a picture is masked now."""
         values = self._context.values
         return MaskSettings(values.mode, values.baseline, values.fraction, self._paint.of(picture))
+
+    @property
+    def _options(self) -> Options:
+        """The settings of the method chosen."""
+        return self._options_of(self._context.values.method)
+
+    def _options_of(self, method: str) -> Options:
+        return options_of(self._context.values.settings, method)
 
     def replaced(self) -> np.ndarray:
         """Which pixels of the picture chosen are replaced, by its map and by paint, bool (H, W).
@@ -138,32 +158,41 @@ class TraitRequests:
 
     # -- requests --------------------------------------------------------------------------
 
-    def request(self, target: str | None) -> None:
+    def request(self, target: NamedTarget | None) -> None:
         """Request the map of the picture, method and layer chosen; the predicted class's if target is None."""
         context, values = self._context, self._context.values
         picture = context.picture
         if picture is not None and not context.traits.is_restoring:
-            self.request_map(picture, target, values.method, values.layer)
+            self.request_map(picture, target, values.method, values.layer, self._options)
 
-    def request_map(self, picture: Picture, target: str | None, method: str, layer: str) -> None:
+    def request_map(
+        self,
+        picture: Picture,
+        target: NamedTarget | None,
+        method: str,
+        layer: str,
+        options: Options,
+    ) -> None:
         """Request a map; the predicted class's if target is None."""
         context = self._context
         if target is None:
-            text, index = context.prompt.known(picture), None
+            text, index, stance = context.prompt.known(picture), None, FOR
         else:
             text, model = context.requested_text(picture)
-            index = model.class_index(target)
-        self._change_main(lambda last: MapRequest(picture, index, method, layer, text))
+            index, stance = split_target(model, target)
+        self._change_main(
+            lambda last: MapRequest(picture, index, method, layer, text, stance, options)
+        )
 
-    def is_target_requested(self, target: str | None) -> bool:
-        """Whether a map of this class is requested, or shown; None stands for the predicted class."""
+    def is_target_requested(self, target: NamedTarget | None) -> bool:
+        """Whether a map of this target is requested, or shown; None stands for the predicted class."""
         requested = self.main.requested
         if requested is None:
             return self._context.picture is None
         if target is None or requested.target is None:
             return target is None and requested.target is None
         model = self._context.prompt.cache(requested.picture, requested.text).model
-        return bool(model.classes[requested.target] == target)
+        return bool(named_target(model, requested.target, requested.stance) == target)
 
     def write(self, text: str) -> None:
         """Explain the picture under a text that a person wrote, even if it equals the present one.
@@ -217,10 +246,13 @@ class TraitRequests:
         """Request the compared map anew."""
 
         def request(last: ComparedRequest | None) -> ComparedRequest | None:
-            compare, main = self._context.values.compare, self.main
+            values, main = self._context.values, self.main
+            compare = values.compare
             if compare is None or main.shown is None or main.result is None or main.is_growing:
                 return None
-            return ComparedRequest(compare, main.shown, main.result.explanation)
+            return ComparedRequest(
+                compare, main.shown, main.result.explanation, values.settings
+            )
 
         with self.main.lock:  # which is the compared map's too
             is_possible = request(None) is not None
@@ -315,6 +347,18 @@ class TraitRequests:
             self._feedback.check()
             self.request_compared()
 
+    def _settings_set(self, change: dict[str, Any]) -> None:
+        traits = self._context.traits
+        if traits.is_restoring or traits.is_known("settings", change["new"]):
+            return
+        self._change_main(
+            lambda last: (
+                None if last is None else last._replace(options=self._options_of(last.method))
+            )
+        )
+        if self.main.is_settled:
+            self.request_compared()  # whose method may be another
+
     def _request_same_class(self, change: dict[str, Any]) -> None:
         """Request the same class by another method, or at another layer."""
         name, value, traits = change["name"], change["new"], self._context.traits
@@ -323,8 +367,15 @@ class TraitRequests:
         if self.main.requested is None:  # the first map has failed
             self.request(None)
             return
-        # Of what was requested last, which need not be shown yet.
-        self._change_main(lambda last: None if last is None else last._replace(**{name: value}))
+
+        def changed(last: MapRequest | None) -> MapRequest | None:
+            # Of what was requested last, which need not be shown yet.
+            if last is None:
+                return None
+            other = last._replace(**{name: value})
+            return other._replace(options=self._options_of(other.method))
+
+        self._change_main(changed)
 
     def _change_main(self, make: Callable[[MapRequest | None], MapRequest | None]) -> None:
         """Request another main map, and see to it that the traits name it.
@@ -349,7 +400,13 @@ class TraitRequests:
             if requested is None:
                 return
             number = context.pictures.all.index(requested.picture)
-            named = {"picture": number, "method": requested.method, "layer": requested.layer}
+            settings = with_options(context.values.settings, requested.method, requested.options)
+            named = {
+                "picture": number,
+                "settings": settings,
+                "method": requested.method,
+                "layer": requested.layer,
+            }
             if all(getattr(context.values, name) == value for name, value in named.items()):
                 return
             for name, value in named.items():
@@ -373,7 +430,7 @@ class TraitRequests:
             traits.publish_known("text", model.text)
         traits.publish("explanation", result.explanation)
         if self.main.requested == shown:
-            traits.publish_known("target", model.classes[result.target])
+            traits.publish_known("target", named_target(model, result.target, result.stance))
         for follower in self._followers:
             follower.map_shown(shown, model)
         self.main.request_curve()
@@ -389,8 +446,9 @@ class TraitRequests:
             if shown.text is not None:
                 context.prompt.restore(shown.picture, shown.text)
                 traits.publish_known("text", shown.text)
-            traits.publish_known("target", model.classes[shown.target])
-            context.display.publish(target=shown.target)
+            target = named_target(model, shown.target, shown.stance)
+            traits.publish_known("target", target)
+            context.display.publish(target=shown.target, stance=stance_payload(shown.stance))
         self.publish_two_way()
         self.main.request_curve()
         self.request_compared()
@@ -430,21 +488,30 @@ class TraitRequests:
         height, width = cache.pixels(picture).shape[-2:]
         x, y = min(max(x, 0), width - 1), min(max(y, 0), height - 1)
         classes = display.likely_classes(20)
-        found = cache.strongest(picture, classes, inputs.method, inputs.layer, x, y)
+        found = cache.strongest(picture, classes, inputs.configured, inputs.layer, x, y)
         with self.main.lock:
             if self._context.worker.dropped():
                 return
             display.show_pixel_classes(picture.id, x, y, found, len(classes))
             requested = self.main.requested
-        if not found:
+        awaits_rival = display.view.awaits_rival
+        picked = [index for index, _ in found if not (awaits_rival and index == result.target)]
+        if not picked:
             return
-        index, traits = found[0][0], self._context.traits
+        index, stance = picked[0], FOR
+        if awaits_rival:
+            index, stance = result.target, Stance("rather", picked[0])
+            check_method(inputs.method, cache.model, inputs.layer, index, stance)
+        traits = self._context.traits
         with traits.step("target"):
             # Nothing where something else was requested since the click.
             self._change_main(
                 lambda last: (
-                    last._replace(target=index) if last is not None and last is requested else None
+                    last._replace(target=index, stance=stance)
+                    if last is not None and last is requested
+                    else None
                 )
             )
-            if self.main.requested is not None and self.main.requested.target == index:
-                traits.publish_known("target", cache.model.classes[index])
+            requested = self.main.requested
+            if requested is not None and (requested.target, requested.stance) == (index, stance):
+                traits.publish_known("target", named_target(cache.model, index, stance))

@@ -6,9 +6,11 @@ import contextlib
 from collections.abc import Iterator
 from typing import Any, Protocol
 
+from ...attribution.stance import split_target, stance_payload
 from ...errors import CamwidgetError, PictureError
 from ...runtime.error_reports import error_text
 from ..view.comm import KNOWN
+from .chosen_target import picked_target, target_with_stance
 from .context import TWO_WAY_TRAITS, ExplorerContext
 from .trait_requests import TraitRequests
 
@@ -55,6 +57,7 @@ class ViewEvents:
         view = self._context.display.view
         view.observe(self._two_way_set, list(TWO_WAY_TRAITS))
         view.observe(self._target_set, "target")
+        view.observe(self._stance_set, "stance")
         view.observe(self._compare_set, "compare")
         view.on_msg(self.receive)
 
@@ -97,8 +100,13 @@ class ViewEvents:
     def _pick_class(self, index: int) -> None:
         """Choose a class, unless the list clicked belongs to an older text than the one requested."""
         with self.shown_errors():
-            if index >= 0 and self._context.shows_requested_text():
-                self._set("target", index)
+            context = self._context
+            if index >= 0 and context.shows_requested_text():
+                awaits_rival = context.display.view.awaits_rival
+                now = context.values.target
+                self._set(
+                    "target", picked_target(context.model, now, index, awaits_rival=awaits_rival)
+                )
 
     # -- traits that the browser has set ---------------------------------------------------
 
@@ -116,10 +124,28 @@ class ViewEvents:
         if context.display.is_publishing:
             return
         self._pick_class(index)
-        if context.values.target is not None and context.shows_requested_text():
-            held = context.model.class_index(context.values.target)
-            if held != index:  # refused: the page must not mark the class
-                context.display.publish(target=held)
+        self._publish_target()
+
+    def _stance_set(self, change: dict[str, Any]) -> None:
+        context = self._context
+        if context.display.is_publishing or context.values.target is None:
+            return
+        if context.shows_requested_text():
+            with self.shown_errors():
+                index, stance = split_target(context.model, context.values.target)
+                if change["new"] != stance_payload(stance):
+                    self._set("target", target_with_stance(context.model, index, change["new"]))
+        self._publish_target()
+
+    def _publish_target(self) -> None:
+        """Publish the present class and stance where the page has others: it must not mark what was refused."""
+        context, view = self._context, self._context.display.view
+        if context.values.target is None or not context.shows_requested_text():
+            return
+        index, stance = split_target(context.model, context.values.target)
+        payload = stance_payload(stance)
+        if view.target != index or view.stance != payload:
+            context.display.publish(target=index, stance=payload)
 
     def _compare_set(self, change: dict[str, Any]) -> None:
         display, value = self._context.display, change["new"] or None

@@ -91,7 +91,11 @@ class Panels:
             _Fold(
                 "Contact sheet: quick methods × listed classes",
                 lambda: ContactSheet(
-                    prompts, worker, lambda: list(display.row_classes), events.pick_map
+                    prompts,
+                    worker,
+                    lambda: list(display.row_classes),
+                    events.pick_map,
+                    lambda: display.view.settings,
                 ),
             ),
         )

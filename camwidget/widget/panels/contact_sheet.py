@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
+from typing import Any
 
 import ipywidgets
 import numpy as np
 from PIL import Image
 
+from ..._registry import Options
 from ...attribution.explanation import Explanation
 from ...attribution.methods import Method, get_method, list_methods
+from ...attribution.methods.target_reasons import target_reasons
+from ...attribution.stance import FOR, Stance
+from ...models.vision_model import VisionModel
 from ...plotting import ACCENT, NEUTRAL
 from ...runtime import fork_safety
 from ...runtime.error_reports import error_text
 from ..control.map_request import MapRequest
+from ..control.method_settings import configured, options_of
 from ..control.prompt_control import PromptController
 from ..control.worker import Worker
 from ..host.lifetime import close_parts
@@ -29,10 +35,13 @@ __all__ = ["ContactSheet"]
 class _SheetPlan:
     """The rows and columns of a sheet: methods and classes, for one picture, layer and text."""
 
-    about: MapRequest  #: picture, layer and text; without class and method
+    about: MapRequest  #: picture, layer and text; without class, stance and method
     methods: tuple[str, ...]
+    options: tuple[Options, ...]  #: settings of each method
     classes: tuple[int, ...]
+    stances: tuple[Stance, ...]  #: towards each class
     names: tuple[str, ...]  #: names of the classes
+    caption: str  #: what the maps are of, where that is not each class
 
 
 @dataclass
@@ -51,6 +60,7 @@ class ContactSheet(ipywidgets.Box):
         worker: the explorer's.
         classes: returns the listed classes.
         on_pick: called with the method and the class of a map that is clicked.
+        settings: returns the settings of methods.
     """
 
     SIDE = 92  #: CSS pixels of the longer side of a map
@@ -63,11 +73,13 @@ class ContactSheet(ipywidgets.Box):
         worker: Worker,
         classes: Callable[[], list[int]],
         on_pick: Callable[[str, int], None],
+        settings: Callable[[], Mapping[str, Mapping[str, Any]]],
     ) -> None:
         self._prompts = prompts
         self._worker = worker
         self._classes = classes
         self._on_pick = on_pick
+        self._settings = settings
         # Methods are called from the browser's thread, the worker and the explorer.
         self._lock = fork_safety.rlock()
         self._sheet: _Sheet | None = None
@@ -76,18 +88,26 @@ class ContactSheet(ipywidgets.Box):
         self.canvas = SharpCanvas(self._draw, self.click, self._show_error)
         # Errors, below the maps. Texts are escaped.
         self.message = ipywidgets.HTML(layout={"display": "none"})
-        super().__init__([self.canvas.canvas, self.message])
+        self.caption = ipywidgets.HTML(layout={"display": "none"})
+        super().__init__([self.caption, self.canvas.canvas, self.message])
         self.add_class("camwidget-contact-sheet")
 
     def follow_map(self, shown: MapRequest) -> None:
         """Frame the map that the explorer shows; make new maps if the picture, layer, text or class list changed."""
         model = self._prompts.cache(shown.picture, shown.text).model
         classes = tuple(self._classes())
+        stances = tuple(_stance(index, shown) for index in classes)
         methods = tuple(
-            m.name for m in list_methods() if _is_listed(m) and m.reason(model, shown.layer) is None
+            m.name
+            for m in list_methods()
+            if _is_listed(m)
+            and m.reason(model, shown.layer) is None
+            and target_reasons(m).get(shown.stance.kind) is None
         )
-        about = shown._replace(target=None, method="")
-        plan = _SheetPlan(about, methods, classes, tuple(model.classes[i] for i in classes))
+        about = shown._replace(target=None, stance=FOR, method="", options=())
+        options = tuple(options_of(self._settings(), name) for name in methods)
+        names = tuple(model.classes[i] for i in classes)
+        plan = _SheetPlan(about, methods, options, classes, stances, names, _caption(model, shown))
         at = (
             methods.index(shown.method) if shown.method in methods else -1,
             classes.index(shown.target) if shown.target in classes else -1,
@@ -102,6 +122,8 @@ class ContactSheet(ipywidgets.Box):
         # Without the lock: drawing takes the canvas's lock, which a new page takes before this one.
         if is_new:
             self._show_error("")
+            self.caption.value = html.escape(plan.caption)
+            self.caption.layout.display = None if plan.caption else "none"
             self.canvas.resize(*self._size)
             self.canvas.draw()
             with self._lock:
@@ -236,7 +258,14 @@ class ContactSheet(ipywidgets.Box):
             for column, target in enumerate(plan.classes):
                 try:
                     # ``spare``: the sheet keeps its own tile, so the cache may drop this map first.
-                    made = cache.explanation(about.picture, target, method, about.layer, spare=True)
+                    made = cache.explanation(
+                        about.picture,
+                        target,
+                        configured(method, plan.options[row]),
+                        about.layer,
+                        plan.stances[column],
+                        spare=True,
+                    )
                     tile = self._tile(made)
                     failed = ""
                 except Exception as error:  # the other maps are still made
@@ -265,6 +294,23 @@ INK = "#7d848c"
 
 #: CSS pixels from line to line, and of a letter on average.
 LINE, LETTER = 15, 6.6
+
+
+def _stance(index: int, shown: MapRequest) -> Stance:
+    """The stance of the map shown, towards another class: what is contrasted with itself changes places."""
+    other = shown.stance.other
+    return Stance(shown.stance.kind, shown.target if index == other else other)
+
+
+def _caption(model: VisionModel, shown: MapRequest) -> str:
+    """What the maps are of; empty where they are each for their class."""
+    target, other = shown.target, shown.stance.other
+    if shown.stance.kind == "against":
+        return "Evidence against each class"
+    if target is None or other is None:
+        return ""
+    first, second = model.classes[other], model.classes[target]
+    return f"Evidence for each class rather than {first}, and for {first} rather than {second}"
 
 
 def _is_listed(method: Method) -> bool:

@@ -11,11 +11,14 @@ import numpy as np
 import traitlets as t
 
 from ...attribution.methods import get_method
+from ...attribution.stance import NamedTarget, named_target, split_target
 from ...errors import CamwidgetError, StateError
 from ...masking.user_mask import encode
 from ...models.vision_model import VisionModel
 from .. import _compat
+from ..control.chosen_target import check_method, target_from_json, target_to_json
 from ..control.context import TWO_WAY_TRAITS, ExplorerContext
+from ..control.method_settings import options_of
 from ..control.paint import PaintController
 from ..control.trait_requests import TraitRequests
 from ..view.synced_traits import names_tagged
@@ -38,7 +41,7 @@ State: TypeAlias = dict[str, Any]
 #: Traits of the view that only change how the map is drawn.
 STYLE_TRAITS = names_tagged("style")
 #: Keys of the state that decide which map there is.
-MAP_KEYS = ("picture", "text", "target", "method", "layer")
+MAP_KEYS = ("picture", "text", "target", "method", "settings", "layer")
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,15 +78,15 @@ def _read_text(context: StateContext, name: str) -> str:
     return context.explorer.values.text if requested is None else requested.text or ""
 
 
-def _read_target(context: StateContext, name: str) -> str | None:
-    """Read the requested class; None while the predicted class is not known."""
+def _read_target(context: StateContext, name: str) -> NamedTarget | None:
+    """Read the requested target; None while the predicted class is not known."""
     requested = context.requests.main.requested
     if requested is None:
         return context.explorer.values.target
     if requested.target is None:
         return None
     cache = context.explorer.prompt.cache(requested.picture, requested.text)
-    return cache.model.classes[requested.target]
+    return named_target(cache.model, requested.target, requested.stance)
 
 
 def _set_trait(context: StateContext, name: str, value: Any) -> None:
@@ -149,7 +152,9 @@ def _plain(value: Any) -> Any:
 
 def _copied(value: Any) -> Any:
     """Copy a mapping, so that changing the state changes nothing else."""
-    return {k: _plain(v) for k, v in value.items()} if isinstance(value, Mapping) else value
+    if not isinstance(value, Mapping):
+        return value
+    return {k: _copied(v) if isinstance(v, Mapping) else _plain(v) for k, v in value.items()}
 
 
 @dataclass(frozen=True)
@@ -183,8 +188,15 @@ class StateKey:
 _SPECIAL = (
     StateKey("picture"),
     StateKey("text", read=_read_text, check=_checked_together, apply=_set_text),
-    StateKey("target", read=_read_target, check=_checked_together),
+    StateKey(
+        "target",
+        read=_read_target,
+        check=_checked_together,
+        to_json=target_to_json,
+        from_json=target_from_json,
+    ),
     StateKey("method", check=_checked_together),
+    StateKey("settings", to_json=_copied, from_json=_copied, requests="compared"),
     StateKey("layer", check=_checked_together),
     StateKey("mode", requests="curve"),
     StateKey("baseline", requests="curve"),
@@ -244,11 +256,14 @@ def _check_map(context: StateContext, plan: State, wanted: Mapping[str, Any]) ->
         model = _model_of(context, plan, wanted)
         at = "target"
         if plan["target"] is not None:
-            plan["target"] = model.classes[model.class_index(plan["target"])]
+            index, stance = split_target(model, plan["target"])
+            plan["target"] = named_target(model, index, stance)
         at = "layer"
         plan["layer"] = model.layer(plan["layer"]).name
         at = "method"
         get_method(plan["method"]).check(model, plan["layer"])
+        if plan["target"] is not None:
+            check_method(plan["method"], model, plan["layer"], index, stance)
     except (CamwidgetError, TypeError) as error:
         # The error is attributed to a key that the caller has named.
         if at not in wanted:
@@ -306,11 +321,13 @@ def restore_state(context: StateContext, wanted: Mapping[str, Any]) -> None:
     # Of the plan, not of the traits: another thread may have set some of them meanwhile, and may have requested its own
     # map before they were set back here.
     if pictures:
-        wanted_map = pictures[plan["picture"]], plan["method"], plan["layer"]
+        options = options_of(plan["settings"], plan["method"])
+        wanted_map = pictures[plan["picture"]], plan["method"], plan["layer"], options
         is_other = requested is None or wanted_map != (
             requested.picture,
             requested.method,
             requested.layer,
+            requested.options,
         )
         if changed & set(MAP_KEYS) or is_other:
             requests.request_map(wanted_map[0], plan["target"], *wanted_map[1:])

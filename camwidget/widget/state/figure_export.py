@@ -29,6 +29,7 @@ from ..control.masked_prediction import mask_shown_picture
 from ..control.trait_requests import TraitRequests
 from ..view.charts import line_colors
 from ..view.mask_settings import MaskSettings, is_unmasked
+from ..view.messages import method_text
 from ..view.synced_traits import View
 
 __all__ = ["PANELS", "PaperFigure", "check_figure", "explorer_figure"]
@@ -161,7 +162,7 @@ def _map(axes: Axes, content: _Content) -> None:
     view, explanation = content.view, content.explanation
     heat = _cells(explanation) if view.cells else explanation.drawn
     image = overlay_heat(explanation.pixels, heat, view.opacity, view.colormap)
-    lines = (explanation.target.label, f"{explanation.method_label} · {explanation.layer}")
+    lines = (explanation.target.label, f"{method_text(explanation)} · {explanation.layer}")
     title = "\n".join(textwrap.fill(line, _LINE, break_long_words=False) for line in lines)
     _image(axes, image, title)
     if content.values.boxes and view.box:
@@ -216,7 +217,7 @@ def _classes(axes: Axes, content: _Content) -> None:
     rows, masked = content.view.rows, content.view.masked
     unmasked = [row["unmasked"] for row in rows]
     indices = [row["index"] for row in rows]
-    chosen = indices.index(content.explanation.target.index)
+    chosen = indices.index(content.result.target)
     places, colors = range(len(rows)), class_colors(len(rows), chosen)
     prediction = content.explanation.prediction
     is_quantity = prediction.scores == "value"

@@ -10,6 +10,7 @@ from ...errors import PictureError
 from ...export import save_page
 from ...masking.inpainting import INPAINTINGS
 from ..control.context import ExplorerContext
+from ..control.method_settings import configured, options_of
 
 __all__ = ["explorer_page"]
 
@@ -38,7 +39,7 @@ def explorer_page(
     baseline = "blur" if values.baseline in INPAINTINGS else values.baseline
     shown: dict[str, Any] = {
         "target": values.target,
-        "method": values.method,
+        "method": configured(values.method, options_of(values.settings, values.method)),
         "layer": values.layer,
         "mode": values.mode,
         "baseline": baseline,

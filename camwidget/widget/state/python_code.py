@@ -6,9 +6,11 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ...attribution.targets import Contrast, Counterfactual
 from ...loading.loader import DEFAULT_MODEL
 from ...models.vision_model import VisionModel
 from ..control.cache import Picture
+from ..control.chosen_target import target_from_json
 from ..view.mask_settings import UNMASKED
 from .explorer_state import STYLE_TRAITS, State, StateContext, default_of, read_state
 from .picture_sources import MOST, PictureSources, literal
@@ -110,18 +112,50 @@ def _references(name: str, keyword: str, values: Mapping[str, Any]) -> list[str]
 def _widget(context: StateContext, now: State, models: str, images: str) -> list[str]:
     """The explorer with what differs from the defaults; what is no argument of it, as a state."""
     other = {n: v for n, v in now.items() if v != default_of(context, n)}
-    direct = [n for n in other if n not in STYLE_TRAITS and not isinstance(other[n], (dict, list))]
+    direct = [
+        n
+        for n in other
+        if n not in STYLE_TRAITS and (n == "target" or not isinstance(other[n], (dict, list)))
+    ]
     arguments = [models, images]
     explorer = context.explorer
     model, listed = explorer.prompt.model, explorer.display.top
     if listed != min(6, 9 if model.prompt is not None else len(model.classes)):
         arguments.append(f"top={listed}")
-    arguments += [f"{name}={literal(other.pop(name))}" for name in direct]
+    for name in direct:
+        value = other.pop(name)
+        arguments.append(f"{name}={_target(value) if name == 'target' else literal(value)}")
     lines = _call("ex = cw.Explorer(", arguments)
     if other:
         entries = [f"{literal(name)}: {literal(value)}" for name, value in other.items()]
         lines += _call("ex.state = {", entries, "}")
     return [*lines, "ex"]
+
+
+def _target(value: Any) -> str:
+    """The expression for a target, as the state has it."""
+    target = target_from_json(value)
+    if isinstance(target, Counterfactual):
+        return f"cw.Counterfactual({literal(target.of)})"
+    if isinstance(target, Contrast):
+        return f"cw.Contrast({literal(target.of)}, {literal(target.against)})"
+    return literal(target)
+
+
+def _method(now: State) -> str:
+    """The expression for the method, with its settings."""
+    name = literal(now["method"])
+    options = now["settings"].get(now["method"], {})
+    if not options:
+        return name
+    settings = ", ".join(f"{each}={literal(value)}" for each, value in options.items())
+    return f"cw.get_method({name}, {settings})"
+
+
+def _class_name(value: Any) -> Any:
+    """The class of a target, as the state has it."""
+    target = target_from_json(value)
+    return target.of if isinstance(target, (Contrast, Counterfactual)) else target
 
 
 def _maps(now: State, model: VisionModel, picture: str, is_empty: bool) -> list[str]:
@@ -131,10 +165,13 @@ def _maps(now: State, model: VisionModel, picture: str, is_empty: bool) -> list[
         assert model.prompt is not None
         lines.append(f"prompted = model.given({model.prompt.name}={literal(now['text'])})")
         name = "prompted"
-    target = [] if now["target"] is None else [literal(now["target"])]
-    method = [f"method={literal(now['method'])}"] if now["method"] != "gradcam" else []
+    target, explained = [], []
+    if now["target"] is not None:
+        # Predictions are of the class, whatever of it is explained.
+        target, explained = [literal(_class_name(now["target"]))], [_target(now["target"])]
+    method = [f"method={_method(now)}"] if _method(now) != literal("gradcam") else []
     layer = [f"layer={literal(now['layer'])}"] if now["layer"] != model.default_layer else []
-    lines += _call("exp = cw.explain(", [name, "image", *target, *method, *layer])
+    lines += _call("exp = cw.explain(", [name, "image", *explained, *method, *layer])
     mode, fraction, paint = now["mode"], now["fraction"], now["mask"]
     how = [f"{n}={literal(now[n])}" for n in _USUAL if now[n] != _USUAL[n]]
     hide = []

@@ -12,6 +12,10 @@ import torch
 from ...analysis.mask_curve import MaskCurve
 from ...attribution.explanation import Explanation
 from ...attribution.methods import list_methods
+from ...attribution.methods.settings import settings_payload
+from ...attribution.methods.target_reasons import target_reasons
+from ...attribution.stance import Stance, class_of, stance_of, stance_payload, stance_target
+from ...attribution.targets import evidence_phrase
 from ...export.selection import listed_classes, quantity_of
 from ...masking.baselines import baseline_names
 from ...models.vision_model import VisionModel
@@ -146,7 +150,9 @@ class Display:
                     "group": m.group,
                     "tip": f"{m.summary} ({m.citation})",
                     "reason": m.reason(self.model, layer) if wait or not m.own_passes else None,
+                    **target_reasons(m),
                     "slow": m.slow,
+                    "settings": settings_payload(m.settings),
                 }
                 for m in list_methods()
             ]
@@ -162,12 +168,14 @@ class Display:
     def show_map(self, drawn: DrawnMap) -> None:
         """Show a map, and the class list of its picture."""
         model_values = self._show_model(drawn.model)
-        rows = self._list_classes(drawn.target, drawn.unmasked)
+        stance = stance_of(drawn.explanation.target)
+        rows = self._list_classes(drawn.target, drawn.unmasked, stance)
         self.publish(
             **model_values,
             **drawn.overlays,
             explanation=drawn.payload,
             target=drawn.target,
+            stance=stance_payload(stance),
             rows=rows,
             masked=[],
             most_probable={},
@@ -185,7 +193,13 @@ class Display:
         )
 
     def show_growing(
-        self, model: VisionModel, method: str, target: int, unmasked: np.ndarray, **overlays: Any
+        self,
+        model: VisionModel,
+        method: str,
+        target: int,
+        stance: Stance,
+        unmasked: np.ndarray,
+        **overlays: Any,
     ) -> None:
         """Show that a slow map has begun: the prediction for the unmasked picture, and no numbers of another map.
 
@@ -193,30 +207,35 @@ class Display:
             model: the model explained, under its text.
             method: label of the method.
             target: index of the class.
+            stance: whether the map is for the class, against it, or for it rather than another.
             unmasked: probabilities (classes,) of the unmasked picture.
             overlays: other traits of the view, set together with these.
         """
         model_values = self._show_model(model)
-        rows = self._list_classes(target, unmasked)
-        name = model.classes[target]
+        rows = self._list_classes(target, unmasked, stance)
+        explained = stance_target(model, target, stance)
         self.publish(
             **model_values,
             **overlays,
             target=target,
+            stance=stance_payload(stance),
             rows=rows,
             masked=[],
             most_probable={},
             pending=False,
-            status=messages.growing(method, name, 0.0),
-            sentence=f"The map for {name} is being computed; the prediction for the masked picture follows.",
+            status=messages.growing(method, explained.label, 0.0),
+            sentence=f"The map {evidence_phrase(explained)} is being computed; "
+            "the prediction for the masked picture follows.",
         )
         self._show_bars(target)
         self._clear_curve()
 
-    def _list_classes(self, target: int, unmasked: np.ndarray) -> list[dict[str, Any]]:
-        """Encode the listed classes: the most probable ones and the target; words of a caption in reading order."""
+    def _list_classes(
+        self, target: int, unmasked: np.ndarray, stance: Stance
+    ) -> list[dict[str, Any]]:
+        """Encode the listed classes: the most probable, target and rival; words of a caption in reading order."""
         self._unmasked = unmasked
-        self.row_classes = listed_classes(self.model, unmasked, target, self.top)
+        self.row_classes = listed_classes(self.model, unmasked, target, self.top, stance.other)
         return [
             {"index": i, "name": self.model.classes[i], "unmasked": float(unmasked[i])}
             for i in self.row_classes
@@ -225,7 +244,6 @@ class Display:
     def show_prediction(
         self,
         explanation: Explanation,
-        target: int,
         values: np.ndarray | None,
         mask: MaskSettings,
         filled: dict[str, Any] | None = None,
@@ -234,11 +252,11 @@ class Display:
 
         Args:
             explanation: the map.
-            target: its class.
             values: the probabilities or quantities (classes,); None where nothing is masked.
             mask: how the picture is masked.
             filled: what the browser needs to show it, where it cannot make the fill itself.
         """
+        target, rival = class_of(explanation.target), stance_of(explanation.target).other
         before = float(self._unmasked[target])
         after = None if values is None else float(values[target])
         masked = [] if values is None else [float(values[i]) for i in self.row_classes]
@@ -253,6 +271,13 @@ class Display:
                 before,
                 after,
                 None if changed is None else self.model.classes[changed],
+                None
+                if rival is None or values is None
+                else (
+                    self.model.classes[rival],
+                    float(self._unmasked[rival]),
+                    float(values[rival]),
+                ),
             ),
             pending=False,
             **({"baseline_fill": filled} if filled else {}),

@@ -7,6 +7,9 @@ import math
 import numpy as np
 
 from ...attribution.explanation import Explanation
+from ...attribution.methods.settings import options_text
+from ...attribution.stance import class_label
+from ...attribution.targets import evidence_phrase
 from ...images.ground_truth import share_inside
 from ...masking.user_mask import painted_fractions
 from ...models.prediction import Prediction
@@ -14,7 +17,7 @@ from ...models.scores import decimals, number_text
 from ...models.vision_model import VisionModel
 from ..view.mask_settings import UNMASKED, MaskSettings
 
-__all__ = ["box", "growing", "picked_sentence", "sentence", "status", "truth"]
+__all__ = ["box", "growing", "method_text", "picked_sentence", "sentence", "status", "truth"]
 
 
 def sentence(
@@ -23,6 +26,7 @@ def sentence(
     before: float,
     after: float | None,
     most_probable: str | None = None,
+    rival: tuple[str, float, float] | None = None,
 ) -> str:
     """Describe in one sentence how masking changed the prediction; screen readers read it out.
 
@@ -32,8 +36,9 @@ def sentence(
         before: the probability of the map's class, or the quantity, for the unmasked picture.
         after: that for the masked one; None if nothing is hidden.
         most_probable: the most probable class of the masked picture; None if masking has not changed it.
+        rival: of a contrast, the other class: its name, and its numbers for the unmasked and the masked picture.
     """
-    name = explanation.target.label
+    name, evidence = class_label(explanation.target), evidence_phrase(explanation.target)
     kept = painted_fractions(mask.paint)[1]
     spare = f" The {_percent(kept)} painted to be kept would stay." if kept else ""
     if after is None:
@@ -41,14 +46,17 @@ def sentence(
             return f"{explanation.note} Choose another {_others(explanation.prediction)}layer or method."
         if mask.mode == "keep":
             return (
-                f"Nothing is masked yet. Drag the slider to keep only the most evidence for {name}."
+                f"Nothing is masked yet. Drag the slider to keep only the most evidence {evidence}."
             )
         return (
-            f"Nothing is removed yet. Drag the slider to take the evidence for {name} away.{spare}"
+            f"Nothing is removed yet. Drag the slider to take the evidence {evidence} away.{spare}"
         )
     deed = _deed(explanation, mask)
-    it = "it" if name in deed else name
+    it = "it" if name in deed and rival is None else name
     text = f"{deed} {_effect(before, after, it, explanation.prediction)}"
+    if rival is not None:
+        other, whole, masked = rival
+        text = f"{text[:-1]} and {_effect(whole, masked, other, explanation.prediction)}"
     if most_probable is not None:
         text = f"{text} Now first: {most_probable}."
     if explanation.is_empty:
@@ -70,12 +78,12 @@ def _others(prediction: Prediction) -> str:
 
 def _deed(explanation: Explanation, mask: MaskSettings) -> str:
     """Describe how the picture was masked, by its map and by paint."""
-    name, mode, fraction = explanation.target.label, mask.mode, mask.fraction
+    evidence, mode, fraction = evidence_phrase(explanation.target), mask.mode, mask.fraction
     hidden, kept = painted_fractions(mask.paint)
     hiding = f"iding the painted {_percent(hidden)}"
     if explanation.is_empty or (mode, fraction) in UNMASKED:
         return f"H{hiding}"
-    most = f"the {_percent(fraction)} with the most evidence for {name}"
+    most = f"the {_percent(fraction)} with the most evidence {evidence}"
     if explanation.method == "random":
         most = f"a random {_percent(fraction)}"
     elif explanation.method == "center":
@@ -93,7 +101,7 @@ def _deed(explanation: Explanation, mask: MaskSettings) -> str:
         )
     begin = f"H{hiding} and multiplying" if hidden else "Multiplying"
     rest = f", but for the {_percent(kept)} painted to be kept," if kept else ""
-    return f"{begin} the picture by its map for {name}{rest}"
+    return f"{begin} the picture by its map {evidence}{rest}"
 
 
 def _effect(before: float, after: float, it: str, prediction: Prediction) -> str:
@@ -136,13 +144,19 @@ def growing(method: str, name: str, share: float) -> str:
     return f"{method} · {name} · computing, {100 * share:.0f} %"
 
 
+def method_text(explanation: Explanation) -> str:
+    """Name of the method, with the settings that differ from its defaults."""
+    settings = options_text(explanation.options)
+    return f"{explanation.method_label} ({settings})" if settings else explanation.method_label
+
+
 def status(model: VisionModel, explanation: Explanation, milliseconds: float) -> str:
     """Summarize a map in one line: model, method, layer, class, time, device, and whether it is partly random."""
     height, width = explanation.raw.shape
     return " · ".join(
         (
             model.name,
-            explanation.method_label,
+            method_text(explanation),
             f"{explanation.layer} {width}×{height}",
             explanation.target.label,
             f"{milliseconds:.0f} ms" if milliseconds >= 1 else "< 1 ms",

@@ -44,6 +44,12 @@ class View(CheckedMessages, anywidget.AnyWidget):
 
     # The listed classes: their names and numbers for the unmasked picture in rows, those for the masked one in masked.
     target = t.Int(-1).tag(**CONVERTED)
+    # Whether the map is for the class, against it, or for it rather than another, which the next click chooses while
+    # ``awaits_rival``.
+    stance = t.Dict({"kind": "for", "other": -1}).tag(**CONVERTED)
+    awaits_rival = t.Bool(False).tag(**NOTICE)
+    # Which classes can be chosen with another stance than "for"; empty: all. An offline page has those computed.
+    contrasts: t.List = t.List([]).tag(**OUTPUT)
     rows: t.List = t.List([]).tag(**OUTPUT)
     masked: t.List = t.List([]).tag(**OUTPUT)
     most_probable = t.Dict({}).tag(**OUTPUT)
@@ -53,6 +59,8 @@ class View(CheckedMessages, anywidget.AnyWidget):
 
     methods: t.List = t.List([]).tag(**OUTPUT)
     method = t.Unicode("").tag(**SHARED)
+    # Of methods, those that differ from their defaults.
+    settings = t.Dict({}).tag(**SHARED)
     layers: t.List = t.List([]).tag(**OUTPUT)
     layer = t.Unicode("").tag(**SHARED)
     # Small maps sent ahead: of the class at every layer, and of every listed class at the layer.

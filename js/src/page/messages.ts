@@ -5,9 +5,15 @@
 import type { Mode } from "../core/maskingRule";
 import { decimals, fixed, rounded, signed, unitSuffix } from "../core/numberFormat";
 import type { Quantity } from "../core/numberFormat";
+import type { Kind } from "../view/traits";
 
 export interface MaskedResult {
+  /** The class whose numbers these are. */
   readonly name: string;
+  /** What the evidence is: "for tabby", "against tabby", "for tabby rather than lynx". */
+  readonly evidence: string;
+  /** Of a contrast, the other class with its numbers. */
+  readonly rival: { readonly name: string; readonly before: number; readonly after: number | null } | null;
   readonly method: string;
   readonly layer: string;
   readonly mode: Mode;
@@ -23,33 +29,41 @@ export interface MaskedResult {
   readonly alone: boolean;
 }
 
-export function note(name: string, layer: string): string {
-  return `No positive evidence for ${name} at ${layer}.`;
+/** What the evidence in a map is, from the name of its class and of what is explained. */
+export function evidenceOf(name: string, kind: Kind, label: string): string {
+  return kind === "against" ? `against ${name}` : `for ${label}`;
+}
+
+export function note(evidence: string, layer: string): string {
+  return `No positive evidence ${evidence} at ${layer}.`;
 }
 
 /** One sentence on what masking did. */
 export function sentence(of: MaskedResult): string {
-  const { name, mode, fraction, before, after, evident } = of;
-  if (evident === 0) return `${note(name, of.layer)} Choose another ${others(of)}layer or method.`;
+  const { name, evidence, rival, mode, fraction, before, after, evident } = of;
+  if (evident === 0) return `${note(evidence, of.layer)} Choose another ${others(of)}layer or method.`;
   const isUnmasked = (mode === "remove" && fraction === 0) || (mode === "keep" && fraction === 1);
   if (after === null || isUnmasked) {
     return mode === "keep"
-      ? `Nothing is masked yet. Drag the slider to keep only the most evidence for ${name}.`
-      : `Nothing is removed yet. Drag the slider to take the evidence for ${name} away.`;
+      ? `Nothing is masked yet. Drag the slider to keep only the most evidence ${evidence}.`
+      : `Nothing is removed yet. Drag the slider to take the evidence ${evidence} away.`;
   }
   const part = `${rounded(100 * fraction, 1)} %`;
   const control = { random: `a random ${part}`, center: `the middle ${part}` }[of.method];
-  const most = control ?? `the ${part} with the most evidence for ${name}`;
+  const most = control ?? `the ${part} with the most evidence ${evidence}`;
   const deed = {
     remove: `Removing ${most}`,
     keep: fraction === 0 ? "Hiding everything" : `Keeping only ${most}`,
-    multiply: `Multiplying the picture by its map for ${name}`,
+    multiply: `Multiplying the picture by its map ${evidence}`,
   }[mode];
   const beyond =
     mode !== "multiply" && fraction > evident + 0.005
       ? ` Only ${fixed(100 * evident, 0)} % of the picture has any; beyond, pixels go in reading order.`
       : "";
-  return `${deed} ${(of.quantity === null ? effect : moved(of.quantity))(before, after, deed.includes(name) ? "it" : name)}${beyond}`;
+  const say = of.quantity === null ? effect : moved(of.quantity);
+  const found = say(before, after, deed.includes(name) && rival === null ? "it" : name);
+  if (rival === null || rival.after === null) return `${deed} ${found}${beyond}`;
+  return `${deed} ${found.slice(0, -1)} and ${say(rival.before, rival.after, rival.name)}${beyond}`;
 }
 
 function others({ alone, quantity }: MaskedResult): string {

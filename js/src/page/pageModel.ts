@@ -6,20 +6,23 @@ import type { Model, Values } from "../view/model";
 import { Store } from "../view/store";
 import { DEFAULTS } from "../view/syncedTraits";
 import type { SyncedTraits } from "../view/syncedTraits";
-import { mode, quantity } from "../view/traits";
+import { mode, quantity, stance, targetLabel } from "../view/traits";
+import type { Stance } from "../view/traits";
 import type { BinaryBundle } from "./binaryBundle";
 import { curveKey } from "./payload";
 import type { Payload } from "./payload";
 import { between } from "./curve";
 import { QuantizedMaps } from "./quantizedMaps";
-import { note, probeSentence, sentence } from "./messages";
+import { evidenceOf, note, probeSentence, sentence } from "./messages";
 
 const SCENE = "page";
 
 /** The least value at which a click finds a class, as in the kernel. */
 const FAINT = 0.005;
 
-/** A map, as indices into the lists of classes, methods and layers. */
+const FOR: Stance = { kind: "for", other: -1 };
+
+/** A map, as indices into the lists of classes and contrasts, methods and layers. */
 interface MapIndices {
   readonly row: number;
   readonly method: number;
@@ -62,12 +65,26 @@ export class PageModel extends Store implements Model {
   }
 
   private get requested(): MapIndices {
-    const { classes, methods, layers } = this.data;
+    const { classes, contrasts, methods, layers } = this.data;
+    const { kind, other } = stance(this);
+    const contrast = contrasts.findIndex((one) => one.target === this.state.target && one.kind === kind && one.other === other);
     return {
-      row: classes.findIndex(({ index }) => index === this.state.target),
+      row: contrast < 0 ? classes.findIndex(({ index }) => index === this.state.target) : classes.length + contrast,
       method: methods.findIndex(({ name }) => name === this.state.method),
       layer: layers.findIndex(({ name }) => name === this.state.layer),
     };
+  }
+
+  /** The place of a map's class in the list. */
+  private rowOf(place: MapIndices): number {
+    const { classes, contrasts } = this.data;
+    const contrast = contrasts[place.row - classes.length];
+    return contrast === undefined ? place.row : classes.findIndex(({ index }) => index === contrast.target);
+  }
+
+  private stanceOf(place: MapIndices): Stance {
+    const contrast = this.data.contrasts[place.row - this.data.classes.length];
+    return contrast === undefined ? FOR : { kind: contrast.kind, other: contrast.other };
   }
 
   private get mask(): { readonly mode: Mode; readonly baseline: string; readonly fraction: number } {
@@ -91,12 +108,15 @@ export class PageModel extends Store implements Model {
     const { classes, methods, layers, missing } = this.data;
     if (grid === undefined) {
       const label = methods[requested.method]?.label ?? "This method";
-      const reason = missing[methods[requested.method]?.name ?? ""]?.[layers[requested.layer]?.name ?? ""];
+      const { kind } = this.stanceOf(requested);
+      const unsuited = kind === "for" ? null : methods[requested.method]?.[kind];
+      const reason = unsuited ?? missing[methods[requested.method]?.name ?? ""]?.[layers[requested.layer]?.name ?? ""];
       const back = this.shown;
-      this.setAll({ error: `${label} does not apply: ${reason ?? "this page has no such map"}.` });
+      this.setAll({ error: `${label} does not apply: ${(reason ?? "this page has no such map").replace(/\.$/, "")}.` });
       if (back === null) return;
       this.setAll({
-        target: classes[back.row]?.index, method: methods[back.method]?.name, layer: layers[back.layer]?.name,
+        target: classes[this.rowOf(back)]?.index, stance: this.stanceOf(back), method: methods[back.method]?.name,
+        layer: layers[back.layer]?.name,
       });
       return;
     }
@@ -111,7 +131,11 @@ export class PageModel extends Store implements Model {
     const { classes, methods, layers, grids, model } = this.data;
     const method = methods[place.method]!;
     const layer = layers[place.layer]!.name;
-    const target = classes[place.row]!;
+    const target = classes[this.rowOf(place)]!;
+    const shown = this.stanceOf(place);
+    this.setAll({ stance: shown });
+    const label = targetLabel(this, shown);
+    const called = method.settings ? `${method.label} (${method.settings})` : method.label;
     const { rows, columns, box, at, peak, knee, scale_note } = grids[number]!;
     const { saliency, drawn, levels, cells } = this.maps.show(number);
     const where = method.everywhere ? "input" : layer;
@@ -123,24 +147,25 @@ export class PageModel extends Store implements Model {
       },
       explanation: {
         scene: SCENE, saliency, drawn, knee, scale_note, levels, cells, cells_shape: [rows, columns], layer: where,
-        at_input: method.everywhere, title: `${method.label} · ${where} · ${target.name}`,
-        empty: peak === 0, note: peak === 0 ? note(target.name, where) : "",
+        at_input: method.everywhere, title: `${called} · ${where} · ${label}`,
+        empty: peak === 0, note: peak === 0 ? note(evidenceOf(target.name, shown.kind, label), where) : "",
       },
       box: box === null ? {} : { scene: SCENE, box, peak: at, hit: "", summary: "" },
       methods: this.methods(layer),
       layer_maps: this.layerMaps(place),
-      status: `${model} · ${method.label} · ${where} ${columns}×${rows} · ${target.name}`,
+      status: `${model} · ${called} · ${where} ${columns}×${rows} · ${label}`,
     });
   }
 
   private methods(layer: string): unknown[] {
-    return this.data.methods.map(({ name, label, group, tip }) => ({
-      name, label, group, tip, reason: this.data.missing[name]?.[layer] ?? null, slow: false,
+    return this.data.methods.map(({ name, label, group, tip, against, rather }) => ({
+      name, label, group, tip, against, rather, reason: this.data.missing[name]?.[layer] ?? null, slow: false,
     }));
   }
 
   /** The same map at all layers, so that scrubbing along them shows each. */
-  private layerMaps({ row, method }: MapIndices): unknown {
+  private layerMaps(place: MapIndices): unknown {
+    const { row, method } = place;
     const { classes, methods, layers } = this.data;
     if (methods[method]!.everywhere) return {};
     const found = layers.flatMap(({ name }, layer) => {
@@ -149,7 +174,7 @@ export class PageModel extends Store implements Model {
       const { rows, columns, cells } = this.maps.grid(number);
       return [{ name, rows, columns, cells }];
     });
-    return { scene: SCENE, target: classes[row]!.index, method: methods[method]!.name, layers: found };
+    return { scene: SCENE, target: classes[this.rowOf(place)]!.index, method: methods[method]!.name, layers: found };
   }
 
   /** Updates the numbers of the masked picture by linear interpolation between the steps of the curve. */
@@ -162,13 +187,18 @@ export class PageModel extends Store implements Model {
     const isUnmasked = (of === "remove" && fraction === 0) || (of === "keep" && fraction === 1);
     const curve = isUnmasked ? null : this.maps.curve(grid, curveKey(of, baseline));
     const masked = curve === null ? [] : between(curve, of === "multiply" ? 0 : fraction);
-    const target = this.data.classes[shown.row]!;
+    const row = this.rowOf(shown);
+    const target = this.data.classes[row]!;
+    const { kind, other } = this.stanceOf(shown);
+    const at = this.data.classes.findIndex(({ index }) => index === other);
+    const rival = this.data.classes[at];
     this.setAll({
       masked,
       sentence: sentence({
-        name: target.name, method: this.data.methods[shown.method]!.name,
+        name: target.name, evidence: evidenceOf(target.name, kind, targetLabel(this)),
+        rival: rival === undefined ? null : { name: rival.name, before: rival.unmasked, after: masked[at] ?? null }, method: this.data.methods[shown.method]!.name,
         layer: this.data.methods[shown.method]!.everywhere ? "input" : this.data.layers[shown.layer]!.name,
-        mode: of, fraction, before: target.unmasked, after: masked[shown.row] ?? null, evident,
+        mode: of, fraction, before: target.unmasked, after: masked[row] ?? null, evident,
         quantity: quantity(this.data.quantity), alone: this.data.classes.length === 1,
       }),
     });
@@ -194,7 +224,7 @@ export class PageModel extends Store implements Model {
       sentence: probeSentence(strongest?.name ?? null),
     });
     if (strongest !== undefined && strongest.index !== this.state.target) {
-      this.set("target", strongest.index);
+      this.setAll({ target: strongest.index, stance: FOR });
       this.save_changes();
     }
   }
@@ -213,7 +243,7 @@ function traitsOf(data: Payload, archive: BinaryBundle): Values<SyncedTraits> {
       id: SCENE, width: scene.width, height: scene.height,
       picture: archive.picture(scene.picture, scene.width), fills: Object.fromEntries(fills),
     },
-    rows: data.classes, masked: [], quantity: data.quantity, layers: data.layers, modes: data.modes, baselines: data.baselines,
+    rows: data.classes, contrasts: data.contrasts, masked: [], quantity: data.quantity, layers: data.layers, modes: data.modes, baselines: data.baselines,
     colormaps: Object.fromEntries(Object.entries(data.colormaps).map(([name, at]) => [name, archive.bytes(at)])),
   };
 }

@@ -1,5 +1,6 @@
 /** The payload of an offline page, as camwidget/export/payload.py writes it. The page's own file is its only source. */
 import type { Mode } from "../core/maskingRule";
+import type { Contrast, Stance } from "../view/traits";
 import type { ByteRange } from "./binaryBundle";
 
 export interface Payload {
@@ -13,11 +14,13 @@ export interface Payload {
     readonly fills: Readonly<Record<string, ByteRange>>;
   };
   readonly classes: readonly ClassData[];
+  /** Of which there are maps besides those for every class. */
+  readonly contrasts: readonly Contrast[];
   readonly methods: readonly MethodData[];
   readonly layers: readonly { readonly name: string; readonly shape: readonly number[] }[];
   /** By method and layer the reason why there is no map. */
   readonly missing: Readonly<Record<string, Readonly<Record<string, string>>>>;
-  /** Class, method, layer (−1 for any) and grid, by their places in these lists. */
+  /** Class, method, layer (−1 for any) and grid, by their places in these lists; the contrasts come after the classes. */
   readonly maps: readonly (readonly [number, number, number, number])[];
   readonly grids: readonly GridData[];
   /** What the numbers are where they are no probabilities; empty where they are. */
@@ -29,6 +32,7 @@ export interface Payload {
   readonly colormaps: Readonly<Record<string, ByteRange>>;
   readonly first: {
     readonly target: number;
+    readonly stance: Stance;
     readonly method: string;
     readonly layer: string;
     readonly mode: Mode;
@@ -47,8 +51,13 @@ export interface ClassData {
 export interface MethodData {
   readonly name: string;
   readonly label: string;
+  /** Those that differ from the defaults, in words. */
+  readonly settings: string;
   readonly group: string;
   readonly tip: string;
+  /** Why its map says nothing against a class, or of one rather than another. */
+  readonly against: string | null;
+  readonly rather: string | null;
   /** Whether the map is of the input, whatever layer is chosen. */
   readonly everywhere: boolean;
 }

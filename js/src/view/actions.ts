@@ -2,7 +2,8 @@
 import { clamp, texts } from "../core/parse";
 import type { Context } from "./context";
 import { trait } from "./model";
-import { methods, mode, rows } from "./traits";
+import { contrasts, methodsHere, mode, rows, stance } from "./traits";
+import type { Kind } from "./traits";
 
 export function nudgeFraction(context: Context, percents: number): void {
   if (mode(context.model.get("mode")) === "multiply") return;
@@ -17,15 +18,32 @@ export function stepPicture(context: Context, by: number): void {
 
 /** Chooses the next method that can be used and is not slow. */
 export function nextMethod(context: Context): void {
-  const all = methods(context.model.get("methods"));
+  const all = methodsHere(context.model);
   const now = all.findIndex(({ name }) => name === trait(context.model, "method"));
   const onwards = [...all.slice(now + 1), ...all.slice(0, Math.max(0, now))];
   const next = onwards.find(({ reason, slow }) => reason === null && !slow);
   if (next !== undefined) context.write({ method: next.name });
 }
 
+/** Chooses a class: the one that is explained, or the other one where that is waited for. */
 export function pickClass(context: Context, index: number): void {
-  context.write({ target: index });
+  if (trait(context.model, "awaits_rival")) context.write({ stance: { kind: "rather", other: index } });
+  else context.write({ target: index });
+}
+
+/** Chooses a stance towards the class that is explained. */
+export function pickStance(context: Context, kind: Kind): void {
+  const { model, live } = context;
+  if (live) {
+    if (kind === "rather") context.write({ awaits_rival: !trait(model, "awaits_rival") });
+    else context.write({ stance: { kind, other: -1 }, awaits_rival: false });
+    return;
+  }
+  // A page without a kernel has only what was computed.
+  const now = stance(model);
+  const known = contrasts(model).filter((one) => one.target === trait(model, "target") && one.kind === kind);
+  const next = known[(known.findIndex(({ other }) => other === now.other) + 1) % known.length];
+  if (kind === "for" || next !== undefined) context.write({ stance: { kind, other: next?.other ?? -1 } });
 }
 
 export function pickRow(context: Context, at: number): void {

@@ -3,6 +3,9 @@ export interface SyncedTraits {
   readonly scene: unknown;
   readonly explanation: unknown;
   readonly target: number;
+  readonly stance: unknown;
+  readonly awaits_rival: boolean;
+  readonly contrasts: unknown;
   readonly rows: unknown;
   readonly masked: unknown;
   readonly most_probable: unknown;
@@ -11,6 +14,7 @@ export interface SyncedTraits {
   readonly class_names: unknown;
   readonly methods: unknown;
   readonly method: string;
+  readonly settings: unknown;
   readonly layers: unknown;
   readonly layer: string;
   readonly layer_maps: unknown;
@@ -68,6 +72,9 @@ export const DEFAULTS: SyncedTraits = {
   scene: {},
   explanation: {},
   target: -1,
+  stance: {"kind": "for", "other": -1},
+  awaits_rival: false,
+  contrasts: [],
   rows: [],
   masked: [],
   most_probable: {},
@@ -76,6 +83,7 @@ export const DEFAULTS: SyncedTraits = {
   class_names: [],
   methods: [],
   method: "",
+  settings: {},
   layers: [],
   layer: "",
   layer_maps: {},

@@ -46,6 +46,33 @@ export interface LineName {
   readonly place: number;
 }
 
+/** Whether a map is for a class, against it, or for it rather than another. */
+export const KINDS = ["for", "against", "rather"] as const;
+export type Kind = (typeof KINDS)[number];
+
+/** The stance of a map towards the chosen class; `other` is the class that it is contrasted with, -1 if there is none. */
+export interface Stance {
+  readonly kind: Kind;
+  readonly other: number;
+}
+
+/** A class with a stance. */
+export interface Contrast extends Stance {
+  readonly target: number;
+}
+
+/** A setting of a method, as the method declares it. */
+export interface Setting {
+  readonly name: string;
+  /** The default; null where it depends on the picture. */
+  readonly initial: number | null;
+  readonly isWhole: boolean;
+  readonly low: number;
+  /** Null where there is no greatest value. */
+  readonly high: number | null;
+  readonly help: string;
+}
+
 export interface Method {
   readonly name: string;
   readonly label: string;
@@ -53,6 +80,10 @@ export interface Method {
   readonly tip: string;
   /** Why it cannot be used here; null when it can. */
   readonly reason: string | null;
+  /** Why its map says nothing against a class, or of one rather than another; null where it does. */
+  readonly against: string | null;
+  readonly rather: string | null;
+  readonly settings: readonly Setting[];
   /** Reruns the model many times: computed only when this very method is chosen. */
   readonly slow: boolean;
 }
@@ -257,16 +288,66 @@ export function methods(value: unknown): readonly Method[] {
   return list(value).map((item) => {
     const from = fields(item);
     const name = text(from["name"]);
-    const reason = from["reason"];
+    const { reason, against, rather } = from;
     return {
       name,
       label: text(from["label"], name),
       group: text(from["group"]),
       tip: text(from["tip"]),
       reason: typeof reason === "string" ? reason : null,
+      against: typeof against === "string" ? against : null,
+      rather: typeof rather === "string" ? rather : null,
+      settings: list(from["settings"]).map(setting),
       slow: flag(from["slow"], false),
     };
   });
+}
+
+function setting(value: unknown): Setting {
+  const from = fields(value);
+  const { default: initial, high } = from;
+  return {
+    name: text(from["name"]),
+    initial: typeof initial === "number" ? initial : null,
+    isWhole: flag(from["integer"], false),
+    low: number(from["low"], 0),
+    high: typeof high === "number" ? high : null,
+    help: text(from["help"]),
+  };
+}
+
+/** The methods, with the reason why one cannot be used for the present stance among the reasons. */
+export function methodsHere(model: Model): readonly Method[] {
+  const { kind } = stance(model);
+  const all = methods(model.get("methods"));
+  return kind === "for" ? all : all.map((method) => ({ ...method, reason: method.reason ?? method[kind] }));
+}
+
+export function stance(model: Model): Stance {
+  return parsedStance(model.get("stance"));
+}
+
+function parsedStance(value: unknown): Stance {
+  const from = fields(value);
+  const kind = KINDS.find((one) => one === from["kind"]) ?? "for";
+  return { kind, other: kind === "rather" ? number(from["other"], -1) : -1 };
+}
+
+export function contrasts(model: Model): readonly Contrast[] {
+  return list(model.get("contrasts")).map((value) => ({
+    target: number(fields(value)["target"], -1), ...parsedStance(value),
+  }));
+}
+
+/** The name of what is explained: "tabby", "against tabby", "tabby rather than lynx"; "" where it is not known. */
+export function targetLabel(model: Model, of: Stance = stance(model)): string {
+  const name = className(model, trait(model, "target"));
+  if (of.kind === "against") return `against ${name}`;
+  return of.kind === "rather" ? `${name} rather than ${className(model, of.other)}` : name;
+}
+
+function className(model: Model, index: number): string {
+  return rows(model.get("rows")).find((row) => row.index === index)?.name ?? texts(model.get("class_names"))[index] ?? "";
 }
 
 export function layers(value: unknown): readonly Layer[] {

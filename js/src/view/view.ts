@@ -12,7 +12,9 @@ import { layerPicker } from "./controls/layerSlider";
 import { mapStyleTool } from "./controls/mapStyleControls";
 import { maskRow } from "./controls/maskSlider";
 import { MethodRow } from "./controls/methodChips";
+import { MethodSettings } from "./controls/methodSettings";
 import { PromptPanel } from "./controls/promptPanel";
+import { StanceControl } from "./controls/stanceControl";
 import { historyTool } from "./controls/undoRedo";
 import { make, toolbar } from "./dom/dom";
 import type { Tool } from "./dom/dom";
@@ -42,7 +44,8 @@ export function mount(model: Model, root: HTMLElement, signal: AbortSignal, live
   const zoom = new Zoom(context, stage);
   const probe = new ClassProbePopover(context, stage, zoom);
   const help = new HelpPanel(context);
-  const classes = classList(context);
+  const stance = new StanceControl(context);
+  const classes = classList(context, stance.element);
   const methods = new MethodRow(context);
   const compare = new Comparison(context, stage, zoom, root);
   const mask = maskRow(context, () => {
@@ -59,7 +62,7 @@ export function mount(model: Model, root: HTMLElement, signal: AbortSignal, live
   const drawing = mapStyleTool(context, contour, truth);
   const large = largeTool(context, root);
   const tools: readonly Tool[] = live
-    ? [historyTool(context), brush, compare.tool, drawing, keep, large.tool]
+    ? [historyTool(context), brush, compare.tool, new MethodSettings(context).tool, drawing, keep, large.tool]
     : [drawing, keep];
   const parts = [
     make(
@@ -101,6 +104,7 @@ export function mount(model: Model, root: HTMLElement, signal: AbortSignal, live
       help.close() ||
       play.stop() ||
       methods.close() ||
+      stance.cancel() ||
       probe.close() ||
       brush.stop() ||
       stage.cancel.press() ||

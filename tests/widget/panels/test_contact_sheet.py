@@ -125,10 +125,10 @@ def test_a_map_that_fails_does_not_stop_the_others(
     bench = parts_of(ex).context.prompt.base
     made = bench.explanation
 
-    def failing(picture: Any, target: Any, method: str, layer: str, **how: Any) -> Any:
-        if method == "layercam":
+    def failing(picture: Any, target: Any, method: Any, *where: Any, **how: Any) -> Any:
+        if method.name == "layercam":
             raise ZeroDivisionError("<b>none</b>")
-        return made(picture, target, method, layer, **how)
+        return made(picture, target, method, *where, **how)
 
     monkeypatch.setattr(bench, "explanation", failing)
     ex.picture = 1

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from camwidget.attribution.explanation import Explanation
-from camwidget.attribution.targets import ClassTarget
+from camwidget.attribution.targets import ClassTarget, Contrast, Counterfactual, Target
 from camwidget.models.vision_model import Prediction
 from camwidget.widget.view import messages
 from camwidget.widget.view.mask_settings import MaskSettings, is_unmasked
@@ -58,7 +58,28 @@ def cases() -> list[dict[str, Any]]:
         (None, {"unit": "years"}, {"unit": ""}), (True, False)
     ):
         found.append({**found[0], "evident": 0, "quantity": quantity, "alone": alone})
-    return found
+    plain = [{**case, "evidence": f"for {case['name']}", "rival": None} for case in found]
+    against = [{**case, "evidence": f"against {case['name']}"} for case in plain[::7]]
+    rather = [
+        {
+            **case,
+            "evidence": f"for {case['name']} rather than lynx",
+            "rival": {
+                "name": "lynx",
+                "before": draw.randrange(101) / 100,
+                "after": None if case["after"] is None else draw.randrange(101) / 100,
+            },
+        }
+        for case in plain[::7]
+    ]
+    return [*plain, *against, *rather]
+
+
+def target(case: dict[str, Any]) -> Target:
+    one = ClassTarget(0, case["name"])
+    if case["rival"] is not None:
+        return Contrast(one, ClassTarget(1, case["rival"]["name"]))
+    return Counterfactual(one) if case["evidence"].startswith("against") else one
 
 
 def said(case: dict[str, Any]) -> str:
@@ -68,7 +89,7 @@ def said(case: dict[str, Any]) -> str:
     explanation = Explanation(
         saliency=saliency.reshape(8, 8),
         raw=saliency.reshape(8, 8),
-        target=ClassTarget(0, case["name"]),
+        target=target(case),
         method=case["method"],
         method_label="",
         layer=case["layer"],
@@ -81,7 +102,11 @@ def said(case: dict[str, Any]) -> str:
     mask = MaskSettings(case["mode"], "blur", case["fraction"])
     # A picture that stays whole has no other answer.
     after = None if is_unmasked(mask, explanation) else case["after"]
-    return messages.sentence(explanation, mask, case["before"], after)
+    rival = case["rival"]
+    numbers = None
+    if rival is not None and after is not None:
+        numbers = (rival["name"], rival["before"], rival["after"])
+    return messages.sentence(explanation, mask, case["before"], after, rival=numbers)
 
 
 def listed() -> list[dict[str, Any]]:

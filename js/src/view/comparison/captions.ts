@@ -6,7 +6,7 @@ import type { Context } from "../context";
 import { numberCell, showNumbers } from "../controls/classList";
 import { fit, make, setAttribute, setText } from "../dom/dom";
 import { trait } from "../model";
-import { methods, mapLayer, quantity, rows } from "../traits";
+import { methods, mapLayer, quantity, rows, targetLabel } from "../traits";
 import { compared, DIMENSIONS, isComparing, comparedMap, comparedPrediction } from "./comparedTraits";
 import type { NumberPair, Label } from "./comparedTraits";
 
@@ -17,7 +17,7 @@ export function captions(context: Context): readonly [HTMLElement, HTMLElement] 
   const b = new Caption("B");
   context.watch(
     ["compare", "compared_explanation", "compared_scene", "compared_prediction", "scene", "models", "pictures", "picture", "methods", "method",
-      "explanation", "rows", "masked", "target"],
+      "explanation", "rows", "masked", "target", "stance"],
     () => {
       if (!isComparing(model)) return;
       const now = compared(model);
@@ -59,11 +59,10 @@ class Caption {
 
 function labelOf({ model }: Context): Label {
   const method = trait(model, "method");
-  const target = trait(model, "target");
   return {
     model: texts(model.get("models"))[0] ?? "",
     picture: texts(model.get("pictures"))[trait(model, "picture")] ?? "",
-    target: rows(model.get("rows")).find(({ index }) => index === target)?.name ?? "",
+    target: targetLabel(model),
     method: methods(model.get("methods")).find(({ name }) => name === method)?.label ?? method,
     layer: mapLayer(model.get("explanation")).layer,
   };

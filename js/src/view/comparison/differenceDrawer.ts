@@ -1,12 +1,13 @@
 /** The drawer with the comparison's controls: how B differs from A, and how the two are arranged. */
-import { texts } from "../../core/parse";
+import { fields, texts } from "../../core/parse";
 import type { Context } from "../context";
 import { button, labeledLine, make, setChoices, setText } from "../dom/dom";
 import type { Choice } from "../dom/dom";
 import { RadioGroup } from "../dom/radioGroup";
 import { OWN_KEYS } from "../host/compat";
 import { trait } from "../model";
-import { layers, methods, rows } from "../traits";
+import { KINDS, layers, methods, methodsHere, rows } from "../traits";
+import type { Kind } from "../traits";
 import { arrangement, ARRANGEMENTS, compared, DIMENSIONS, isComparing } from "./comparedTraits";
 import type { Arrangement, Compare, Dimension } from "./comparedTraits";
 
@@ -20,8 +21,9 @@ const SHOWN: Readonly<Record<Arrangement, { readonly label: string; readonly tit
   difference: { label: "difference", title: "A's map minus B's, each scaled to its own maximum" },
 };
 
-/** The option "its own prediction". */
+/** The options "its own prediction" and "A's class", which no class is called. */
 const OWN = "";
+const MAIN = "\u0001";
 
 /** Creates the drawer with the comparison's controls. */
 export function comparisonDrawer(context: Context, off: () => void): HTMLElement {
@@ -40,6 +42,7 @@ function differLine(context: Context): HTMLElement {
   const { model, signal } = context;
   const dimension = select("B differs in", "How B differs from A; in everything else it follows A");
   const value = select("B is", "What B is");
+  const kind = select("B's evidence", "Whether B is for its class, against it, or for it rather than A's");
   const more = make("span", "camwidget-compare-more");
   dimension.addEventListener(
     "change",
@@ -54,7 +57,18 @@ function differLine(context: Context): HTMLElement {
     "change",
     () => {
       const key = mainOf(compared(model));
-      if (key !== undefined) context.write({ compare: { ...compared(model), [key]: parsed(key, value.value) } });
+      if (key === undefined) return;
+      const chosen = key === "target" ? targetWith(context, kindOf(compared(model).target), value.value) : parsed(key, value.value);
+      context.write({ compare: { ...compared(model), [key]: chosen } });
+    },
+    { signal },
+  );
+  kind.addEventListener(
+    "change",
+    () => {
+      const chosen = KINDS.find((one) => one === kind.value) ?? "for";
+      const now = compared(model);
+      context.write({ compare: { ...now, target: targetWith(context, chosen, nameOf(now.target)) } });
     },
     { signal },
   );
@@ -65,14 +79,16 @@ function differLine(context: Context): HTMLElement {
     if (key === undefined) return;
     setChoices(dimension, possible(context, key), key);
     const all = options(context, key);
-    const present = written(now[key]);
+    const present = key === "target" ? nameOf(now.target) : written(now[key]);
+    kind.hidden = key !== "target" || present === OWN;
+    setChoices(kind, kinds(now.target), kindOf(now.target));
     // Another model's class or layer need not be among this one's.
     const known = all.some((choice) => choice.value === present);
     setChoices(value, known ? all : [...all, { value: present, label: present }], present);
     const others = DIMENSIONS.filter((one) => one in now && one !== key).map((one) => NAMES[one]);
     setText(more, others.length === 0 ? "" : `and ${others.join(", ")}`);
   });
-  return labeledLine("B has", dimension, value, more);
+  return labeledLine("B has", dimension, value, kind, more);
 }
 
 function select(label: string, title: string): HTMLSelectElement {
@@ -120,7 +136,7 @@ function nearest(context: Context, key: Dimension): unknown {
     return rows(model.get("rows")).find(({ index }) => index !== target)?.name;
   }
   if (key === "layer") return neighbor(layers(model.get("layers")), trait(model, "layer"))?.name;
-  const usable = methods(model.get("methods")).filter(({ reason, slow }) => reason === null && !slow);
+  const usable = methodsHere(model).filter(({ reason, slow }) => reason === null && !slow);
   const now = usable.findIndex(({ name }) => name === trait(model, "method"));
   return usable.length > (now < 0 ? 0 : 1) ? usable[(now + 1) % usable.length]?.name : undefined;
 }
@@ -146,7 +162,38 @@ function options({ model }: Context, key: Dimension): Choice[] {
   if (key === "method") return methods(model.get("methods")).map(({ name, label }) => ({ value: name, label }));
   const names = key === "layer" ? layers(model.get("layers")).map(({ name }) => name) : texts(model.get("class_names"));
   const listed = names.map((name) => ({ value: name, label: name }));
-  return key === "layer" ? listed : [{ value: OWN, label: "its own prediction" }, ...listed];
+  if (key === "layer") return listed;
+  const main = kindOf(compared(model).target) === "against" ? [{ value: MAIN, label: "A's class" }] : [];
+  return [{ value: OWN, label: "its own prediction" }, ...main, ...listed];
+}
+
+/** The kind of B's own target, as the kernel has it: a name, `{against}`, or `{for, rather_than}`. */
+function kindOf(target: unknown): Kind {
+  const from = fields(target);
+  return "against" in from ? "against" : "rather_than" in from ? "rather" : "for";
+}
+
+/** The option for the class of B's own target. */
+function nameOf(target: unknown): string {
+  const { against, for: of } = fields(target);
+  if (kindOf(target) === "against") return typeof against === "string" ? against : MAIN;
+  return written(kindOf(target) === "rather" ? of : target);
+}
+
+function kinds(target: unknown): Choice[] {
+  const { rather_than: rival } = fields(target);
+  const labels: Readonly<Record<Kind, string>> = {
+    for: "for it", against: "against it", rather: typeof rival === "string" ? `rather than ${rival}` : "rather than A's class",
+  };
+  return KINDS.map((value) => ({ value, label: labels[value] }));
+}
+
+/** B's target of a kind and the option for its class. */
+function targetWith(context: Context, kind: Kind, option: string): unknown {
+  if (option === OWN) return null;
+  if (kind === "against") return { against: option === MAIN ? null : option };
+  const name = option === MAIN ? nearest(context, "target") : option;
+  return kind === "rather" ? { for: name, rather_than: null } : name;
 }
 
 function written(value: unknown): string {

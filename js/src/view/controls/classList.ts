@@ -6,7 +6,7 @@ import { pickClass } from "../actions";
 import type { Context } from "../context";
 import { button, fit, make, setAttribute, setText } from "../dom/dom";
 import { trait } from "../model";
-import { mostProbable, quantity, rows } from "../traits";
+import { mostProbable, quantity, rows, stance } from "../traits";
 
 /** Smaller changes are not marked: they would be shown as "0.97 → 0.97". */
 const VISIBLE = 0.005;
@@ -17,8 +17,12 @@ export interface ClassList {
   readonly numbers: HTMLElement;
 }
 
-/** Creates the list of class names and their numbers; the bars between them are a widget of their own (bqplot). */
-export function classList(context: Context): ClassList {
+/**
+ * Creates the list of class names and their numbers; the bars between them are a widget of their own (bqplot).
+ *
+ * @param control what stands over the list
+ */
+export function classList(context: Context, control: HTMLElement): ClassList {
   const { model } = context;
   const caption = make("span", "camwidget-caption");
   const head = make(
@@ -26,14 +30,16 @@ export function classList(context: Context): ClassList {
     "camwidget-class-heading",
     {},
     make("span", "camwidget-heading", {}, "Prediction"),
+    control,
     caption,
   );
   const names = make("div", "camwidget-class-names", { role: "group", "aria-label": "Classes" });
   const values = make("div", "camwidget-numbers");
-  context.watch(["rows", "masked", "target", "quantity"], () => {
+  context.watch(["rows", "masked", "target", "stance", "quantity"], () => {
     const all = rows(model.get("rows"));
     const masked = numbers(model.get("masked"));
     const target = trait(model, "target");
+    const { other } = stance(model);
     const measured = quantity(model.get("quantity"));
     setText(caption, `${masked.length > 0 ? "unmasked → masked" : "unmasked"}${unitSuffix(measured, ", ")}`);
     const buttons = fit(names, all.length, (at) => nameButton(context, at));
@@ -44,7 +50,10 @@ export function classList(context: Context): ClassList {
       if (item === undefined || cell === undefined) return;
       const chosen = String(row.index === target);
       item.dataset["index"] = String(row.index);
-      item.title = at < 9 ? `Explain ${row.name} (${at + 1})` : `Explain ${row.name}`;
+      const isRival = row.index === other;
+      const deed = isRival ? `The class explained is contrasted with ${row.name}` : `Explain ${row.name}`;
+      item.title = at < 9 ? `${deed} (${at + 1})` : deed;
+      setAttribute(item, "data-rival", String(isRival));
       setText(item, row.name);
       setAttribute(item, "aria-pressed", chosen);
       setAttribute(cell, "data-chosen", chosen);

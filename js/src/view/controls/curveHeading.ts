@@ -4,6 +4,7 @@ import type { Context } from "../context";
 import { button, fit, make, setText } from "../dom/dom";
 import { trait } from "../model";
 import { lineNames, mode, quantity } from "../traits";
+import { rivalQuestion } from "./stanceControl";
 
 const CURVE: Readonly<Record<Mode, string>> = {
   remove: " as evidence is removed",
@@ -45,7 +46,11 @@ export function curveNames(context: Context): HTMLElement {
 /** Creates the sentence under the slider, a live region. */
 export function sentence(context: Context): HTMLElement {
   const line = make("div", "camwidget-mask-sentence", { "aria-live": "polite" });
-  context.watch(["sentence"], () => setText(line, trait(context.model, "sentence")));
+  context.watch(["sentence", "awaits_rival", "target", "rows"], () => {
+    const { model } = context;
+    const asked = trait(model, "awaits_rival");
+    setText(line, asked ? rivalQuestion(model) : trait(model, "sentence"));
+  });
   return line;
 }
 

@@ -3,7 +3,7 @@ import type { Context } from "../context";
 import { make } from "../dom/dom";
 import { makeRoving } from "../dom/radioGroup";
 import { trait } from "../model";
-import { methods } from "../traits";
+import { methodsHere } from "../traits";
 import type { Method } from "../traits";
 import { fillRadios, MethodPanel } from "./methodPanel";
 
@@ -33,8 +33,8 @@ export class MethodRow {
       make("div", "camwidget-methodgroups", {}, chips, this.panel.opener),
       this.panel.panel,
     );
-    context.watch(["methods", "method"], () => {
-      const { few, rest } = split(methods(model.get("methods")));
+    context.watch(["methods", "method", "stance"], () => {
+      const { few, rest } = split(methodsHere(model));
       const name = trait(model, "method");
       fillRadios(context, chips, few, name);
       this.panel.show(rest, name);

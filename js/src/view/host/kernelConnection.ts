@@ -14,7 +14,7 @@ const MESSAGE: Readonly<Record<KernelLink, string>> = {
 /** Controls that do nothing without a kernel; the charts and panels around the view are dimmed by CSS. */
 const NEED_KERNEL = [
   ".camwidget-history", ".camwidget-compare-open", ".camwidget-class-header", ".camwidget-class-names", ".camwidget-most-probable", ".camwidget-class-search",
-  ".camwidget-methods", ".camwidget-layer", ".camwidget-fallback",
+  ".camwidget-methods", ".camwidget-settings", ".camwidget-settings-open", ".camwidget-layer", ".camwidget-fallback",
 ];
 
 export class KernelConnection {

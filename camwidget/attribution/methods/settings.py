@@ -1,0 +1,123 @@
+"""``Setting``: name, range and default of a method's setting, declared once where the method takes it."""
+
+from __future__ import annotations
+
+import inspect
+import math
+import typing
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+from ..._registry import Options
+from ..._validation import check_integer, check_number
+from ...errors import MethodError
+
+__all__ = [
+    "Range",
+    "Setting",
+    "checked_options",
+    "declared_settings",
+    "options_text",
+    "settings_payload",
+]
+
+
+@dataclass(frozen=True)
+class Range:
+    """Range of a setting, for the annotation of a method's keyword-only argument.
+
+    ``masks: Annotated[int, Range(1)] = 4000`` is an integer of at least 1, and 4000 by default.
+
+    Attributes:
+        low: the least value.
+        high: the greatest value; infinity if there is none.
+        help: what the setting is, in a few words, for a tooltip.
+    """
+
+    low: float
+    high: float = math.inf
+    help: str = ""
+
+
+@dataclass(frozen=True)
+class Setting:
+    """Setting of a method, as its function declares it.
+
+    Attributes:
+        name: name of the keyword argument.
+        default: value where none is given; None if it depends on the picture.
+        is_whole: whether its values are whole numbers.
+        range: its least and greatest value, and what it is.
+    """
+
+    name: str
+    default: float | None
+    is_whole: bool
+    range: Range
+
+    def checked(self, value: Any) -> float | None:
+        """Return a value of the setting.
+
+        Raises:
+            MethodError: if it is no number in the range.
+        """
+        low, high = self.range.low, self.range.high
+        if value is None and self.default is None:
+            return None
+        if not self.is_whole:
+            return check_number(self.name, value, low, high, error=MethodError)
+        number = check_integer(self.name, value, int(low), error=MethodError)
+        if number > high:
+            raise MethodError(f"{self.name} is an integer from {low:g} to {high:g}, not {value!r}.")
+        return number
+
+
+@lru_cache
+def declared_settings(function: Callable[..., Any]) -> tuple[Setting, ...]:
+    """Return the settings of a method's function: its keyword-only arguments that are annotated with a ``Range``."""
+    hints = typing.get_type_hints(function, include_extras=True)
+    found = []
+    for parameter in inspect.signature(function).parameters.values():
+        hint = hints.get(parameter.name)
+        ranges = [one for one in getattr(hint, "__metadata__", ()) if isinstance(one, Range)]
+        if parameter.kind is parameter.KEYWORD_ONLY and ranges:
+            kinds = {hint.__origin__, *typing.get_args(hint.__origin__)}  # type: ignore[union-attr]
+            found.append(Setting(parameter.name, parameter.default, int in kinds, ranges[0]))
+    return tuple(found)
+
+
+def checked_options(function: Callable[..., Any], options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the settings of a function with values as it takes them; those that it does not declare as they are.
+
+    Raises:
+        MethodError: if one is no number in its range.
+    """
+    declared = {setting.name: setting for setting in declared_settings(function)}
+    return {
+        name: declared[name].checked(value) if name in declared else value
+        for name, value in options.items()
+    }
+
+
+def options_text(options: Options) -> str:
+    """Return settings in words, such as "masks 1000, keep 0.3"; empty if there are none."""
+    return ", ".join(
+        f"{name} {value:g}" for name, value in options if isinstance(value, (int, float))
+    )
+
+
+def settings_payload(settings: tuple[Setting, ...]) -> list[dict[str, Any]]:
+    """Encode settings for the browser; None stands for a default that depends on the picture, and for no maximum."""
+    return [
+        {
+            "name": setting.name,
+            "default": setting.default,
+            "integer": setting.is_whole,
+            "low": setting.range.low,
+            "high": setting.range.high if math.isfinite(setting.range.high) else None,
+            "help": setting.range.help,
+        }
+        for setting in settings
+    ]

@@ -1,0 +1,150 @@
+/** The settings of the chosen method: a row of fields below the tools, folded at first. */
+import { fields } from "../../core/parse";
+import type { Context } from "../context";
+import { button, fit, make, setAttribute, setText } from "../dom/dom";
+import type { Tool } from "../dom/dom";
+import { OWN_KEYS } from "../host/compat";
+import { trait } from "../model";
+import type { Model } from "../model";
+import { methods } from "../traits";
+import type { Method, Setting } from "../traits";
+
+/** The row, and the button that folds it. It is built from what the methods declare. */
+export class MethodSettings {
+  readonly tool: Tool;
+  private readonly opener: HTMLButtonElement;
+  private readonly row: HTMLElement;
+  private readonly name = make("span", "camwidget-settings-of");
+  private readonly fields = make("span", "camwidget-settings-fields");
+  private readonly reset = button("camwidget-button", { title: "All settings of this method as they were at first" }, "defaults");
+  private readonly message = make("span", "camwidget-settings-message", { role: "alert" });
+  private method: Method | undefined;
+
+  constructor(private readonly context: Context) {
+    const { signal } = context;
+    const id = context.id("settings");
+    this.opener = button(
+      "camwidget-button camwidget-settings-open", { "aria-expanded": "false", "aria-controls": id }, "settings",
+    );
+    this.row = make(
+      "div", "camwidget-settings", { id, role: "group", "aria-label": "Settings of the method", hidden: true },
+      this.name, this.fields, this.reset, this.message,
+    );
+    this.tool = { buttons: [this.opener], drawer: this.row };
+    this.opener.addEventListener("click", () => this.show(this.row.hidden === true), { signal });
+    this.reset.addEventListener("click", () => this.restore(), { signal });
+    this.row.addEventListener("change", ({ target }) => target instanceof HTMLInputElement && this.changed(target), { signal });
+    this.row.addEventListener("input", ({ target }) => target instanceof HTMLInputElement && this.follow(target), { signal });
+    this.row.addEventListener("keydown", (event) => this.key(event), { signal });
+    context.watch(["methods", "method", "settings"], () => this.update());
+  }
+
+  private show(open: boolean): void {
+    this.row.hidden = !open;
+    setAttribute(this.opener, "aria-expanded", String(open));
+    if (open) this.focusFirst();
+  }
+
+  private focusFirst(): void {
+    this.row.querySelector<HTMLInputElement>("input:not([hidden])")?.focus({ preventScroll: true });
+  }
+
+  /** Goes back to the defaults. The button is disabled then, and the focus must not be lost with it. */
+  private restore(): void {
+    for (const input of this.row.querySelectorAll("input")) setAttribute(input, "aria-invalid", "false");
+    this.focusFirst();
+    this.write({});
+  }
+
+  private key(event: KeyboardEvent): void {
+    if (event.key !== "Escape") return;
+    event.stopPropagation();
+    this.show(false);
+    this.opener.focus({ preventScroll: true });
+  }
+
+  private update(): void {
+    const { model } = this.context;
+    const name = trait(model, "method");
+    const method = methods(model.get("methods")).find((one) => one.name === name);
+    const all = method?.settings ?? [];
+    const label = method?.label ?? "This method";
+    this.opener.disabled = all.length === 0;
+    this.opener.title = all.length === 0 ? `${label} has no settings` : `Settings of ${label}`;
+    const own = settingsOf(model, name);
+    this.opener.classList.toggle("camwidget-settings-changed", Object.keys(own).length > 0);
+    if (all.length === 0) this.show(false);
+    setText(this.name, label);
+    setText(this.message, "");
+    const isSame = this.method?.name === name;
+    this.method = method;
+    const made = fit(this.fields, all.length, () => field());
+    all.forEach((setting, at) => fillField(made[at]!, setting, own[setting.name], isSame));
+    this.reset.disabled = Object.keys(own).length === 0;
+  }
+
+  /** The slider and the number beside it are one setting. */
+  private follow(input: HTMLInputElement): void {
+    for (const other of input.parentElement?.querySelectorAll("input") ?? []) if (other !== input) other.value = input.value;
+  }
+
+  private changed(input: HTMLInputElement): void {
+    const setting = this.method?.settings.find(({ name }) => name === input.dataset["name"]);
+    if (setting === undefined) return;
+    const wrong = reasonAgainst(setting, input);
+    setText(this.message, wrong);
+    setAttribute(input, "aria-invalid", String(wrong !== ""));
+    if (wrong !== "") return;
+    const { [setting.name]: _, ...others } = settingsOf(this.context.model, trait(this.context.model, "method"));
+    this.write(input.value === "" ? others : { ...others, [setting.name]: Number(input.value) });
+  }
+
+  private write(own: Readonly<Record<string, unknown>>): void {
+    const { model } = this.context;
+    const { [trait(model, "method")]: _, ...others } = fields(model.get("settings"));
+    const isDefault = Object.keys(own).length === 0;
+    this.context.write({ settings: isDefault ? others : { ...others, [trait(model, "method")]: own } });
+  }
+}
+
+/** The settings of a method that differ from its defaults. */
+function settingsOf(model: Model, method: string): Readonly<Record<string, unknown>> {
+  return fields(fields(model.get("settings"))[method]);
+}
+
+/** Why a number cannot be a setting, as the kernel says it; "" if it can. An empty field stands for the default. */
+function reasonAgainst({ name, isWhole, low, high }: Setting, input: HTMLInputElement): string {
+  const value = Number(input.value);
+  const isNumber = input.value !== "" ? Number.isFinite(value) : !input.validity.badInput;
+  const isInside = input.value === "" || (value >= low && (high === null || value <= high));
+  if (isNumber && isInside && (!isWhole || Number.isInteger(value))) return "";
+  const what = isWhole ? "an integer" : "a number";
+  return `${name} is ${what} ${high === null ? `of at least ${low}` : `from ${low} to ${high}`}.`;
+}
+
+function field(): HTMLElement {
+  const range = make("input", "camwidget-range camwidget-setting-range", { type: "range", ...OWN_KEYS });
+  const number = make("input", "camwidget-setting-number", { type: "number", ...OWN_KEYS });
+  return make("label", "camwidget-setting", {}, make("span", "camwidget-setting-name"), range, number);
+}
+
+function fillField(of: HTMLElement, setting: Setting, own: unknown, isSame: boolean): void {
+  const { name, initial, isWhole, low, high, help } = setting;
+  const [label, range, number] = of.children;
+  if (label === undefined || !(range instanceof HTMLInputElement) || !(number instanceof HTMLInputElement)) return;
+  of.title = `${help}${initial === null ? "" : ` (${initial} at first)`}`;
+  setText(label, name);
+  const value = typeof own === "number" ? String(own) : initial === null ? "" : String(initial);
+  range.hidden = high === null;
+  for (const input of [range, number]) {
+    input.dataset["name"] = name;
+    setAttribute(input, "min", String(low));
+    setAttribute(input, "max", high === null ? "" : String(high));
+    setAttribute(input, "step", isWhole ? "1" : "any");
+    setAttribute(input, "aria-label", input === range ? `${name}, as a slider` : name);
+    setAttribute(input, "placeholder", initial === null ? "auto" : String(initial));
+    // What a person is typing stays.
+    if (document.activeElement !== input || !isSame || input.getAttribute("aria-invalid") !== "true") input.value = value;
+    setAttribute(input, "aria-invalid", "false");
+  }
+}

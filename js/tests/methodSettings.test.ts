@@ -1,0 +1,84 @@
+import { afterEach, describe, expect, it } from "vitest";
+import { FakeModel, settle, show, traits } from "./fakeModel";
+import type { Shown } from "./fakeModel";
+
+afterEach(() => document.body.replaceChildren());
+
+const SETTINGS = [
+  { name: "masks", default: 4000, integer: true, low: 1, high: null, help: "how many" },
+  { name: "keep", default: 0.5, integer: false, low: 0.001, high: 1, help: "share" },
+  { name: "window", default: null, integer: true, low: 1, high: null, help: "side" },
+];
+
+function shown(more: object = {}): Shown {
+  const methods = (traits()["methods"] as { name: string }[]).map((one) => (one.name === "rise" ? { ...one, settings: SETTINGS } : one));
+  return show(new FakeModel({ ...traits(), methods, method: "rise", settings: {}, ...more }));
+}
+
+const fieldOf = (view: Shown, name: string): HTMLInputElement => view.one(`.camwidget-setting-number[data-name="${name}"]`);
+
+async function enter(view: Shown, name: string, value: string): Promise<void> {
+  const input = fieldOf(view, name);
+  input.value = value;
+  input.dispatchEvent(new Event("input", { bubbles: true }));
+  input.dispatchEvent(new Event("change", { bubbles: true }));
+  await settle();
+}
+
+describe("a method's settings", () => {
+  it("are folded, and fields of what the method declares", () => {
+    const view = shown();
+    expect(view.one(".camwidget-settings").hidden).toBe(true);
+    view.one(".camwidget-settings-open").click();
+    expect(view.one(".camwidget-settings").hidden).toBe(false);
+    expect(view.all(".camwidget-setting-name").map(({ textContent }) => textContent)).toEqual(["masks", "keep", "window"]);
+    expect(SETTINGS.map(({ name }) => fieldOf(view, name).value)).toEqual(["4000", "0.5", ""]);
+    expect(fieldOf(view, "window").placeholder).toBe("auto");
+    expect(view.all(".camwidget-setting-range").map(({ hidden }) => hidden)).toEqual([true, false, true]);
+    expect(document.activeElement?.closest(".camwidget-settings")).not.toBeNull();
+  });
+
+  it("are set for their method alone, and go back to the defaults", async () => {
+    const view = shown({ settings: { finercam: { strength: 2 } } });
+    await enter(view, "masks", "1000");
+    expect(view.model.get("settings")).toEqual({ finercam: { strength: 2 }, rise: { masks: 1000 } });
+    await enter(view, "window", "32");
+    await enter(view, "masks", "");
+    expect(view.model.get("settings")).toEqual({ finercam: { strength: 2 }, rise: { window: 32 } });
+    expect(fieldOf(view, "masks").value).toBe("4000");
+    view.all(".camwidget-settings > button")[0]!.click();
+    await settle();
+    expect(view.model.get("settings")).toEqual({ finercam: { strength: 2 } });
+    expect(fieldOf(view, "window").value).toBe("");
+  });
+
+  it("say what is wrong in place, and send nothing", async () => {
+    const view = shown();
+    for (const [name, value, words] of [
+      ["masks", "0", "masks is an integer of at least 1."],
+      ["masks", "2.5", "masks is an integer of at least 1."],
+      ["keep", "2", "keep is a number from 0.001 to 1."],
+    ] as const) {
+      await enter(view, name, value);
+      expect(view.one(".camwidget-settings-message").textContent).toBe(words);
+      expect(fieldOf(view, name).getAttribute("aria-invalid")).toBe("true");
+      expect(view.model.get("settings")).toEqual({});
+    }
+    await enter(view, "keep", "0.25");
+    expect(view.one(".camwidget-settings-message").textContent).toBe("");
+    expect(view.model.get("settings")).toEqual({ rise: { keep: 0.25 } });
+  });
+
+  it("cannot be opened where there are none, and close on Escape", async () => {
+    const view = shown();
+    view.one(".camwidget-settings-open").click();
+    view.key("Escape", '.camwidget-setting-number[data-name="masks"]');
+    expect(view.one(".camwidget-settings").hidden).toBe(true);
+    view.one(".camwidget-settings-open").click();
+    view.model.set("method", "gradcam");
+    await settle();
+    expect(view.one(".camwidget-settings").hidden).toBe(true);
+    expect(view.one<HTMLButtonElement>(".camwidget-settings-open").disabled).toBe(true);
+    expect(view.one(".camwidget-settings-open").title).toBe("GRADCAM has no settings");
+  });
+});

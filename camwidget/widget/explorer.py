@@ -262,7 +262,7 @@ class Explorer(ExplorerTraits):
         from .state.static_view import explorer_static_view
 
         parts = self._parts
-        parts.requests.wait_for_map(self._PATIENCE)
+        parts.requests.main.wait_for_result(self._PATIENCE)
         return explorer_static_view(parts.context, parts.requests)
 
     def _view_metadata(self) -> dict[str, Any]:

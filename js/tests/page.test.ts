@@ -288,9 +288,9 @@ describe("a page with contrasts", () => {
   it("shows one first, and its sentence has both classes", () => {
     const model = withContrast();
     expect(model.get("explanation")).toMatchObject({ title: `Grad-CAM · stage2 · tabby rather than ${HOSTILE}` });
-    change(model, { fraction: 0.5 });
+    change(model, { fraction: 0.25 });
     expect(model.get("sentence")).toBe(
-      `Removing the 50 % with the most evidence for tabby rather than ${HOSTILE} leaves tabby at 0.80 and leaves ${HOSTILE} at 0.20.`,
+      `Removing the 25 % with the most evidence for tabby rather than ${HOSTILE} leaves tabby at 0.80 and leaves ${HOSTILE} at 0.20.`,
     );
   });
 

@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
-import logging
-import weakref
-from dataclasses import dataclass
-
 import torch
 
 from ..._validation import check_number
 from ...errors import CamwidgetError, MethodError, TargetError
-from ...models.scores import are_close
 from ...models.vision_model import VisionModel
-from ...runtime import fork_safety
-from ...runtime.error_reports import first_line, log_error
+from ...runtime.error_reports import first_line
 from ..relevance import (
     ATTENTION_RULES,
     EXCITATION,
     LRP,
+    REMEDY,
     ZPLUS,
     RelevancePass,
     Rules,
-    UnsupportedOperation,
+    check_logits,
+    reach_of,
+    reason_at_input,
+    reason_at_layer,
+    reason_with_relu,
+    relevance_pass,
     with_attention,
     with_gamma,
     with_positive,
@@ -40,150 +40,9 @@ _NEEDS_RELU = (
 _NEEDS = f"{_NEEDS_RELU}; or a transformer"
 #: γ in networks with attention, normalization or smooth activation functions.
 _GAMMA = 0.25
-_REMEDY = "Use 'gradcam' or 'layercam', which need only gradients."
-
-
-# -- applicability -------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class _Reach:
-    """How far relevance goes in a network. It depends on the network's operations only, which training keeps.
-
-    Attributes:
-        layers: names of the layers at which relevance can be read.
-        failure: why relevance cannot be propagated with any rules; None if it can.
-        transformer: why relevance cannot be propagated with rules for networks of ReLUs; None if it can.
-    """
-
-    layers: frozenset[str] = frozenset()
-    failure: str | None = None
-    transformer: str | None = None
-
-
-_reaches: weakref.WeakKeyDictionary[VisionModel, _Reach] = weakref.WeakKeyDictionary()
-_lock = fork_safety.lock()
-
-
-def _reach(model: VisionModel) -> _Reach:
-    """Return how far relevance goes in a model's network; found out once for each model."""
-    with _lock:
-        result = _reaches.get(model)
-    if result is None:
-        # Not under the lock: this waits for the model's lock, whose holder may be waiting for this one.
-        result = _find_reach(model)
-        with _lock:
-            result = _reaches.setdefault(model, result)
-    return result
-
-
-def _reason(model: VisionModel, layer: str | None, *, needs_relu: bool = False) -> str | None:
-    """Return why relevance does not reach a layer, or the input if None; None if it does."""
-    reach = _reach(model)
-    reason = (reach.transformer if needs_relu else None) or reach.failure
-    if reason is not None:
-        return reason
-    if layer is not None and model.layer(layer).name not in reach.layers:
-        return f"no relevance goes through layer {layer!r}. Choose another layer, or 'gradcam'."
-    return None
-
-
-def _find_reach(model: VisionModel) -> _Reach:
-    """Run a relevance pass on noise."""
-    side = 64 if model.preprocess.geometry is None else 256
-    bands = 3 if model.preprocess.channels == 1 else model.preprocess.channels
-    noise = torch.rand((side, side, bands), generator=torch.Generator().manual_seed(0))
-    pixels = _reduced_picture(model, model.pixels(noise.mul(255).to(torch.uint8).numpy()))
-    try:
-        with torch.no_grad():
-            forward = _relevance_pass(model, pixels, with_attention(LRP, "cp"), None)
-            _check_logits(forward.logits, model.logits(pixels), model)
-    except MethodError as error:
-        return _Reach(failure=str(error).removeprefix("Relevance cannot be computed: "))
-    first = forward.first_transformer_operation
-    return _Reach(
-        forward.readable_layers,
-        transformer=None
-        if first is None
-        else f"{model.name} cannot be followed: {first}. {_REMEDY}",
-    )
-
-
-def _reduced_picture(model: VisionModel, pixels: torch.Tensor) -> torch.Tensor:
-    """Return a large picture (1, C, H, W) subsampled to save memory, or as it is if the model refuses that."""
-    factor = min(pixels.shape[-2:]) // 256
-    if factor < 2:
-        return pixels
-    smaller = pixels[..., ::factor, ::factor].contiguous()
-    try:
-        model.logits(smaller)
-    except Exception as error:  # a module of fixed input size may raise anything
-        message = "The relevance pass is tried on the picture at its full size."
-        log_error(error, message, model, level=logging.DEBUG)
-        return pixels
-    return smaller
-
-
-def _reason_at_input(model: VisionModel, layer: str) -> str | None:
-    return _reason(model, None)
-
-
-def _reason_with_relu(model: VisionModel, layer: str) -> str | None:
-    return _reason(model, layer, needs_relu=True)
 
 
 # -- shared steps --------------------------------------------------------------------------------
-
-
-def _relevance_pass(
-    model: VisionModel,
-    pixels: torch.Tensor,
-    rules: Rules,
-    layers: tuple[str, ...] | None,
-    negated: frozenset[int] = frozenset(),
-) -> RelevancePass:
-    """Run a relevance pass of the model for pixels (N, C, H, W).
-
-    Raises:
-        MethodError: if the model takes inputs besides the picture, or has an operation without a rule.
-    """
-    problem: Exception
-    if model.extras(1):
-        raise MethodError(
-            f"Relevance cannot be computed: {model.name} takes inputs besides the picture, which would receive a part "
-            f"of the relevance. {_REMEDY}"
-        )
-    try:
-        with model.isolated() as isolated:
-            inputs = model.inputs(pixels.clone() if pixels.is_inference() else pixels)
-            return RelevancePass(isolated.module, inputs, rules, layers, negated, model.read_copy)
-    except UnsupportedOperation as error:
-        problem = error
-        text = f"{model.name} cannot be followed: {error}. {_REMEDY}"
-    except MethodError:
-        raise
-    except (RuntimeError, TypeError, ValueError, AttributeError, KeyError, IndexError) as error:
-        problem = error
-        text = f"a copy of {model.name} does not run ({error}). {_REMEDY}"
-    raise MethodError(f"Relevance cannot be computed: {text}") from problem
-
-
-def _check_logits(found: torch.Tensor, expected: torch.Tensor, model: VisionModel) -> None:
-    """Check that a replica computes the model's logits; it does not if a hook changes the model's output, say.
-
-    Raises:
-        MethodError: if the logits differ.
-    """
-    tolerance = 0.2 if model.dtype in (torch.float16, torch.bfloat16) else 0.01
-    expected = expected.to(found)
-    if found.shape == expected.shape:
-        if not found.numel():  # a module without logits, whose targets are callables
-            return
-        if are_close(found, expected, tolerance, torch.finfo(found.dtype).tiny):
-            return
-    raise MethodError(
-        f"Relevance cannot be computed: a copy of {model.name} without hooks has other outputs. {_REMEDY}"
-    )
 
 
 def _rules(model: VisionModel, plain: Rules, attention: str, linear: Rules) -> Rules:
@@ -202,7 +61,7 @@ def _rules(model: VisionModel, plain: Rules, attention: str, linear: Rules) -> R
         raise MethodError(
             f"rule is one of {', '.join(map(repr, ATTENTION_RULES))}, not {attention!r}."
         )
-    reach = _reach(model)
+    reach = reach_of(model)
     if reach.transformer is None and reach.failure is None:
         return plain
     return with_attention(linear, attention)
@@ -213,12 +72,12 @@ def _checked_pass(
 ) -> RelevancePass:
     """Run a relevance pass of the trace's model on its pictures, checked to have the trace's logits."""
     layers = () if layer is None else (trace.model.layer(layer).name,)
-    forward = _relevance_pass(trace.model, trace.pixels, rules, layers, negated)
+    forward = relevance_pass(trace.model, trace.pixels, rules, layers, negated)
     if not negated and not torch.allclose(
         forward.logits, trace.logits.to(forward.logits), rtol=1e-3, atol=1e-4
     ):
         # The trace may be in lower precision: compare with the model itself.
-        _check_logits(forward.logits, trace.model.logits(trace.pixels), trace.model)
+        check_logits(forward.logits, trace.model.logits(trace.pixels), trace.model)
     return forward
 
 
@@ -234,7 +93,7 @@ def _relevance_at(
     except RuntimeError as error:  # a checkpointed part runs again, with other operations
         raise MethodError(
             f"Relevance cannot be computed: {model.name} cannot be followed back "
-            f"({first_line(error)}). {_REMEDY}"
+            f"({first_line(error)}). {REMEDY}"
         ) from error
 
 
@@ -297,7 +156,7 @@ def _prior(target: Target, logits: torch.Tensor) -> torch.Tensor:
     summary="Divides the score among the pixels, layer by layer, by what each unit contributed.",
     needs=_NEEDS,
     group=_GROUP,
-    reason=_reason_at_input,
+    reason=reason_at_input,
     needs_gradients=False,
     at_input=True,
     own_passes=True,
@@ -368,7 +227,7 @@ def lrp(
     summary="Maps weighted by their relevance for this class rather than the others; clear at shallow layers too.",
     needs=_NEEDS,
     group=_GROUP,
-    reason=_reason,
+    reason=reason_at_layer,
     needs_gradients=False,
     own_passes=True,
 )
@@ -420,7 +279,7 @@ def relevance_cam(trace: Trace, target: Target, layer: str, *, rule: str = "attn
     summary="The probability that each position excites the class's unit, passed down layer by layer.",
     needs=_NEEDS_RELU,
     group=_GROUP,
-    reason=_reason_with_relu,
+    reason=reason_with_relu,
     target_reason=prior_of_outputs,
     needs_gradients=False,
     own_passes=True,
@@ -464,7 +323,7 @@ def excitation_backprop(trace: Trace, target: Target, layer: str) -> torch.Tenso
     summary="Excitation backprop of the class minus that of its opposite, so that what all classes share cancels.",
     needs=_NEEDS_RELU,
     group=_GROUP,
-    reason=_reason_with_relu,
+    reason=reason_with_relu,
     target_reason=prior_of_outputs,
     needs_gradients=False,
     own_passes=True,

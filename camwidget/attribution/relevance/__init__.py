@@ -4,6 +4,16 @@ The methods that use it are in ``attribution.methods.relevance``.
 """
 
 from .propagation import RelevancePass
+from .reach import (
+    REMEDY,
+    Reach,
+    check_logits,
+    reach_of,
+    reason_at_input,
+    reason_at_layer,
+    reason_with_relu,
+    relevance_pass,
+)
 from .rules import (
     ATTENTION_RULES,
     EXCITATION,
@@ -20,10 +30,18 @@ __all__ = [
     "ATTENTION_RULES",
     "EXCITATION",
     "LRP",
+    "REMEDY",
     "ZPLUS",
+    "Reach",
     "RelevancePass",
     "Rules",
     "UnsupportedOperation",
+    "check_logits",
+    "reach_of",
+    "reason_at_input",
+    "reason_at_layer",
+    "reason_with_relu",
+    "relevance_pass",
     "with_attention",
     "with_gamma",
     "with_positive",

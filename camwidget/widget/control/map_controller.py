@@ -229,6 +229,14 @@ class MapController(Generic[R, M]):
             restored = self._restore()
         self._announce_restored(restored)
 
+    def wait_for_result(self, timeout: float) -> None:
+        """Block until there is a map, or nothing left to do, for at most ``timeout`` seconds."""
+        worker, deadline = self._worker, time.monotonic() + timeout
+        while self.result is None and not worker.idle and not worker.in_worker:
+            if (left := deadline - time.monotonic()) <= 0:
+                return
+            worker.wait(min(left, 0.02))
+
     def drop(self) -> None:
         """Drop the map and its jobs."""
         with self.lock:

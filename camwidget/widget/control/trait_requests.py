@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from typing import Any, Protocol
 
@@ -12,7 +11,6 @@ from ..._registry import Options
 from ...attribution.stance import (
     FOR,
     NamedTarget,
-    Stance,
     named_target,
     split_target,
     stance_payload,
@@ -22,7 +20,6 @@ from ...models.vision_model import VisionModel
 from ...runtime import fork_safety
 from ..view.mask_settings import MaskSettings
 from .cache import Picture
-from .chosen_target import check_method
 from .compared_map_role import ComparedMapRole, ComparedRequest
 from .comparison import ComparedInputs
 from .context import TWO_WAY_TRAITS, ExplorerContext
@@ -34,6 +31,7 @@ from .masked_prediction import replaced_pixels
 from .method_settings import options_of, with_options
 from .paint import PaintController
 from .pictures import named_picture
+from .pixel_classes import find_pixel_classes
 
 __all__ = ["MapFollower", "TraitRequests"]
 
@@ -148,14 +146,6 @@ class TraitRequests:
             return None
         return self._compared_map.difference(self._context.values.explanation)
 
-    def wait_for_map(self, timeout: float) -> None:
-        """Block until there is a map, or nothing left to do, for at most ``timeout`` seconds."""
-        worker, deadline = self._context.worker, time.monotonic() + timeout
-        while self.main.result is None and not worker.idle and not worker.in_worker:
-            if (left := deadline - time.monotonic()) <= 0:
-                return
-            worker.wait(min(left, 0.02))
-
     # -- requests --------------------------------------------------------------------------
 
     def request(self, target: NamedTarget | None) -> None:
@@ -250,9 +240,7 @@ class TraitRequests:
             compare = values.compare
             if compare is None or main.shown is None or main.result is None or main.is_growing:
                 return None
-            return ComparedRequest(
-                compare, main.shown, main.result.explanation, values.settings
-            )
+            return ComparedRequest(compare, main.shown, main.result.explanation, values.settings)
 
         with self.main.lock:  # which is the compared map's too
             is_possible = request(None) is not None
@@ -483,35 +471,27 @@ class TraitRequests:
         display, result = self._context.display, self.main.result
         if result is None:
             return
-        inputs = result.inputs
-        cache, picture = inputs.cache, inputs.picture
-        height, width = cache.pixels(picture).shape[-2:]
-        x, y = min(max(x, 0), width - 1), min(max(y, 0), height - 1)
         classes = display.likely_classes(20)
-        found = cache.strongest(picture, classes, inputs.configured, inputs.layer, x, y)
+        at = find_pixel_classes(result, classes, x, y)
         with self.main.lock:
             if self._context.worker.dropped():
                 return
-            display.show_pixel_classes(picture.id, x, y, found, len(classes))
+            display.show_pixel_classes(result.inputs.picture.id, at.x, at.y, at.found, len(classes))
             requested = self.main.requested
-        awaits_rival = display.view.awaits_rival
-        picked = [index for index, _ in found if not (awaits_rival and index == result.target)]
-        if not picked:
+        target = at.target(result, awaits_rival=display.view.awaits_rival)
+        if target is None:
             return
-        index, stance = picked[0], FOR
-        if awaits_rival:
-            index, stance = result.target, Stance("rather", picked[0])
-            check_method(inputs.method, cache.model, inputs.layer, index, stance)
+        index, stance = target
         traits = self._context.traits
-        with traits.step("target"):
+
+        def chosen(last: MapRequest | None) -> MapRequest | None:
             # Nothing where something else was requested since the click.
-            self._change_main(
-                lambda last: (
-                    last._replace(target=index, stance=stance)
-                    if last is not None and last is requested
-                    else None
-                )
-            )
+            if last is None or last is not requested:
+                return None
+            return last._replace(target=index, stance=stance)
+
+        with traits.step("target"):
+            self._change_main(chosen)
             requested = self.main.requested
-            if requested is not None and (requested.target, requested.stance) == (index, stance):
-                traits.publish_known("target", named_target(cache.model, index, stance))
+            if requested is not None and (requested.target, requested.stance) == target:
+                traits.publish_known("target", named_target(result.model, index, stance))

@@ -14,7 +14,8 @@ from torch.nn import functional as nnF
 
 import camwidget as cw
 from camwidget import errors
-from camwidget.attribution.methods import get_method, relevance
+from camwidget.attribution.methods import get_method
+from camwidget.attribution.relevance import reach
 from camwidget.attribution.relevance.rules import STABILIZER
 from camwidget.attribution.targets import (
     ClassTarget,
@@ -355,19 +356,19 @@ def test_two_threads_ask_whether_it_applies(monkeypatch: pytest.MonkeyPatch) -> 
     )
     model = cw.wrap(module, cw.Preprocess(16))
     barrier = threading.Barrier(2)
-    judged: list[relevance._Reach] = []
+    judged: list[reach.Reach] = []
 
-    def judge(_: cw.VisionModel) -> relevance._Reach:
+    def judge(_: cw.VisionModel) -> reach.Reach:
         barrier.wait(60)  # both are here at once
-        judged.append(relevance._Reach(frozenset({"0", str(len(judged))})))
+        judged.append(reach.Reach(frozenset({"0", str(len(judged))})))
         return judged[-1]
 
-    monkeypatch.setattr(relevance, "_find_reach", judge)
-    threads = [threading.Thread(target=relevance._reason, args=(model, "0")) for _ in range(2)]
+    monkeypatch.setattr(reach, "_find_reach", judge)
+    threads = [threading.Thread(target=reach.reason_at_layer, args=(model, "0")) for _ in range(2)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join(60)
         assert not thread.is_alive()
-    assert len(judged) == 2 and relevance._reaches[model] in judged
-    assert relevance._reason(model, "0") is None and len(judged) == 2, "it is remembered"
+    assert len(judged) == 2 and reach._reaches[model] in judged
+    assert reach.reason_at_layer(model, "0") is None and len(judged) == 2, "it is remembered"

@@ -21,6 +21,8 @@ from .analysis.adversarial import Attack as Attack
 from .analysis.adversarial import MapSurvival as MapSurvival
 from .analysis.adversarial import attack as attack
 from .analysis.adversarial import map_survival as map_survival
+from .analysis.decision_description import TextualExplanation as TextualExplanation
+from .analysis.decision_description import describe_decision as describe_decision
 from .analysis.dissecting import dissect as dissect
 from .analysis.dissection import Dissection as Dissection
 from .analysis.feature_visualization.visualizing import Visualization as Visualization
@@ -34,8 +36,6 @@ from .analysis.mask_curve import confidence_change as confidence_change
 from .analysis.mask_curve import mask_curve as mask_curve
 from .analysis.masked_pictures import mask_picture as mask_picture
 from .analysis.masked_pictures import probabilities as probabilities
-from .analysis.textual_explanation import TextualExplanation as TextualExplanation
-from .analysis.textual_explanation import describe_decision as describe_decision
 from .attribution.attention import Attention as Attention
 from .attribution.attention import attention as attention
 from .attribution.explaining import explain as explain

@@ -12,7 +12,7 @@ import torch
 
 import camwidget as cw
 from camwidget.masking.baselines import baseline_pixels
-from camwidget.masking.ranks import rank_levels
+from camwidget.masking.rank_rule import rank_levels
 
 pytestmark = [pytest.mark.real, pytest.mark.full]
 

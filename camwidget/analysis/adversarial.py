@@ -20,7 +20,7 @@ from ..attribution.trace import INPUT, Trace
 from ..errors import MethodError, PictureError, TargetError
 from ..images.conversion import shades
 from ..images.ground_truth import share_inside
-from ..masking.ranks import saliency_of
+from ..masking.rank_rule import saliency_of
 from ..models.argument_checks import require_model
 from ..models.vision_model import Prediction, VisionModel
 from ..progress import Progress, follow

@@ -15,7 +15,7 @@ from torchvision.ops import box_iou
 from ..attribution.explanation import Explanation
 from ..errors import CamwidgetError, PictureError
 from ..images.ground_truth import tight_box
-from ..masking.ranks import SaliencyLike, saliency_of
+from ..masking.rank_rule import SaliencyLike, saliency_of
 
 __all__ = [
     "BACKGROUND",

@@ -21,7 +21,7 @@ from ..images.conversion import PictureLike
 from ..masking.baselines import baseline_pixels, fill_pixels
 from ..masking.inpainting import INPAINTINGS
 from ..masking.masked_pixels import check_map_size, hidden_pixels, mask_pixels, multiply_pixels
-from ..masking.ranks import SaliencyLike, rank_levels, saliency_of
+from ..masking.rank_rule import SaliencyLike, rank_levels, saliency_of
 from ..models.argument_checks import require_model
 from ..models.vision_model import VisionModel
 from ..progress import Progress

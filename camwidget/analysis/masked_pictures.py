@@ -21,7 +21,7 @@ from ..masking.masked_pixels import (
     multiply_pixels,
     paint_pixels,
 )
-from ..masking.ranks import SaliencyLike, rank_levels, saliency_of
+from ..masking.rank_rule import SaliencyLike, rank_levels, saliency_of
 from ..masking.user_mask import as_paint
 from ..models.argument_checks import require_model
 from ..models.vision_model import VisionModel

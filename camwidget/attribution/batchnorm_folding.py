@@ -14,7 +14,7 @@ from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from .._compat.pytorch import version_of
-from ..execution.module_copy import copy_module
+from ..execution.deep_module_copy import copy_module
 from ..execution.running import hooked
 from ..models.scores import are_close
 from ..models.vision_model import VisionModel

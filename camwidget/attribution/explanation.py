@@ -16,7 +16,7 @@ import numpy as np
 from PIL import Image
 
 from ..errors import CamwidgetError
-from ..masking.ranks import top_mask
+from ..masking.rank_rule import top_mask
 from ..models.vision_model import Prediction
 from ..runtime.atomic_files import check_folder, write_files
 from .targets import Target, evidence_phrase

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from ..errors import ModelError, warn
-from ..execution.module_copy import COPY_ERRORS, copy_module, detached_copy
+from ..execution.deep_module_copy import COPY_ERRORS, copy_module, detached_copy
 from ..execution.random_numbers import PrivateRandomNumbers
 from ..models.vision_model import VisionModel
 from ..runtime.error_reports import error_line, log_error

@@ -128,7 +128,9 @@ def make_plan(
         raise MetricError("Nothing to evaluate: the list of methods or metrics is empty.")
     for metric in scored:
         if metric.name in FIXED:
-            raise MetricError(f"A metric cannot be called {metric.name!r}: a column of results is.")
+            raise MetricError(
+                f"A metric cannot be named {metric.name!r}: the results have a column of that name."
+            )
     if layers == "all" and not model.has_layer("all"):
         layers = [x.name for x in model.layers]
     names = list(dict.fromkeys(model.layer(n).name for n in as_list(layers)))
@@ -168,7 +170,7 @@ def _with_unique_names(chosen: list[Any]) -> list[Any]:
     twice = [name for name, count in Counter(c.name for c in named).items() if count > 1]
     if twice:
         raise MetricError(
-            f"{', '.join(map(repr, twice))} is listed twice: leave one out, or give it other settings."
+            f"{', '.join(map(repr, twice))} is listed twice with the same settings: remove one, or change its settings."
         )
     return named
 
@@ -180,7 +182,7 @@ def _settings_suffix(chosen: Method | Metric) -> str:
 
 
 def facts_of(plan: EvaluationPlan, data: Data) -> dict[str, Any]:
-    """Everything that the results of a run depend on, in JSON types; runs with different facts are different."""
+    """Everything that the results of a run depend on, in JSON types; a run is resumed only if they are equal."""
     return {
         "camwidget": __version__,
         "torch": torch.__version__,

@@ -1,7 +1,7 @@
 """Isolated pass: a forward pass that changes no training flag, buffer, hook, attribute or gradient of the module.
 
-Each pass runs a new copy of the module's structure around the same weights: it has all changes that the module's owner
-has made, and does not disturb training of the module on another thread.
+Each pass runs a new copy of the module's structure around the same weights: it sees the weights
+as they are now, and does not disturb training of the module on another thread.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from ..errors import warn
 from ..runtime import fork_safety
 from .random_numbers import PrivateRandomNumbers
 from .random_state import watch_random_draws
-from .structure_copy import Uncopyable, copy_structure, named_tensors, submodules_of
+from .shallow_module_copy import Uncopyable, copy_structure, named_tensors, submodules_of
 
 __all__ = [
     "IsolationProbe",
@@ -46,7 +46,7 @@ class PassIsolation:
         draws_random_numbers: whether the module uses random numbers, for which each pass has private generators.
         restores_generators: whether the module uses generators without private copies (Python's, NumPy's, its own), or
             seeds PyTorch's: their states are restored after each pass.
-        is_private_copy: whether the module is itself a copy in evaluation mode without other users, which can run.
+        is_private_copy: whether camwidget made the module and only it uses it, so that it can be run directly.
     """
 
     runs_copy: bool = True

@@ -5,6 +5,6 @@ Code that needs a kernel belongs in ``widget``; code that masks pictures or comp
 """
 
 from .index import save_index
-from .page import Page, save_page
+from .saved_page import Page, save_page
 
 __all__ = ["Page", "save_index", "save_page"]

@@ -14,7 +14,7 @@ from ..analysis.mask_curve import spaced_fractions
 from ..attribution.batched_inference import rerun_probabilities
 from ..masking.baselines import baseline_pixels
 from ..masking.masked_pixels import multiply_pixels
-from ..masking.ranks import hidden_by_rank, threshold
+from ..masking.rank_rule import hidden_by_rank, threshold
 from ..models.vision_model import VisionModel
 from ..progress import Progress, Stage, follow
 from .quantized_maps import QuantizedMap

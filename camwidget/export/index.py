@@ -12,8 +12,8 @@ from urllib.parse import quote
 from .._version import __version__
 from ..models.scores import number_text
 from ..runtime.atomic_files import write_file
-from .html import encodable_text, escape_html, html_document, page_path, read_static
-from .page import Page
+from .html_document import encodable_text, escape_html, html_document, page_path, read_static
+from .saved_page import Page
 
 __all__ = ["save_index"]
 

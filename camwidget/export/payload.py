@@ -25,8 +25,8 @@ from ..plotting import lookup_tables
 from ..progress import Progress
 from .binary_bundle import BinaryBundle
 from .curves import curves
-from .html import encodable_text
-from .image_payload import fill_of
+from .html_document import encodable_text
+from .picture_payload import fill_of
 from .quantized_maps import QuantizedMap, quantize_map
 from .selection import Selection, quantity_of
 

@@ -11,7 +11,7 @@ from ..attribution.explaining import saliency_maps
 from ..attribution.explanation import Explanation
 from ..attribution.methods import Method
 from ..attribution.tone_mapping import tone_knee
-from ..masking.ranks import rank_levels
+from ..masking.rank_rule import rank_levels
 
 __all__ = ["EXACT", "FINE_STEPS", "STEPS", "QuantizedMap", "quantize_map"]
 

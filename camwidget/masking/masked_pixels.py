@@ -12,7 +12,7 @@ import torch
 
 from ..errors import CamwidgetError, PictureError
 from .baselines import fill_pixels
-from .ranks import SaliencyLike, hidden_by_rank, saliency_of, threshold
+from .rank_rule import SaliencyLike, hidden_by_rank, saliency_of, threshold
 from .user_mask import HIDDEN, KEPT, as_paint
 
 __all__ = [

@@ -16,7 +16,7 @@ from ..images.ground_truth import ObjectLocations
 from ..masking.baselines import baseline_pixels
 from ..masking.inpainting import INPAINTINGS, inpaint_pixels
 from ..masking.masked_pixels import multiply_pixels
-from ..masking.ranks import LEVELS, hidden_by_rank, levels_of, threshold
+from ..masking.rank_rule import LEVELS, hidden_by_rank, levels_of, threshold
 from ..models.vision_model import VisionModel
 
 __all__ = ["Case", "ChangedPicture", "MetricContext", "Recomputation", "ScoredPicture"]
@@ -49,8 +49,8 @@ class Recomputation:
     """A request for recomputed maps: of other pixels, of another model or class, or by another method.
 
     Attributes:
-        key: identifies pixels and model among the requests of one picture; methods and layers with equal keys share one
-            forward pass in each round.
+        key: identifies pixels and model among the requests of one picture; methods and layers with equal keys are
+            computed from the same forward passes.
         pixels: computes float32 (n, C, H, W) in [0, 1].
         model: the explained model; the picture's own if None.
         target: the explained class index; the case's own if None.

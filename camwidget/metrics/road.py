@@ -8,7 +8,7 @@ from functools import partial
 import torch
 
 from ..errors import MetricError
-from ..masking.ranks import LEVELS, threshold
+from ..masking.rank_rule import LEVELS, threshold
 from .cases import Case, ChangedPicture
 from .confidence import PredictionSteps
 from .imputation import impute

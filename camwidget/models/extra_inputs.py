@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from ..errors import ModelError
-from .prompts import ParsedPrompt
+from .text_inputs import ParsedPrompt
 
 __all__ = ["ExtraInputs"]
 

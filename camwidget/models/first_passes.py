@@ -18,7 +18,7 @@ from ..execution.isolated_pass import (
     warn_if_training,
 )
 from ..execution.random_state import GeneratorWatch
-from ..execution.structure_copy import Uncopyable
+from ..execution.shallow_module_copy import Uncopyable
 from ..images.preprocess import Preprocess
 from .layer_table import LayerTable
 from .layers import Reshape, discover_layers
@@ -43,7 +43,7 @@ def first_passes(
         reader: reader with the user's declarations about the output.
         reshape: as in ``wrap``.
         extras: inputs besides the picture, by name.
-        without: whether layers are left out.
+        without: whether no layer is offered: the user passed ``layers=[]``.
 
     Returns:
         The layers, the completed reader, and the isolation.

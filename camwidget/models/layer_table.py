@@ -9,7 +9,7 @@ import torch
 
 from ..errors import LayerError
 from .cam_head import GapHead
-from .picture_dependence import CONSTANT
+from .spatial_layout import CONSTANT
 from .token_grid import TokenGrid
 
 __all__ = ["AT_INPUT", "Layer", "LayerTable"]

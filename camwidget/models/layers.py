@@ -23,7 +23,7 @@ from .layer_choice import is_routed, last_features, list_stages, listed_name
 from .layer_table import AT_INPUT, Layer, LayerTable
 from .output_reader import OutputReader
 from .outputs import describe_output, tensors_of
-from .picture_dependence import (
+from .spatial_layout import (
     CONSTANT,
     MISPLACED,
     corner_variants,

@@ -15,7 +15,7 @@ from .class_names import find_class
 from .scores import log_probabilities_of, number_text, probabilities_of
 
 if TYPE_CHECKING:
-    from .prompts import ParsedPrompt
+    from .text_inputs import ParsedPrompt
 
 __all__ = ["ClassScores", "Prediction"]
 

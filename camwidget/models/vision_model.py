@@ -29,9 +29,9 @@ from .nondeterminism import leaves_random_state, randomness_note
 from .output_reader import OutputReader, picture_keyword
 from .outputs import check_output_path, describe_output
 from .prediction import ClassScores, Prediction
-from .prompts import ParsedPrompt, Prompt, check_prompt, read_text
 from .provenance import Provenance
 from .scores import are_proper, check_scores
+from .text_inputs import ParsedPrompt, Prompt, check_prompt, read_text
 
 __all__ = ["Prediction", "VisionModel"]
 

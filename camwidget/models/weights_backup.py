@@ -11,7 +11,7 @@ from torch import nn
 
 from .._compat.pytorch import version_of
 from ..execution.device import can_be_lost
-from ..execution.structure_copy import Uncopyable, copy_structure, named_tensors
+from ..execution.shallow_module_copy import Uncopyable, copy_structure, named_tensors
 from ..runtime import fork_safety
 from .vision_model import VisionModel
 

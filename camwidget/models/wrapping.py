@@ -15,9 +15,9 @@ from ..images.preprocess import Preprocess
 from .argument_checks import require_module
 from .image_processors import read_processor
 from .input_channels import default_preprocess, input_channels, takes_volumes
-from .prompts import Prompt
 from .provenance import Provenance
 from .similarity_model import likeness_model, text_model
+from .text_inputs import Prompt
 from .two_towers import Tokenize, TwoTowers, has_two_towers, tokenizer_of
 from .vision_model import VisionModel
 

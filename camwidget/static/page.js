@@ -4465,7 +4465,7 @@
   var MESSAGE = {
     live: "",
     waiting: "Waiting for the connection to the kernel…",
-    lost: "Disconnected from the kernel: run the cell again. The picture can still be masked and looked at."
+    lost: "Disconnected from the kernel: run the cell again. You can still mask and view the picture."
   };
   var NEED_KERNEL = [
     ".camwidget-history",
@@ -4499,7 +4499,7 @@
       this.kernel.observe((isGone) => this.update(isGone), this.signal);
       this.update(false);
     }
-    /** The model, which ignores what needs a kernel after it is lost: a control must not show what is never computed. */
+    /** The widget's model, which ignores what needs a kernel once it is lost: no control shows a value for which no map will come. */
     guarded() {
       const { model } = this;
       return {
@@ -5929,7 +5929,7 @@
     return peak > 0 ? map.map((value) => Math.min(1, fround2(value / peak))) : map;
   }
 
-  // src/page/messages.ts
+  // src/page/sentences.ts
   function evidenceOf(name, kind, label) {
     return kind === "against" ? `against ${name}` : `for ${label}`;
   }

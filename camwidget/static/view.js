@@ -4443,7 +4443,7 @@ function stepButton(context, step2, glyph, label, title) {
 var MESSAGE = {
   live: "",
   waiting: "Waiting for the connection to the kernel…",
-  lost: "Disconnected from the kernel: run the cell again. The picture can still be masked and looked at."
+  lost: "Disconnected from the kernel: run the cell again. You can still mask and view the picture."
 };
 var NEED_KERNEL = [
   ".camwidget-history",
@@ -4477,7 +4477,7 @@ var KernelConnection = class {
     this.kernel.observe((isGone) => this.update(isGone), this.signal);
     this.update(false);
   }
-  /** The model, which ignores what needs a kernel after it is lost: a control must not show what is never computed. */
+  /** The widget's model, which ignores what needs a kernel once it is lost: no control shows a value for which no map will come. */
   guarded() {
     const { model } = this;
     return {

@@ -19,7 +19,7 @@ from ..runtime.error_reports import error_text
 from .control.worker import Worker
 from .host.lifetime import HeldWhileShown, weakly
 from .host.static_outputs import StaticView
-from .view.comm import CheckedMessages
+from .view.page_messages import CheckedMessages
 from .view.quiz_cards import card_of, failed_card
 
 __all__ = ["Quiz", "QuizScore"]

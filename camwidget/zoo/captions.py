@@ -16,7 +16,7 @@ from .vocabulary import Vocabulary
 if TYPE_CHECKING:
     import torch
 
-    from ..models.prompts import ParsedPrompt
+    from ..models.text_inputs import ParsedPrompt
     from ..models.vision_model import VisionModel
 
 FULL_CAPTION = "whole caption"
@@ -166,7 +166,7 @@ class CaptionPrompt:
         """Parse a caption into word numbers and targets."""
         import torch
 
-        from ..models.prompts import ParsedPrompt, words_of
+        from ..models.text_inputs import ParsedPrompt, words_of
 
         words = words_of(text, VOCABULARY.words, name=self.name)
         return ParsedPrompt(

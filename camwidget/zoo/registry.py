@@ -16,7 +16,7 @@ from .sample import Sample
 if TYPE_CHECKING:
     from torch import nn
 
-    from ..models.prompts import Prompt
+    from ..models.text_inputs import Prompt
 
 WEIGHTS = Path(__file__).with_name("weights")
 

@@ -21,7 +21,7 @@ from .vocabulary import Vocabulary
 if TYPE_CHECKING:
     import torch
 
-    from ..models.prompts import ParsedPrompt
+    from ..models.text_inputs import ParsedPrompt
     from ..models.vision_model import VisionModel
 
 COUNTS: tuple[str, ...] = ("0", "1", "2", "3")
@@ -204,7 +204,7 @@ class QuestionPrompt:
         """Parse a question into word numbers."""
         import torch
 
-        from ..models.prompts import ParsedPrompt, words_of
+        from ..models.text_inputs import ParsedPrompt, words_of
 
         # Both spellings are understood; the network was trained on one.
         words = words_of(

@@ -18,7 +18,7 @@ function slowly(saliency: Float32Array): number[] {
 }
 
 describe("ranks", () => {
-  // From camwidget.masking.ranks.rank_levels, of torch's enlargement of the same cells, divided by its maximum.
+  // From camwidget.masking.rank_rule.rank_levels, of torch's enlargement of the same cells, divided by its maximum.
   it.each([
     [7, 7, 224, 224, 0, 0xdd3219d1],
     [12, 9, 160, 192, 0, 0xf41f5e11],

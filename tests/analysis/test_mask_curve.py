@@ -25,7 +25,7 @@ from camwidget.export.quantized_maps import QuantizedMap
 from camwidget.masking import baselines, inpainting
 from camwidget.masking.baselines import BASELINES, baseline_names, baseline_pixels, fill_pixels
 from camwidget.masking.masked_pixels import mask_pixels, multiply_pixels
-from camwidget.masking.ranks import rank_levels, saliency_of, threshold, top_mask
+from camwidget.masking.rank_rule import rank_levels, saliency_of, threshold, top_mask
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,7 @@ from page_driver import fraction_is, painted, status_has, until
 import camwidget as cw
 from camwidget import zoo
 from camwidget.masking.masked_pixels import mask_pixels
-from camwidget.masking.ranks import rank_levels
+from camwidget.masking.rank_rule import rank_levels
 
 pytestmark = [pytest.mark.browser, pytest.mark.full]
 

@@ -27,7 +27,7 @@ from PIL import Image
 import camwidget as cw
 from camwidget import zoo
 from camwidget.masking.masked_pixels import mask_pixels
-from camwidget.masking.ranks import rank_levels
+from camwidget.masking.rank_rule import rank_levels
 
 pytestmark = pytest.mark.browser
 

@@ -14,7 +14,7 @@ from page_driver import canvas_pixels, fraction_is, frames, painted, until
 import camwidget as cw
 from camwidget import zoo
 from camwidget.masking.masked_pixels import mask_pixels
-from camwidget.masking.ranks import rank_levels
+from camwidget.masking.rank_rule import rank_levels
 
 pytestmark = [pytest.mark.browser, pytest.mark.full]
 

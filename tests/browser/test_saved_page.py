@@ -16,7 +16,7 @@ import camwidget as cw
 from camwidget.export import save_index, save_page
 from camwidget.export.quantized_maps import QuantizedMap
 from camwidget.masking.masked_pixels import mask_pixels
-from camwidget.widget.view import messages
+from camwidget.widget.view import sentences
 from camwidget.widget.view.mask_settings import MaskSettings
 
 pytestmark = pytest.mark.browser
@@ -292,10 +292,10 @@ def test_an_index_leads_to_hostile_files(
 def test_words_are_the_widgets(
     saved: tuple[cw.VisionModel, torch.Tensor, Path], open_file: Callable[..., OpenPage]
 ) -> None:
-    """For one real map; js/tests/messages.test.ts has all kinds of sentences."""
+    """For one real map; js/tests/sentences.test.ts has all kinds of sentences."""
     model, pixels, file = saved
     shown = open_file(file).shown()
     explanation = cw.explain(model, pixels)
     whole = model.predict(pixels).probabilities[0]
     mask = MaskSettings("remove", "blur", 0.0)
-    assert shown.said() == messages.sentence(explanation, mask, whole, None)
+    assert shown.said() == sentences.sentence(explanation, mask, whole, None)

@@ -23,7 +23,7 @@ import camwidget as cw
 from camwidget.attribution.randomization import randomized_copy
 from camwidget.errors import CamwidgetWarning, LayerError, MethodError
 from camwidget.execution.random_numbers import PrivateRandomNumbers
-from camwidget.execution.structure_copy import copy_structure, weight_versions
+from camwidget.execution.shallow_module_copy import copy_structure, weight_versions
 
 PICTURES = [np.random.default_rng(n).integers(0, 256, (16, 16, 3), np.uint8) for n in range(3)]
 PREPROCESS = cw.Preprocess(16)

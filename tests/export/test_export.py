@@ -22,7 +22,7 @@ import camwidget as cw
 from camwidget.attribution.methods import get_method
 from camwidget.errors import CamwidgetError, LayerError, MethodError, TargetError
 from camwidget.export import save_index, save_page
-from camwidget.export.html import script_json
+from camwidget.export.html_document import script_json
 from camwidget.export.quantized_maps import FINE_STEPS, STEPS, quantize_map
 from camwidget.export.selection import choose_classes, choose_layers, choose_methods
 from camwidget.widget import Explorer

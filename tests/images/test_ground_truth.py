@@ -14,7 +14,7 @@ import camwidget as cw
 from camwidget import zoo
 from camwidget.errors import PictureError
 from camwidget.images.ground_truth import GroundTruth, fit_mask, outline, share_inside
-from camwidget.masking.ranks import saliency_of
+from camwidget.masking.rank_rule import saliency_of
 from camwidget.masking.user_mask import as_paint
 
 

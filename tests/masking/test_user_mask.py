@@ -20,7 +20,7 @@ from camwidget.masking.masked_pixels import (
     multiply_pixels,
     paint_pixels,
 )
-from camwidget.masking.ranks import rank_levels
+from camwidget.masking.rank_rule import rank_levels
 from camwidget.masking.user_mask import (
     as_paint,
     decode,

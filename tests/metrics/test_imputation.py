@@ -9,7 +9,7 @@ from faithfulness_helpers import picture, random_map, smooth_map
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from camwidget.masking.ranks import top_mask
+from camwidget.masking.rank_rule import top_mask
 from camwidget.metrics import imputation
 from camwidget.metrics.imputation import impute
 

@@ -78,7 +78,7 @@ def test_lerf_shares_with_insertion(model: cw.VisionModel) -> None:
 
 
 def test_pictures_share_batches(model: cw.VisionModel) -> None:
-    """Of many pictures one question each makes full batches."""
+    """One prediction for each of many pictures fills whole batches."""
     cases = cases_of(model, range(40))
     with counted(model.module) as sizes:
         scores_of(cases, "drop", "increase", "gain")
@@ -87,7 +87,7 @@ def test_pictures_share_batches(model: cw.VisionModel) -> None:
 
 
 def test_pictures_of_several_sizes(textures: cw.VisionModel) -> None:
-    """Of a model that takes any size: they are asked about in turns, each with its own."""
+    """Of a model that takes any size: pictures of different sizes are batched by size."""
     model = cw.wrap(_AnySize(), cw.Preprocess(mean=(0, 0, 0), std=(1, 1, 1)))
     cases = [
         case_of(subject_of(model, picture(n, size), n), random_map(n, size))

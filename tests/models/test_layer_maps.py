@@ -17,7 +17,7 @@ from torch.utils.checkpoint import checkpoint
 import camwidget as cw
 from camwidget.errors import LayerError, ModelError
 from camwidget.models.layer_choice import is_routed
-from camwidget.models.picture_dependence import (
+from camwidget.models.spatial_layout import (
     CONSTANT,
     MISPLACED,
     corner_variants,

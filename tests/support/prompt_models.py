@@ -12,7 +12,7 @@ from torch import nn
 from torch.nn import functional as nnF
 
 import camwidget as cw
-from camwidget.models.prompts import ParsedPrompt, words_of
+from camwidget.models.text_inputs import ParsedPrompt, words_of
 from camwidget.zoo.sample import Sample
 
 COLORS = ("red", "green", "blue")

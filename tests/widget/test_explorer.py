@@ -25,7 +25,7 @@ import camwidget as cw
 from camwidget import zoo
 from camwidget.masking.baselines import baseline_pixels
 from camwidget.masking.masked_pixels import mask_pixels
-from camwidget.masking.ranks import rank_levels
+from camwidget.masking.rank_rule import rank_levels
 from camwidget.widget.control.worker import Worker
 
 
@@ -626,7 +626,7 @@ def test_odd_targets_are_refused_by_name(ex: cw.Explorer, target: Any) -> None:
 
 def test_sentences_add_up_and_claim_no_more_than_is_so(ex: cw.Explorer) -> None:
     from camwidget.widget.view.mask_settings import MaskSettings
-    from camwidget.widget.view.messages import sentence
+    from camwidget.widget.view.sentences import sentence
 
     exp = ex.explanation
     assert "lowers it by 0.31 (1.00 → 0.69)" in sentence(

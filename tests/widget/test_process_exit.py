@@ -127,8 +127,8 @@ def test_a_busy_worker_does_not_abort_the_process(ends: dict[str, int]) -> None:
     ("kinds", "count"), [("fork", 26), ("script,ipython,pytest,kernel,nbclient,nbconvert", 1)]
 )
 def test_processes_of_every_kind_end_with_their_own_exit_code(kinds: str, count: int) -> None:
-    """``python tests/process_ends.py`` goes through more of them."""
-    script = Path(__file__).parents[1] / "process_ends.py"
+    """``python tests/soak_process_exit.py`` goes through more of them."""
+    script = Path(__file__).parents[1] / "soak_process_exit.py"
     command = [sys.executable, str(script), "--kinds", kinds, "--count", str(count)]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr

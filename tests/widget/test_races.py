@@ -18,7 +18,7 @@ from torch import nn
 import camwidget as cw
 from camwidget.masking.user_mask import encode
 from camwidget.widget.control import trait_requests
-from camwidget.widget.control.feedback import FeedbackGuard
+from camwidget.widget.control.request_loops import RequestLoopGuard
 from camwidget.widget.state.history import History
 
 PICTURES = [np.random.default_rng(n).integers(0, 256, (16, 16, 3), np.uint8) for n in range(4)]
@@ -399,7 +399,7 @@ def test_observers_that_wait_for_each_other_end(
 def test_an_observer_that_feeds_itself_comes_to_an_end(
     ex: cw.Explorer, monkeypatch: pytest.MonkeyPatch, watched: str, name: str, values: list[Any]
 ) -> None:
-    monkeypatch.setattr(FeedbackGuard, "LIMIT", 5)
+    monkeypatch.setattr(RequestLoopGuard, "LIMIT", 5)
     calls: list[Any] = []
 
     def observer(change: Any) -> None:
@@ -422,7 +422,7 @@ def test_an_observer_that_feeds_itself_comes_to_an_end(
 def test_an_observer_may_go_through_many_pictures(
     ex: cw.Explorer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(FeedbackGuard, "LIMIT", 1)
+    monkeypatch.setattr(RequestLoopGuard, "LIMIT", 1)
 
     def onward(change: Any) -> None:
         if ex.picture + 1 < len(PICTURES):

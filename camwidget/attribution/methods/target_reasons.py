@@ -36,7 +36,7 @@ def classes_compared_already(target: Target) -> str | None:
     """Return why a method that compares classes by itself says nothing of a target; None for classes."""
     if _is_class(target):
         return None
-    return "it compares a class with those most like it already. Use 'gradcam'."
+    return "it already contrasts the class with the most similar ones. Use 'gradcam'."
 
 
 def one_map_for_all(target: Target) -> str | None:
@@ -67,7 +67,7 @@ def absolute_gradients(target: Target) -> str | None:
 
 
 def target_reasons(method: Method) -> dict[str, str | None]:
-    """Return the reasons why a method says nothing against a class, and of one rather than another; None where it does.
+    """Return why a method has no maps against a class, and for one class rather than another; None where it has.
 
     The keys are the kinds of ``Stance``. The reasons do not depend on which classes these are.
     """

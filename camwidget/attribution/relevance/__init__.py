@@ -4,16 +4,6 @@ The methods that use it are in ``attribution.methods.relevance``.
 """
 
 from .propagation import RelevancePass
-from .reach import (
-    REMEDY,
-    Reach,
-    check_logits,
-    reach_of,
-    reason_at_input,
-    reason_at_layer,
-    reason_with_relu,
-    relevance_pass,
-)
 from .rules import (
     ATTENTION_RULES,
     EXCITATION,
@@ -23,6 +13,16 @@ from .rules import (
     with_attention,
     with_gamma,
     with_positive,
+)
+from .supported_layers import (
+    REMEDY,
+    Reach,
+    check_logits,
+    reach_of,
+    reason_at_input,
+    reason_at_layer,
+    reason_with_relu,
+    relevance_pass,
 )
 from .tracked_tensor import UnsupportedOperation
 

@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from ...errors import MethodError
-from ...execution.module_copy import COPY_ERRORS, copy_module, detached_copy
+from ...execution.deep_module_copy import COPY_ERRORS, copy_module, detached_copy
 
 __all__ = ["replicate"]
 

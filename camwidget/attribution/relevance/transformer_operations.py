@@ -21,7 +21,7 @@ from torch.nn import functional as nnF
 
 from ..._compat.pytorch import body_of
 from . import operation_names
-from .local_rules import epsilon, frozen_norm, taylor_softmax
+from .nonlinear_rules import epsilon, frozen_norm, taylor_softmax
 from .operation import pass_through
 from .tracked_tensor import Role, TrackedTensor, UnsupportedOperation, tensors_in
 

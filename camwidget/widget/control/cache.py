@@ -18,12 +18,12 @@ from ...attribution.targets import resolve_target
 from ...attribution.tone_mapping import tone_mapped, tone_note
 from ...attribution.trace import LargeGraphError, Trace
 from ...errors import CamwidgetError
-from ...execution.structure_copy import weight_versions
-from ...export.image_payload import scene_of
+from ...execution.shallow_module_copy import weight_versions
+from ...export.picture_payload import scene_of
 from ...images.array_pictures import channels_shown
 from ...images.conversion import PictureLike, is_prepared, shades
 from ...images.ground_truth import GroundTruth
-from ...masking.ranks import rank_levels
+from ...masking.rank_rule import rank_levels
 from ...models.layer_table import AT_INPUT
 from ...models.vision_model import VisionModel
 from ...runtime.caches import BoundedCache, cache_limit, limit_during_pass, make_room, size_of

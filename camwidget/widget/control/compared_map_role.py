@@ -13,7 +13,7 @@ from ...attribution.explanation import Explanation
 from ...attribution.methods import get_method
 from ...export.selection import quantity_of
 from ...runtime.error_reports import error_text
-from ..view import messages
+from ..view import sentences
 from ..view.display import Display
 from ..view.mask_settings import MaskSettings
 from .cache import Picture
@@ -148,7 +148,7 @@ class ComparedMapRole:
     ) -> None:
         """Show the progress of a slow B, if ``is_due``."""
         if is_due:
-            text = messages.growing(explanation.method_label, explanation.target.label, share)
+            text = sentences.growing(explanation.method_label, explanation.target.label, share)
             self._display.publish(compared_status={"busy": True, "progress": share, "note": text})
 
     def prepare(self, result: MapResult[ComparedInputs], milliseconds: float) -> Callable[[], None]:

@@ -10,7 +10,7 @@ from ...attribution.explanation import Explanation
 from ...images.ground_truth import GroundTruth, fit_mask, outline
 from ...models.vision_model import VisionModel
 from ...runtime.caches import BoundedCache, size_of
-from ..view import messages
+from ..view import sentences
 from .cache import Picture
 
 __all__ = ["GroundTruthOverlay"]
@@ -69,7 +69,7 @@ class GroundTruthOverlay:
             "evidence": "" if known is None else known.path,
             "summary": ""
             if known is None
-            else messages.truth(name, explanation, known.mask, known.is_there, known.objects),
+            else sentences.truth(name, explanation, known.mask, known.is_there, known.objects),
         }
 
     def _find(

@@ -11,9 +11,9 @@ import numpy as np
 from ...analysis.mask_curve import MaskCurve
 from ...attribution.explanation import Explanation
 from ...attribution.methods import get_method
-from ...execution.structure_copy import weight_versions
+from ...execution.shallow_module_copy import weight_versions
 from ...masking.inpainting import INPAINTINGS
-from ..view import messages
+from ..view import sentences
 from ..view.display import Display, DrawnMap
 from ..view.mask_settings import MaskSettings
 from .cache import ModelCache, Picture
@@ -133,7 +133,7 @@ class MainMapRole:
     ) -> None:
         """Show the progress of a slow map, and if ``is_due`` also the partial map."""
         label, name = get_method(inputs.method).label, explanation.target.label
-        self._display.publish(progress=share, status=messages.growing(label, name, share))
+        self._display.publish(progress=share, status=sentences.growing(label, name, share))
         if is_due:
             payload = inputs.cache.payload(inputs.picture, explanation)
             self._display.publish(explanation=payload, partial=True)
@@ -148,7 +148,7 @@ class MainMapRole:
             target=result.target,
             payload=cache.payload(picture, explanation),
             unmasked=result.unmasked,
-            status=messages.status(result.model, explanation, milliseconds),
+            status=sentences.status(result.model, explanation, milliseconds),
             overlays=self._overlays(picture, cache, result.target, explanation),
         )
 

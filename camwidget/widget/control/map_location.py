@@ -9,7 +9,7 @@ from ...attribution.explanation import Explanation
 from ...images.ground_truth import ObjectLocations, find_objects
 from ...models.vision_model import VisionModel
 from ...runtime.caches import BoundedCache, size_of
-from ..view import messages
+from ..view import sentences
 from .cache import Picture
 
 __all__ = ["MapLocation", "objects_of_picture"]
@@ -52,7 +52,7 @@ class MapLocation:
         if true is not None and len(true.boxes):
             # By the rule of the pointing game, as in the metric of that name.
             hit = "hit" if points_at(found.peak, true.mask) else "miss"
-            text = messages.box(best_overlap(found.box, true.boxes), len(true.boxes), hit == "hit")
+            text = sentences.box(best_overlap(found.box, true.boxes), len(true.boxes), hit == "hit")
         return {
             "scene": picture.id,
             "box": [int(side) for side in found.box],

@@ -32,7 +32,7 @@ class PixelClasses:
 
         Args:
             shown: the map clicked.
-            awaits_rival: whether the class found is the one rather than which the class shown is explained.
+            awaits_rival: whether the user is choosing the second class of a contrast, *rather than …*.
 
         Raises:
             MethodError: if the map's method does not explain one class rather than another.

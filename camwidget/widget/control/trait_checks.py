@@ -12,7 +12,7 @@ from ...attribution.stance import FOR, NamedTarget, named_target, split_target
 from ...attribution.targets import Contrast, Counterfactual
 from ...errors import PictureError, PromptError
 from ...masking.baselines import check_baseline
-from ...masking.ranks import threshold
+from ...masking.rank_rule import threshold
 from ...models.vision_model import VisionModel
 from .chosen_target import check_method
 from .comparison import valid_compare

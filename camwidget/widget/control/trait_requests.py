@@ -23,7 +23,6 @@ from .cache import Picture
 from .compared_map_role import ComparedMapRole, ComparedRequest
 from .comparison import ComparedInputs
 from .context import TWO_WAY_TRAITS, ExplorerContext
-from .feedback import FeedbackGuard
 from .main_map_role import MainMapRole
 from .map_controller import MapController
 from .map_request import MapInputs, MapRequest, MapResult
@@ -32,6 +31,7 @@ from .method_settings import options_of, with_options
 from .paint import PaintController
 from .pictures import named_picture
 from .pixel_classes import find_pixel_classes
+from .request_loops import RequestLoopGuard
 
 __all__ = ["MapFollower", "TraitRequests"]
 
@@ -67,7 +67,7 @@ class TraitRequests:
         self._followers: list[MapFollower] = []
         self._model = context.prompt.model  # the model that the listed methods were checked for
         worker, display, lock = context.worker, context.display, fork_safety.rlock()
-        self._feedback = FeedbackGuard(worker, self._values)
+        self._request_loops = RequestLoopGuard(worker, self._values)
         self._main_map = MainMapRole(
             context.prompt,
             worker,
@@ -276,7 +276,7 @@ class TraitRequests:
 
     def request_pixel_classes(self, x: int, y: int) -> None:
         """Have the class with the strongest map at a pixel found, and choose it."""
-        self._feedback.clear()
+        self._request_loops.clear()
         self._context.worker.submit("pick", lambda: self._find_pixel_classes(x, y))
 
     def forget(self) -> None:
@@ -323,7 +323,7 @@ class TraitRequests:
 
     def _mask_set(self, change: dict[str, Any]) -> None:
         if not self._context.traits.is_restoring:
-            self._feedback.check()
+            self._request_loops.check()
             self.request_predictions(curve=change["name"] != "fraction")
 
     def _compare_set(self) -> None:
@@ -332,7 +332,7 @@ class TraitRequests:
             published = now
             self._context.display.publish(compare=now)
         if not self._context.traits.is_restoring:
-            self._feedback.check()
+            self._request_loops.check()
             self.request_compared()
 
     def _settings_set(self, change: dict[str, Any]) -> None:
@@ -371,7 +371,7 @@ class TraitRequests:
         Args:
             make: see ``MapController.change``.
         """
-        self._feedback.check()
+        self._request_loops.check()
         self.main.change(make)
         self._name_requested()
 

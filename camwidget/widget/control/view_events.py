@@ -9,7 +9,7 @@ from typing import Any, Protocol
 from ...attribution.stance import split_target, stance_payload
 from ...errors import CamwidgetError, PictureError
 from ...runtime.error_reports import error_text
-from ..view.comm import KNOWN
+from ..view.page_messages import KNOWN
 from .chosen_target import picked_target, target_with_stance
 from .context import TWO_WAY_TRAITS, ExplorerContext
 from .trait_requests import TraitRequests

@@ -21,7 +21,7 @@ from ..control.prompt_control import PromptController
 from ..control.worker import Worker
 from ..host.interrupts import interrupts
 from ..host.lifetime import close_parts
-from ..view.comm import TraitSender
+from ..view.page_messages import TraitSender
 from ..view.synced_traits import View
 from .radar_chart import RadarChart, rank_shares
 from .score_table import (

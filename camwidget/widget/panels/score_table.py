@@ -15,7 +15,7 @@ from ...attribution.methods import get_method
 from ...evaluation.table import four_digits
 from ...metrics import Metric, Score
 from ...plotting import NEUTRAL, SERIES
-from ..view.comm import CheckedMessages
+from ..view.page_messages import CheckedMessages
 
 __all__ = ["ScoreTable", "ScoreValues", "metric_choice", "series_colors", "table_rows", "values_of"]
 

@@ -29,7 +29,7 @@ from ..control.masked_prediction import mask_shown_picture
 from ..control.trait_requests import TraitRequests
 from ..view.charts import line_colors
 from ..view.mask_settings import MaskSettings, is_unmasked
-from ..view.messages import method_text
+from ..view.sentences import method_text
 from ..view.synced_traits import View
 
 __all__ = ["PANELS", "PaperFigure", "check_figure", "explorer_figure"]

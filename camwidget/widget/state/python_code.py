@@ -36,7 +36,7 @@ class CodeWriter:
         self._written: tuple[list[Picture], PictureSources] | None = None
 
     def code(self) -> str:
-        """The present view as Python. What only its owner has, a module or an array, is ``...`` with a comment."""
+        """Write the present view as Python; a module or an array of the user's session is ``...`` with a comment."""
         explorer = self._context.explorer
         model, now = explorer.prompt.model, read_state(self._context)
         lines = ["import camwidget as cw", ""]
@@ -74,7 +74,7 @@ def _call(head: str, arguments: Sequence[str], tail: str = ")") -> list[str]:
 
 
 def _model(model: VisionModel, name: str) -> list[str]:
-    """A model, made as it was made, under a name."""
+    """Write the lines that load a model as the user did, and assign it to a name."""
     origin = model.origin
     if origin is None:
         return [f"{name} = ...  # a VisionModel of your own, {literal(model.name)}"]
@@ -110,7 +110,7 @@ def _references(name: str, keyword: str, values: Mapping[str, Any]) -> list[str]
 
 
 def _widget(context: StateContext, now: State, models: str, images: str) -> list[str]:
-    """The explorer with what differs from the defaults; what is no argument of it, as a state."""
+    """Write the lines that create the explorer: values that are not defaults as arguments, others by ``ex.state``."""
     other = {n: v for n, v in now.items() if v != default_of(context, n)}
     direct = [
         n

@@ -21,9 +21,9 @@ from ...masking.baselines import baseline_names
 from ...models.vision_model import VisionModel
 from ...plotting import DIFFERENCE, lookup_tables
 from ..view.mask_settings import MaskSettings
-from . import messages
+from . import sentences
 from .charts import ClassBars, CurveChart, line_colors
-from .comm import TraitSender
+from .page_messages import TraitSender
 from .synced_traits import View
 from .thumbnails import Thumbnails
 
@@ -223,7 +223,7 @@ class Display:
             masked=[],
             most_probable={},
             pending=False,
-            status=messages.growing(method, explained.label, 0.0),
+            status=sentences.growing(method, explained.label, 0.0),
             sentence=f"The map {evidence_phrase(explained)} is being computed; "
             "the prediction for the masked picture follows.",
         )
@@ -265,7 +265,7 @@ class Display:
         self.publish(
             masked=masked,
             most_probable={} if first is None or values is None else self._row(first, values),
-            sentence=messages.sentence(
+            sentence=sentences.sentence(
                 explanation,
                 mask,
                 before,
@@ -345,5 +345,5 @@ class Display:
                 "classes": classes[: self.top],
                 "of": compared,
             },
-            sentence=messages.picked_sentence(names[0] if names else None),
+            sentence=sentences.picked_sentence(names[0] if names else None),
         )

@@ -8,7 +8,7 @@ import anywidget
 import traitlets as t
 
 from ..._assets import STATIC
-from .comm import CheckedMessages
+from .page_messages import CheckedMessages
 
 __all__ = ["View", "names_tagged", "synced"]
 

@@ -1,4 +1,4 @@
-/** The rule by which a fraction masks pixels. It must agree with camwidget/masking/ranks.py to the pixel. */
+/** The rule by which a fraction masks pixels. It must agree with camwidget/masking/rank_rule.py to the pixel. */
 
 export type Mode = "remove" | "keep" | "multiply";
 
@@ -16,7 +16,7 @@ export function multiply(picture: number, saliency: number): number {
 const LEVELS = 65536;
 
 /**
- * The level of every pixel, 0 for the strongest evidence, as camwidget/masking/ranks.py gives it: ranked by falling
+ * The level of every pixel, 0 for the strongest evidence, as camwidget/masking/rank_rule.py gives it: ranked by falling
  * saliency, ties in reading order, the ranks spread over 65536 levels.
  *
  * @param saliency finite numbers ≥ 0, −0 not among them
@@ -34,7 +34,7 @@ export function rankLevels(saliency: Float32Array): Uint16Array {
   return levels;
 }
 
-/** The places of the numbers in rising order, equal ones as they stand: by their lower, then their upper half. */
+/** Stable radix sort: the indices in ascending order, by the lower, then the upper 16 bits. */
 function sorted(bits: Uint32Array): Uint32Array {
   const count = bits.length;
   let from = Uint32Array.from({ length: count }, (_, i) => i);

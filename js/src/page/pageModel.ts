@@ -13,7 +13,7 @@ import { curveKey } from "./payload";
 import type { Payload } from "./payload";
 import { between } from "./curve";
 import { QuantizedMaps } from "./quantizedMaps";
-import { evidenceOf, note, probeSentence, sentence } from "./messages";
+import { evidenceOf, note, probeSentence, sentence } from "./sentences";
 
 const SCENE = "page";
 

@@ -8,7 +8,7 @@ import type { SyncedTraits } from "./syncedTraits";
 
 let views = 0;
 
-/** The model, the lifetime, the pointed pixel and ids unique in the document, shared by all parts of a view. */
+/** The widget's model, the abort signal, the pixel under the pointer, and ids unique in the document, shared by all parts of a view. */
 export class Context {
   private readonly prefix = `camwidget-${++views}`;
 

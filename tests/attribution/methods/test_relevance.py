@@ -15,7 +15,7 @@ from torch.nn import functional as nnF
 import camwidget as cw
 from camwidget import errors
 from camwidget.attribution.methods import get_method
-from camwidget.attribution.relevance import reach
+from camwidget.attribution.relevance import supported_layers
 from camwidget.attribution.relevance.rules import STABILIZER
 from camwidget.attribution.targets import (
     ClassTarget,
@@ -356,19 +356,24 @@ def test_two_threads_ask_whether_it_applies(monkeypatch: pytest.MonkeyPatch) -> 
     )
     model = cw.wrap(module, cw.Preprocess(16))
     barrier = threading.Barrier(2)
-    judged: list[reach.Reach] = []
+    judged: list[supported_layers.Reach] = []
 
-    def judge(_: cw.VisionModel) -> reach.Reach:
+    def judge(_: cw.VisionModel) -> supported_layers.Reach:
         barrier.wait(60)  # both are here at once
-        judged.append(reach.Reach(frozenset({"0", str(len(judged))})))
+        judged.append(supported_layers.Reach(frozenset({"0", str(len(judged))})))
         return judged[-1]
 
-    monkeypatch.setattr(reach, "_find_reach", judge)
-    threads = [threading.Thread(target=reach.reason_at_layer, args=(model, "0")) for _ in range(2)]
+    monkeypatch.setattr(supported_layers, "_find_reach", judge)
+    threads = [
+        threading.Thread(target=supported_layers.reason_at_layer, args=(model, "0"))
+        for _ in range(2)
+    ]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join(60)
         assert not thread.is_alive()
-    assert len(judged) == 2 and reach._reaches[model] in judged
-    assert reach.reason_at_layer(model, "0") is None and len(judged) == 2, "it is remembered"
+    assert len(judged) == 2 and supported_layers._reaches[model] in judged
+    assert supported_layers.reason_at_layer(model, "0") is None and len(judged) == 2, (
+        "it is remembered"
+    )

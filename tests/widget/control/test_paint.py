@@ -15,10 +15,10 @@ import camwidget as cw
 from camwidget import zoo
 from camwidget.errors import CamwidgetError, PictureError
 from camwidget.masking.masked_pixels import mask_pixels
-from camwidget.masking.ranks import rank_levels, top_mask
+from camwidget.masking.rank_rule import rank_levels, top_mask
 from camwidget.masking.user_mask import decode, encode
 from camwidget.widget.view.mask_settings import MaskSettings
-from camwidget.widget.view.messages import sentence
+from camwidget.widget.view.sentences import sentence
 
 SIZE = (192, 192)
 

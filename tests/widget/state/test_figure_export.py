@@ -19,7 +19,7 @@ from camwidget import zoo
 from camwidget.attribution.explanation import overlay_heat
 from camwidget.images.conversion import shades
 from camwidget.masking.masked_pixels import mask_pixels
-from camwidget.masking.ranks import rank_levels
+from camwidget.masking.rank_rule import rank_levels
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

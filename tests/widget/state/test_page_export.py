@@ -1,6 +1,6 @@
 """The offline page says what the widget says, in the same words: both are held to one list of sentences.
 
-``python tests/widget/state/test_page_export.py`` writes the list anew; ``js/tests/messages.test.ts`` reads it.
+``python tests/widget/state/test_page_export.py`` writes the list anew; ``js/tests/sentences.test.ts`` reads it.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import numpy as np
 from camwidget.attribution.explanation import Explanation
 from camwidget.attribution.targets import ClassTarget, Contrast, Counterfactual, Target
 from camwidget.models.vision_model import Prediction
-from camwidget.widget.view import messages
+from camwidget.widget.view import sentences
 from camwidget.widget.view.mask_settings import MaskSettings, is_unmasked
 
 SAID = Path(__file__).resolve().parents[3] / "js" / "tests" / "kernel" / "sentences.json"
@@ -106,7 +106,7 @@ def said(case: dict[str, Any]) -> str:
     numbers = None
     if rival is not None and after is not None:
         numbers = (rival["name"], rival["before"], rival["after"])
-    return messages.sentence(explanation, mask, case["before"], after, rival=numbers)
+    return sentences.sentence(explanation, mask, case["before"], after, rival=numbers)
 
 
 def listed() -> list[dict[str, Any]]:

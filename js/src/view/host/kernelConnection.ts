@@ -8,7 +8,7 @@ import type { KernelLink } from "./compat";
 const MESSAGE: Readonly<Record<KernelLink, string>> = {
   live: "",
   waiting: "Waiting for the connection to the kernel…",
-  lost: "Disconnected from the kernel: run the cell again. The picture can still be masked and looked at.",
+  lost: "Disconnected from the kernel: run the cell again. You can still mask and view the picture.",
 };
 
 /** Controls that do nothing without a kernel; the charts and panels around the view are dimmed by CSS. */
@@ -37,7 +37,7 @@ export class KernelConnection {
     this.update(false);
   }
 
-  /** The model, which ignores what needs a kernel after it is lost: a control must not show what is never computed. */
+  /** The widget's model, which ignores what needs a kernel once it is lost: no control shows a value for which no map will come. */
   guarded(): Model {
     const { model } = this;
     return {

@@ -20,12 +20,12 @@ from ..errors import CamwidgetError
 from ..images.conversion import PictureLike
 from ..masking.baselines import BASELINES
 from ..masking.masked_pixels import MODES
-from ..masking.ranks import threshold
+from ..masking.rank_rule import threshold
 from ..models.argument_checks import require_model
 from ..models.vision_model import VisionModel
 from ..progress import Progress
 from ..runtime.atomic_files import write_file
-from .html import encodable_text, escape_html, html_document, page_path, read_static
+from .html_document import encodable_text, escape_html, html_document, page_path, read_static
 from .payload import MaskOptions, build_payload
 from .quantized_maps import STEPS
 from .selection import (

@@ -127,7 +127,7 @@ def check_prompt(prompt: Prompt) -> None:
     """Raise a ``ModelError`` if a prompt lacks an attribute that it must have."""
     if not isinstance(prompt, Prompt):
         raise ModelError(
-            "prompt has name, hint, examples, read and propose (camwidget.models.prompts.Prompt); "
+            "prompt has name, hint, examples, read and propose (camwidget.models.text_inputs.Prompt); "
             f"{type(prompt).__name__} has not all of them."
         )
     if not prompt.name.isidentifier():

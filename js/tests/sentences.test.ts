@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { fixed, readings, signed } from "../src/core/numberFormat";
-import { note, probeSentence, sentence } from "../src/page/messages";
-import type { MaskedResult } from "../src/page/messages";
+import { note, probeSentence, sentence } from "../src/page/sentences";
+import type { MaskedResult } from "../src/page/sentences";
 import said from "./kernel/sentences.json";
 
 describe("the page's sentences", () => {

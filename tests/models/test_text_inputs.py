@@ -13,7 +13,7 @@ import camwidget as cw
 from camwidget.attribution.batched_inference import rerun
 from camwidget.attribution.targets import resolve_target
 from camwidget.errors import MethodError, ModelError, PromptError, TargetError
-from camwidget.models.prompts import ParsedPrompt, words_of
+from camwidget.models.text_inputs import ParsedPrompt, words_of
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

@@ -9,10 +9,10 @@ from collections.abc import Callable, Hashable
 from ...errors import CamwidgetError
 from .worker import Worker
 
-__all__ = ["FeedbackGuard"]
+__all__ = ["RequestLoopGuard"]
 
 
-class FeedbackGuard:
+class RequestLoopGuard:
     """Refuses what observers on the worker request again and again, so that the worker becomes idle.
 
     Observers that request something else each time, such as the next picture of a folder, are not refused.
@@ -46,8 +46,9 @@ class FeedbackGuard:
             if self._counts[key] <= self.LIMIT:
                 return
         raise CamwidgetError(
-            f"Observers have requested the same {self.LIMIT} times, each time it was shown, and are not followed any "
-            "more. An observer may set a trait only to a value that the trait does not have when it is called again."
+            f"An observer has set the explorer's traits to the same values {self.LIMIT} times, each time in response to "
+            "what was shown: an endless loop, whose requests are refused from now on. Let the observer set a trait only "
+            "where it has another value."
         )
 
     def clear(self) -> None:

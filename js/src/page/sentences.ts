@@ -1,5 +1,5 @@
 /**
- * Sentences of the offline page, word for word those of camwidget/widget/view/messages.py. A test compares them:
+ * Sentences of the offline page, word for word those of camwidget/widget/view/sentences.py. A test compares them:
  * change both or neither.
  */
 import type { Mode } from "../core/maskingRule";

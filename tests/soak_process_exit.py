@@ -1,7 +1,7 @@
 """Processes that end while explorers and quizzes are at work: each has to end with its own exit code.
 
-    python tests/soak_process_exit.py --count 100                                    # forked from one that has all imported
-    python tests/soak_process_exit.py --kinds script,ipython,pytest --count 20       # a process of its own for each
+    python tests/soak_process_exit.py --count 100  # forked from one that has all imported
+    python tests/soak_process_exit.py --kinds script,ipython,pytest --count 20  # a process of its own for each
     python tests/soak_process_exit.py --kinds kernel,nbclient,nbconvert,dask --count 20
 
 A case is a moment (what is computed when the end comes) and a way to end. Cases are gone through in turn.

@@ -46,9 +46,9 @@ class RequestLoopGuard:
             if self._counts[key] <= self.LIMIT:
                 return
         raise CamwidgetError(
-            f"An observer has set the explorer's traits to the same values {self.LIMIT} times, each time in response to "
-            "what was shown: an endless loop, whose requests are refused from now on. Let the observer set a trait only "
-            "where it has another value."
+            f"An observer has set the explorer's traits to the same values {self.LIMIT} times, each time in response "
+            "to what was shown: an endless loop, whose requests are refused from now on. Let the observer set a trait "
+            "only where it has another value."
         )
 
     def clear(self) -> None:

@@ -703,7 +703,7 @@ class ExplorerContent extends widgets_2_3_singleton_.Panel {
         this.isStarting = this.isShown = false;
         this.say({
             title,
-            text: ["The picture below can still be masked and looked at. Restart the kernel to go on from where it was last."],
+            text: ["You can still mask and view the picture below. Restart the kernel to go on from where it was last."],
             remedies: [{ label: "Restart", run: again }, this.chooseKernel],
         });
     }

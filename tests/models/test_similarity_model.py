@@ -422,5 +422,5 @@ def test_an_evaluation_knows_the_references(alike: cw.VisionModel) -> None:
     """By them, a results file of other references is not resumed."""
     one, other = (alike.given(pictures={"it": p}) for p in (RED, BLUE))
     assert one.classes == other.classes
-    assert one.place != other.place
-    assert one.place == alike.given(pictures={"it": Image.fromarray(RED)}).place
+    assert one.output_path != other.output_path
+    assert one.output_path == alike.given(pictures={"it": Image.fromarray(RED)}).output_path

@@ -132,8 +132,8 @@ PAGES: dict[str, tuple[Callable[[cw.Explorer], tuple[Any, str]], Callable[[cw.Ex
         lambda ex: (worker_of(ex), "submit"),
         lambda ex: says(ex, {"type": "pick", "x": 1, "y": 1}),
     ),
-    "a trait": (lambda ex: (main(ex), "request"), lambda ex: sets(ex, method="layercam")),
-    "a class": (lambda ex: (main(ex), "request"), lambda ex: sets(ex, target=3)),
+    "a trait": (lambda ex: (main(ex), "change"), lambda ex: sets(ex, method="layercam")),
+    "a class": (lambda ex: (main(ex), "change"), lambda ex: sets(ex, target=3)),
     "a comparison": (
         lambda ex: (parts_of(ex).requests, "request_compared"),
         lambda ex: sets(ex, compare={"method": "layercam"}),
@@ -146,8 +146,8 @@ PAGES: dict[str, tuple[Callable[[cw.Explorer], tuple[Any, str]], Callable[[cw.Ex
             paint={"scene": view_of(ex).scene["id"], "runs": encode(np.eye(16, dtype=np.int8)), "painting": False},
         ),
     ),
-    "a row": (lambda ex: (main(ex), "request"), click_a_row),
-    "a thumbnail": (lambda ex: (main(ex), "request"), lambda ex: mouse(display_of(ex).thumbnails.canvas.canvas)),
+    "a row": (lambda ex: (main(ex), "change"), click_a_row),
+    "a thumbnail": (lambda ex: (main(ex), "change"), lambda ex: mouse(display_of(ex).thumbnails.canvas.canvas)),
     "the strip": (
         lambda ex: (display_of(ex).thumbnails.canvas, "_on_click"),
         lambda ex: mouse(display_of(ex).thumbnails.canvas.canvas),

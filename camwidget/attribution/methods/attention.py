@@ -21,6 +21,7 @@ from ..attention_passes import (
 from ..targets import Target
 from ..trace import Trace
 from .registry import method
+from .target_reasons import one_map_for_all
 
 __all__ = ["attention_rollout", "chefer", "legrad"]
 
@@ -68,6 +69,7 @@ def _legrad_reason(model: VisionModel, layer: str) -> str | None:
     needs=_NEEDS,
     group=_GROUP,
     reason=_reason,
+    target_reason=one_map_for_all,
     needs_gradients=False,
     needs_attention=True,
     at_input=True,

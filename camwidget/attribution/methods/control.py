@@ -55,6 +55,7 @@ def random_map(trace: Trace, target: Target, layer: str) -> torch.Tensor:
     summary="The middle of every picture; an explanation should do better than pointing there.",
     needs="nothing",
     group="Control",
+    target_reason=one_map_for_all,
     needs_gradients=False,
 )
 def center_map(trace: Trace, target: Target, layer: str) -> torch.Tensor:

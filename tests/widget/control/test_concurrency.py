@@ -242,7 +242,8 @@ def test_pictures_added_by_several_threads(
     explorer.wait(60)
     assert [p.name for p in explorer.pictures] == [f"picture {n + 1}" for n in range(7)]
     assert view_of(explorer).pictures == [p.name for p in explorer.pictures]
-    assert sorted(shown) == [3, 4, 5, 6]
+    # A thread whose request was not the last sets the picture back to that of the last.
+    assert set(shown) == {3, 4, 5, 6}
 
 
 def test_what_is_drawn_is_waited_for(explorer: cw.Explorer) -> None:

@@ -280,10 +280,10 @@ def test_methods_that_need_a_run_to_judge_are_judged_in_time() -> None:
         explorer.wait(60)
         reasons = {m["name"]: m["reason"] for m in view_of(explorer).methods}
         assert "Hardswish" in reasons["guided-backprop"]
-        assert "hardswish" in reasons["lrp"].lower()
+        assert "hardswish" in reasons["excitation-backprop"].lower()
         assert reasons["saliency"] is None
         assert {m["name"] for m in view_of(explorer).methods if m["slow"]} == {
-            "scorecam", "ablationcam", "integrated-gradients", "smoothgrad", "occlusion", "rise",
+            "scorecam", "ablationcam", "recipro-cam", "integrated-gradients", "smoothgrad", "occlusion", "rise",
         }  # fmt: skip
     finally:
         explorer.close()

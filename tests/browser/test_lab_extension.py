@@ -366,7 +366,7 @@ def test_ten_thousand_pictures(shown: LabPage, files: Path) -> None:
         os.link(files / "dots.png", folder / f"{number:05}.png")
     choose(shown, "many")
     shown.widget(timeout=2 * PATIENCE)
-    made = "sorted(ex._parts.context.display.strip.tiles)"
+    made = "sorted(ex._parts.context.display.thumbnails.tiles)"
     assert shown.value("len(ex.pictures)") == 10_000
     seen = page.locator(".camwidget-thumbnails-scroll").evaluate(
         "(strip) => strip.clientWidth / 42"

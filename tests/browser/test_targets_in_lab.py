@@ -18,7 +18,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.full]
 CODE = "import camwidget as cw\nex = cw.Explorer(top=4, fraction=0.25)\nex"
 
 #: Where what must not move stands.
-PLACES = """() => ["frame", "names", "fraction", "choices", "tools"]
+PLACES = """() => ["frame", "class-names", "fraction", "choices", "tools"]
   .map((name) => document.querySelector(`.camwidget-${name}`).getBoundingClientRect())
   .map(({left, top, width, height}) => [left, top, width, height].map(Math.round))"""
 

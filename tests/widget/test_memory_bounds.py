@@ -49,9 +49,9 @@ def test_what_is_over_is_given_back(what: str) -> None:
     assert after["megabytes"] - before["megabytes"] < 40
 
 
-@pytest.mark.parametrize("what", ["large", "resnet"])
-def test_fifty_clicks_on_large_pictures(what: str) -> None:
-    found = done(what)
+def test_fifty_clicks_on_large_pictures() -> None:
+    # ``memory_measurement.py resnet`` is the same for a ResNet-18; it takes minutes.
+    found = done("large")
     assert found["peak"] < 600
     assert found["sheet"] < 450, "256 MiB are remembered, and the rest is on the screen"
     assert found["closed"] < 100

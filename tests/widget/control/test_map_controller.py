@@ -304,7 +304,7 @@ def test_a_new_pictures_classes_do_not_wait_for_its_slow_map(
     assert view.rows[0]["unmasked"] == pytest.approx(whole.probabilities[0], rel=1e-4)
     assert view.target == whole.indices[0]
     assert "Occlusion" in view.status and whole.names[0] in view.status and "%" in view.status
-    assert whole.names[0] in view.sentence and "growing" in view.sentence
+    assert whole.names[0] in view.sentence and "is being computed" in view.sentence
     gate.pause = 0
     explorer.wait(60)
 

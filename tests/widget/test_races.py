@@ -412,7 +412,7 @@ def test_an_observer_that_feeds_itself_comes_to_an_end(
     ex.target = another_class(ex)
     ex.wait(60)
     assert 5 <= len(calls) < 200
-    assert "Observers have requested the same 5 times" in view_of(ex).error
+    assert "traits to the same values 5 times" in view_of(ex).error
     ex.unobserve(observer, watched)
     ex.compare = None
     ex.mode, ex.method, ex.target = "remove", "gradcam", (chosen := another_class(ex))

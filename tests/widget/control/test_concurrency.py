@@ -282,7 +282,7 @@ def test_the_answer_for_a_new_map_is_not_lost_to_one_for_the_old(
     explorer.wait(60)
     requests = parts_of(explorer).requests
     controller: Any = requests.main if whose == "its own" else requests.compared
-    curve = "curve" if whose == "its own" else "other curve"
+    curve = controller.jobs.curve
     has_old, has_new = threading.Event(), threading.Event()
 
     class Late(contextlib.nullcontext[None]):

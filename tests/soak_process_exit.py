@@ -220,7 +220,9 @@ def notebooks(kind: str, cases: Sequence[Case]) -> Iterator[Outcome]:
         codes, errors = Path(folder, "codes"), Path(folder, "errors")
         spec = Path(folder, "kernels", "coded")
         spec.mkdir(parents=True)
-        shell = f'{sys.executable} -m ipykernel_launcher -f "$1" 2>>{errors}; echo $? >>{codes}'
+        # A shutdown begins with SIGINT to the whole process group: the shell has to survive it to write the code.
+        launch = f'{sys.executable} -m ipykernel_launcher -f "$1" 2>>{errors}'
+        shell = f"trap : INT TERM; {launch}; echo $? >>{codes}"
         argv = ["sh", "-c", shell, "sh", "{connection_file}"]
         spec.joinpath("kernel.json").write_text(
             json.dumps({"argv": argv, "display_name": "coded", "language": "python"})
@@ -263,6 +265,14 @@ def shut_down(cells: Sequence[str]) -> int:
     return 0
 
 
+#: By default a kernel is killed 5 s after the request to end, which on a busy machine is too soon for PyTorch.
+NBCLIENT = f"""
+import nbclient, nbformat, traitlets.config
+config = traitlets.config.Config(KernelManager=dict(shutdown_wait_time={PATIENCE}))
+nbclient.NotebookClient(nbformat.read("in.ipynb", 4), config=config).execute()
+"""
+
+
 def executed(kind: str, cells: Sequence[str], folder: str) -> tuple[int | None, str]:
     """Have a program execute a notebook."""
     import nbformat
@@ -273,9 +283,11 @@ def executed(kind: str, cells: Sequence[str], folder: str) -> tuple[int | None, 
     )
     nbformat.write(book, Path(folder, "in.ipynb"))
     command = {
-        "papermill": ["-m", "papermill", "--no-progress-bar", "in.ipynb", "out.ipynb"],
-        "nbconvert": ["-m", "nbconvert", "--execute", "--to", "html", "--output", "out", "in.ipynb"],
-        "nbclient": ["-m", "nbclient.cli", "in.ipynb"],
+        "nbconvert": [
+            *("-m", "nbconvert", "--execute", "--to", "html", "--output", "out", "in.ipynb"),
+            f"--KernelManager.shutdown_wait_time={PATIENCE}",
+        ],
+        "nbclient": ["-c", NBCLIENT],
     }[kind]  # fmt: skip
     return run([sys.executable, *command], folder)
 
@@ -324,7 +336,7 @@ KINDS: dict[str, Callable[[Sequence[Case], int], Iterator[Outcome]]] = {
     },
     **{
         kind: (lambda cases, seed, kind=kind: notebooks(kind, cases))
-        for kind in ("kernel", "nbclient", "nbconvert", "papermill")
+        for kind in ("kernel", "nbclient", "nbconvert")
     },
     "dask": lambda cases, seed: clusters(cases),
 }

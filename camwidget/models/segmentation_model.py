@@ -15,7 +15,14 @@ from torch.nn import functional as nnF
 from ..errors import ModelError, PictureError, TargetError
 from ..images.preprocess import Preprocess
 from .layers import Reshape
-from .outputs import OutputPath, check_output_path, describe_output, pixel_scores_path, value_at
+from .outputs import (
+    OutputPath,
+    ScoredOutput,
+    check_output_path,
+    describe_output,
+    pixel_scores_path,
+    value_at,
+)
 from .vision_model import VisionModel
 
 __all__ = ["SegmentationModel"]
@@ -73,7 +80,8 @@ class SegmentationModel(VisionModel):
     The logit of a class is the mean of its logits over a region: over the whole picture, or over the pixels of
     ``model.given(region=mask)``. Grad-CAM of such a logit is Seg-Grad-CAM (Vinogradova et al. 2020, arXiv:2002.11434),
     divided by the number of pixels; every other method explains the same logit. The softmax of the means, which is
-    shown as the class's probability, is the normalized geometric mean of the pixels' probabilities.
+    shown as the class's probability, is the normalized geometric mean of the pixels' probabilities. Of a module that
+    ends in a softmax, the probability is the mean of the pixels' probabilities, and the logit its logarithm.
 
     Args:
         module: module from a picture to scores of every pixel.
@@ -193,7 +201,9 @@ class SegmentationModel(VisionModel):
                 f"One picture has segments, not a batch of {len(pixels)}: pass them one by one."
             )
         with self.isolated() as isolated, torch.no_grad():
-            scores = self._pixel_scores(isolated.run(self.inputs(pixels))).float()
+            returned = isolated.run(self.inputs(pixels))
+            output = returned.output if isinstance(returned, ScoredOutput) else returned
+            scores = self._pixel_scores(output).float()
         size = pixels.shape[-2:]
         if scores.shape[-2:] != size:
             scores = nnF.interpolate(scores, size, mode="bilinear", align_corners=False)
@@ -214,11 +224,12 @@ class SegmentationModel(VisionModel):
             TargetError: if there is no such class, or no pixel of it.
         """
         index = self.class_index(name)
-        found = self.segments(picture) == index
+        segments = self.segments(picture)
+        found: np.ndarray = segments == index
         if not found.any():
             raise TargetError(
                 f"No pixel of the picture is {self.classes[index]!r}: there is "
-                f"{', '.join(self.classes[i] for i in np.unique(self.segments(picture))[:8])}."
+                f"{', '.join(self.classes[i] for i in np.unique(segments)[:8])}."
             )
         return found
 

@@ -87,6 +87,30 @@ def test_probabilities_are_the_geometric_mean_of_the_pixels(
         assert probability == pytest.approx(float(expected[index]), rel=1e-5)
 
 
+def test_a_softmax_at_the_end_is_recognized(
+    model: SegmentationModel, module: nn.Module, picture: torch.Tensor
+) -> None:
+    """Then the mean of the pixels' probabilities is shown, and its logarithm explained."""
+
+    class Softmax(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.net = module
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            found: torch.Tensor = self.net(x)["out"].softmax(1)
+            return found
+
+    ends = cw.wrap(Softmax(), model.preprocess, NAMES, kind="segments")
+    assert isinstance(ends, SegmentationModel)
+    with torch.no_grad():
+        pixels = ends.module(ends.inputs(ends.pixels(picture)))
+    found = ends.given(region=corner(9, 9)).predict(picture)
+    for index, probability in zip(found.indices, found.probabilities, strict=True):
+        assert probability == pytest.approx(float(pixels[0, index, :3, :3].mean()), rel=1e-5)
+    assert (ends.segments(picture) == model.segments(picture)).mean() > 0.95
+
+
 def test_gradcam_is_seg_gradcam(
     model: SegmentationModel, module: Any, picture: torch.Tensor
 ) -> None:

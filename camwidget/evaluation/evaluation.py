@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from ..errors import DataError
 from ..metrics import Metric
 from . import table as tables
 from .html_table import pluralized, render_table
@@ -114,6 +115,57 @@ class Evaluation:
 
     def _listed(self, frame: pd.DataFrame) -> pd.DataFrame:
         return frame if self._by_layer else frame.droplevel("layer")
+
+    def compare(
+        self, one: str, other: str, *, layer: str | None = None, other_layer: str | None = None
+    ) -> pd.DataFrame:
+        """Compare two methods picture by picture.
+
+        The interval of a mean difference is much narrower than those of both means, which contain the differences
+        between the pictures.
+
+        Args:
+            one: name of a method of this evaluation.
+            other: name of another one, whose values are subtracted.
+            layer: the layer of ``one``, where it has several.
+            other_layer: the layer of ``other``; ``layer`` if None.
+
+        Returns:
+            Data frame with one row per metric: the mean difference, the bounds of its 95 % bootstrap interval, n, the
+            number of pictures with both values, and better: 1 if the interval says that ``one`` is better, −1 if
+            ``other`` is, 0 if it cannot tell them apart.
+
+        Raises:
+            DataError: if the evaluation has no such method or layer, or several layers of one and none is named.
+
+        Example:
+            >>> import camwidget as cw
+            >>> model = cw.load(device="cpu")
+            >>> samples = cw.zoo.samples("zoo/textures")[:4]
+            >>> evaluation = cw.evaluate(model, samples, methods=["gradcam", "random"], metrics=["pointing", "energy"])
+            >>> int(evaluation.compare("gradcam", "random").loc["energy", "better"])
+            1
+        """
+        pair = (self._row(one, layer), self._row(other, other_layer or layer))
+        return tables.differences(self.rows, self.metrics, *pair)
+
+    def _row(self, method: str, layer: str | None) -> tuple[str, str]:
+        """The method and layer of a row of the table.
+
+        Raises:
+            DataError: if there is not exactly one.
+        """
+        layers = [found for name, found in self._index if name == method]
+        if not layers:
+            names = ", ".join(dict.fromkeys(self._index.get_level_values("method")))
+            raise DataError(f"The evaluation has no method {method!r}; it has {names}.")
+        # A method that explains at the input has one row for all layers.
+        if len(layers) == 1:
+            return method, layers[0]
+        if layer not in layers:
+            wrong = "has several layers" if layer is None else f"has no layer {layer!r}"
+            raise DataError(f"{method} {wrong}: pass layer=… with one of {', '.join(layers)}.")
+        return method, layer
 
     def plot(self) -> Figure:
         """The mean curves with their intervals, and the radar chart of the ranks (matplotlib)."""

@@ -14,6 +14,7 @@ __all__ = [
     "CONFIDENCE",
     "RESAMPLES",
     "EvaluationTable",
+    "differences",
     "four_digits",
     "mean_curves",
     "means",
@@ -147,6 +148,41 @@ def summary(rows: pd.DataFrame, metrics: Sequence[Metric], index: pd.MultiIndex)
         counted = {key: int(np.sum(is_counted(fault))) for key, fault in groups}
         columns["maps", name] = [counted.get(key, 0) for key in index]
     return pd.DataFrame(columns, index=index)
+
+
+def differences(
+    rows: pd.DataFrame,
+    metrics: Sequence[Metric],
+    one: tuple[str, str],
+    other: tuple[str, str],
+) -> pd.DataFrame:
+    """Compare two methods picture by picture.
+
+    Args:
+        rows: one per picture, method and layer.
+        metrics: the metrics, in the order of the result's rows.
+        one: method and layer.
+        other: method and layer; its values are subtracted.
+
+    Returns:
+        By metric the mean difference, the bounds of its bootstrap interval, n, and "better": 1 if the interval says
+        that the first is better, −1 if the second is, and 0 if it contains 0 or there is none.
+    """
+    index = pd.MultiIndex.from_tuples([one, other])
+    pairs = [_pivot(rows, index, m.name) for m in metrics]
+    apart = np.stack([pair[:, 0] - pair[:, 1] for pair in pairs], axis=1)
+    center, low, high = means(apart)
+    direction = np.array([1 if m.better == "higher" else -1 for m in metrics])
+    return pd.DataFrame(
+        {
+            "mean": center,
+            "low": low,
+            "high": high,
+            "n": np.isfinite(apart).sum(0),
+            "better": direction * ((low > 0).astype(int) - (high < 0).astype(int)),
+        },
+        index=pd.Index([m.name for m in metrics], name="metric"),
+    )
 
 
 def rank_rows(table: pd.DataFrame, metrics: Sequence[Metric]) -> pd.DataFrame:

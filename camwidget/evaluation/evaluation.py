@@ -117,9 +117,15 @@ class Evaluation:
         return frame if self._by_layer else frame.droplevel("layer")
 
     def compare(
-        self, one: str, other: str, *, layer: str | None = None, other_layer: str | None = None
+        self,
+        one: str,
+        other: str,
+        *,
+        layer: str | None = None,
+        other_layer: str | None = None,
+        within: Evaluation | None = None,
     ) -> pd.DataFrame:
-        """Compare two methods picture by picture.
+        """Compare two methods, or two models, picture by picture.
 
         The interval of a mean difference is much narrower than those of both means, which contain the differences
         between the pictures.
@@ -129,14 +135,17 @@ class Evaluation:
             other: name of another one, whose values are subtracted.
             layer: the layer of ``one``, where it has several.
             other_layer: the layer of ``other``; ``layer`` if None.
+            within: the evaluation that has ``other``, of the same pictures, such as one of another model; this one if
+                None.
 
         Returns:
             Data frame with one row per metric: the mean difference, the bounds of its 95 % bootstrap interval, n, the
             number of pictures with both values, and better: 1 if the interval says that ``one`` is better, −1 if
-            ``other`` is, 0 if it cannot tell them apart.
+            ``other`` is, 0 if it cannot tell them apart. Of two evaluations, the metrics that both have.
 
         Raises:
-            DataError: if the evaluation has no such method or layer, or several layers of one and none is named.
+            DataError: if there is no such method or layer, or several layers of one and none is named; or if the other
+                evaluation has other pictures, or no metric with the same settings.
 
         Example:
             >>> import camwidget as cw
@@ -146,26 +155,22 @@ class Evaluation:
             >>> int(evaluation.compare("gradcam", "random").loc["energy", "better"])
             1
         """
-        pair = (self._row(one, layer), self._row(other, other_layer or layer))
-        return tables.differences(self.rows, self.metrics, *pair)
-
-    def _row(self, method: str, layer: str | None) -> tuple[str, str]:
-        """The method and layer of a row of the table.
-
-        Raises:
-            DataError: if there is not exactly one.
-        """
-        layers = [found for name, found in self._index if name == method]
-        if not layers:
-            names = ", ".join(dict.fromkeys(self._index.get_level_values("method")))
-            raise DataError(f"The evaluation has no method {method!r}; it has {names}.")
-        # A method that explains at the input has one row for all layers.
-        if len(layers) == 1:
-            return method, layers[0]
-        if layer not in layers:
-            wrong = "has several layers" if layer is None else f"has no layer {layer!r}"
-            raise DataError(f"{method} {wrong}: pass layer=… with one of {', '.join(layers)}.")
-        return method, layer
+        second = self if within is None else within
+        pictures = [
+            dict(zip(e.rows["picture"], e.rows["name"], strict=True)) for e in (self, second)
+        ]
+        if pictures[0] != pictures[1]:
+            raise DataError(
+                "The two evaluations have different pictures: evaluate both on the same data."
+            )
+        metrics = [m for m in self.metrics if m in second.metrics]
+        if not metrics:
+            raise DataError("The two evaluations have no metric with the same settings in common.")
+        return tables.differences(
+            metrics,
+            (self.rows, tables.find_row(self.rows, one, layer)),
+            (second.rows, tables.find_row(second.rows, other, other_layer or layer)),
+        )
 
     def plot(self) -> Figure:
         """The mean curves with their intervals, and the radar chart of the ranks (matplotlib)."""

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 import numpy as np
 import pandas as pd
 
+from ..errors import DataError
 from ..metrics import Metric
 
 __all__ = [
@@ -15,6 +16,7 @@ __all__ = [
     "RESAMPLES",
     "EvaluationTable",
     "differences",
+    "find_row",
     "four_digits",
     "mean_curves",
     "means",
@@ -151,26 +153,28 @@ def summary(rows: pd.DataFrame, metrics: Sequence[Metric], index: pd.MultiIndex)
 
 
 def differences(
-    rows: pd.DataFrame,
     metrics: Sequence[Metric],
-    one: tuple[str, str],
-    other: tuple[str, str],
+    one: tuple[pd.DataFrame, tuple[str, str]],
+    other: tuple[pd.DataFrame, tuple[str, str]],
 ) -> pd.DataFrame:
     """Compare two methods picture by picture.
 
     Args:
-        rows: one per picture, method and layer.
         metrics: the metrics, in the order of the result's rows.
-        one: method and layer.
-        other: method and layer; its values are subtracted.
+        one: rows with one per picture, method and layer; and the method and layer.
+        other: the same; its values are subtracted.
 
     Returns:
         By metric the mean difference, the bounds of its bootstrap interval, n, and "better": 1 if the interval says
         that the first is better, −1 if the second is, and 0 if it contains 0 or there is none.
     """
-    index = pd.MultiIndex.from_tuples([one, other])
-    pairs = [_pivot(rows, index, m.name) for m in metrics]
-    apart = np.stack([pair[:, 0] - pair[:, 1] for pair in pairs], axis=1)
+    values = [
+        np.concatenate(
+            [_pivot(rows, pd.MultiIndex.from_tuples([key]), m.name) for m in metrics], axis=1
+        )
+        for rows, key in (one, other)
+    ]
+    apart = values[0] - values[1]
     center, low, high = means(apart)
     direction = np.array([1 if m.better == "higher" else -1 for m in metrics])
     return pd.DataFrame(
@@ -183,6 +187,25 @@ def differences(
         },
         index=pd.Index([m.name for m in metrics], name="metric"),
     )
+
+
+def find_row(rows: pd.DataFrame, method: str, layer: str | None) -> tuple[str, str]:
+    """Find the method and layer of one row of the summary.
+
+    Raises:
+        DataError: if there is no such row, or several of this method and no layer is given.
+    """
+    layers = rows.loc[rows["method"] == method, "layer"].unique().tolist()
+    if not layers:
+        names = ", ".join(rows["method"].unique())
+        raise DataError(f"The evaluation has no method {method!r}; it has {names}.")
+    # A method that explains at the input has one row for all layers.
+    if len(layers) == 1:
+        return method, str(layers[0])
+    if layer not in layers:
+        wrong = "has several layers" if layer is None else f"has no layer {layer!r}"
+        raise DataError(f"{method} {wrong}: pass layer=… with one of {', '.join(layers)}.")
+    return method, str(layer)
 
 
 def rank_rows(table: pd.DataFrame, metrics: Sequence[Metric]) -> pd.DataFrame:

@@ -59,6 +59,21 @@ def test_a_comparison_is_of_the_differences_in_each_picture(found: cw.Evaluation
     assert set(compared["better"].abs()) == {0, 1}, "some differences are sure, and some are not"
 
 
+def test_two_evaluations_of_the_same_pictures_are_compared(found: cw.Evaluation):
+    metrics = (cw.get_metric("deletion", steps=3), "complexity", "drop")
+    second = cw.evaluate(small_model(), labeled(10), "layercam", metrics)
+    compared = found.compare("gradcam", "layercam", within=second)
+    assert compared.index.tolist() == ["drop", "complexity"], "deletion has other settings"
+    own = found.compare("gradcam", "layercam").loc[["drop", "complexity"]]
+    assert np.allclose(compared, own, atol=1e-6)
+    fewer = cw.evaluate(small_model(), labeled(9), "layercam", "drop")
+    with pytest.raises(DataError, match="different pictures"):
+        found.compare("gradcam", "layercam", within=fewer)
+    another = cw.evaluate(small_model(), labeled(10), "layercam", "insertion")
+    with pytest.raises(DataError, match="no metric with the same settings"):
+        found.compare("gradcam", "layercam", within=another)
+
+
 def test_a_comparison_names_the_methods_and_layers_that_there_are():
     layers = ["first", "second"]
     table = cw.evaluate(small_model(), labeled(3), ["gradcam", "saliency"], "drop", layers=layers)

@@ -78,6 +78,16 @@ def test_which_metrics_are_computed_of_answers() -> None:
     assert [m.name for m in cw.list_metrics() if m.takes_empty] == ["pointing-recall"]
 
 
+def test_groups_are_those_of_the_study() -> None:
+    """The study of textures has one metric of each of five kinds, an axiomatic one among them."""
+    group = {m.name: m.group for m in cw.list_metrics()}
+    assert (
+        group["non-sensitivity"] == "axiomatic" and group["region-perturbation"] == "faithfulness"
+    )
+    assert group["continuity"] == group["max-sensitivity"] == "robustness"
+    assert group["complexity"] == "complexity" and group["random-logit"] == "randomization"
+
+
 def test_a_metric_has_the_settings_that_it_was_given() -> None:
     metric = cw.get_metric("deletion", steps=5)
     assert metric.options == (("steps", 5),)

@@ -83,12 +83,12 @@ class FootprintExample(HeldWhileShown, ipywidgets.VBox):
         super().__init__(
             [
                 ipywidgets.HBox([self._scores, reset, clear], layout={"flex_flow": "row wrap"}),
-                self._canvas.sharp.canvas,
                 self._keys,
+                self._canvas.sharp.canvas,
             ]
         )
         self.add_class("camwidget-footprints-box")
-        self._canvas.lay_out(self._footprints.shape, len(found))
+        self._canvas.lay_out(self._footprints.shape, found)
         self._canvas.draw()
 
     @property
@@ -199,7 +199,7 @@ class FootprintExample(HeldWhileShown, ipywidgets.VBox):
             if is_resized:
                 self._cursor = Cell(0, 0, 0)
         # Without the lock: drawing takes the canvas's lock, which a new page takes before this one.
-        self._canvas.lay_out(maps.shape, len(found))
+        self._canvas.lay_out(maps.shape, found)
         self._canvas.draw()
 
     def _set(self, cell: Cell, is_filled: bool) -> None:

@@ -145,7 +145,7 @@ def test_it_is_drawn_for_each_page(
     assert not frames
     message = {"method": "custom", "content": {"type": "focus"}}
     example._keys._handle_msg({"content": {"data": message}, "buffers": []})
-    assert len(frames) == 1, "the keyboard's cell is framed"
+    assert len(frames) == 2, "the keyboard's cell is framed"
     width = canvas.width / 2
     assert width < 800, "it fits a notebook"
 

@@ -47,8 +47,9 @@ class FootprintCanvas:
     CELL = 15  #: CSS pixels of a cell of a feature map
     SMALL = 9  #: of a cell of a method's map
     LEFT, TOP = 132, 24  #: CSS pixels for the names of methods and of feature maps
-    GAP = 20
+    GAP = 24
     LEAST = 46  #: CSS pixels of a method's row, at least
+    SHORT = 28  #: of the row of a method that does not apply
 
     def __init__(
         self,
@@ -66,22 +67,24 @@ class FootprintCanvas:
             lambda x, y: self._call(on_drag, x, y),
         )
 
-    def lay_out(self, shape: tuple[int, int, int], methods: int) -> None:
-        """Set the size for feature maps (K, h, w) and a number of methods."""
+    def lay_out(self, shape: tuple[int, int, int], found: Mapping[str, FootprintMap]) -> None:
+        """Set the size for feature maps (K, h, w) and what the methods make of them."""
         self._shape = shape
         count, height, width = shape
         self.sharp.resize(
-            self.LEFT + count * (width * self.CELL + self.GAP) + width * self.SMALL + self.GAP,
-            self.TOP + height * self.CELL + self.GAP + methods * self._pitch,
+            self.LEFT + count * (width * self.CELL + self.GAP) + width * self.SMALL,
+            self.TOP + height * self.CELL + self.GAP + sum(map(self._height, found.values())),
         )
 
     def draw(self) -> None:
         """Draw everything."""
         self.sharp.draw()
 
-    @property
-    def _pitch(self) -> int:
-        return max(self.LEAST, self._shape[1] * self.SMALL) + 10
+    def _height(self, found: FootprintMap) -> int:
+        """CSS pixels of a method's row, with the space below it."""
+        if found.reason and ", " not in found.label:
+            return self.SHORT
+        return self.LEAST if found.reason else max(self.LEAST, self._shape[1] * self.SMALL) + 8
 
     def corner(self, cell: Cell) -> tuple[int, int]:
         """Return the upper left corner (x, y) of a cell, in CSS pixels."""
@@ -112,40 +115,45 @@ class FootprintCanvas:
         for number, one in enumerate(content.footprints):
             x, y = self.corner(Cell(number, 0, 0))
             filled = f"A{number + 1}: {one.sum()} of {one.size} cells"
-            self._write(filled, x, y - self.TOP / 2, "left")
+            self._write(filled, x, y - self.TOP / 2)
             colors = np.where(one, SERIES[number % len(SERIES)], _EMPTY)
-            self._squares(x, y, self.CELL, colors)
-        self._write("weights and maps", 0, self.TOP / 2, "left")
+            self._squares(x, y, self.CELL, colors, 1)
         top = self.TOP + self._shape[1] * self.CELL + self.GAP
-        for row, one in enumerate(content.found.values()):
-            self._draw_method(one, top + row * self._pitch)
+        self._write("feature maps", 0, self.TOP / 2)
+        self._write("weights", 0, top - self.GAP / 2)
+        self._write("map", self.corner(Cell(len(content.footprints), 0, 0))[0], top - self.GAP / 2)
+        for one in content.found.values():
+            self._draw_method(one, top)
+            top += self._height(one)
         if content.cursor is not None:
             x, y = self.corner(content.cursor)
             canvas, sharp = self.sharp.canvas, SharpCanvas.SHARP
-            canvas.stroke_style, canvas.line_width = ACCENT, 3 * sharp
-            canvas.stroke_rect(x * sharp, y * sharp, self.CELL * sharp, self.CELL * sharp)
+            # Two lines: one of them differs from the cell, whatever its color.
+            for color, line in ((ACCENT, 4), ("#ffffff", 1)):
+                canvas.stroke_style, canvas.line_width = color, line * sharp
+                canvas.stroke_rect(x * sharp, y * sharp, self.CELL * sharp, self.CELL * sharp)
 
     def _draw_method(self, found: FootprintMap, top: float) -> None:
         count, _, width = self._shape
         side = width * self.CELL
         name, _, detail = found.label.partition(", ")
-        self._write(name, 0, top + 12, "left")
-        self._write(detail, 0, top + 29, "left")
+        self._write(name, 0, top + 12)
+        self._write(detail, 0, top + 29)
         if found.reason:
-            self._write(found.reason, self.LEFT, top + 12, "left")
+            self._write(found.reason, self.LEFT, top + 12)
             return
         most = max((w.value for w in found.weights), default=0) or 1
         canvas, sharp = self.sharp.canvas, SharpCanvas.SHARP
         for number, weight in enumerate(found.weights):
             x, _ = self.corner(Cell(number, 0, 0))
-            self._write(f"{weight} = {weight.value:.3f}", x, top + 12, "left")
+            self._write(f"{weight} = {weight.value:.3f}", x, top + 12)
             for color, part in ((_EMPTY, 1.0), (SERIES[number % len(SERIES)], weight.value / most)):
                 canvas.fill_style = color
                 canvas.fill_rect(x * sharp, (top + 23) * sharp, part * side * sharp, 9 * sharp)
         x, _ = self.corner(Cell(count, 0, 0))
-        self._squares(x, top, self.SMALL, map_colors(found.raw))
+        self._squares(x, top, self.SMALL, map_colors(found.raw), 0)
 
-    def _squares(self, x: float, y: float, side: int, colors: NDArray[np.str_]) -> None:
+    def _squares(self, x: float, y: float, side: int, colors: NDArray[np.str_], gap: int) -> None:
         canvas, sharp = self.sharp.canvas, SharpCanvas.SHARP
         for color in np.unique(colors):
             rows, columns = np.nonzero(colors == color)
@@ -153,14 +161,14 @@ class FootprintCanvas:
             canvas.fill_rects(
                 (x + columns * side) * sharp,
                 (y + rows * side) * sharp,
-                (side - 1) * sharp,
-                (side - 1) * sharp,
+                (side - gap) * sharp,
+                (side - gap) * sharp,
             )
 
-    def _write(self, text: str, x: float, y: float, align: str) -> None:
+    def _write(self, text: str, x: float, y: float) -> None:
         canvas, sharp = self.sharp.canvas, SharpCanvas.SHARP
         canvas.fill_style, canvas.font = INK, f"{12 * sharp}px system-ui, sans-serif"
-        canvas.text_align, canvas.text_baseline = align, "middle"
+        canvas.text_align, canvas.text_baseline = "left", "middle"
         canvas.fill_text(text, x * sharp, y * sharp)
 
 

@@ -1,4 +1,4 @@
-/** Entry point of the keyboard's part of the footprint example, an anywidget module: it receives the keys for the canvas above. */
+/** Entry point of the keyboard's part of the footprint example, an anywidget module: it receives the keys for the canvas below. */
 import { make, setText } from "../view/dom/dom";
 import { keepFromFocus, OWN_KEYS } from "../view/host/compat";
 import { watch, widgetModule } from "../view/model";

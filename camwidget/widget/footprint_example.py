@@ -90,6 +90,7 @@ class FootprintExample(HeldWhileShown, ipywidgets.VBox):
         self.add_class("camwidget-footprints-box")
         self._canvas.lay_out(self._footprints.shape, found)
         self._canvas.draw()
+        self._tell_weights()
 
     @property
     def footprints(self) -> NDArray[np.bool_]:
@@ -100,7 +101,7 @@ class FootprintExample(HeldWhileShown, ipywidgets.VBox):
     @footprints.setter
     def footprints(self, maps: ArrayLike) -> None:
         self._check_size(maps)
-        self._change(np.array(maps), self._score)
+        self._replace(np.array(maps), self._score)
 
     @property
     def score(self) -> str:
@@ -109,7 +110,7 @@ class FootprintExample(HeldWhileShown, ipywidgets.VBox):
 
     @score.setter
     def score(self, name: str) -> None:
-        self._change(self._footprints, name)
+        self._replace(self._footprints, name)
         self._scores.value = name
 
     @property
@@ -202,6 +203,10 @@ class FootprintExample(HeldWhileShown, ipywidgets.VBox):
         self._canvas.lay_out(maps.shape, found)
         self._canvas.draw()
 
+    def _replace(self, maps: NDArray[Any], score: str) -> None:
+        self._change(maps, score)
+        self._tell_weights()
+
     def _set(self, cell: Cell, is_filled: bool) -> None:
         with self._lock:
             self._cursor = cell
@@ -209,10 +214,17 @@ class FootprintExample(HeldWhileShown, ipywidgets.VBox):
             maps[cell] = is_filled
             score = self._score
         self._change(maps, score)
-        self._tell()
+        self._tell_cell()
 
-    def _tell(self) -> None:
-        """Say in words what a screen reader would not see: the cell, and each method's weight of its map."""
+    def _tell_weights(self) -> None:
+        """Write all weights into the status, for readers who do not see the canvas."""
+        self._keys.status = "; ".join(
+            f"{self._found[name].label} {', '.join(map(str, weights))}"
+            for name, weights in self.weights.items()
+        )
+
+    def _tell_cell(self) -> None:
+        """Write the cell and each method's weight of its map into the status."""
         number, row, column = cell = self._cursor
         state = "filled" if self._footprints[cell] else "empty"
         weights = ", ".join(
@@ -262,14 +274,14 @@ class FootprintExample(HeldWhileShown, ipywidgets.VBox):
         else:
             return
         self._canvas.draw()
-        self._tell()
+        self._tell_cell()
 
     def _on_score(self, change: t.Bunch) -> None:
         if change["new"] != self._score:
-            self._change(self._footprints, change["new"])
+            self._replace(self._footprints, change["new"])
 
     def _on_reset(self, button: Any) -> None:
-        self._change(self._start.copy(), self._score)
+        self._replace(self._start.copy(), self._score)
 
     def _on_clear(self, button: Any) -> None:
-        self._change(np.zeros_like(self._footprints), self._score)
+        self._replace(np.zeros_like(self._footprints), self._score)

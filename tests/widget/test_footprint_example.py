@@ -104,7 +104,9 @@ def test_by_keyboard(example: cw.FootprintExample) -> None:
 
 def test_scores_reset_and_empty(example: cw.FootprintExample) -> None:
     scores, reset, clear = example.children[0].children
+    assert example._keys.status.startswith("Grad-CAM 15/80, 4/80, 2/80; ")
     scores.value = "average"
+    assert example._keys.status.startswith("CAM 1/1, 1/1, 1/1; Grad-CAM 1/80")
     assert example.score == "average" and "equal" not in example.weights
     assert [str(w) for w in example.weights["cam"]] == 3 * ["1/1"]
     assert [str(w) for w in example.weights["gradcam++"]] == ["80/175", "80/164", "80/162"]

@@ -156,6 +156,7 @@ def test_the_static_view(example: cw.FootprintExample) -> None:
     data = example._repr_mimebundle_()[0]
     assert data["text/html"].count("<img") == 3 + 3 and "4/6 = 0.667" in data["text/html"]
     assert "Grad-CAM: 15/80 · 4/80 · 2/80" in data["text/plain"]
+    assert '<td>CAM</td><td colspan="4">does not apply' in data["text/html"]
     assert len(data["text/html"]) < 6000 and "<script" not in data["text/html"]
     example.score = "average"
     assert re.search(r"CAM</td><td>1/1 = 1.000", example._static_view().html)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from html import escape
 
 import numpy as np
@@ -43,14 +43,14 @@ def footprint_static_view(
     text = [formula, "  " + " · ".join(names)]
     for one in found.values():
         if one.reason:
-            cells = [escape(one.reason), *[""] * (len(names) - 1), ""]
+            rows.append([escape(one.label), escape(one.reason)])
             text.append(f"  {one.label}: {one.reason}")
         else:
             weights = [f"{weight} = {weight.value:.3f}" for weight in one.weights]
-            cells = [*weights, _picture(map_colors(one.raw), f"map of {one.label}")]
+            picture = _picture(map_colors(one.raw), f"map of {one.label}")
+            rows.append([escape(one.label), *weights, picture])
             text.append(f"  {one.label}: {' · '.join(map(str, one.weights))}")
-        rows.append([escape(one.label), *cells])
-    lines = ["<tr>" + "".join(f"<td>{cell}</td>" for cell in row) + "</tr>" for row in rows]
+    lines = [_row(row, len(rows[0])) for row in rows]
     html = [
         f"<p>{escape(formula)}</p>",
         "<table>",
@@ -59,6 +59,14 @@ def footprint_static_view(
         f"<p><small>{_NOTE}</small></p>",
     ]
     return StaticView("<div>\n" + "\n".join(html) + "\n</div>", "\n".join(text))
+
+
+def _row(cells: Sequence[str], columns: int) -> str:
+    """A row of a table, whose last cell takes the columns that are left."""
+    *first, last = cells
+    rest = columns - len(first)
+    span = f' colspan="{rest}"' if rest > 1 else ""
+    return "<tr>" + "".join(f"<td>{cell}</td>" for cell in first) + f"<td{span}>{last}</td></tr>"
 
 
 def _picture(colors: NDArray[np.str_], caption: str) -> str:

@@ -3147,7 +3147,7 @@ var StanceControl = class {
     const choices2 = KINDS.map((value) => ({ value, label: LABELS[value], title: "" }));
     this.group = new RadioGroup(
       "camwidget-segments camwidget-stances",
-      { "aria-label": "ClassMaps" },
+      { "aria-label": "Evidence for the class or against it" },
       choices2,
       ({ value }) => value,
       (value) => this.choose(value),
@@ -3787,7 +3787,7 @@ function mapStyleTool(context, contour2, truth) {
     { "aria-expanded": "false", "aria-controls": id, title: "Colors, opacity, box, contour and outlines of the map" },
     "style"
   );
-  const drawer = make("div", "camwidget-map-style", { id, hidden: true }, colormap(context, contour2), opacity(context, contour2), truth);
+  const drawer = make("div", "camwidget-map-style", { id, hidden: true }, colormap(context, contour2), opacity(context), region(context, contour2), truth);
   const show = (open) => {
     drawer.hidden = !open;
     setAttribute(opener, "aria-expanded", String(open));
@@ -3853,7 +3853,7 @@ function scaleNote(context) {
   });
   return note;
 }
-function opacity(context, contour2) {
+function opacity(context) {
   const { model, signal } = context;
   const range = new Slider({
     className: "camwidget-opacity",
@@ -3867,12 +3867,6 @@ function opacity(context, contour2) {
   const follow2 = () => range.follow(portion(model, "opacity"));
   const overlay2 = toggle("overlay", "Show the map over the picture (space)");
   const cells2 = toggle("cells", "Show the layer's own cells");
-  const box2 = toggle("box", "");
-  box2.addEventListener("click", () => toggleBoxes(context), { signal });
-  context.watch(["boxes"], () => setAttribute(box2, "aria-pressed", String(trait(model, "boxes"))));
-  context.watch(["box_threshold"], () => {
-    box2.title = `Show the map's box, around all above ${shareOf(model)} % of its maximum, and its peak (b)`;
-  });
   overlay2.addEventListener("click", () => toggleOverlay(context), { signal });
   cells2.addEventListener("click", () => context.write({ cells: !trait(model, "cells") }), {
     signal
@@ -3890,11 +3884,18 @@ function opacity(context, contour2) {
     "Opacity",
     range.element,
     overlay2,
-    cells2,
-    box2,
-    boxThreshold(context),
-    contour2.toggle
+    cells2
   );
+}
+function region(context, contour2) {
+  const { model, signal } = context;
+  const box2 = toggle("box", "");
+  box2.addEventListener("click", () => toggleBoxes(context), { signal });
+  context.watch(["boxes"], () => setAttribute(box2, "aria-pressed", String(trait(model, "boxes"))));
+  context.watch(["box_threshold"], () => {
+    box2.title = `Show the map's box, around all above ${shareOf(model)} % of its maximum, and its peak (b)`;
+  });
+  return labeledLine("Region", box2, boxThreshold(context), contour2.toggle);
 }
 function shareOf(model) {
   return Number((100 * trait(model, "box_threshold")).toPrecision(6));

@@ -165,7 +165,9 @@ class ConceptPanel(ipywidgets.VBox):
         self.image = ipywidgets.Image(
             value=_strip([], (1, 1)),
             format="png",
-            layout=layout(height=f"{SIDE}px", max_width="100%", object_fit="contain"),
+            layout=layout(
+                height=f"{SIDE}px", max_width="100%", object_fit="contain", object_position="left"
+            ),
         )
         lists = [ipywidgets.VBox([head, *rows]) for head, rows in self.reasons.values()]
         for each in lists:
@@ -247,7 +249,7 @@ class ConceptPanel(ipywidgets.VBox):
 
     def _show_invitation(self, layer: str) -> None:
         self.decision = self._dissection = None
-        self.button.disabled = False
+        self.button.layout.display = None
         self.about.value = html.escape(f"names the units of {layer} by {self._pictures.origin}")
         self.found.layout.display = "none"
         if self._requested is None:
@@ -265,10 +267,10 @@ class ConceptPanel(ipywidgets.VBox):
             f"by {self._pictures.origin}"
         )
         if self._requested is None:
-            self.button.disabled = True  # there is nothing left to start
+            self.button.layout.display = "none"  # there is nothing left to start
             self._say(told.text)
         for sign, (head, rows) in self.reasons.items():
-            head.value = f"Units {sign} {html.escape(told.label)}"
+            head.value = f"Units {sign} {html.escape(told.label)}, by the gradient of its score"
             reasons = _reasons(told, sign)
             for number, row in enumerate(rows):
                 is_used = number < len(reasons)
@@ -397,7 +399,8 @@ def _unit_sentence(unit: Unit) -> str:
 def _row(reason: UnitReason) -> tuple[str, str]:
     """The text and the tooltip of a unit's button."""
     quiet = "" if reason.is_active else ", inactive here"
-    name = f"{reason.concept or 'no name'} · unit {reason.unit} · {reason.importance:+.2g}{quiet}"
+    gradient = f"{reason.importance:+.2g}".replace("-", "−")
+    name = f"{reason.concept or 'no name'} · unit {reason.unit} · {gradient}{quiet}"
     where = "active" if reason.is_active else "active nowhere"
     return name, (
         f"Mean gradient of the score over the unit's map: {reason.importance:+.3g}; {where} in this picture. "

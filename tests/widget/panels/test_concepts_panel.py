@@ -120,7 +120,7 @@ def test_the_decision_in_words_follows_class_and_stance(ex: cw.Explorer) -> None
         ),
     )
     assert told == wanted and [r.concept for r in told.reasons] == ["red"]
-    assert panel.found.layout.display is None and panel.button.disabled
+    assert panel.found.layout.display is None and panel.button.layout.display == "none"
     (first,) = rows(panel, "for")
     assert first.startswith("red · unit 0 · +") and "inactive" not in first
     assert all("inactive here" in row for row in rows(panel, "against"))
@@ -182,7 +182,7 @@ def test_changed_weights_are_dissected_again(ex: cw.Explorer, module: Finder) ->
         module.head.weight.mul_(2)
     ex.target = "is green"
     ex.wait(30)
-    assert panel.decision is None and not panel.button.disabled
+    assert panel.decision is None and panel.button.layout.display is None
     assert named(ex).decision is not None
 
 

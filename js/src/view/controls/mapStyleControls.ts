@@ -23,7 +23,7 @@ export function mapStyleTool(context: Context, contour: Contours, truth: HTMLEle
     { "aria-expanded": "false", "aria-controls": id, title: "Colors, opacity, box, contour and outlines of the map" },
     "style",
   );
-  const drawer = make("div", "camwidget-map-style", { id, hidden: true }, colormap(context, contour), opacity(context, contour), truth);
+  const drawer = make("div", "camwidget-map-style", { id, hidden: true }, colormap(context, contour), opacity(context), region(context, contour), truth);
   const show = (open: boolean): void => {
     drawer.hidden = !open;
     setAttribute(opener, "aria-expanded", String(open));
@@ -97,7 +97,7 @@ function scaleNote(context: Context): HTMLElement {
   return note;
 }
 
-function opacity(context: Context, contour: Contours): HTMLElement {
+function opacity(context: Context): HTMLElement {
   const { model, signal } = context;
   const range = new Slider({
     className: "camwidget-opacity",
@@ -111,12 +111,6 @@ function opacity(context: Context, contour: Contours): HTMLElement {
   const follow = (): void => range.follow(portion(model, "opacity"));
   const overlay = toggle("overlay", "Show the map over the picture (space)");
   const cells = toggle("cells", "Show the layer's own cells");
-  const box = toggle("box", "");
-  box.addEventListener("click", () => toggleBoxes(context), { signal });
-  context.watch(["boxes"], () => setAttribute(box, "aria-pressed", String(trait(model, "boxes"))));
-  context.watch(["box_threshold"], () => {
-    box.title = `Show the map's box, around all above ${shareOf(model)} % of its maximum, and its peak (b)`;
-  });
   overlay.addEventListener("click", () => toggleOverlay(context), { signal });
   cells.addEventListener("click", () => context.write({ cells: !trait(model, "cells") }), {
     signal,
@@ -135,10 +129,19 @@ function opacity(context: Context, contour: Contours): HTMLElement {
     range.element,
     overlay,
     cells,
-    box,
-    boxThreshold(context),
-    contour.toggle,
   );
+}
+
+/** Creates the controls for what marks the strong part of the map: its box, and its contour. */
+function region(context: Context, contour: Contours): HTMLElement {
+  const { model, signal } = context;
+  const box = toggle("box", "");
+  box.addEventListener("click", () => toggleBoxes(context), { signal });
+  context.watch(["boxes"], () => setAttribute(box, "aria-pressed", String(trait(model, "boxes"))));
+  context.watch(["box_threshold"], () => {
+    box.title = `Show the map's box, around all above ${shareOf(model)} % of its maximum, and its peak (b)`;
+  });
+  return labeledLine("Region", box, boxThreshold(context), contour.toggle);
 }
 
 /** The threshold of the box, in % of the map's maximum, without the last bits. */

@@ -25,6 +25,7 @@ INSIDE = {
     "DeepVis": ".camwidget-deepvis img",
     "Evaluate": ".camwidget-table-button",
     "Contact sheet": ".camwidget-contact-sheet canvas",
+    "Concepts": ".camwidget-concepts button",
 }
 
 #: What is other people's, with the reason that it is left out.
@@ -64,7 +65,7 @@ def test_axe(lab: Any, open_page: Callable[..., Any]) -> None:
         still(page)
         assert findings(page, ".camwidget-explorer") == [], theme
         assert findings(page, ".camwidget-quiz") == [], theme
-    for panel in ("DeepVis", "Evaluate", "Contact sheet"):
+    for panel in ("DeepVis", "Evaluate", "Contact sheet", "Concepts"):
         page.locator(".camwidget-panels").get_by_text(panel).click()
         until(page, "(s) => !!document.querySelector(s)", INSIDE[panel])
         still(page)

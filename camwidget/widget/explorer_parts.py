@@ -28,6 +28,7 @@ from .control.trait_requests import TraitRequests
 from .control.view_events import ViewEvents
 from .control.worker import Worker
 from .panels.accordion import Panels
+from .panels.concepts import CONCEPT_JOBS
 from .panels.deepvis import DEEPVIS_JOB
 from .state.explorer_state import StateContext
 from .state.history import History
@@ -54,6 +55,7 @@ _JOBS = (
     "layer maps",
     COMPARED_JOBS.slow,
     "sheet",
+    *CONCEPT_JOBS,
     "evaluate",
     DEEPVIS_JOB,
 )
@@ -136,7 +138,7 @@ class ExplorerParts:
         requests = TraitRequests(context, paint)
         failures = FailureHandler(context, requests)
         events = ViewEvents(context, requests, proxy)
-        panels = Panels(context.prompt, worker, display, events)
+        panels = Panels(context.prompt, worker, display, events, context.pictures)
         state = StateContext(context, requests, paint)
         writer = CodeWriter(state)
         history = History(state, lambda: writer.code())

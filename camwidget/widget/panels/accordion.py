@@ -11,11 +11,14 @@ import ipywidgets
 from ...models.vision_model import VisionModel
 from ...runtime import fork_safety
 from ..control.map_request import MapRequest
+from ..control.pictures import PictureList
 from ..control.prompt_control import PromptController
 from ..control.view_events import ViewEvents
 from ..control.worker import Worker
 from ..host.lifetime import close_parts
 from ..view.display import Display
+from .concept_pictures import concept_pictures
+from .concepts import ConceptPanel
 from .contact_sheet import ContactSheet
 from .deepvis import DeepVisPanel
 from .evaluate import EvaluatePanel
@@ -68,17 +71,23 @@ class Panels:
         worker: the explorer's.
         display: has the methods and the listed classes.
         events: handles clicks in a panel.
+        pictures: the explorer's, whose concepts may be known.
     """
 
     def __init__(
-        self, prompts: PromptController, worker: Worker, display: Display, events: ViewEvents
+        self,
+        prompts: PromptController,
+        worker: Worker,
+        display: Display,
+        events: ViewEvents,
+        pictures: PictureList,
     ) -> None:
         self._model = prompts.model
         self._events = events
         self._shown: MapRequest | None = None
         # Called from the browser's thread and from the worker.
         self._lock = fork_safety.rlock()
-        self._folds = (
+        self._folds = [
             _Fold(
                 "DeepVis: a picture drawn for a class or a channel",
                 lambda: DeepVisPanel(self._model, worker=worker),
@@ -98,7 +107,15 @@ class Panels:
                     lambda: display.view.settings,
                 ),
             ),
-        )
+        ]
+        labeled = concept_pictures(prompts.model, pictures.all)
+        if labeled is not None:
+            self._folds.append(
+                _Fold(
+                    "Concepts: the decision in the names of units",
+                    lambda: ConceptPanel(prompts, worker, labeled),
+                )
+            )
         self.box = ipywidgets.Accordion(
             [fold.place for fold in self._folds],
             titles=tuple(fold.title for fold in self._folds),
@@ -137,6 +154,11 @@ class Panels:
     def sheet(self) -> ContactSheet | None:
         """The contact sheet; None before it is opened."""
         return self._built(ContactSheet)
+
+    @property
+    def concepts(self) -> ConceptPanel | None:
+        """The panel of named units; None before it is opened, and where no concepts are known."""
+        return self._built(ConceptPanel)
 
     def _built(self, kind: type[P]) -> P | None:
         return next((f.panel for f in self._folds if isinstance(f.panel, kind)), None)

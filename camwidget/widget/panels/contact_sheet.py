@@ -26,7 +26,7 @@ from ..control.method_settings import configured, options_of
 from ..control.prompt_control import PromptController
 from ..control.worker import Worker
 from ..host.lifetime import close_parts
-from ..view.canvas import SharpCanvas
+from ..view.canvas import INK, SharpCanvas
 
 __all__ = ["ContactSheet"]
 
@@ -288,9 +288,6 @@ class ContactSheet(ipywidgets.Box):
         size = (self._width * SharpCanvas.SHARP, self._height * SharpCanvas.SHARP)
         return np.asarray(explanation.overlay(opacity=0.8).resize(size, Image.Resampling.LANCZOS))
 
-
-#: Color of the names, legible on light and dark backgrounds: a canvas does not know the page's.
-INK = "#7d848c"
 
 #: CSS pixels from line to line, and of a letter on average.
 LINE, LETTER = 15, 6.6

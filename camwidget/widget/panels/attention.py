@@ -16,7 +16,6 @@ import numpy as np
 from ...attribution.attention import Attention, Query, attention_of_pixels
 from ...errors import CamwidgetError
 from ...execution.shallow_module_copy import weight_versions
-from ...plotting import ACCENT
 from ...runtime import fork_safety
 from ...runtime.error_reports import error_text
 from ..control.cache import Picture
@@ -25,9 +24,16 @@ from ..control.prompt_control import PromptController
 from ..control.worker import Worker
 from ..host.interrupts import interrupts
 from ..host.lifetime import close_parts
-from ..view.canvas import INK, SharpCanvas
+from ..view.canvas import SharpCanvas
 from ..view.synced_traits import View
-from .attention_drawing import GridLayout, MapLayout, grid_pictures, heat
+from .attention_drawing import (
+    DrawnAttention,
+    clear_frame,
+    draw_frame,
+    draw_grid,
+    draw_picture,
+)
+from .attention_layout import GridLayout, MapLayout
 from .attention_maps import AttentionMaps, outlier_sentence, query_options, valid_query
 
 __all__ = ["ATTENTION_JOB", "AttentionPanel"]
@@ -54,15 +60,6 @@ class _About:
     weights: tuple[int, ...]
 
 
-@dataclass(frozen=True, eq=False)
-class _Drawn:
-    """What the canvases show."""
-
-    maps: AttentionMaps
-    cells: GridLayout
-    patches: MapLayout
-
-
 class AttentionPanel(ipywidgets.VBox):
     """Attention of the picture shown: a grid of layers × heads, and the selected one over the picture.
 
@@ -84,7 +81,7 @@ class AttentionPanel(ipywidgets.VBox):
         self._lock = fork_safety.rlock()
         self._about: _About | None = None
         self._found: Attention | None = None  # of ``_about``
-        self._drawn: _Drawn | None = None
+        self._drawn: DrawnAttention | None = None
         self._requested: object | None = None  # what is being computed
         self._query: Query = None
         self._cell = (-1, -1)  # layer and column; the last layer's mean at first
@@ -275,16 +272,16 @@ class AttentionPanel(ipywidgets.VBox):
         if patch is not None:
             self.ask(patch)
 
-    def _key(self, move: Callable[[_Drawn, int, int], None], key: str) -> None:
+    def _key(self, move: Callable[[DrawnAttention, int, int], None], key: str) -> None:
         drawn = self._drawn
         if drawn is not None and key in _ARROWS:
             move(drawn, *_ARROWS[key])
 
-    def _move_cell(self, drawn: _Drawn, down: int, right: int) -> None:
+    def _move_cell(self, drawn: DrawnAttention, down: int, right: int) -> None:
         layer, column = self._cell
         self.select(layer + down, column + right)
 
-    def _move_query(self, drawn: _Drawn, down: int, right: int) -> None:
+    def _move_query(self, drawn: DrawnAttention, down: int, right: int) -> None:
         height, width = drawn.patches.grid
         if isinstance(self._query, tuple):
             row, column = self._query[0] + down, self._query[1] + right
@@ -309,7 +306,7 @@ class AttentionPanel(ipywidgets.VBox):
     def _show_fault(self, text: str) -> None:
         self._show_message(text)
 
-    def _show_selected(self, drawn: _Drawn) -> None:
+    def _show_selected(self, drawn: DrawnAttention) -> None:
         """Show the choices and texts of the present selection."""
         maps, (layer, column) = drawn.maps, self._cell
         with self._setting_choices():
@@ -329,7 +326,7 @@ class AttentionPanel(ipywidgets.VBox):
             f"Attention over the picture. {keys} the patch whose attention is shown. {sentence}"
         )
 
-    def _show_choices(self, drawn: _Drawn) -> None:
+    def _show_choices(self, drawn: DrawnAttention) -> None:
         """Show what can be chosen, with the present selection."""
         maps = drawn.maps
         count = int(maps.found.outliers.sum())
@@ -360,90 +357,20 @@ class AttentionPanel(ipywidgets.VBox):
         return np.frombuffer(self._view.colormaps[self._view.colormap], np.uint8).reshape(256, 3)
 
     def _draw_grid(self) -> None:
-        drawn, canvas, sharp = self._drawn, self.grid.canvas, SharpCanvas.SHARP
-        canvas.clear()
-        if drawn is None:
-            return
-        cells = drawn.cells
-        canvas.image_smoothing_enabled = False
-        canvas.save()
-        canvas.scale(cells.unit, cells.unit)
-        pictures = grid_pictures(drawn.maps.values, self._colors, cells)
-        for picture, column in zip(pictures, (0, drawn.maps.heads), strict=True):
-            x, y = (sharp * side / cells.unit for side in cells.corner(0, column))
-            canvas.put_image_data(picture, x, y)
-        canvas.restore()
-        canvas.fill_style, canvas.font = INK, f"{11 * sharp}px system-ui, sans-serif"
-        canvas.text_baseline = "middle"
-        width, height = cells.cell
-        canvas.text_align = "center"
-        for column, name in enumerate(drawn.maps.columns):
-            x = (cells.corner(0, column)[0] + width / 2) * sharp
-            canvas.fill_text(name, x, (cells.TOP - 7) * sharp, (width + cells.space) * sharp)
-        canvas.text_align = "right"
-        for row in range(cells.rows):
-            y = (cells.corner(row, 0)[1] + height / 2) * sharp
-            canvas.fill_text(str(row), (cells.LEFT - 4) * sharp, y)
-        canvas.fill_text("layer", (cells.LEFT - 2) * sharp, (cells.TOP - 7) * sharp)
-        canvas.text_align = "left"
-        canvas.fill_text("head", (cells.LEFT + cells.space) * sharp, 10 * sharp)
-        self._draw_frame(cells)
+        self.grid.canvas.clear()
+        if (drawn := self._drawn) is not None:
+            draw_grid(self.grid.canvas, drawn, self._colors)
+            draw_frame(self.grid.canvas, drawn.cells, self._cell)
 
     def _move_frame(self, before: tuple[int, int]) -> None:
-        drawn, canvas, sharp = self._drawn, self.grid.canvas, SharpCanvas.SHARP
-        if drawn is None:
-            return
-        (x, y), (width, height) = drawn.cells.corner(*before), drawn.cells.cell
-        space = drawn.cells.space
-        for left, top, wide, high in (
-            (x - space, y - space, width + 2 * space, space),
-            (x - space, y + height, width + 2 * space, space),
-            (x - space, y, space, height),
-            (x + width, y, space, height),
-        ):
-            canvas.clear_rect(left * sharp, top * sharp, wide * sharp, high * sharp)
-        self._draw_frame(drawn.cells)
-
-    def _draw_frame(self, cells: GridLayout) -> None:
-        canvas, sharp = self.grid.canvas, SharpCanvas.SHARP
-        (x, y), (width, height) = cells.corner(*self._cell), cells.cell
-        line = min(cells.space, 3.0)
-        canvas.stroke_style, canvas.line_width = ACCENT, line * sharp
-        canvas.stroke_rect(
-            (x - line / 2) * sharp,
-            (y - line / 2) * sharp,
-            (width + line) * sharp,
-            (height + line) * sharp,
-        )
+        if (drawn := self._drawn) is not None:
+            clear_frame(self.grid.canvas, drawn.cells, before)
+            draw_frame(self.grid.canvas, drawn.cells, self._cell)
 
     def _draw_picture(self) -> None:
-        drawn, canvas, sharp = self._drawn, self.picture.canvas, SharpCanvas.SHARP
-        canvas.clear()
-        if drawn is None:
-            return
-        maps, patches = drawn.maps, drawn.patches
-        width, height = (sharp * side for side in patches.patch)
-        canvas.save()
-        canvas.image_smoothing_enabled = True
-        canvas.scale(sharp * patches.scale, sharp * patches.scale)
-        canvas.put_image_data(maps.found.pixels, 0, 0)
-        canvas.restore()
-        canvas.save()
-        canvas.image_smoothing_enabled = False
-        canvas.scale(width, height)
-        canvas.put_image_data(heat(maps.values[self._cell], self._colors), 0, 0)
-        canvas.restore()
-        marked = maps.found.on_grid(maps.found.outliers)
-        radius = min(width, height) * 0.3
-        for color, line in (("#000a", 2.0), ("#fff", 1.0)):  # legible on any picture
-            canvas.stroke_style, canvas.line_width = color, line * sharp
-            for row, column in np.argwhere(marked).tolist():
-                canvas.stroke_circle((column + 0.5) * width, (row + 0.5) * height, radius)
-        if isinstance(maps.query, tuple):
-            row, column = maps.query
-            for color, line in (("#fff", 4.0), (ACCENT, 2.0)):
-                canvas.stroke_style, canvas.line_width = color, line * sharp
-                canvas.stroke_rect(column * width, row * height, width, height)
+        self.picture.canvas.clear()
+        if (drawn := self._drawn) is not None:
+            draw_picture(self.picture.canvas, drawn, self._cell, self._colors)
 
     # -- on the worker's thread ------------------------------------------------------------
 
@@ -493,7 +420,7 @@ class AttentionPanel(ipywidgets.VBox):
         maps = AttentionMaps(found, query, not self.outlier_choice.value)
         layers, columns, *_ = maps.values.shape
         height, width = found.pixels.shape[:2]
-        drawn = _Drawn(
+        drawn = DrawnAttention(
             maps,
             GridLayout.of(layers, columns, found.grid),
             MapLayout((height, width), found.grid),
@@ -501,7 +428,7 @@ class AttentionPanel(ipywidgets.VBox):
         self._end(request, drawn, "")
         yield
 
-    def _end(self, request: object, drawn: _Drawn | None, error: str) -> None:
+    def _end(self, request: object, drawn: DrawnAttention | None, error: str) -> None:
         """Show the maps, or the error in their place."""
         with self._lock:
             if self._requested is not request:
@@ -522,7 +449,7 @@ class AttentionPanel(ipywidgets.VBox):
         self.grid.draw()
         self.picture.draw()
 
-    def _nearest_cell(self, drawn: _Drawn) -> tuple[int, int]:
+    def _nearest_cell(self, drawn: DrawnAttention) -> tuple[int, int]:
         """Return the selected cell, moved into the grid; at first the mean over the heads of the last layer."""
         layer, column = self._cell
         rows, columns = drawn.cells.rows, drawn.cells.columns

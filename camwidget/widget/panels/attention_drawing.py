@@ -1,132 +1,138 @@
-"""Drawing of attention: the grid of small maps, and one map over the picture, as arrays and places on a canvas."""
+"""Drawing of attention on canvases: the grid of small maps with the frame of one, and that map over the picture."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
-from ..view.canvas import SharpCanvas
+from ...plotting import ACCENT
+from ..view.canvas import INK, SharpCanvas
+from .attention_layout import BESIDE_HEADS, GridLayout, MapLayout
+from .attention_maps import AttentionMaps
 
-__all__ = ["GridLayout", "MapLayout", "grid_pictures", "heat"]
+__all__ = [
+    "DrawnAttention",
+    "clear_frame",
+    "draw_frame",
+    "draw_grid",
+    "draw_picture",
+    "grid_pictures",
+    "heat",
+]
 
-#: Columns at the right that are no heads: their mean, and the rollout.
-_EXTRA = 2
-#: CSS pixels: most for all cells, of one cell, and the space between cells at least.
-_WIDEST, _HIGHEST, _LARGEST, _GAP = 540, 416, 56, 3
-#: CSS pixels of the picture's longer side.
-_SIDE = 336
-
-
-@dataclass(frozen=True)
-class GridLayout:
-    """Places of the cells of a grid of maps, in CSS pixels.
-
-    Each patch is a whole number of canvas pixels, so that cells are sharp. What is sent has ``unit`` canvas pixels for
-    each of its own: an image of all cells as small as they allow.
-
-    Attributes:
-        rows: number of layers.
-        columns: number of heads, and the two columns beside them.
-        grid: height and width of the grid of patches.
-        patch: canvas pixels of a patch.
-        unit: canvas pixels of a pixel that is sent; divides ``patch``.
-        gap: pixels that are sent between two cells.
-    """
-
-    rows: int
-    columns: int
-    grid: tuple[int, int]
-    patch: int
-    unit: int
-    gap: int
-
-    LEFT, TOP = 32, 36  #: for the numbers of layers and heads
-    BESIDE = 12  #: before the columns that are no heads
-
-    @classmethod
-    def of(cls, rows: int, columns: int, grid: tuple[int, int]) -> GridLayout:
-        """Lay out as large as there is room for."""
-        side = min(_LARGEST, _WIDEST / columns - _GAP, _HIGHEST / rows - _GAP)
-        patch = max(1, int(SharpCanvas.SHARP * side / max(grid)))
-        if patch > 8:
-            patch -= patch % 4
-        unit = next(u for u in range(min(8, patch), 0, -1) if patch % u == 0)
-        return cls(rows, columns, grid, patch, unit, -(-SharpCanvas.SHARP * _GAP // unit))
-
-    @property
-    def cell(self) -> tuple[float, float]:
-        """Width and height of a cell."""
-        height, width = self.grid
-        return width * self.patch / SharpCanvas.SHARP, height * self.patch / SharpCanvas.SHARP
-
-    @property
-    def space(self) -> float:
-        """Space between two cells."""
-        return self.gap * self.unit / SharpCanvas.SHARP
-
-    @property
-    def size(self) -> tuple[int, int]:
-        """Width and height of the canvas."""
-        x, y = self.corner(self.rows, self.columns)
-        return int(np.ceil(x)), int(np.ceil(y))
-
-    def corner(self, row: int, column: int) -> tuple[float, float]:
-        """Return the upper left corner (x, y) of a cell."""
-        width, height = self.cell
-        beside = self.BESIDE if column >= self.columns - _EXTRA else 0
-        return (
-            self.LEFT + self.space + column * (width + self.space) + beside,
-            self.TOP + self.space + row * (height + self.space),
-        )
-
-    def cell_at(self, x: float, y: float) -> tuple[int, int] | None:
-        """Return the row and column of the cell at a position, with half of the space around it; None beside them."""
-        width, height = self.cell
-        row = int((y - self.TOP - self.space / 2) // (height + self.space))
-        if not 0 <= row < self.rows:
-            return None
-        for column in range(self.columns):
-            left = self.corner(row, column)[0] - self.space / 2
-            if left <= x < left + width + self.space:
-                return row, column
-        return None
+#: Canvas pixels per CSS pixel.
+_SHARP = SharpCanvas.SHARP
 
 
-@dataclass(frozen=True)
-class MapLayout:
-    """Places of the patches on the enlarged picture, in CSS pixels.
+@dataclass(frozen=True, eq=False)
+class DrawnAttention:
+    """What the canvases show.
 
     Attributes:
-        size: height and width of the picture in pixels.
-        grid: height and width of the grid of patches.
+        maps: the maps.
+        cells: places of the maps in the grid.
+        patches: places of the patches on the picture.
     """
 
-    size: tuple[int, int]
-    grid: tuple[int, int]
+    maps: AttentionMaps
+    cells: GridLayout
+    patches: MapLayout
 
-    @property
-    def scale(self) -> float:
-        """CSS pixels of a pixel of the picture."""
-        return _SIDE / max(self.size)
 
-    @property
-    def shown(self) -> tuple[int, int]:
-        """Width and height of the canvas."""
-        height, width = self.size
-        return max(1, round(self.scale * width)), max(1, round(self.scale * height))
+def draw_grid(canvas: Any, drawn: DrawnAttention, colors: np.ndarray) -> None:
+    """Draw all maps with the numbers of layers and heads.
 
-    @property
-    def patch(self) -> tuple[float, float]:
-        """Width and height of a patch."""
-        return self.shown[0] / self.grid[1], self.shown[1] / self.grid[0]
+    Args:
+        canvas: an empty ipycanvas canvas.
+        drawn: maps and places.
+        colors: colormap, uint8 (256, 3).
+    """
+    cells = drawn.cells
+    canvas.image_smoothing_enabled = False
+    canvas.save()
+    canvas.scale(cells.unit, cells.unit)
+    pictures = grid_pictures(drawn.maps.values, colors, cells)
+    for picture, column in zip(pictures, (0, drawn.maps.heads), strict=True):
+        x, y = (_SHARP * side / cells.unit for side in cells.corner(0, column))
+        canvas.put_image_data(picture, x, y)
+    canvas.restore()
+    canvas.fill_style, canvas.font = INK, f"{11 * _SHARP}px system-ui, sans-serif"
+    canvas.text_align, canvas.text_baseline = "center", "middle"
+    width, height = cells.cell
+    above = (cells.TOP - 7) * _SHARP
+    for column, name in enumerate(drawn.maps.columns):
+        x = (cells.corner(0, column)[0] + width / 2) * _SHARP
+        canvas.fill_text(name, x, above, (width + cells.space) * _SHARP)
+    canvas.text_align = "right"
+    canvas.fill_text("layer", (cells.LEFT - 2) * _SHARP, above)
+    for row in range(cells.rows):
+        y = (cells.corner(row, 0)[1] + height / 2) * _SHARP
+        canvas.fill_text(str(row), (cells.LEFT - 4) * _SHARP, y)
+    canvas.text_align = "left"
+    canvas.fill_text("head", (cells.LEFT + cells.space) * _SHARP, 10 * _SHARP)
 
-    def patch_at(self, x: float, y: float) -> tuple[int, int] | None:
-        """Return the row and column of the patch at a position; None beside the picture."""
-        width, height = self.patch
-        row, column = int(y // height), int(x // width)
-        inside = 0 <= row < self.grid[0] and 0 <= column < self.grid[1]
-        return (row, column) if inside else None
+
+def clear_frame(canvas: Any, cells: GridLayout, cell: tuple[int, int]) -> None:
+    """Clear the space around a cell of the grid, which has its frame."""
+    (x, y), (width, height), space = cells.corner(*cell), cells.cell, cells.space
+    for left, top, wide, high in (
+        (x - space, y - space, width + 2 * space, space),
+        (x - space, y + height, width + 2 * space, space),
+        (x - space, y, space, height),
+        (x + width, y, space, height),
+    ):
+        canvas.clear_rect(left * _SHARP, top * _SHARP, wide * _SHARP, high * _SHARP)
+
+
+def draw_frame(canvas: Any, cells: GridLayout, cell: tuple[int, int]) -> None:
+    """Draw a frame into the space around a cell of the grid."""
+    (x, y), (width, height) = cells.corner(*cell), cells.cell
+    line = min(cells.space, 3.0)
+    canvas.stroke_style, canvas.line_width = ACCENT, line * _SHARP
+    canvas.stroke_rect(
+        (x - line / 2) * _SHARP,
+        (y - line / 2) * _SHARP,
+        (width + line) * _SHARP,
+        (height + line) * _SHARP,
+    )
+
+
+def draw_picture(
+    canvas: Any, drawn: DrawnAttention, cell: tuple[int, int], colors: np.ndarray
+) -> None:
+    """Draw the picture under the map of a cell, with circles at outlier tokens and a frame around the query.
+
+    Args:
+        canvas: an empty ipycanvas canvas.
+        drawn: maps and places.
+        cell: layer and column of the map.
+        colors: colormap, uint8 (256, 3).
+    """
+    maps, patches = drawn.maps, drawn.patches
+    width, height = (_SHARP * side for side in patches.patch)
+    canvas.save()
+    canvas.image_smoothing_enabled = True
+    canvas.scale(_SHARP * patches.scale, _SHARP * patches.scale)
+    canvas.put_image_data(maps.found.pixels, 0, 0)
+    canvas.restore()
+    canvas.save()
+    canvas.image_smoothing_enabled = False
+    canvas.scale(width, height)
+    canvas.put_image_data(heat(maps.values[cell], colors), 0, 0)
+    canvas.restore()
+    outliers = np.argwhere(maps.found.on_grid(maps.found.outliers)).tolist()
+    radius = min(width, height) * 0.3
+    for color, line in (("#000a", 2.0), ("#fff", 1.0)):  # legible on any picture
+        canvas.stroke_style, canvas.line_width = color, line * _SHARP
+        for row, column in outliers:
+            canvas.stroke_circle((column + 0.5) * width, (row + 0.5) * height, radius)
+    if isinstance(maps.query, tuple):
+        row, column = maps.query
+        for color, line in (("#fff", 4.0), (ACCENT, 2.0)):
+            canvas.stroke_style, canvas.line_width = color, line * _SHARP
+            canvas.stroke_rect(column * width, row * height, width, height)
 
 
 def grid_pictures(
@@ -151,7 +157,7 @@ def grid_pictures(
     sheet[:, :height, :, :width, :3] = cells.transpose(0, 2, 1, 3, 4)
     sheet[:, :height, :, :width, 3] = 255
     full = sheet.reshape(rows * (height + layout.gap), -1, 4)
-    split = (columns - _EXTRA) * (width + layout.gap)
+    split = (columns - BESIDE_HEADS) * (width + layout.gap)
     return full[:, :split], full[:, split:]
 
 

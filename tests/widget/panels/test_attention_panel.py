@@ -15,7 +15,8 @@ from waiting import until
 import camwidget as cw
 from camwidget.widget.panels import attention as panel_module
 from camwidget.widget.panels.attention import AttentionPanel
-from camwidget.widget.panels.attention_drawing import GridLayout, MapLayout, grid_pictures, heat
+from camwidget.widget.panels.attention_drawing import grid_pictures, heat
+from camwidget.widget.panels.attention_layout import GridLayout, MapLayout
 from camwidget.widget.view.canvas import SharpCanvas
 
 pytestmark = pytest.mark.usefixtures("one_thread")

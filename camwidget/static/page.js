@@ -4533,6 +4533,7 @@
   // src/view/host/panelCanvases.ts
   var CANVASES = "canvas.camwidget-attention-canvas";
   var TEXT = ".camwidget-attention-text";
+  var LABELS2 = ".camwidget-attention-label";
   function actsOnArrows(target) {
     return target instanceof HTMLCanvasElement && target.matches(CANVASES);
   }
@@ -4540,7 +4541,11 @@
     canvas.focus({ preventScroll: true });
   }
   function describeCanvases(panels) {
-    for (const canvas of panels.querySelectorAll(CANVASES)) setAttribute(canvas, "role", "application");
+    const labels = panels.querySelectorAll(LABELS2);
+    panels.querySelectorAll(CANVASES).forEach((canvas, at) => {
+      setAttribute(canvas, "role", "application");
+      setAttribute(canvas, "aria-label", labels[at]?.textContent ?? "Attention");
+    });
     for (const text2 of panels.querySelectorAll(TEXT)) setAttribute(text2, "aria-live", "polite");
   }
   function passKeys(box2, signal) {

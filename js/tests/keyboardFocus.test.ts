@@ -41,12 +41,13 @@ it("gives arrow keys to the canvases that act on them, and lets Tab pass by all"
   box.append(view.el);
   const panels = document.createElement("div");
   panels.className = "camwidget-panels";
-  panels.innerHTML = '<canvas class="camwidget-attention-canvas" tabindex="0"></canvas><canvas tabindex="0"></canvas>';
+  panels.innerHTML = '<canvas class="camwidget-attention-canvas" tabindex="0"></canvas><canvas tabindex="0"></canvas><i class="camwidget-attention-label">Heads</i>';
   box.append(panels);
   await soon();
   await soon();
   const [grid, sheet] = Array.from(panels.querySelectorAll("canvas"));
   expect([grid!.getAttribute("role"), sheet!.getAttribute("role")]).toEqual(["application", null]);
+  expect(grid!.getAttribute("aria-label")).toBe("Heads");
   const taken: string[] = [];
   for (const canvas of [grid!, sheet!]) {
     canvas.addEventListener("keydown", ({ key }) => taken.push(key));

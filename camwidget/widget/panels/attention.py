@@ -44,6 +44,9 @@ ATTENTION_JOB = "attention"
 #: What attention does not show.
 CAVEAT = "Attention shows which tokens a layer mixes, not what the class depends on."
 
+#: CSS class while what is drawn is not what is chosen.
+_WAITING = "camwidget-attention-waiting"
+
 #: Steps of a computation, for the progress bar.
 _STEPS = 3
 
@@ -87,7 +90,7 @@ class AttentionPanel(ipywidgets.VBox):
         self._cell = (-1, -1)  # layer and column; the last layer's mean at first
         self._setter: int | None = None
         self._build()
-        super().__init__([self._choices, self._progress, self._parts, self.message])
+        super().__init__([self._choices, self._settings, self.message, self._parts])
         self.add_class("camwidget-attention")
         for part, react in (
             (self.layer_choice, lambda value: self.select(value, None)),
@@ -160,9 +163,10 @@ class AttentionPanel(ipywidgets.VBox):
                 return
             self._requested = None
             self._worker.drop(ATTENTION_JOB)
-        self._show_running(False)
-        self._show_message("Canceled: the maps are not those of the choices above.")
-        self.button.description, self.button.layout.visibility = "Compute", "visible"
+            self._show_running(False)
+            self._parts.add_class(_WAITING)
+            self._show_message("Canceled: the maps are not those of the choices above.")
+            self.button.description, self.button.layout.visibility = "Compute", "visible"
 
     def close(self) -> None:
         """Stop computing, and remove the panel and all its parts from every page."""
@@ -186,9 +190,9 @@ class AttentionPanel(ipywidgets.VBox):
                 layout={"width": f"{width}px"},
             )
 
-        self.query_choice = choice("query", "Whose attention is shown; or click a patch", 224)
-        self.layer_choice = choice("layer", "Layer of the enlarged map", 250)
-        self.head_choice = choice("heads", "Head of the enlarged map, their mean, or rollout", 178)
+        self.query_choice = choice("query", "Whose attention is shown; or click a patch", 220)
+        self.layer_choice = choice("layer", "Layer of the enlarged map", 330)
+        self.head_choice = choice("heads", "Head of the enlarged map, their mean, or rollout", 200)
         self.outlier_choice = ipywidgets.Checkbox(
             value=False,
             description="leave out outlier tokens",
@@ -201,7 +205,7 @@ class AttentionPanel(ipywidgets.VBox):
         )
         self.button.on_click(lambda button: self._pressed())
         self._choices = ipywidgets.HBox(
-            [self.query_choice, self.layer_choice, self.head_choice, self.outlier_choice],
+            [self.query_choice, self.layer_choice, self.head_choice],
             layout={"flex_flow": "row wrap", "align_items": "center"},
         )
         # Hidden, not taken away: nothing jumps when it appears.
@@ -209,7 +213,9 @@ class AttentionPanel(ipywidgets.VBox):
             max=_STEPS,
             layout={"flex": "1 1 auto", "width": "auto", "height": "10px", "visibility": "hidden"},
         )
-        self._progress = ipywidgets.HBox([self.bar, self.button], layout={"align_items": "center"})
+        self._settings = ipywidgets.HBox(
+            [self.outlier_choice, self.bar, self.button], layout={"align_items": "center"}
+        )
         self.grid = SharpCanvas(
             self._draw_grid, self._click_grid, self._show_fault, partial(self._key, self._move_cell)
         )
@@ -295,9 +301,7 @@ class AttentionPanel(ipywidgets.VBox):
         visibility = "visible" if running else "hidden"
         self.bar.layout.visibility = self.button.layout.visibility = visibility
         self.button.description = "Cancel"
-        (self._parts.add_class if running else self._parts.remove_class)(
-            "camwidget-attention-waiting"
-        )
+        (self._parts.add_class if running else self._parts.remove_class)(_WAITING)
 
     def _show_message(self, text: str) -> None:
         # Names of models and layers are anybody's text.
@@ -313,17 +317,15 @@ class AttentionPanel(ipywidgets.VBox):
             self.layer_choice.value, self.head_choice.value = layer, column
         sentence = maps.sentence(layer, column)
         lines = [sentence, outlier_sentence(maps.found), CAVEAT]
+        # ipycanvas has no trait for a canvas' name: the page takes it from here (js/src/view/host/panelCanvases.ts).
+        labels = (
+            f"Attention of {maps.layers} layers × {maps.heads} heads, mean and rollout: arrow keys move the frame",
+            "Attention over the picture: arrow keys move the patch whose attention is shown",
+        )
         self.text.value = (
             "".join(f"<p>{html.escape(line)}</p>" for line in lines)
             + f"<code>{html.escape(maps.code(layer, column))}</code>"
-        )
-        keys = "Arrow keys move"
-        self.grid.canvas.tooltip = (
-            f"Attention of {maps.layers} layers, in rows, × {maps.heads} heads, their mean and rollout. {keys} the "
-            f"selection. {sentence}"
-        )
-        self.picture.canvas.tooltip = (
-            f"Attention over the picture. {keys} the patch whose attention is shown. {sentence}"
+            + "".join(f'<span class="camwidget-attention-label" hidden>{x}</span>' for x in labels)
         )
 
     def _show_choices(self, drawn: DrawnAttention) -> None:
@@ -380,14 +382,14 @@ class AttentionPanel(ipywidgets.VBox):
             if about is None:
                 return
             self._requested = request = object()
-            # Under the lock: of two at once the last one is computed.
+            # Under the lock: of two at once the last one is computed, and what its end shows comes later.
+            self.bar.value = 0
+            self._show_message("")
+            self._show_running(True)
             self._worker.submit(
                 ATTENTION_JOB,
                 lambda: interrupts.canceling(self.cancel, self._run(request, about)),
             )
-        self.bar.value = 0
-        self._show_message("")
-        self._show_running(True)
 
     def _run(self, request: object, about: _About) -> Iterator[None]:
         try:
@@ -437,8 +439,8 @@ class AttentionPanel(ipywidgets.VBox):
             self._drawn = drawn
             if drawn is not None:
                 self._cell = self._nearest_cell(drawn)
-        self._show_running(False)
-        self._show_message(error)
+            self._show_running(False)
+            self._show_message(error)
         self._parts.layout.display = None if drawn is not None else "none"
         if drawn is None:
             return

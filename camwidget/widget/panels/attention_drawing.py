@@ -54,7 +54,7 @@ def draw_grid(canvas: Any, drawn: DrawnAttention, colors: np.ndarray) -> None:
     canvas.save()
     canvas.scale(cells.unit, cells.unit)
     pictures = grid_pictures(drawn.maps.values, colors, cells)
-    for picture, column in zip(pictures, (0, drawn.maps.heads), strict=True):
+    for column, picture in pictures.items():
         x, y = (_SHARP * side / cells.unit for side in cells.corner(0, column))
         canvas.put_image_data(picture, x, y)
     canvas.restore()
@@ -137,7 +137,7 @@ def draw_picture(
 
 def grid_pictures(
     values: np.ndarray, colors: np.ndarray, layout: GridLayout
-) -> tuple[np.ndarray, np.ndarray]:
+) -> dict[int, np.ndarray]:
     """Draw all maps, each divided by its own maximum.
 
     Args:
@@ -146,7 +146,8 @@ def grid_pictures(
         layout: places of the cells.
 
     Returns:
-        The cells of the heads and those of the other columns, uint8 (height, width, 4), transparent between the cells.
+        Pictures uint8 (height, width, 4), transparent between the cells, by the column in which they begin: one of all
+        heads, and one of each column beside them.
     """
     peaks = values.max((-2, -1), keepdims=True)
     levels = np.round(255 * values / np.where(peaks > 0, peaks, 1)).astype(np.uint8)
@@ -156,9 +157,10 @@ def grid_pictures(
     sheet = np.zeros((rows, height + layout.gap, columns, width + layout.gap, 4), np.uint8)
     sheet[:, :height, :, :width, :3] = cells.transpose(0, 2, 1, 3, 4)
     sheet[:, :height, :, :width, 3] = 255
-    full = sheet.reshape(rows * (height + layout.gap), -1, 4)
-    split = (columns - BESIDE_HEADS) * (width + layout.gap)
-    return full[:, :split], full[:, split:]
+    heads = columns - BESIDE_HEADS
+    parts = [slice(0, heads), *(slice(n, n + 1) for n in range(heads, columns))]
+    high = rows * (height + layout.gap)
+    return {part.start: sheet[:, :, part].reshape(high, -1, 4) for part in parts}
 
 
 def heat(values: np.ndarray, colors: np.ndarray, opacity: float = 0.85) -> np.ndarray:

@@ -15,7 +15,7 @@ BESIDE_HEADS = 2
 #: CSS pixels: most for all cells, of one cell, and the space between cells at least.
 _WIDEST, _HIGHEST, _LARGEST, _GAP = 540, 416, 56, 3
 #: CSS pixels of the picture's longer side.
-_SIDE = 336
+_SIDE = 280
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class GridLayout:
     gap: int
 
     LEFT, TOP = 32, 36  #: for the numbers of layers and heads
-    BESIDE = 12  #: before the columns that are no heads
+    BESIDE = (12, 8)  #: before each of the columns that are no heads
 
     @classmethod
     def of(cls, rows: int, columns: int, grid: tuple[int, int]) -> GridLayout:
@@ -74,7 +74,7 @@ class GridLayout:
     def corner(self, row: int, column: int) -> tuple[float, float]:
         """Return the upper left corner (x, y) of a cell."""
         width, height = self.cell
-        beside = self.BESIDE if column >= self.columns - BESIDE_HEADS else 0
+        beside = sum(self.BESIDE[: max(0, column - (self.columns - BESIDE_HEADS) + 1)])
         return (
             self.LEFT + self.space + column * (width + self.space) + beside,
             self.TOP + self.space + row * (height + self.space),

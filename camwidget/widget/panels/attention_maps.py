@@ -77,10 +77,11 @@ class AttentionMaps:
             where = f"Layer {layer}, mean over heads"
         else:
             where = f"Layer {layer}, head {column}"
-        verb = "give" if self.query == "patches" else "gives"
+        verb, its = ("give", "their") if self.query == "patches" else ("gives", "its")
+        others = "" if self.outliers else ", outlier tokens left out"
         return (
-            f"{where}: {query_name(self.query, self.found)} {verb} {values.sum():.0%} of the attention to patches, "
-            f"most to the one in row {row}, column {at} ({values.max():.1%})."
+            f"{where}{others}: {query_name(self.query, self.found)} {verb} {100 * values.sum():.0f} % of {its} attention "
+            f"to patches, most to the one in row {row}, column {at} ({100 * values.max():.1f} %)."
         )
 
     def code(self, layer: int, column: int) -> str:
@@ -146,5 +147,5 @@ def query_options(query: Query, found: Attention) -> list[tuple[str, Query]]:
     options += [(f"token {token} (register)", token) for token in found.other_tokens]
     options.append(("all patches, mean", "patches"))
     if isinstance(query, tuple):
-        options.append((f"patch: row {query[0]}, column {query[1]}", query))
+        options.append((f"patch ({query[0]}, {query[1]})", query))
     return options

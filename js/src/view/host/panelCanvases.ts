@@ -4,6 +4,7 @@ import { setAttribute } from "../dom/dom";
 /** Set by camwidget/widget/panels/attention.py. */
 const CANVASES = "canvas.camwidget-attention-canvas";
 const TEXT = ".camwidget-attention-text";
+const LABELS = ".camwidget-attention-label";
 
 /** Whether a canvas acts on arrow keys, and so needs the focus. */
 export function actsOnArrows(target: EventTarget | null): target is HTMLCanvasElement {
@@ -15,9 +16,13 @@ export function focusInPlace(canvas: HTMLCanvasElement): void {
   canvas.focus({ preventScroll: true });
 }
 
-/** Makes screen readers pass arrow keys to canvases, whose tooltip is their description, and read out the text beside. */
+/** Names canvases by the labels that came with them, has screen readers pass them arrow keys, and read out the text beside. */
 export function describeCanvases(panels: Element): void {
-  for (const canvas of panels.querySelectorAll(CANVASES)) setAttribute(canvas, "role", "application");
+  const labels = panels.querySelectorAll(LABELS);
+  panels.querySelectorAll(CANVASES).forEach((canvas, at) => {
+    setAttribute(canvas, "role", "application");
+    setAttribute(canvas, "aria-label", labels[at]?.textContent ?? "Attention");
+  });
   for (const text of panels.querySelectorAll(TEXT)) setAttribute(text, "aria-live", "polite");
 }
 

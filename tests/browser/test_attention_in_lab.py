@@ -59,7 +59,7 @@ def test_a_grid_of_heads_and_one_over_the_picture(lab: Any, open_page: Callable[
         [int(i) for i in __import__("numpy").unravel_index(p.maps.values[cell].argmax(), (14, 14))]])"""
     (x, y), side, (row, column) = shown.value(f"{place}(ex._parts.panels.attention, (4, 7))")
     strongest = [GRID, x + (column + 0.5) * side, y + (row + 0.5) * side]
-    assert page.evaluate(COLOR, strongest) == [252, 255, 164, 255], "the end of inferno"
+    assert page.evaluate(COLOR, strongest) == [252, 254, 164, 255], "the end of inferno"
     page.locator(GRID).click(position={"x": x + 3, "y": y + 3})
     shown.comes_to(CHOSEN, [4, 7, 0])
     page.get_by_text("Layer 4, head 7: the class token gives").wait_for()

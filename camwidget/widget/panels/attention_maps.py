@@ -80,8 +80,8 @@ class AttentionMaps:
         verb, its = ("give", "their") if self.query == "patches" else ("gives", "its")
         others = "" if self.outliers else ", outlier tokens left out"
         return (
-            f"{where}{others}: {query_name(self.query, self.found)} {verb} {100 * values.sum():.0f} % of {its} attention "
-            f"to patches, most to the one in row {row}, column {at} ({100 * values.max():.1f} %)."
+            f"{where}{others}: {query_name(self.query, self.found)} {verb} {100 * values.sum():.0f} % of {its} "
+            f"attention to patches, most to the one in row {row}, column {at} ({100 * values.max():.1f} %)."
         )
 
     def code(self, layer: int, column: int) -> str:

@@ -13,7 +13,7 @@ from torch import nn
 from .. import zoo
 from ..errors import ModelError
 
-__all__ = ["resolve_model_name"]
+__all__ = ["is_segmentation_model", "resolve_model_name"]
 
 #: Sources of model names with a slash, by the part before it.
 _HUBS = {
@@ -38,7 +38,6 @@ _LIBRARIES = {
 #: Torchvision's other models by module: what they do, and whether they take pictures.
 _OTHERS = {
     "detection": ("finds boxes", True),
-    "segmentation": ("classifies pixels", True),
     "quantization": ("is quantized, so that nothing can be differentiated through it", False),
     "video": ("classifies videos", False),
     "optical_flow": ("follows motion between two pictures", False),
@@ -62,9 +61,14 @@ def resolve_model_name(name: Any) -> str:
         return f"{_LIBRARIES[library.lower()]}/{rest}"
     classifiers = torchvision.models.list_models(module=torchvision.models)
     for spelled in (name, name.strip().lower(), name.strip().lower().replace("-", "")):
-        if spelled in classifiers or spelled in zoo.available():
+        if spelled in classifiers or spelled in zoo.available() or is_segmentation_model(spelled):
             return spelled
     raise ModelError(_unknown_model(name, classifiers))
+
+
+def is_segmentation_model(name: str) -> bool:
+    """Return whether torchvision has a segmentation model of this name."""
+    return name in torchvision.models.list_models(module=torchvision.models.segmentation)
 
 
 def _not_a_name(value: Any) -> str:
@@ -74,7 +78,7 @@ def _not_a_name(value: Any) -> str:
             f"load takes a model's name, not a module ({_type_name(value)}). For a module of your own: "
             f"camwidget.wrap({made}, preprocess=…)."
         )
-    if type(value).__name__ in ("VisionModel", "SimilarityModel"):
+    if type(value).__name__ in ("VisionModel", "SimilarityModel", "SegmentationModel"):
         return "load takes a model's name; this model is loaded already: use it as it is."
     if value is None:
         return "load takes a model's name, not None; load() without one gives the embedded model."

@@ -101,7 +101,9 @@ def _model(model: VisionModel, name: str) -> list[str]:
 
 
 def _references(name: str, keyword: str, values: Mapping[str, Any]) -> list[str]:
-    """The references that a model compares pictures with: texts, or files of pictures."""
+    """The references that a model compares pictures with: texts, or files of pictures; or a region."""
+    if keyword == "region":
+        return [f"{name} = {name}.given(region=...)  # your mask"]
     texts = {n: str(v) for n, v in values.items() if isinstance(v, (str, os.PathLike))}
     if len(texts) < len(values):
         return [f"{name} = {name}.given({keyword}=...)  # pictures in memory: {', '.join(values)}"]

@@ -113,6 +113,15 @@ class ClassScores:
         # NumPy's argmax takes the first of equal values, as the list of classes does; torch's takes any.
         return probabilities.detach().cpu().numpy().argmax(1).tolist()  # type: ignore[no-any-return]
 
+    def why_no_slope(self, logits: torch.Tensor, index: int) -> str:
+        """Return why a class's score has no gradient at a picture, with the remedy; empty where it has one.
+
+        Args:
+            logits: logits (classes,) of the picture.
+            index: class index.
+        """
+        return ""
+
     def ordered(self, probabilities: torch.Tensor) -> torch.Tensor:
         """Return the class indices (C,) in display order: most probable first; quantities in their own order."""
         if self.scores == "value":

@@ -173,6 +173,18 @@ class SimilarityModel(VisionModel):
         rows = probabilities.tolist()
         return [next((i for i, c in enumerate(row) if c < _SAME), 0) for row in rows]
 
+    def why_no_slope(self, logits: torch.Tensor, index: int) -> str:
+        """Return why the cosine to a reference has no gradient: the picture is that reference; empty where it is not.
+
+        The cosine is at its greatest there, and what a gradient is left is rounding.
+        """
+        if self.scores != "value" or float(logits[index]) < _SAME:
+            return ""
+        return (
+            f"the picture is {self.classes[index]!r} itself, and a cosine of 1 has no gradient. Choose another "
+            "picture or reference, or 'occlusion'."
+        )
+
     def check_references(self, values: Any) -> tuple[str, ...]:
         """Check references without running the module, and return their names.
 

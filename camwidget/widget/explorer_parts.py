@@ -199,7 +199,7 @@ class ExplorerParts:
         context, values = self.context, self.context.values
         context.display.publish(
             pictures=context.pictures.names,
-            **context.prompt.panels(),
+            **context.prompt.panels(context.picture),
             models=list(model_names(context.models)),
             compare=values.compare or {},
             has_ground_truth=context.pictures.has_truth,

@@ -51,10 +51,9 @@ class PromptController:
         """The names of the references that the model was given; empty for a model with classes of its own."""
         return ()
 
-    @property
-    def is_ready(self) -> bool:
-        """Whether there are classes to explain."""
-        return True
+    def why_nothing(self, picture: Picture) -> str:
+        """Return what is missing before a picture can be explained; empty if nothing is."""
+        return ""
 
     @property
     def is_asked(self) -> bool:

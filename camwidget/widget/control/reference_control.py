@@ -57,10 +57,16 @@ class ReferenceController(PromptController):
         """The names of the references that the model was given."""
         return tuple(self._first)
 
-    @property
-    def is_ready(self) -> bool:
-        """Whether there is a reference, and so a class to explain."""
-        return bool(self._chosen)
+    def why_nothing(self, picture: Picture) -> str:
+        """Return what is missing before a picture can be explained: a reference other than itself."""
+        if not self._chosen:
+            return _HINTS[self.kind]
+        pictures = self._pictures()
+        if all(isinstance(one, int) and pictures[one] is picture for one in self._chosen):
+            return (
+                "This picture is the only reference: choose another picture, or another reference."
+            )
+        return ""
 
     @property
     def is_asked(self) -> bool:
@@ -216,7 +222,11 @@ class ReferenceController(PromptController):
             items.append({"name": self.name_of(reference), "picture": number, "tile": tile_bytes})
         return {
             "prompt": {},
-            "references": {"kind": self.kind, "hint": _HINTS[self.kind], "items": items},
+            "references": {
+                "kind": self.kind,
+                "hint": _HINTS[self.kind] if picture is None else self.why_nothing(picture),
+                "items": items,
+            },
         }
 
 

@@ -15,7 +15,7 @@ from ...attribution.stance import (
     split_target,
     stance_payload,
 )
-from ...errors import PictureError
+from ...errors import PictureError, PromptError
 from ...models.vision_model import VisionModel
 from ...runtime import fork_safety
 from ..view.mask_settings import MaskSettings
@@ -154,7 +154,7 @@ class TraitRequests:
         picture = context.picture
         if picture is None or context.traits.is_restoring:
             return
-        if not context.prompt.is_ready:
+        if context.prompt.why_nothing(picture):
             self.show_no_classes(picture)
         else:
             self.request_map(picture, target, values.method, values.layer, self._options)
@@ -191,23 +191,30 @@ class TraitRequests:
                 if context.worker.dropped():
                     return
                 self._compared_map.show_nothing()
-                context.display.show_no_classes(base.model, scene, context.prompt.panels())
+                model = context.prompt.outline(picture, context.prompt.known(picture))
+                panels = context.prompt.panels(picture, model)
+                context.display.show_no_classes(model, scene, panels)
             for name in ("explanation", "curve", "other"):
                 context.traits.publish(name, None)
 
         context.traits.publish_known("target", None)
         context.worker.submit(self.main.jobs.quick, show)
 
-    def drop_failed_references(self) -> None:
-        """Remove references whose first map has failed: there is nothing else to go back to."""
+    def drop_failed_references(self, error: BaseException) -> None:
+        """Remove references of which one has failed, where there is no map to go back to.
+
+        Args:
+            error: why the first map has failed. References stay where it is not they that have.
+        """
         context = self._context
         if context.prompt.trait != "references" or self.main.shown is not None:
             return
         picture = context.picture
         if picture is None or self.main.requested is not None:
             return
-        context.prompt.write(None, ())
-        context.traits.publish_known("references", ())
+        if isinstance(error, (PromptError, PictureError)):
+            context.prompt.write(None, ())
+            context.traits.publish_known("references", ())
         self.show_no_classes(picture)
         for follower in self._followers:
             follower.map_restored()
@@ -240,7 +247,7 @@ class TraitRequests:
             context.traits.publish_known(prompt.trait, given)
             context.display.publish(text_error="")
             if prompt.trait == "references":
-                context.display.publish(error="", **prompt.panels())
+                context.display.publish(error="", **prompt.panels(context.picture))
             self.request(target)
 
     def propose(self, picture: Picture) -> None:

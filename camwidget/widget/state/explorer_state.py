@@ -116,7 +116,7 @@ def _set_references(context: StateContext, name: str, value: tuple[str | int, ..
     explorer = context.explorer
     if explorer.prompt.trait == "references":
         explorer.prompt.write(None, value)
-        explorer.display.publish(**explorer.prompt.panels())
+        explorer.display.publish(**explorer.prompt.panels(explorer.picture))
     explorer.traits.publish_known(name, value)
 
 
@@ -345,7 +345,7 @@ def restore_state(context: StateContext, wanted: Mapping[str, Any]) -> None:
     requested = requests.main.requested
     # Of the plan, not of the traits: another thread may have set some of them meanwhile, and may have requested its own
     # map before they were set back here.
-    if pictures and not context.explorer.prompt.is_ready:
+    if pictures and context.explorer.prompt.why_nothing(pictures[plan["picture"]]):
         if requested is not None or changed & set(MAP_KEYS):
             requests.show_no_classes(pictures[plan["picture"]])
     elif pictures:

@@ -48,7 +48,7 @@ class CodeWriter:
         if explorer.pictures.all:
             sources = self._sources(model)
             lines += [*sources.lines, *_widget(self._context, now, first, "images")]
-            if explorer.prompt.is_ready:
+            if not explorer.prompt.why_nothing(explorer.pictures.all[now["picture"]]):
                 lines += ["", "# The same without the widget:"]
                 given = self._given(now, sources)
                 one = sources.one(now["picture"])

@@ -38,8 +38,9 @@ export function keepFocus(root: HTMLElement, frame: HTMLElement, signal: AbortSi
   );
 }
 
-/** Whether an element is a control of a panel, which needs the keyboard; a canvas does not. */
+/** Whether an element is a control of a panel or of the strip, which needs the keyboard; a canvas does not. */
 function isInPanels(element: Element | null): boolean {
+  if (element?.closest(".camwidget-reference-marks") != null) return true;
   return element?.closest(".camwidget-panels") != null && !(element instanceof HTMLCanvasElement);
 }
 

@@ -157,11 +157,11 @@ class Trace:
 
     def check_slope(self, target: Target) -> None:
         """Raise a ``TargetError`` if a picture is the reference that it is compared with: its score has no gradient."""
-        for picture, logits in enumerate(self.logits):
+        for picture in range(len(self.pixels)):
             one = target.targets[picture] if isinstance(target, PerPictureTarget) else target
             of = one.of if isinstance(one, Counterfactual) else one
             if isinstance(of, ClassTarget) and (
-                reason := self.model.why_no_slope(logits, of.index)
+                reason := self.model.why_no_slope(self._returned, of.index, picture)
             ):
                 raise TargetError(f"There is no map of {of.label!r}: {reason}")
 

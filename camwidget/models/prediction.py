@@ -6,7 +6,7 @@ What the numbers mean is in ``scores``; class names and their look-up are in ``c
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, SupportsIndex
+from typing import TYPE_CHECKING, Any, SupportsIndex
 
 import torch
 
@@ -113,12 +113,13 @@ class ClassScores:
         # NumPy's argmax takes the first of equal values, as the list of classes does; torch's takes any.
         return probabilities.detach().cpu().numpy().argmax(1).tolist()  # type: ignore[no-any-return]
 
-    def why_no_slope(self, logits: torch.Tensor, index: int) -> str:
+    def why_no_slope(self, output: Any, index: int, picture: int) -> str:
         """Return why a class's score has no gradient at a picture, with the remedy; empty where it has one.
 
         Args:
-            logits: logits (classes,) of the picture.
+            output: what the module returned for a batch.
             index: class index.
+            picture: index of the picture in the batch.
         """
         return ""
 

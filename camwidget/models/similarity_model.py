@@ -23,8 +23,10 @@ from .vision_model import VisionModel
 __all__ = ["SimilarityModel", "likeness_model", "text_model"]
 
 
-#: Cosine from which on a picture is its own reference; rounding leaves 1e-7.
+#: Cosine from which on a picture is taken for its own reference where one is chosen by default.
 _SAME = 1 - 1e-6
+#: Distance of two embeddings up to which they are of the same picture; rounding leaves 1e-6.
+_APART = 3e-5
 
 
 class _References(Protocol):
@@ -90,6 +92,7 @@ class SimilarityModel(VisionModel):
     ) -> None:
         self._references = references
         self._given: dict[str, Any] = {}
+        self._similarity: Similarity | None = None
         self._read = EmbeddingReader(None if output is None else check_output_path(output))
         # The layers are found with the numbers of the embedding as outputs.
         super().__init__(
@@ -150,6 +153,7 @@ class SimilarityModel(VisionModel):
         return self._copy_with(
             _extra_inputs=extra_inputs,
             _given=values,
+            _similarity=similarity,
             classes=tuple(values),
             scores=known.scores,
             origin=None if origin is None else replace(origin, given=(known.name, values)),
@@ -171,14 +175,21 @@ class SimilarityModel(VisionModel):
         if self.scores != "value" or not self.classes:
             return super().most_probable(probabilities)
         rows = probabilities.tolist()
-        return [next((i for i, c in enumerate(row) if c < _SAME), 0) for row in rows]
+        return [
+            next((i for i, c in enumerate(row) if c < _SAME), row.index(min(row))) for row in rows
+        ]
 
-    def why_no_slope(self, logits: torch.Tensor, index: int) -> str:
+    def why_no_slope(self, output: Any, index: int, picture: int) -> str:
         """Return why the cosine to a reference has no gradient: the picture is that reference; empty where it is not.
 
         The cosine is at its greatest there, and what a gradient is left is rounding.
         """
-        if self.scores != "value" or float(logits[index]) < _SAME:
+        similarity = self._similarity
+        if self.scores != "value" or similarity is None:
+            return ""
+        # Not by the cosine, which is 1 to seven digits where the gradient is still 1e-3.
+        rows = self._read(output).detach().float().cpu()
+        if float((rows[picture] - similarity.references[index]).norm()) > _APART:
             return ""
         return (
             f"the picture is {self.classes[index]!r} itself, and a cosine of 1 has no gradient. Choose another "

@@ -211,7 +211,7 @@ class Display:
             class_probe={},
             ground_truth={},
             box={},
-            status="",
+            status=f"{model.name} · no map yet",
             sentence="",
             busy=False,
             pending=False,

@@ -158,10 +158,12 @@ class ComparedInputs(MapInputs):
         note: sentences on settings of A that B's model does not have, and what B has instead; empty if there are none.
         main: map A.
         main_picture: the picture of map A.
+        is_mirrored: whether B is of A's reference, compared with A's picture.
     """
 
     number: int = 0
     note: str = ""
+    is_mirrored: bool = False
     main: Explanation = field(kw_only=True)
     main_picture: Picture = field(kw_only=True)
 
@@ -224,6 +226,7 @@ def resolve(
         and _are_same(prompts[0].base.pixels(picture), cache.pixels(picture)),
         number,
         " ".join(notes),
+        compare.get("picture") == REFERENCE,
         main=main,
         main_picture=shown.picture,
     )

@@ -88,6 +88,18 @@ describe("texts as classes", () => {
     expect(view.one(".camwidget-reference-line button").textContent).toBe("add");
   });
 
+  it("edits a text also while another one is refused", async () => {
+    const view = texts();
+    write(view, "a cat");
+    view.model.set("text_error", "“a cat” is a class already.");
+    await settle();
+    field(view).value = "something else";
+    view.all(".camwidget-reference-edit")[0]!.click();
+    await settle();
+    expect(field(view).value).toBe("a cat");
+    expect(view.one(".camwidget-reference-error").hidden).toBe(true);
+  });
+
   it("removes a text", () => {
     const view = texts();
     view.all(".camwidget-reference-remove")[1]!.click();

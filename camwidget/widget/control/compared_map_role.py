@@ -154,7 +154,7 @@ class ComparedMapRole:
 
     def prepare(self, result: MapResult[ComparedInputs], milliseconds: float) -> Callable[[], None]:
         """Encode a finished B for the browser; the function returned shows it."""
-        inputs, explanation, model = result.inputs, result.explanation, result.model
+        inputs, explanation = result.inputs, result.explanation
         scene = self._scene(inputs)
         classes = self._display.model.classes
         comparison = _ComparedPair(

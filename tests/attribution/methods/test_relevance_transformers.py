@@ -378,6 +378,36 @@ def test_masked_scores_receive_nothing() -> None:
         agree(other, maps[0])
 
 
+@pytest.mark.parametrize("rule", ["attn", "cp"])
+def test_queries_without_keys_receive_nothing(rule: str) -> None:
+    """A query whose keys are all masked has the output 0, as in fused attention, and no NaN spreads from it."""
+    blind = [0, 3]
+
+    class Blind(Transformer):
+        def __init__(self, kind: str) -> None:
+            super().__init__()
+            self.kind = kind
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            x = self.embed(x).flatten(2).transpose(1, 2)
+            q = k = self.up(x)
+            seen = torch.ones(x.shape[1], x.shape[1], dtype=torch.bool)
+            seen[:, 2] = False
+            if self.kind == "left out":
+                rows = [i for i in range(len(seen)) if i not in blind]
+                y = nnF.scaled_dot_product_attention(q[:, rows], k, x, seen[rows])
+                return self.head(y.sum(1) / len(seen))
+            seen[blind] = False
+            mask = seen
+            if self.kind == "added":
+                mask = torch.zeros_like(seen, dtype=x.dtype).masked_fill(~seen, -math.inf)
+            return self.head(nnF.scaled_dot_product_attention(q, k, x, mask).mean(1))
+
+    without = compute(wrapped(Blind("left out")), rule=rule)
+    for kind in ("Boolean", "added"):
+        agree(compute(wrapped(Blind(kind)), rule=rule), without)
+
+
 # -- conservation ------------------------------------------------------------------------------------
 
 

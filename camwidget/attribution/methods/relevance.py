@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Annotated
 
 import torch
 
@@ -31,6 +32,7 @@ from ..relevance import (
 from ..targets import Target, score_of
 from ..trace import Trace
 from .registry import method
+from .settings import Range
 from .target_reasons import prior_of_outputs
 
 __all__ = ["contrastive_excitation", "excitation_backprop", "lrp", "relevance_cam"]
@@ -199,7 +201,9 @@ def lrp(
     layer: str,
     *,
     rule: str = "attn",
-    gamma: float | None = None,
+    gamma: Annotated[
+        float | None, Range(0, help="how much contributions of one sign count")
+    ] = None,
 ) -> torch.Tensor:
     """Layer-wise relevance propagation, eqs. 1 to 3 of Bach et al. 2015: ``Σ_pixels R = … = Σ_j R_j = score``.
 

@@ -5,7 +5,7 @@ A new method belongs here, in the module of its family. Rules of relevance propa
 """
 
 # The order of these imports is the order in which menus and tables list the methods.
-from . import cam, factorization  # isort: skip
+from . import cam, refinecam, factorization  # isort: skip
 from . import score, backprop, averaged, relevance, attention, perturbation, control  # isort: skip
 from .registry import Method, Step, get_method, list_methods
 
@@ -21,6 +21,7 @@ __all__ = [
     "get_method",
     "list_methods",
     "perturbation",
+    "refinecam",
     "relevance",
     "score",
 ]

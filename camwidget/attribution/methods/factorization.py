@@ -36,8 +36,9 @@ def deep_feature_factorization(
 
     The rows of A are the positive parts of the activations at the places of one picture. The paper's parts know
     nothing of classes; which of them is shown is decided by their evidence for the target, the gradient of the score
-    times the part's share of the activations (``camwidget.factorize`` has all parts, and their evidence). The map says
-    where that part is, and not how much each place of it counts; where no part speaks for the target it is 0.
+    times the part's share of the activations (``camwidget.factorize`` has all parts, and their evidence). The part's
+    evidence is spread over the places in proportion to how strong the part is there, so that the map says where the
+    part is, and adds up to its evidence. Where no part speaks for the target it is negative, and nothing is shown.
 
     Args:
         trace: recorded forward pass of N pictures.
@@ -46,7 +47,7 @@ def deep_feature_factorization(
         parts: number of parts, from 1 to 8.
 
     Returns:
-        Maps (N, h, w) at the layer's resolution, ≥ 0.
+        Maps (N, h, w) at the layer's resolution, of one sign; the sum is the part's evidence.
 
     Raises:
         LayerError: if the target's score has no gradient at the layer.
@@ -69,4 +70,5 @@ def deep_feature_factorization(
     raw, concepts = trace.memory[key]
     best, index = part_evidence(trace.gradient(target, layer), raw, concepts).max(1)
     chosen: torch.Tensor = raw[torch.arange(len(raw), device=raw.device), index]
-    return (chosen * (best > 0)[:, None, None]).to(activation)
+    share = chosen / chosen.sum((1, 2), keepdim=True).clamp(min=torch.finfo(chosen.dtype).tiny)
+    return (share * best[:, None, None]).to(activation)

@@ -4569,6 +4569,36 @@
     }
   };
 
+  // src/view/host/panelCanvases.ts
+  var CANVASES = "canvas.camwidget-attention-canvas";
+  var TEXT = ".camwidget-attention-text";
+  var LABELS2 = ".camwidget-attention-label";
+  function actsOnArrows(target) {
+    return target instanceof HTMLCanvasElement && target.matches(CANVASES);
+  }
+  function focusInPlace(canvas) {
+    canvas.focus({ preventScroll: true });
+  }
+  function describeCanvases(panels) {
+    const labels = panels.querySelectorAll(LABELS2);
+    panels.querySelectorAll(CANVASES).forEach((canvas, at) => {
+      setAttribute(canvas, "role", "application");
+      setAttribute(canvas, "aria-label", labels[at]?.textContent ?? "Attention");
+    });
+    for (const text2 of panels.querySelectorAll(TEXT)) setAttribute(text2, "aria-live", "polite");
+  }
+  function passKeys(box2, signal) {
+    document.addEventListener(
+      "keydown",
+      (event) => {
+        const { target, key } = event;
+        if (!(target instanceof HTMLCanvasElement) || box2()?.contains(target) !== true) return;
+        if (!key.startsWith("Arrow") || !actsOnArrows(target)) event.stopPropagation();
+      },
+      { capture: true, signal }
+    );
+  }
+
   // src/view/host/keyboardFocus.ts
   function explorerBox(root) {
     return root.closest(".camwidget-explorer");
@@ -4578,7 +4608,9 @@
     document.addEventListener(
       "pointerdown",
       ({ target }) => {
-        if (target instanceof Node && box2().contains(target)) keepFromFocus(target);
+        if (!(target instanceof Node) || !box2().contains(target)) return;
+        if (actsOnArrows(target)) focusInPlace(target);
+        else keepFromFocus(target);
       },
       { capture: true, signal }
     );
@@ -4596,7 +4628,7 @@
     );
   }
   function isInPanels(element) {
-    return element?.closest(".camwidget-panels") != null && !(element instanceof HTMLCanvasElement);
+    return element?.closest(".camwidget-panels") != null && (!(element instanceof HTMLCanvasElement) || actsOnArrows(element));
   }
   function makePanelsAccessible(root, signal) {
     const seen2 = /* @__PURE__ */ new WeakSet();
@@ -4614,7 +4646,9 @@
         setAttribute(header, "aria-expanded", String(isOpen(header)));
       }
       for (const image of unnamedImages(panels)) setAttribute(image, "alt", "The picture that is drawn");
+      describeCanvases(panels);
     };
+    passKeys(() => explorerBox(root), signal);
     const observer = new MutationObserver(mark2);
     signal.addEventListener("abort", () => observer.disconnect());
     setTimeout(() => {

@@ -4547,6 +4547,36 @@ var KernelConnection = class {
   }
 };
 
+// src/view/host/panelCanvases.ts
+var CANVASES = "canvas.camwidget-attention-canvas";
+var TEXT = ".camwidget-attention-text";
+var LABELS2 = ".camwidget-attention-label";
+function actsOnArrows(target) {
+  return target instanceof HTMLCanvasElement && target.matches(CANVASES);
+}
+function focusInPlace(canvas) {
+  canvas.focus({ preventScroll: true });
+}
+function describeCanvases(panels) {
+  const labels = panels.querySelectorAll(LABELS2);
+  panels.querySelectorAll(CANVASES).forEach((canvas, at) => {
+    setAttribute(canvas, "role", "application");
+    setAttribute(canvas, "aria-label", labels[at]?.textContent ?? "Attention");
+  });
+  for (const text2 of panels.querySelectorAll(TEXT)) setAttribute(text2, "aria-live", "polite");
+}
+function passKeys(box2, signal) {
+  document.addEventListener(
+    "keydown",
+    (event) => {
+      const { target, key } = event;
+      if (!(target instanceof HTMLCanvasElement) || box2()?.contains(target) !== true) return;
+      if (!key.startsWith("Arrow") || !actsOnArrows(target)) event.stopPropagation();
+    },
+    { capture: true, signal }
+  );
+}
+
 // src/view/host/keyboardFocus.ts
 function explorerBox(root) {
   return root.closest(".camwidget-explorer");
@@ -4556,7 +4586,9 @@ function keepFocus(root, frame2, signal) {
   document.addEventListener(
     "pointerdown",
     ({ target }) => {
-      if (target instanceof Node && box2().contains(target)) keepFromFocus(target);
+      if (!(target instanceof Node) || !box2().contains(target)) return;
+      if (actsOnArrows(target)) focusInPlace(target);
+      else keepFromFocus(target);
     },
     { capture: true, signal }
   );
@@ -4574,7 +4606,7 @@ function keepFocus(root, frame2, signal) {
   );
 }
 function isInPanels(element) {
-  return element?.closest(".camwidget-panels") != null && !(element instanceof HTMLCanvasElement);
+  return element?.closest(".camwidget-panels") != null && (!(element instanceof HTMLCanvasElement) || actsOnArrows(element));
 }
 function makePanelsAccessible(root, signal) {
   const seen2 = /* @__PURE__ */ new WeakSet();
@@ -4592,7 +4624,9 @@ function makePanelsAccessible(root, signal) {
       setAttribute(header, "aria-expanded", String(isOpen(header)));
     }
     for (const image of unnamedImages(panels)) setAttribute(image, "alt", "The picture that is drawn");
+    describeCanvases(panels);
   };
+  passKeys(() => explorerBox(root), signal);
   const observer = new MutationObserver(mark2);
   signal.addEventListener("abort", () => observer.disconnect());
   setTimeout(() => {

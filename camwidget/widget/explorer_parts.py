@@ -27,7 +27,8 @@ from .control.trait_publisher import TraitPublisher
 from .control.trait_requests import TraitRequests
 from .control.view_events import ViewEvents
 from .control.worker import Worker
-from .panels.accordion import Panels
+from .panels.accordion import FIND_ATTENTION_JOB, Panels
+from .panels.attention import ATTENTION_JOB
 from .panels.concepts import CONCEPT_JOBS
 from .panels.deepvis import DEEPVIS_JOB
 from .state.explorer_state import StateContext
@@ -48,6 +49,8 @@ _JOBS = (
     COMPARED_JOBS.quick,
     COMPARED_JOBS.prediction,
     "thumbnails",
+    FIND_ATTENTION_JOB,
+    ATTENTION_JOB,
     MAIN_JOBS.slow,
     MAIN_JOBS.curve,
     COMPARED_JOBS.curve,

@@ -31,6 +31,7 @@ class SharpCanvas:
         on_click: called with the position (x, y) of a click.
         on_error: called with a text when a handler, or the drawing for a new page, fails.
         on_drag: called with the position (x, y) of the pointer while it moves with its button down.
+        on_key: called with the name of each key that is pressed while the canvas has the focus; none if None.
     """
 
     SHARP = 2  #: canvas pixels per CSS pixel, for high-density screens
@@ -42,6 +43,7 @@ class SharpCanvas:
         on_click: Callable[[float, float], None],
         on_error: Callable[[str], None],
         on_drag: Callable[[float, float], None] | None = None,
+        on_key: Callable[[str], None] | None = None,
     ) -> None:
         self._draw = draw
         self._on_click, self._on_drag, self._on_error = on_click, on_drag, on_error
@@ -54,6 +56,9 @@ class SharpCanvas:
             self.canvas.on_mouse_move(self._moved)
             self.canvas.on_mouse_up(self._released)
             self.canvas.on_mouse_out(self._released)
+        if on_key is not None:
+            self._on_key = on_key
+            self.canvas.on_key_down(self._pressed)
         # Drawings are not part of the widget's state: a reloaded page, or a second view, starts empty.
         self.canvas.on_client_ready(self._ready)
 
@@ -79,6 +84,12 @@ class SharpCanvas:
     def _call(self, handler: Callable[[float, float], None], x: float, y: float) -> None:
         try:
             handler(x / self.SHARP, y / self.SHARP)
+        except Exception as error:
+            self._on_error(error_text(error, self))
+
+    def _pressed(self, key: str, *modifiers: bool) -> None:
+        try:
+            self._on_key(key)
         except Exception as error:
             self._on_error(error_text(error, self))
 

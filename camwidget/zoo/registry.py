@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,13 +15,26 @@ from . import beetles, captions, scenes, textures, vqa
 from .sample import Sample
 
 if TYPE_CHECKING:
-    from torch import nn
+    from torch import Tensor, nn
 
     from ..models.text_inputs import Prompt
 
 WEIGHTS = Path(__file__).with_name("weights")
 
 Triple = tuple[float, float, float]
+
+
+@dataclass(frozen=True)
+class Texts:
+    """Texts of a model with two towers.
+
+    Attributes:
+        default: the texts that are its classes until others are given, by name.
+        tokenize: makes the numbers (1, T) of a text's words.
+    """
+
+    default: Mapping[str, str]
+    tokenize: Callable[[str], Tensor]
 
 
 @dataclass(frozen=True)
@@ -38,6 +52,7 @@ class ZooEntry:
         prompt: creates the parser of the text that the model takes besides the picture; None if it takes none.
         scores: how the outputs become probabilities: "softmax", "sigmoid" or "log".
         layers: names of the selectable layers, the last one the default; None to search for them.
+        texts: of a model with two towers, its texts and their tokenizer; None for any other model.
     """
 
     name: str
@@ -50,6 +65,7 @@ class ZooEntry:
     prompt: Callable[[], Prompt] | None = None
     scores: str = "softmax"
     layers: tuple[str, ...] | None = None
+    texts: Texts | None = None
 
     def weights(self, folder: Path = WEIGHTS) -> Path:
         """The file of the weights."""
@@ -72,6 +88,7 @@ class ZooEntry:
             None if self.prompt is None else self.prompt(),
             self.scores,
             self.layers,
+            self.texts,
         )
 
 
@@ -81,7 +98,7 @@ class ZooModel:
 
     Attributes:
         name: full name, as passed to ``build``.
-        module: the network in eval mode; maps pictures (N, 3, H, W) to scores (N, classes).
+        module: the network in eval mode; maps pictures (N, 3, H, W) to scores (N, classes), or consists of two towers.
         classes: names of the classes, in the order of the scores.
         input_size: side of the input in pixels.
         mean: mean of each channel, subtracted from pixels in [0, 1].
@@ -90,6 +107,7 @@ class ZooModel:
         prompt: parser of the text that the model takes besides the picture; None if it takes none.
         scores: how the outputs become probabilities: "softmax", "sigmoid" or "log".
         layers: names of the selectable layers, the last one the default; None to search for them.
+        texts: of a model with two towers, its texts and their tokenizer; None for any other model.
 
     Example:
         >>> from camwidget import zoo
@@ -108,15 +126,15 @@ class ZooModel:
     prompt: Prompt | None = None
     scores: str = "softmax"
     layers: tuple[str, ...] | None = None
+    texts: Texts | None = None
 
 
-def _net(kind: str, *sizes: int, **options: Any) -> Callable[[], nn.Module]:
-    """A function that creates a network of ``nets``, and imports torch only then."""
+def _net(kind: str, *sizes: int, family: str = "nets", **options: Any) -> Callable[[], nn.Module]:
+    """A function that creates a network of the module ``family``, and imports torch only then."""
 
     def make() -> nn.Module:
-        from . import nets
-
-        module: nn.Module = getattr(nets, kind)(*sizes, **options)
+        networks = import_module(f".{family}", __package__)
+        module: nn.Module = getattr(networks, kind)(*sizes, **options)
         return module
 
     return make

@@ -180,6 +180,7 @@ _ENTRIES = {
         _scenes("zoo/scenes-max", "scene_net", average=False),
         _scenes("zoo/scenes-fc", "plain_net"),
         _scenes("zoo/scenes-weak", "weak_net"),
+        _scenes("zoo/scenes-vit", "VisionTransformer", family="transformers"),
         ZooEntry(
             "zoo/captions",
             (captions.FULL_CAPTION,),

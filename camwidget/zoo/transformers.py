@@ -32,10 +32,19 @@ class SelfAttention(nn.Module):
             self.qkv.weight[width : 2 * width] = self.qkv.weight[:width]
             self.qkv.bias.zero_()
 
-    def forward(self, tokens: Tensor, mask: Tensor | None = None) -> Tensor:
-        """Mixed tokens (N, T, width); ``mask`` (N, 1, 1, T) is true at the tokens that are seen."""
+    def forward(
+        self, tokens: Tensor, mask: Tensor | None = None, queries: int | None = None
+    ) -> Tensor:
+        """Mixed tokens (N, T, width), or the first ones only.
+
+        Args:
+            tokens: tokens (N, T, width).
+            mask: true at the tokens that are seen, (N, 1, 1, T); None for all.
+            queries: number of tokens to mix; None for all.
+        """
         heads = self.qkv(tokens).unflatten(2, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)
         query, key, value = heads.unbind(0)
+        query = query if queries is None else query[:, :, :queries]
         mixed = functional.scaled_dot_product_attention(query, key, value, mask)
         out: Tensor = self.proj(mixed.transpose(1, 2).flatten(2))
         return out

@@ -9,14 +9,15 @@ from torch import nn
 from tqdm.auto import tqdm
 
 from ...attribution.explaining import explain
+from ...attribution.explanation import Explanations
 from ...attribution.methods import list_methods
 from ...models.vision_model import VisionModel
 from ..registry import ZooEntry
 from ..scenes import MAX_OBJECTS, draw
 from .gradcam_evaluation import UNSEEN, MapFigures, measure_scenes, model_of
 
-_ALL, _SLOW = 25, 100
-"""Methods are evaluated on one of so many pictures, those that run the model many times on one of so many."""
+_GRADCAM, _ALL, _SLOW = 4, 25, 100
+"""Grad-CAM is evaluated on one of so many pictures, all methods on one of so many, and slow ones on one of so many."""
 _LEFT_OUT = frozenset({"occlusion", "rise"})
 """Methods of hundreds of passes, which treat the model as a function of pixels, whatever it consists of."""
 
@@ -25,7 +26,7 @@ def measure_with_methods(
     found: ZooEntry, net: nn.Module, *, pictures: int, progress: bool
 ) -> dict[str, Any]:
     """The results of ``measure_scenes``, and those of every method that applies."""
-    figures = measure_scenes(found, net, pictures=pictures, progress=progress)
+    figures = measure_scenes(found, net, pictures=pictures // _GRADCAM, progress=progress)
     figures["methods"] = measure_methods(
         model_of(found, net), pictures // _ALL, pictures // _SLOW, progress=progress
     )
@@ -52,7 +53,9 @@ def measure_methods(
     for n in tqdm(range(pictures), "methods", disable=not progress):
         sample = draw(UNSEEN + n, 1 + n % MAX_OBJECTS)
         names = list(figures) if n < slow else few
-        for exp in explain(model, sample.image, sample.label, names, progress=_silent):
+        explained = explain(model, sample.image, sample.label, names, progress=_silent)
+        assert isinstance(explained, Explanations)
+        for exp in explained:
             figures[exp.method].add_map(exp.saliency, sample.mask_of(sample.label))
     return {
         name: {

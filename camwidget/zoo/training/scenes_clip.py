@@ -20,9 +20,9 @@ from .fitting import draw_parallel, fit, shuffled_batches
 from .gradcam_evaluation import UNSEEN
 from .methods_evaluation import measure_with_methods
 
-STEPS = 700
+STEPS = 300
 BATCH = 32
-PICTURES = 2400
+PICTURES = 1000
 TEXTS = 2
 """Number of texts for each picture of a batch."""
 LEARNING_RATE = 2e-3
@@ -64,8 +64,11 @@ class _LastBlock(nn.Module):
     def forward(self, tokens: Tensor, texts: Tensor) -> Tensor:
         """Logits (N, M) of tokens (N, T, width) and texts (M, words)."""
         visual = self.net.visual
-        seen = functional.normalize(visual.read(visual.blocks[-1](tokens)), dim=1)
-        return self.net.compare(seen, texts)
+        block: Any = visual.blocks[-1]
+        # Nothing reads the other tokens.
+        first = tokens[:, :1] + block.attention(block.norm1(tokens), queries=1)
+        seen = visual.read(first + block.mlp(block.norm2(first)))
+        return self.net.compare(functional.normalize(seen, dim=1), texts)
 
 
 def _loss(logits: Tensor, true: Tensor) -> Tensor:
@@ -131,7 +134,7 @@ def measure_clip(
 ) -> dict[str, Any]:
     """The results with the classes of scenes as texts, and how often the true one of several texts is chosen."""
     figures = measure_with_methods(found, net, pictures=pictures, progress=progress)
-    figures["texts"] = measure_texts(found, net, pictures=pictures)
+    figures["texts"] = measure_texts(found, net, pictures=pictures // 4)
     return figures
 
 

@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
+from ..drawing.scene_objects import COLORS, SHAPES, TEXTURES
 from ..registry import ZooEntry, build
-from ..scenes import CLASSES, COLORS, SHAPES, TEXTURES, Scene, draw
+from ..scenes import CLASSES, Scene, draw
 from ..transformers import VisionTransformer
 from .cam_evaluation import normalize
 from .fitting import draw_parallel, fit, shuffled_batches

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import ModelError, WeightsError
-from . import beetles, captions, scenes, textures, vqa
+from . import beetles, captions, descriptions, scenes, textures, vqa
 from .sample import Sample
 
 if TYPE_CHECKING:
@@ -181,6 +181,19 @@ _ENTRIES = {
         _scenes("zoo/scenes-fc", "plain_net"),
         _scenes("zoo/scenes-weak", "weak_net"),
         _scenes("zoo/scenes-vit", "VisionTransformer", family="transformers"),
+        ZooEntry(
+            "zoo/scenes-clip",
+            scenes.CLASSES,
+            _net(
+                "TwoTowerNet",
+                len(descriptions.VOCABULARY),
+                descriptions.LONGEST,
+                family="transformers",
+            ),
+            descriptions.gallery,
+            scenes.SIZE,
+            texts=Texts(descriptions.TEXTS, descriptions.tokenize),
+        ),
         ZooEntry(
             "zoo/captions",
             (captions.FULL_CAPTION,),

@@ -42,8 +42,8 @@ ABOUT: dict[str, Any] = {
         "It was trained on drawn objects only, and knows the words of the scenes and a few synonyms (ball, circle, "
         "box, spotted).",
         "A color and a shape without a texture mean a plain thing, as in the names of the classes.",
-        "How two things lie (left of, above) is judged little better than by chance: of texts that differ in this "
-        "alone, see texts.relation.",
+        "In pictures of several things, the text with the highest score is often of another thing: see several.",
+        "How two things lie (left of, above) is judged no better than by chance: see texts.relation.",
         "Its probabilities are a softmax over the texts given: if none of them is true, one of them still wins.",
     ],
     "license": "BSD-3-Clause",

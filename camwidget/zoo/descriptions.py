@@ -18,6 +18,7 @@ from .captions import RELATIONS, relation
 from .drawing.scene_objects import COLORS, SHAPES, TEXTURES
 from .sample import Sample
 from .scenes import CATEGORIES, CLASSES, Scene
+from .scenes import draw as draw_scene
 from .scenes import gallery as scenes_gallery
 from .vocabulary import END, Vocabulary
 
@@ -190,10 +191,15 @@ def padded(words: Sequence[str]) -> list[int]:
     return [*VOCABULARY.numbers(words), *[END] * (LONGEST - len(words))]
 
 
+def draw(seed: int) -> DescribedScene:
+    """Draw the scene of a seed, with the evidence for texts; the picture is that of ``scenes.draw``."""
+    return _described(draw_scene(seed))
+
+
 def gallery() -> list[Sample]:
     """The scenes of `zoo/scenes`, with the evidence for texts."""
-    return [
-        DescribedScene(s.image, s.labels, s.masks, s.classes, s.objects)
-        for s in scenes_gallery()
-        if isinstance(s, Scene)
-    ]
+    return [_described(scene) for scene in scenes_gallery() if isinstance(scene, Scene)]
+
+
+def _described(scene: Scene) -> DescribedScene:
+    return DescribedScene(scene.image, scene.labels, scene.masks, scene.classes, scene.objects)

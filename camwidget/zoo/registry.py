@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -53,6 +53,8 @@ class ZooEntry:
         scores: how the outputs become probabilities: "softmax", "sigmoid" or "log".
         layers: names of the selectable layers, the last one the default; None to search for them.
         texts: of a model with two towers, its texts and their tokenizer; None for any other model.
+        draw: draws the picture of a seed; none that the model was trained on.
+        categories: the category of each concept of the pictures; empty where they have none.
     """
 
     name: str
@@ -66,6 +68,8 @@ class ZooEntry:
     scores: str = "softmax"
     layers: tuple[str, ...] | None = None
     texts: Texts | None = None
+    draw: Callable[[int], Sample] | None = None
+    categories: Mapping[str, str] = field(default_factory=dict)
 
     def weights(self, folder: Path = WEIGHTS) -> Path:
         """The file of the weights."""
@@ -142,7 +146,15 @@ def _net(kind: str, *sizes: int, family: str = "nets", **options: Any) -> Callab
 
 def _scenes(name: str, kind: str, **options: Any) -> ZooEntry:
     classes = scenes.CLASSES
-    return ZooEntry(name, classes, _net(kind, len(classes), **options), scenes.gallery, scenes.SIZE)
+    return ZooEntry(
+        name,
+        classes,
+        _net(kind, len(classes), **options),
+        scenes.gallery,
+        scenes.SIZE,
+        draw=scenes.draw,
+        categories=scenes.CATEGORIES,
+    )
 
 
 def _stages(last: int) -> tuple[str, ...]:
@@ -158,13 +170,15 @@ def _questions(name: str, kind: str, *layers: str) -> ZooEntry:
         scenes.SIZE,
         prompt=vqa.QuestionPrompt,
         layers=layers,
+        draw=vqa.draw,
+        categories=scenes.CATEGORIES,
     )
 
 
 def _beetles(name: str) -> ZooEntry:
     # A finer map than for textures: the part that distinguishes the classes is small.
     net = _net("residual_net", len(beetles.CLASSES), widths=(12, 24, 48, 64), last_stride=1)
-    return ZooEntry(name, beetles.CLASSES, net, beetles.gallery, beetles.SIZE)
+    return ZooEntry(name, beetles.CLASSES, net, beetles.gallery, beetles.SIZE, draw=beetles.draw)
 
 
 _ENTRIES = {
@@ -175,6 +189,7 @@ _ENTRIES = {
             textures.CLASSES,
             _net("residual_net", len(textures.CLASSES)),
             textures.gallery,
+            draw=textures.draw,
         ),
         _scenes("zoo/scenes", "scene_net"),
         _scenes("zoo/scenes-max", "scene_net", average=False),
@@ -192,6 +207,8 @@ _ENTRIES = {
             ),
             descriptions.gallery,
             scenes.SIZE,
+            draw=descriptions.draw,
+            categories=scenes.CATEGORIES,
             texts=Texts(descriptions.TEXTS, descriptions.tokenize),
         ),
         ZooEntry(
@@ -202,6 +219,8 @@ _ENTRIES = {
             scenes.SIZE,
             prompt=captions.CaptionPrompt,
             scores="log",
+            draw=captions.draw,
+            categories=scenes.CATEGORIES,
         ),
         _questions("zoo/vqa", "AnswerNet", *_stages(4), "meet.relu"),
         _questions("zoo/vqa-attention", "CoAttentionNet", "encoder.stem", *_stages(3), "evidence"),

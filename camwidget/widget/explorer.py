@@ -63,6 +63,7 @@ class Explorer(ExplorerTraits):
             has its own for each picture (``propose()`` goes back to it); a question stays.
         outlines: whether the ground truth is outlined, of pictures that carry it.
         boxes: whether the map's box (``localize``) and its peak are drawn.
+        box_threshold: the share of the map's maximum from which on a pixel counts for its box, in (0, 1].
         compare: how a second map, shown next to this one, differs: a dictionary with any of "model" (a number),
             "picture" (a number), "target" (as ``target``, or None for its own prediction), "method" and "layer";
             everything else is the same. None: nothing is compared.

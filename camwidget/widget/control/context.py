@@ -42,6 +42,7 @@ class ExplorerValues(Protocol):
     text: str
     outlines: bool
     boxes: bool
+    box_threshold: float
     compare: Mapping[str, Any] | None
     arrangement: str
     explanation: Explanation | None

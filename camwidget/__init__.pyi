@@ -61,6 +61,7 @@ from .models.vision_model import VisionModel as VisionModel
 from .models.wrapping import wrap as wrap
 from .runtime.caches import set_cache_limit as set_cache_limit
 from .widget import Explorer as Explorer
+from .widget import FootprintExample as FootprintExample
 from .widget import Quiz as Quiz
 
 def load_ipython_extension(shell: object) -> None: ...

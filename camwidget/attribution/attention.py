@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import torch
@@ -20,7 +20,11 @@ from ..models.argument_checks import require_model
 from ..models.vision_model import VisionModel
 from .attention_layers import AttentionLayers, attention_layers, token_places, tokens_in
 
-__all__ = ["Attention", "attention"]
+__all__ = ["Attention", "Query", "attention", "attention_of_pixels"]
+
+#: A token that attends: row and column of a patch, or the index of a token; "patches" for the mean over all patches;
+#: None for the class token, or the mean over all patches of a model without one.
+Query: TypeAlias = "int | Sequence[int] | str | None"
 
 #: Norm of an outlier token, as a multiple of the median norm of the patches.
 _OUTLIER = 2.0
@@ -90,7 +94,7 @@ class Attention:
 
     def of(
         self,
-        token: int | Sequence[int] | None = None,
+        token: Query = None,
         layer: int | str = -1,
         head: int | None = None,
         *,
@@ -99,7 +103,8 @@ class Attention:
         """Return what a token attends to, on the grid of patches.
 
         Args:
-            token: row and column of a patch, or the index of a token; the class token if None.
+            token: row and column of a patch, or the index of a token; "patches" for the mean over all patches. None:
+                the class token, or the mean over all patches of a model that reads these and has no class token.
             layer: name or number of the layer.
             head: number of the head; the mean over the heads if None.
             outliers: whether outlier tokens are included; otherwise their parts are 0, and the others' add up to what
@@ -120,15 +125,55 @@ class Attention:
             >>> found.of().shape, found.of((0, 3), layer=0, head=1).shape
             ((4, 4), (4, 4))
         """
-        index = self._token(token)
+        queries = self._queries(token)
         weights = self.by_layer[self._layer(layer)]
         if head is None:
-            row = weights[:, index].mean(0)
+            row = _mean_row(weights, queries).mean(0)
         elif -len(weights) <= head < len(weights):
-            row = weights[head, index]
+            row = _mean_row(weights[head], queries)
         else:
             raise MethodError(f"There is no head {head!r}: the layer has {len(weights)}.")
         return self.on_grid(row if outliers else self._without_outliers(row))
+
+    def rollout_of(
+        self,
+        token: Query = None,
+        layer: int | str = -1,
+        residual: float = 0.5,
+        *,
+        outliers: bool = True,
+    ) -> np.ndarray:
+        """Follow the attention of a token behind a layer back to the patches (see ``rollout``).
+
+        Args:
+            token: as in ``of``.
+            layer: name or number of the layer behind which the token is.
+            residual: part of the input in what a layer returns, in [0, 1].
+            outliers: whether outlier tokens are attended to.
+
+        Returns:
+            float32 (h, w), ≥ 0; with the parts of tokens that are no patches, they add up to 1.
+
+        Raises:
+            MethodError: if ``residual`` is out of range, there is no such token or layer, or the layers are no stack of
+                attention among all tokens of the picture.
+
+        Example:
+            >>> import torch, torchvision
+            >>> import camwidget as cw
+            >>> module = torchvision.models.VisionTransformer(32, 8, 2, 2, 16, 32, num_classes=3)
+            >>> found = cw.attention(cw.wrap(module, cw.Preprocess(32), scores="softmax"), torch.rand(3, 32, 32))
+            >>> found.rollout_of((0, 3), layer=0).shape
+            (4, 4)
+        """
+        residual = check_number("residual", residual, 0, 1, error=MethodError)
+        queries = self._queries(token)
+        row = np.zeros(len(self.outliers), np.float32)
+        row[queries] = 1 / len(queries)
+        means = self._head_means if outliers else self._head_means_without_outliers
+        for mean in reversed(means[: self._layer(layer) % len(self.layers) + 1]):
+            row = np.float32(residual) * row + np.float32(1 - residual) * (row @ mean)
+        return self.on_grid(row)
 
     def rollout(self, residual: float = 0.5, *, outliers: bool = True) -> np.ndarray:
         """Follow attention through all layers (Abnar and Zuidema 2020, arXiv:2005.00928), with the heads averaged.
@@ -156,10 +201,8 @@ class Attention:
         residual = check_number("residual", residual, 0, 1, error=MethodError)
         self._check_stack()
         rollout = np.eye(len(self.outliers), dtype=np.float32)
-        for weights in self.by_layer:
-            mean = weights.mean(0)
-            attended = mean if outliers else self._without_outliers(mean)
-            rollout = np.float32(residual) * rollout + np.float32(1 - residual) * attended @ rollout
+        for mean in self._head_means if outliers else self._head_means_without_outliers:
+            rollout = np.float32(residual) * rollout + np.float32(1 - residual) * mean @ rollout
         return rollout
 
     def on_grid(self, values: np.ndarray) -> np.ndarray:
@@ -184,6 +227,14 @@ class Attention:
         """
         laid_out: np.ndarray = np.asarray(values)[..., self._checked_places()]
         return laid_out
+
+    @cached_property
+    def _head_means(self) -> list[np.ndarray]:
+        return [weights.mean(0) for weights in self.by_layer]
+
+    @cached_property
+    def _head_means_without_outliers(self) -> list[np.ndarray]:
+        return [self._without_outliers(mean) for mean in self._head_means]
 
     def _without_outliers(self, rows: np.ndarray) -> np.ndarray:
         kept = np.where(self.outliers, 0, rows)
@@ -210,22 +261,27 @@ class Attention:
             f"{self.layers[-1]!r}."
         )
 
-    def _token(self, token: int | Sequence[int] | None) -> int:
+    def _queries(self, token: Query) -> list[int]:
+        """Return the indices of the tokens whose mean attention is wanted."""
         places = self._checked_places()
-        if token is None:
-            if not self.class_tokens:
-                raise MethodError(
-                    f"{self.model} reads its patches and has no class token: name a patch by (row, column)."
-                )
-            return self.class_tokens[0]
+        if token is None and self.class_tokens:
+            return [self.class_tokens[0]]
+        if token is None or token == "patches":
+            return [int(index) for index in places.flat]
         if isinstance(token, int):
             if 0 <= token < len(self.outliers):
-                return token
+                return [token]
             raise MethodError(f"There is no token {token}: there are {len(self.outliers)}.")
         height, width = places.shape
-        if len(token) == 2 and 0 <= token[0] < height and 0 <= token[1] < width:
-            return int(places[token[0], token[1]])
-        raise MethodError(f"There is no patch {token!r}: the grid has {height} rows of {width}.")
+        if isinstance(token, str) or len(token) != 2:
+            raise MethodError(
+                f'A token is (row, column) of a patch, an index, or "patches", not {token!r}.'
+            )
+        if not (0 <= token[0] < height and 0 <= token[1] < width):
+            raise MethodError(
+                f"There is no patch {token!r}: the grid has {height} rows of {width}."
+            )
+        return [int(places[token[0], token[1]])]
 
 
 def attention(model: VisionModel, picture: Any) -> Attention:
@@ -263,6 +319,11 @@ def attention(model: VisionModel, picture: Any) -> Attention:
     pixels = model.pixels(picture)
     if len(pixels) > 1:
         raise PictureError(f"Attention is of one picture, not of {len(pixels)}: ask for each.")
+    return attention_of_pixels(model, pixels)
+
+
+def attention_of_pixels(model: VisionModel, pixels: torch.Tensor) -> Attention:
+    """Compute the attention weights of a model for the pixels (1, C, H, W) of one picture, as ``attention`` does."""
     with translated_device_errors(model.name, model.device):
         layers = attention_layers(model)
         if not layers.numbers:
@@ -331,3 +392,11 @@ def _attention(
         model=model.name,
         fault=fault,
     )
+
+
+def _mean_row(weights: np.ndarray, queries: list[int]) -> np.ndarray:
+    """Return the mean of some rows of weights (…, tokens, tokens) as (…, tokens)."""
+    if len(queries) == 1:
+        return weights[..., queries[0], :]
+    mean: np.ndarray = weights[..., queries, :].mean(-2)
+    return mean

@@ -118,7 +118,8 @@ class Preprocess:
         """Read the two steps of a transform.
 
         Args:
-            transform: a ``Preprocess``; a weight preset of torchvision (``weights.transforms()``); a ``Compose`` (v1 or
+            transform: a ``Preprocess``; a weight preset of torchvision (``weights.transforms()``), for classification
+                or segmentation; a ``Compose`` (v1 or
                 v2), list or ``nn.Sequential`` of steps that ends in ``Normalize``, also nested; or a callable from PIL
                 to a tensor in [0, 1].
             channels: number of channels of the model, if known; otherwise the transform's output decides. A transform
@@ -147,6 +148,10 @@ class Preprocess:
                 std=transform.std,
                 interpolation=transform.interpolation,
             )
+        if hasattr(transform, "resize_size") and hasattr(transform, "mean"):  # without a crop
+            geometry = copy.copy(transform)
+            geometry.mean, geometry.std = [0.0] * 3, [1.0] * 3
+            return cls(mean=transform.mean, std=transform.std, geometry=geometry)
         steps = _steps(transform)
         named = [type(step).__name__ for step in steps]
         while "Normalize" in named and named[-1] in _NO_CHANGE:

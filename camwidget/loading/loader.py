@@ -15,11 +15,13 @@ from torchvision.models import Weights, WeightsEnum
 from .. import zoo
 from ..errors import ModelError, WeightsError
 from ..images.preprocess import Preprocess
+from ..models.detection_model import DetectionModel
 from ..models.provenance import Provenance
+from ..models.segmentation_model import SegmentationModel
 from ..models.vision_model import VisionModel
 from ..models.wrapping import best_device
 from .checkpoints import Checkpoint, Readable, fill
-from .model_names import resolve_model_name
+from .model_names import resolve_model_name, torchvision_kind
 from .open_clip_models import load_open_clip
 from .timm_models import load_timm
 from .transformers_models import load_transformers
@@ -40,12 +42,13 @@ def load(
     """Load a model by name, ready to be explained.
 
     Args:
-        name: name of an embedded model (``list_models()``), or of a torchvision classification model; or a model of
-            another library, of which an extra of camwidget is needed: ``timm/NAME`` (``camwidget[timm]``),
-            ``hf/OWNER/NAME`` for a model of transformers on the Hugging Face hub (``camwidget[hf]``),
-            ``open_clip/NAME`` (``camwidget[open_clip]``). In place of the name, each of the three takes the path of a
-            folder as the library saves a model for the hub, and then uses no network. The preprocessing is the
-            library's own, and so are the class names.
+        name: name of an embedded model (``list_models()``), or of a torchvision model that classifies pictures or
+            their pixels, or finds boxes (see ``SegmentationModel`` and ``DetectionModel``); or a model of another
+            library, of which an extra of camwidget is needed: ``timm/NAME`` (``camwidget[timm]``), ``hf/OWNER/NAME``
+            for a model of transformers on the Hugging Face hub (``camwidget[hf]``), ``open_clip/NAME``
+            (``camwidget[open_clip]``). In place of the name, each of the three takes the path of a folder as the
+            library saves a model for the hub, and then uses no network. The preprocessing is the library's own, and so
+            are the class names.
         weights: weights to use: a path, the bytes of a file, an open file, or a state dict; for torchvision and
             open_clip also the name of pretrained weights. If None, those in the folder, or the default pretrained
             weights, which the library downloads; open_clip has no default. A file holds a state dict, a training
@@ -146,21 +149,27 @@ def _load_model(
     known = torchvision.models.get_model_weights(name)
     chosen = known.DEFAULT if weights is None else _named_set(known, weights)
     module: nn.Module
+    kind = torchvision_kind(name)
+    # Otherwise torchvision fetches weights of the classifier inside.
+    options: dict[str, Any] = {"weights_backbone": None} if kind else {}
     if not pretrained:
-        options: dict[str, Any] = {} if classes is None else {"num_classes": len(classes)}
+        if classes is not None:
+            options["num_classes"] = len(classes)
         module = torchvision.models.get_model(name, weights=None, **options)
         entry = known.DEFAULT
     elif chosen is not None:
         module, entry = _pretrained(name, chosen), chosen
     else:
-        module, entry = _from_file(name, weights, classes), known.DEFAULT
-    return VisionModel(
+        module, entry = _from_file(name, weights, classes, options), known.DEFAULT
+    makers: dict[str | None, Any] = {"segments": SegmentationModel, "boxes": DetectionModel}
+    model: VisionModel = makers.get(kind, VisionModel)(
         module.eval().to(place),
         Preprocess.of(entry.transforms()),
         classes,
         usual_classes=entry.meta.get("categories", ()),
         name=name,
     )
+    return model
 
 
 def _named_set(known: type[WeightsEnum], weights: Any) -> WeightsEnum | None:
@@ -229,9 +238,15 @@ def _pretrained(name: str, weights: WeightsEnum | Weights) -> nn.Module:
         ) from error
 
 
-def _from_file(name: str, weights: Readable, classes: Sequence[str] | None) -> nn.Module:
+def _from_file(
+    name: str, weights: Readable, classes: Sequence[str] | None, options: Mapping[str, Any]
+) -> nn.Module:
     checkpoint = Checkpoint(weights)
-    options: dict[str, Any] = {} if classes is None else {"num_classes": len(classes)}
+    options = dict(options)
+    if classes is not None:
+        options["num_classes"] = len(classes)
+    if any(n.startswith("aux_classifier.") for n in checkpoint.names):
+        options["aux_loss"] = True
     if name in ("googlenet", "inception_v3"):
         # As with torchvision's own weights, which expect the module to normalize its input again. The slow
         # initialization is skipped, since the weights are replaced; so are heads that only training uses.

@@ -22,6 +22,7 @@ __all__ = [
     "is_plain",
     "locate_scores",
     "named_tensors_of",
+    "pixel_scores_path",
     "tensors_of",
     "value_at",
 ]
@@ -131,16 +132,16 @@ def locate_scores(output: Any, count: int, classes: int | None = None) -> ScoreL
 def _none(output: Any, found: list[tuple[OutputPath, torch.Tensor]], count: int) -> ScoreLocation:
     """Return why an output has no class scores."""
     pixels = {p: t for p, t in found if t.ndim == 4 and len(t) == count and t.is_floating_point()}
-    named = [p for p in pixels if _name(p) in (*_SURE, *_LIKELY)]
-    if named or (pixels and len(found) <= 2):
-        path = (named or list(pixels))[0]
+    path = _pixel_path(found, pixels)
+    if path is not None:
         first, second, third = pixels[path].shape[1:]
         # The first picture is square, unless a custom preprocessing makes another.
         axes, channels = ("(1, 2)", third) if first == second != third else ("(2, 3)", first)
         return ScoreLocation(
             None,
-            f"it has a score for every pixel, {tuple(pixels[path].shape)}, not one for the picture. To explain the "
-            f"mean over the pixels pass output=lambda out: {_code(path)}.mean({axes}) to camwidget.wrap",
+            f"it has a score for every pixel, {tuple(pixels[path].shape)}, not one for the picture. To explain regions "
+            "of the picture pass kind='segments' to camwidget.wrap; to explain the mean over all pixels, "
+            f"output=lambda out: {_code(path)}.mean({axes})",
             channels,
         )
     if any(_name(p) in _FEATURES for p, _ in found):
@@ -160,6 +161,22 @@ def _none(output: Any, found: list[tuple[OutputPath, torch.Tensor]], count: int)
         None,
         "it has no tensor of shape (N, classes). Pass output=…, a callable that makes one, to camwidget.wrap",
     )
+
+
+def _pixel_path(
+    found: list[tuple[OutputPath, torch.Tensor]], pixels: Mapping[OutputPath, torch.Tensor]
+) -> OutputPath | None:
+    """Return which tensor has a score for every pixel: one with a telling name, or the first of at most two."""
+    named = [p for p in pixels if _name(p) in (*_SURE, *_LIKELY)]
+    if named or (pixels and len(found) <= 2):
+        return (named or list(pixels))[0]
+    return None
+
+
+def pixel_scores_path(output: Any) -> OutputPath | None:
+    """Return the path of the scores of every pixel, (N, classes, height, width), in an output; None if it has none."""
+    found = list(_parts(output))
+    return _pixel_path(found, {p: t for p, t in found if t.ndim == 4 and t.is_floating_point()})
 
 
 def _is_scores(tensor: torch.Tensor, count: int) -> bool:

@@ -252,6 +252,7 @@
     outlines: false,
     box: {},
     boxes: false,
+    box_threshold: 0.15,
     models: [],
     compare: {},
     arrangement: "side",
@@ -3206,7 +3207,7 @@
       const choices2 = KINDS.map((value) => ({ value, label: LABELS[value], title: "" }));
       this.group = new RadioGroup(
         "camwidget-segments camwidget-stances",
-        { "aria-label": "ClassMaps" },
+        { "aria-label": "Evidence for the class or against it" },
         choices2,
         ({ value }) => value,
         (value) => this.choose(value),
@@ -3847,7 +3848,7 @@
       { "aria-expanded": "false", "aria-controls": id, title: "Colors, opacity, box, contour and outlines of the map" },
       "style"
     );
-    const drawer = make("div", "camwidget-map-style", { id, hidden: true }, colormap(context, contour2), opacity(context, contour2), truth);
+    const drawer = make("div", "camwidget-map-style", { id, hidden: true }, colormap(context, contour2), opacity(context), region(context, contour2), truth);
     const show = (open2) => {
       drawer.hidden = !open2;
       setAttribute(opener, "aria-expanded", String(open2));
@@ -3913,7 +3914,7 @@
     });
     return note2;
   }
-  function opacity(context, contour2) {
+  function opacity(context) {
     const { model, signal } = context;
     const range = new Slider({
       className: "camwidget-opacity",
@@ -3927,9 +3928,6 @@
     const follow2 = () => range.follow(portion(model, "opacity"));
     const overlay2 = toggle("overlay", "Show the map over the picture (space)");
     const cells2 = toggle("cells", "Show the layer's own cells");
-    const box2 = toggle("box", "Show the map's box, around all above 15 % of its maximum, and its peak (b)");
-    box2.addEventListener("click", () => toggleBoxes(context), { signal });
-    context.watch(["boxes"], () => setAttribute(box2, "aria-pressed", String(trait(model, "boxes"))));
     overlay2.addEventListener("click", () => toggleOverlay(context), { signal });
     cells2.addEventListener("click", () => context.write({ cells: !trait(model, "cells") }), {
       signal
@@ -3947,10 +3945,51 @@
       "Opacity",
       range.element,
       overlay2,
-      cells2,
-      box2,
-      contour2.toggle
+      cells2
     );
+  }
+  function region(context, contour2) {
+    const { model, signal } = context;
+    const box2 = toggle("box", "");
+    box2.addEventListener("click", () => toggleBoxes(context), { signal });
+    context.watch(["boxes"], () => setAttribute(box2, "aria-pressed", String(trait(model, "boxes"))));
+    context.watch(["box_threshold"], () => {
+      box2.title = `Show the map's box, around all above ${shareOf(model)} % of its maximum, and its peak (b)`;
+    });
+    return labeledLine("Region", box2, boxThreshold(context), contour2.toggle);
+  }
+  function shareOf(model) {
+    return Number((100 * trait(model, "box_threshold")).toPrecision(6));
+  }
+  function boxThreshold(context) {
+    const { model, signal } = context;
+    const input = make("input", "camwidget-setting-number camwidget-box-threshold", {
+      type: "number",
+      min: 1,
+      max: 100,
+      step: 1,
+      "aria-label": "Threshold of the box, % of the map's maximum",
+      ...OWN_KEYS
+    });
+    const title = "The box is around the largest region in which the map is at least this part of its maximum";
+    const element = make("label", "camwidget-setting", { title }, "≥", input, "%");
+    const follow2 = () => {
+      input.value = String(shareOf(model));
+    };
+    input.addEventListener(
+      "change",
+      () => {
+        const share = Number(input.value) / 100;
+        if (share > 0 && share <= 1) context.write({ box_threshold: share });
+        follow2();
+      },
+      { signal }
+    );
+    context.watch(["box_threshold"], follow2);
+    context.watch(["boxes"], () => {
+      element.hidden = !context.live || !trait(model, "boxes");
+    });
+    return element;
   }
   function toggle(label2, title) {
     return button("camwidget-button", { "aria-pressed": "false", title }, label2);
@@ -4730,6 +4769,36 @@
     }
   };
 
+  // src/view/host/panelCanvases.ts
+  var CANVASES = "canvas.camwidget-attention-canvas";
+  var TEXT = ".camwidget-attention-text";
+  var LABELS2 = ".camwidget-attention-label";
+  function actsOnArrows(target) {
+    return target instanceof HTMLCanvasElement && target.matches(CANVASES);
+  }
+  function focusInPlace(canvas) {
+    canvas.focus({ preventScroll: true });
+  }
+  function describeCanvases(panels) {
+    const labels = panels.querySelectorAll(LABELS2);
+    panels.querySelectorAll(CANVASES).forEach((canvas, at) => {
+      setAttribute(canvas, "role", "application");
+      setAttribute(canvas, "aria-label", labels[at]?.textContent ?? "Attention");
+    });
+    for (const text2 of panels.querySelectorAll(TEXT)) setAttribute(text2, "aria-live", "polite");
+  }
+  function passKeys(box2, signal) {
+    document.addEventListener(
+      "keydown",
+      (event) => {
+        const { target, key } = event;
+        if (!(target instanceof HTMLCanvasElement) || box2()?.contains(target) !== true) return;
+        if (!key.startsWith("Arrow") || !actsOnArrows(target)) event.stopPropagation();
+      },
+      { capture: true, signal }
+    );
+  }
+
   // src/view/host/keyboardFocus.ts
   function explorerBox(root) {
     return root.closest(".camwidget-explorer");
@@ -4739,7 +4808,9 @@
     document.addEventListener(
       "pointerdown",
       ({ target }) => {
-        if (target instanceof Node && box2().contains(target)) keepFromFocus(target);
+        if (!(target instanceof Node) || !box2().contains(target)) return;
+        if (actsOnArrows(target)) focusInPlace(target);
+        else keepFromFocus(target);
       },
       { capture: true, signal }
     );
@@ -4758,7 +4829,7 @@
   }
   function isInPanels(element) {
     if (element?.closest(".camwidget-reference-marks") != null) return true;
-    return element?.closest(".camwidget-panels") != null && !(element instanceof HTMLCanvasElement);
+    return element?.closest(".camwidget-panels") != null && (!(element instanceof HTMLCanvasElement) || actsOnArrows(element));
   }
   function makePanelsAccessible(root, signal) {
     const seen2 = /* @__PURE__ */ new WeakSet();
@@ -4776,7 +4847,9 @@
         setAttribute(header, "aria-expanded", String(isOpen(header)));
       }
       for (const image of unnamedImages(panels)) setAttribute(image, "alt", "The picture that is drawn");
+      describeCanvases(panels);
     };
+    passKeys(() => explorerBox(root), signal);
     const observer = new MutationObserver(mark2);
     signal.addEventListener("abort", () => observer.disconnect());
     setTimeout(() => {

@@ -47,6 +47,15 @@ function line(d, over = "over", under = "under") {
   return [svg("path", { class: under, d }), svg("path", { class: over, d })];
 }
 
+// src/view/host/panelCanvases.ts
+var CANVASES = "canvas.camwidget-attention-canvas";
+function actsOnArrows(target) {
+  return target instanceof HTMLCanvasElement && target.matches(CANVASES);
+}
+function focusInPlace(canvas) {
+  canvas.focus({ preventScroll: true });
+}
+
 // src/view/host/keyboardFocus.ts
 function explorerBox(root) {
   return root.closest(".camwidget-explorer");
@@ -56,7 +65,9 @@ function keepFocus(root, frame, signal) {
   document.addEventListener(
     "pointerdown",
     ({ target }) => {
-      if (target instanceof Node && box().contains(target)) keepFromFocus(target);
+      if (!(target instanceof Node) || !box().contains(target)) return;
+      if (actsOnArrows(target)) focusInPlace(target);
+      else keepFromFocus(target);
     },
     { capture: true, signal }
   );
@@ -75,7 +86,7 @@ function keepFocus(root, frame, signal) {
 }
 function isInPanels(element) {
   if (element?.closest(".camwidget-reference-marks") != null) return true;
-  return element?.closest(".camwidget-panels") != null && !(element instanceof HTMLCanvasElement);
+  return element?.closest(".camwidget-panels") != null && (!(element instanceof HTMLCanvasElement) || actsOnArrows(element));
 }
 
 // src/core/parse.ts
@@ -146,6 +157,7 @@ var DEFAULTS = {
   outlines: false,
   box: {},
   boxes: false,
+  box_threshold: 0.15,
   models: [],
   compare: {},
   arrangement: "side",

@@ -100,6 +100,7 @@ var DEFAULTS = {
   outlines: false,
   box: {},
   boxes: false,
+  box_threshold: 0.15,
   models: [],
   compare: {},
   arrangement: "side",

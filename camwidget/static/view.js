@@ -95,6 +95,7 @@ var DEFAULTS = {
   outlines: false,
   box: {},
   boxes: false,
+  box_threshold: 0.15,
   models: [],
   compare: {},
   arrangement: "side",
@@ -3184,7 +3185,7 @@ var StanceControl = class {
     const choices2 = KINDS.map((value) => ({ value, label: LABELS[value], title: "" }));
     this.group = new RadioGroup(
       "camwidget-segments camwidget-stances",
-      { "aria-label": "ClassMaps" },
+      { "aria-label": "Evidence for the class or against it" },
       choices2,
       ({ value }) => value,
       (value) => this.choose(value),
@@ -3825,7 +3826,7 @@ function mapStyleTool(context, contour2, truth) {
     { "aria-expanded": "false", "aria-controls": id, title: "Colors, opacity, box, contour and outlines of the map" },
     "style"
   );
-  const drawer = make("div", "camwidget-map-style", { id, hidden: true }, colormap(context, contour2), opacity(context, contour2), truth);
+  const drawer = make("div", "camwidget-map-style", { id, hidden: true }, colormap(context, contour2), opacity(context), region(context, contour2), truth);
   const show = (open) => {
     drawer.hidden = !open;
     setAttribute(opener, "aria-expanded", String(open));
@@ -3891,7 +3892,7 @@ function scaleNote(context) {
   });
   return note;
 }
-function opacity(context, contour2) {
+function opacity(context) {
   const { model, signal } = context;
   const range = new Slider({
     className: "camwidget-opacity",
@@ -3905,9 +3906,6 @@ function opacity(context, contour2) {
   const follow2 = () => range.follow(portion(model, "opacity"));
   const overlay2 = toggle("overlay", "Show the map over the picture (space)");
   const cells2 = toggle("cells", "Show the layer's own cells");
-  const box2 = toggle("box", "Show the map's box, around all above 15 % of its maximum, and its peak (b)");
-  box2.addEventListener("click", () => toggleBoxes(context), { signal });
-  context.watch(["boxes"], () => setAttribute(box2, "aria-pressed", String(trait(model, "boxes"))));
   overlay2.addEventListener("click", () => toggleOverlay(context), { signal });
   cells2.addEventListener("click", () => context.write({ cells: !trait(model, "cells") }), {
     signal
@@ -3925,10 +3923,51 @@ function opacity(context, contour2) {
     "Opacity",
     range.element,
     overlay2,
-    cells2,
-    box2,
-    contour2.toggle
+    cells2
   );
+}
+function region(context, contour2) {
+  const { model, signal } = context;
+  const box2 = toggle("box", "");
+  box2.addEventListener("click", () => toggleBoxes(context), { signal });
+  context.watch(["boxes"], () => setAttribute(box2, "aria-pressed", String(trait(model, "boxes"))));
+  context.watch(["box_threshold"], () => {
+    box2.title = `Show the map's box, around all above ${shareOf(model)} % of its maximum, and its peak (b)`;
+  });
+  return labeledLine("Region", box2, boxThreshold(context), contour2.toggle);
+}
+function shareOf(model) {
+  return Number((100 * trait(model, "box_threshold")).toPrecision(6));
+}
+function boxThreshold(context) {
+  const { model, signal } = context;
+  const input = make("input", "camwidget-setting-number camwidget-box-threshold", {
+    type: "number",
+    min: 1,
+    max: 100,
+    step: 1,
+    "aria-label": "Threshold of the box, % of the map's maximum",
+    ...OWN_KEYS
+  });
+  const title = "The box is around the largest region in which the map is at least this part of its maximum";
+  const element = make("label", "camwidget-setting", { title }, "≥", input, "%");
+  const follow2 = () => {
+    input.value = String(shareOf(model));
+  };
+  input.addEventListener(
+    "change",
+    () => {
+      const share = Number(input.value) / 100;
+      if (share > 0 && share <= 1) context.write({ box_threshold: share });
+      follow2();
+    },
+    { signal }
+  );
+  context.watch(["box_threshold"], follow2);
+  context.watch(["boxes"], () => {
+    element.hidden = !context.live || !trait(model, "boxes");
+  });
+  return element;
 }
 function toggle(label2, title) {
   return button("camwidget-button", { "aria-pressed": "false", title }, label2);
@@ -4708,6 +4747,36 @@ var KernelConnection = class {
   }
 };
 
+// src/view/host/panelCanvases.ts
+var CANVASES = "canvas.camwidget-attention-canvas";
+var TEXT = ".camwidget-attention-text";
+var LABELS2 = ".camwidget-attention-label";
+function actsOnArrows(target) {
+  return target instanceof HTMLCanvasElement && target.matches(CANVASES);
+}
+function focusInPlace(canvas) {
+  canvas.focus({ preventScroll: true });
+}
+function describeCanvases(panels) {
+  const labels = panels.querySelectorAll(LABELS2);
+  panels.querySelectorAll(CANVASES).forEach((canvas, at) => {
+    setAttribute(canvas, "role", "application");
+    setAttribute(canvas, "aria-label", labels[at]?.textContent ?? "Attention");
+  });
+  for (const text2 of panels.querySelectorAll(TEXT)) setAttribute(text2, "aria-live", "polite");
+}
+function passKeys(box2, signal) {
+  document.addEventListener(
+    "keydown",
+    (event) => {
+      const { target, key } = event;
+      if (!(target instanceof HTMLCanvasElement) || box2()?.contains(target) !== true) return;
+      if (!key.startsWith("Arrow") || !actsOnArrows(target)) event.stopPropagation();
+    },
+    { capture: true, signal }
+  );
+}
+
 // src/view/host/keyboardFocus.ts
 function explorerBox(root) {
   return root.closest(".camwidget-explorer");
@@ -4717,7 +4786,9 @@ function keepFocus(root, frame2, signal) {
   document.addEventListener(
     "pointerdown",
     ({ target }) => {
-      if (target instanceof Node && box2().contains(target)) keepFromFocus(target);
+      if (!(target instanceof Node) || !box2().contains(target)) return;
+      if (actsOnArrows(target)) focusInPlace(target);
+      else keepFromFocus(target);
     },
     { capture: true, signal }
   );
@@ -4736,7 +4807,7 @@ function keepFocus(root, frame2, signal) {
 }
 function isInPanels(element) {
   if (element?.closest(".camwidget-reference-marks") != null) return true;
-  return element?.closest(".camwidget-panels") != null && !(element instanceof HTMLCanvasElement);
+  return element?.closest(".camwidget-panels") != null && (!(element instanceof HTMLCanvasElement) || actsOnArrows(element));
 }
 function makePanelsAccessible(root, signal) {
   const seen2 = /* @__PURE__ */ new WeakSet();
@@ -4754,7 +4825,9 @@ function makePanelsAccessible(root, signal) {
       setAttribute(header, "aria-expanded", String(isOpen(header)));
     }
     for (const image of unnamedImages(panels)) setAttribute(image, "alt", "The picture that is drawn");
+    describeCanvases(panels);
   };
+  passKeys(() => explorerBox(root), signal);
   const observer = new MutationObserver(mark2);
   signal.addEventListener("abort", () => observer.disconnect());
   setTimeout(() => {

@@ -66,6 +66,7 @@ class Explorer(ExplorerTraits):
             goes by its name. Without any, the picture is shown alone.
         outlines: whether the ground truth is outlined, of pictures that carry it.
         boxes: whether the map's box (``localize``) and its peak are drawn.
+        box_threshold: the share of the map's maximum from which on a pixel counts for its box, in (0, 1].
         compare: how a second map, shown next to this one, differs: a dictionary with any of "model" (a number),
             "picture" (a number, or "reference" for the reference that the picture is compared with, which is compared
             with the picture in turn), "target" (as ``target``, or None for its own prediction), "method" and "layer";

@@ -28,7 +28,9 @@ from .control.trait_publisher import TraitPublisher
 from .control.trait_requests import TraitRequests
 from .control.view_events import ViewEvents
 from .control.worker import Worker
-from .panels.accordion import Panels
+from .panels.accordion import FIND_ATTENTION_JOB, Panels
+from .panels.attention import ATTENTION_JOB
+from .panels.concepts import CONCEPT_JOBS
 from .panels.deepvis import DEEPVIS_JOB
 from .state.explorer_state import StateContext
 from .state.history import History
@@ -48,6 +50,8 @@ _JOBS = (
     COMPARED_JOBS.quick,
     COMPARED_JOBS.prediction,
     "thumbnails",
+    FIND_ATTENTION_JOB,
+    ATTENTION_JOB,
     MAIN_JOBS.slow,
     MAIN_JOBS.curve,
     COMPARED_JOBS.curve,
@@ -55,6 +59,7 @@ _JOBS = (
     "layer maps",
     COMPARED_JOBS.slow,
     "sheet",
+    *CONCEPT_JOBS,
     "evaluate",
     DEEPVIS_JOB,
 )
@@ -139,7 +144,7 @@ class ExplorerParts:
         requests = TraitRequests(context, paint)
         failures = FailureHandler(context, requests)
         events = ViewEvents(context, requests, proxy)
-        panels = Panels(context.prompt, worker, display, events)
+        panels = Panels(context.prompt, worker, display, events, context.pictures)
         state = StateContext(context, requests, paint)
         writer = CodeWriter(state)
         history = History(state, lambda: writer.code())

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -38,6 +38,8 @@ class ZooEntry:
         prompt: creates the parser of the text that the model takes besides the picture; None if it takes none.
         scores: how the outputs become probabilities: "softmax", "sigmoid" or "log".
         layers: names of the selectable layers, the last one the default; None to search for them.
+        draw: draws the picture of a seed; none that the model was trained on.
+        categories: the category of each concept of the pictures; empty where they have none.
     """
 
     name: str
@@ -50,6 +52,8 @@ class ZooEntry:
     prompt: Callable[[], Prompt] | None = None
     scores: str = "softmax"
     layers: tuple[str, ...] | None = None
+    draw: Callable[[int], Sample] | None = None
+    categories: Mapping[str, str] = field(default_factory=dict)
 
     def weights(self, folder: Path = WEIGHTS) -> Path:
         """The file of the weights."""
@@ -124,7 +128,15 @@ def _net(kind: str, *sizes: int, **options: Any) -> Callable[[], nn.Module]:
 
 def _scenes(name: str, kind: str, **options: Any) -> ZooEntry:
     classes = scenes.CLASSES
-    return ZooEntry(name, classes, _net(kind, len(classes), **options), scenes.gallery, scenes.SIZE)
+    return ZooEntry(
+        name,
+        classes,
+        _net(kind, len(classes), **options),
+        scenes.gallery,
+        scenes.SIZE,
+        draw=scenes.draw,
+        categories=scenes.CATEGORIES,
+    )
 
 
 def _stages(last: int) -> tuple[str, ...]:
@@ -140,13 +152,15 @@ def _questions(name: str, kind: str, *layers: str) -> ZooEntry:
         scenes.SIZE,
         prompt=vqa.QuestionPrompt,
         layers=layers,
+        draw=vqa.draw,
+        categories=scenes.CATEGORIES,
     )
 
 
 def _beetles(name: str) -> ZooEntry:
     # A finer map than for textures: the part that distinguishes the classes is small.
     net = _net("residual_net", len(beetles.CLASSES), widths=(12, 24, 48, 64), last_stride=1)
-    return ZooEntry(name, beetles.CLASSES, net, beetles.gallery, beetles.SIZE)
+    return ZooEntry(name, beetles.CLASSES, net, beetles.gallery, beetles.SIZE, draw=beetles.draw)
 
 
 _ENTRIES = {
@@ -157,6 +171,7 @@ _ENTRIES = {
             textures.CLASSES,
             _net("residual_net", len(textures.CLASSES)),
             textures.gallery,
+            draw=textures.draw,
         ),
         _scenes("zoo/scenes", "scene_net"),
         _scenes("zoo/scenes-max", "scene_net", average=False),
@@ -170,6 +185,8 @@ _ENTRIES = {
             scenes.SIZE,
             prompt=captions.CaptionPrompt,
             scores="log",
+            draw=captions.draw,
+            categories=scenes.CATEGORIES,
         ),
         _questions("zoo/vqa", "AnswerNet", *_stages(4), "meet.relu"),
         _questions("zoo/vqa-attention", "CoAttentionNet", "encoder.stem", *_stages(3), "evidence"),

@@ -32,3 +32,30 @@ it("gives the keyboard the headers of the panels, whenever they come", async () 
   expect(header.getAttribute("aria-expanded")).toBe("true");
   view.end();
 });
+
+it("gives arrow keys to the canvases that act on them, and lets Tab pass by all", async () => {
+  const view = show(new FakeModel(traits()));
+  const box = document.createElement("div");
+  box.className = "camwidget-explorer";
+  document.body.append(box);
+  box.append(view.el);
+  const panels = document.createElement("div");
+  panels.className = "camwidget-panels";
+  panels.innerHTML = '<canvas class="camwidget-attention-canvas" tabindex="0"></canvas><canvas tabindex="0"></canvas><i class="camwidget-attention-label">Heads</i>';
+  box.append(panels);
+  await soon();
+  await soon();
+  const [grid, sheet] = Array.from(panels.querySelectorAll("canvas"));
+  expect([grid!.getAttribute("role"), sheet!.getAttribute("role")]).toEqual(["application", null]);
+  expect(grid!.getAttribute("aria-label")).toBe("Heads");
+  const taken: string[] = [];
+  for (const canvas of [grid!, sheet!]) {
+    canvas.addEventListener("keydown", ({ key }) => taken.push(key));
+    for (const key of ["Tab", "ArrowDown", "d"]) canvas.dispatchEvent(new KeyboardEvent("keydown", { key, bubbles: true }));
+  }
+  expect(taken).toEqual(["ArrowDown"]);
+  for (const canvas of [grid!, sheet!]) canvas.dispatchEvent(new Event("pointerdown", { bubbles: true }));
+  expect([grid!.tabIndex, sheet!.hasAttribute("tabindex")]).toEqual([0, false]);
+  expect(document.activeElement).toBe(grid);
+  view.end();
+});

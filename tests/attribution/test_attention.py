@@ -130,9 +130,15 @@ def test_what_a_token_attends_to(plain: cw.Attention) -> None:
     np.testing.assert_array_equal(of_patch, weights[0, 1, 1 + 2 * 4 + 3, 1:].reshape(4, 4))
     np.testing.assert_array_equal(plain.of(12, plain.layers[0], 1), of_patch)
     np.testing.assert_array_equal(plain.on_grid(weights[:, :, 0])[1, 2], plain.of(0, 1, 2))
+    np.testing.assert_allclose(
+        plain.of("patches", 1, 2), weights[1, 2, 1:, 1:].mean(0).reshape(4, 4), rtol=1e-5
+    )
     for wrong in ({"token": 17}, {"token": (4, 0)}, {"layer": 3}, {"layer": "x"}, {"head": 3}):
         with pytest.raises(MethodError, match="There is no"):
             plain.of(**wrong)  # type: ignore[arg-type]
+    for odd in ("patch", (1, 2, 3)):
+        with pytest.raises(MethodError, match=r"A token is \(row, column\)"):
+            plain.of(odd)
 
 
 def test_rollout_is_the_product_of_the_layers(plain: cw.Attention) -> None:
@@ -144,6 +150,19 @@ def test_rollout_is_the_product_of_the_layers(plain: cw.Attention) -> None:
     np.testing.assert_array_equal(plain.rollout(1.0), np.eye(17))
     with pytest.raises(MethodError, match="residual is a number between 0 and 1"):
         plain.rollout(2)
+
+
+@pytest.mark.parametrize("outliers", [True, False])
+def test_rollout_of_a_token_is_its_row(plain: cw.Attention, outliers: bool) -> None:
+    rows = plain.rollout(0.3, outliers=outliers)
+    for token, row in ((None, rows[0]), ((1, 2), rows[7]), ("patches", rows[1:].mean(0))):
+        found = plain.rollout_of(token, residual=0.3, outliers=outliers)
+        np.testing.assert_allclose(found, row[1:].reshape(4, 4), atol=1e-6)
+    # Behind the first layer, it is half that layer's attention and half the token itself.
+    first = plain.rollout_of((1, 2), layer=0)
+    expected = plain.of((1, 2), 0) / 2
+    expected[1, 2] += 0.5
+    np.testing.assert_allclose(first, expected, atol=1e-6)
 
 
 def test_outliers_are_marked_and_can_be_left_out() -> None:
@@ -170,8 +189,9 @@ def test_a_model_that_averages_its_patches_has_no_class_token() -> None:
     found = cw.attention(wrap(tiny.seeded(tiny.Plain("mean", registers=2))), PICTURE)
     assert found.class_tokens == () and found.other_tokens == (0, 1)
     assert found.of((0, 0)).shape == (4, 4)
-    with pytest.raises(MethodError, match=r"no class token: name a patch by \(row, column\)"):
-        found.of()
+    rows = found.weights[-1].mean(0)[2:]
+    np.testing.assert_allclose(found.of(), rows.mean(0)[2:].reshape(4, 4), rtol=1e-5)
+    np.testing.assert_array_equal(found.of(), found.of("patches"))
 
 
 def test_a_head_of_zeros_leaves_the_first_token_the_class_token() -> None:

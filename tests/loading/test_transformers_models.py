@@ -19,6 +19,7 @@ from safetensors import safe_open
 
 import camwidget as cw
 from camwidget.errors import ModelError, TargetError, WeightsError
+from camwidget.models.segmentation_model import SegmentationModel
 
 transformers = pytest.importorskip("transformers")
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -34,6 +35,7 @@ SIDES = {
     "dinov2": 8,
     "clip": 8,
     "siglip": 8,
+    "segformer": 16,
 }
 
 
@@ -73,6 +75,21 @@ def test_a_classifier_is_explained_unchanged(family: str, folders: dict[str, Pat
     assert not all(e.is_empty for e in exps)
     assert exps[0].saliency.shape == (64, 64)
     assert fingerprint(model.module) == before
+
+
+def test_a_segmenter_has_classes_and_regions(folders: dict[str, Path]) -> None:
+    model = cw.load(f"hf/{folders['segformer']}", device="cpu")
+    assert isinstance(model, SegmentationModel) and model.classes == tuple(NAMES.values())
+    pixels = processor("segformer")(images=PICTURE, return_tensors="pt")["pixel_values"]
+    with torch.no_grad():
+        scores = made("segformer")(pixels).logits  # a quarter of the picture's size
+    torch.testing.assert_close(model.logits(model.pixels(PICTURE)), scores.mean((2, 3)))
+    assert scores.shape[2:] == (SIDES["segformer"],) * 2
+    left = np.arange(64)[None].repeat(64, 0) < 32
+    torch.testing.assert_close(
+        model.given(region=left).logits(model.pixels(PICTURE)), scores[..., :8].mean((2, 3))
+    )
+    assert not cw.explain(model.given(region=left), PICTURE, "owl").is_empty
 
 
 def test_headless_models_compare_pictures(folders: dict[str, Path]) -> None:

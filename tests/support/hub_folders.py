@@ -61,6 +61,11 @@ FAMILIES: dict[str, tuple[str, str, dict[str, Any], str, dict[str, Any]]] = {
         "SiglipModel", "SiglipConfig", {"text_config": {**TEXT, "projection_size": 32}, "vision_config": VIT},
         "SiglipImageProcessor", {"size": SQUARE},
     ),
+    "segformer": (
+        "SegformerForSemanticSegmentation", "SegformerConfig",
+        {**STAGES, "decoder_hidden_size": 16, "id2label": NAMES},
+        "SegformerImageProcessor", {"size": SQUARE},
+    ),
 }  # fmt: skip
 
 

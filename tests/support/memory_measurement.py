@@ -61,7 +61,7 @@ def closed() -> dict[str, object]:
     def some(count: int) -> dict[str, float]:
         for number in range(count):
             ex = cw.Explorer(model)
-            if number % 5 == 0:
+            if number % 10 == 0:
                 use(ex)
             ex.close()
         settle()

@@ -124,7 +124,7 @@ def test_a_busy_worker_does_not_abort_the_process(ends: dict[str, int]) -> None:
 
 @pytest.mark.full
 @pytest.mark.parametrize(
-    ("kinds", "count"), [("fork", 26), ("script,ipython,pytest,kernel,nbclient,nbconvert", 1)]
+    ("kinds", "count"), [("fork", 13), ("script,ipython,pytest,kernel,nbclient,nbconvert", 1)]
 )
 def test_processes_of_every_kind_end_with_their_own_exit_code(kinds: str, count: int) -> None:
     """``python tests/soak_process_exit.py`` goes through more of them."""

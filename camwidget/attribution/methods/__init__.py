@@ -5,7 +5,7 @@ A new method belongs here, in the module of its family. Rules of relevance propa
 """
 
 # The order of these imports is the order in which menus and tables list the methods.
-from . import cam, score, backprop, averaged, relevance, attention, perturbation, control  # isort: skip
+from . import cam, score, backprop, averaged, relevance, attention, perturbation, control_maps  # isort: skip
 from .registry import Method, Step, get_method, list_methods
 
 __all__ = [
@@ -15,7 +15,7 @@ __all__ = [
     "averaged",
     "backprop",
     "cam",
-    "control",
+    "control_maps",
     "get_method",
     "list_methods",
     "perturbation",

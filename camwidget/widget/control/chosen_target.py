@@ -88,7 +88,7 @@ def target_with_stance(model: VisionModel, index: int, payload: Mapping[str, Any
 def picked_target(
     model: VisionModel, now: TargetLike | None, index: int, *, awaits_rival: bool
 ) -> TargetLike:
-    """Return the target after a click on a class: the stance stays.
+    """Return the target after a click in the list of classes: the stance stays, unlike ``PixelClasses.target``.
 
     Args:
         model: whose classes are listed.

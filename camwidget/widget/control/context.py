@@ -45,6 +45,7 @@ class ExplorerValues(Protocol):
     references: tuple[str | int, ...]
     outlines: bool
     boxes: bool
+    box_threshold: float
     compare: Mapping[str, Any] | None
     arrangement: str
     explanation: Explanation | None

@@ -28,7 +28,10 @@ class PixelClasses:
     def target(
         self, shown: MapResult[MapInputs], *, awaits_rival: bool
     ) -> tuple[int, Stance] | None:
-        """Return the class and the stance that a click chooses; None where no class has evidence.
+        """Return the class and the stance that a click in the picture chooses; None where no class has evidence.
+
+        A click in the picture asks what is there: the map is *for* the class found, whatever the stance was before.
+        ``chosen_target.picked_target``, for a click in the list of classes, keeps the stance.
 
         Args:
             shown: the map clicked.

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from ...analysis.localizing import check_share
 from ...attribution.methods import get_method
 from ...attribution.stance import FOR, NamedTarget, named_target, split_target
 from ...attribution.targets import Contrast, Counterfactual
@@ -143,6 +144,14 @@ class TraitChecks:
         """
         threshold(fraction)
         return fraction
+
+    def box_threshold(self, share: float) -> float:
+        """Return the share of the map's maximum from which on a pixel counts for its box.
+
+        Raises:
+            CamwidgetError: if it is not in (0, 1].
+        """
+        return check_share("box_threshold", share)
 
     def baseline(self, name: str) -> str:
         """Return the name of a baseline.

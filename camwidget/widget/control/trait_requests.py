@@ -105,6 +105,8 @@ class TraitRequests:
         traits.observe(self._settings_set, "settings")
         traits.observe(self._mask_set, ["fraction", "mode", "baseline"])
         traits.observe(lambda change: self._compare_set(), "compare")
+        view = self._context.display.view
+        view.observe(lambda change: self._main_map.show_box(), "box_threshold")
 
     def follow(self, follower: MapFollower) -> None:
         """Call a follower with each main map that is shown."""

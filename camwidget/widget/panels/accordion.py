@@ -8,19 +8,28 @@ from typing import Protocol, TypeVar
 
 import ipywidgets
 
+from ...attribution.attention_layers import attention_layers
+from ...errors import CamwidgetError
 from ...models.vision_model import VisionModel
 from ...runtime import fork_safety
 from ..control.map_request import MapRequest
+from ..control.pictures import PictureList
 from ..control.prompt_control import PromptController
 from ..control.view_events import ViewEvents
 from ..control.worker import Worker
 from ..host.lifetime import close_parts
 from ..view.display import Display
+from .attention import AttentionPanel
+from .concept_pictures import concept_pictures
+from .concepts import ConceptPanel
 from .contact_sheet import ContactSheet
 from .deepvis import DeepVisPanel
 from .evaluate import EvaluatePanel
 
-__all__ = ["Panels"]
+__all__ = ["FIND_ATTENTION_JOB", "Panels"]
+
+#: Name of the worker's job that finds out whether the model has attention.
+FIND_ATTENTION_JOB = "find attention"
 
 P = TypeVar("P")
 
@@ -63,22 +72,33 @@ class _Fold:
 class Panels:
     """An accordion of panels, all closed at first. The open panel follows the map that is shown.
 
+    The attention panel is added once the worker has found that the model has attention.
+
     Args:
         prompts: the model, and its caches.
         worker: the explorer's.
         display: has the methods and the listed classes.
         events: handles clicks in a panel.
+        pictures: the explorer's, whose concepts may be known.
     """
 
     def __init__(
-        self, prompts: PromptController, worker: Worker, display: Display, events: ViewEvents
+        self,
+        prompts: PromptController,
+        worker: Worker,
+        display: Display,
+        events: ViewEvents,
+        pictures: PictureList,
     ) -> None:
         self._model = prompts.model
+        self._worker = worker
         self._events = events
         self._shown: MapRequest | None = None
         # Called from the browser's thread and from the worker.
         self._lock = fork_safety.rlock()
-        self._folds = (
+        self._build_attention = lambda: AttentionPanel(prompts, worker, display.view)
+        self._is_looked_for = False
+        self._folds: list[_Fold] = [
             _Fold(
                 "DeepVis: a picture drawn for a class or a channel",
                 lambda: DeepVisPanel(self._model, worker=worker),
@@ -98,7 +118,15 @@ class Panels:
                     lambda: display.view.settings,
                 ),
             ),
-        )
+        ]
+        labeled = concept_pictures(prompts.model, pictures.all)
+        if labeled is not None:
+            self._folds.append(
+                _Fold(
+                    "Concepts: the decision in the names of units",
+                    lambda: ConceptPanel(prompts, worker, labeled),
+                )
+            )
         self.box = ipywidgets.Accordion(
             [fold.place for fold in self._folds],
             titles=tuple(fold.title for fold in self._folds),
@@ -119,6 +147,9 @@ class Panels:
                         self._opened()
         self._shown = shown
         self._opened()
+        if not self._is_looked_for:
+            self._is_looked_for = True
+            self._worker.submit(FIND_ATTENTION_JOB, self._find_attention)
 
     def map_restored(self) -> None:
         """Do nothing: the panels have followed the map that is shown again."""
@@ -137,6 +168,30 @@ class Panels:
     def sheet(self) -> ContactSheet | None:
         """The contact sheet; None before it is opened."""
         return self._built(ContactSheet)
+
+    @property
+    def concepts(self) -> ConceptPanel | None:
+        """The panel of named units; None before it is opened, and where no concepts are known."""
+        return self._built(ConceptPanel)
+
+    @property
+    def attention(self) -> AttentionPanel | None:
+        """The attention panel; None before it is opened, and for a model without attention."""
+        return self._built(AttentionPanel)
+
+    def _find_attention(self) -> None:
+        """Add the attention panel if the model has attention among tokens. Runs on the worker's thread."""
+        try:
+            layers = attention_layers(self._model)
+        except CamwidgetError:
+            return  # the list of methods says why there is no attention
+        if not layers.numbers:
+            return
+        with self._lock, self.box.hold_sync():
+            title = "Attention: what each head of each layer attends to"
+            self._folds = [*self._folds, _Fold(title, self._build_attention)]
+            self.box.children = tuple(fold.place for fold in self._folds)
+            self.box.titles = tuple(fold.title for fold in self._folds)
 
     def _built(self, kind: type[P]) -> P | None:
         return next((f.panel for f in self._folds if isinstance(f.panel, kind)), None)

@@ -6,6 +6,7 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ...analysis.localizing import THRESHOLD
 from ...attribution.targets import Contrast, Counterfactual
 from ...loading.loader import DEFAULT_MODEL
 from ...models.vision_model import VisionModel
@@ -123,7 +124,11 @@ def _model(model: VisionModel, name: str) -> list[str]:
 
 
 def _references(name: str, keyword: str, values: Mapping[str, Any]) -> list[str]:
-    """The references that a model compares pictures with: texts, or files of pictures."""
+    """What a model was given: texts, or files of pictures, to compare with; a region; detections."""
+    if keyword == "region":
+        return [f"{name} = {name}.given(region=...)  # your mask"]
+    if keyword == "detections":
+        return [f"{name} = {name}.given(detections=...)  # of {name}.detections(picture)"]
     texts = {n: str(v) for n, v in values.items() if isinstance(v, (str, os.PathLike))}
     if len(texts) < len(values):
         return [f"{name} = {name}.given({keyword}=...)  # pictures in memory: {', '.join(values)}"]
@@ -206,6 +211,10 @@ def _maps(now: State, model: VisionModel, picture: str, given: str, *, is_empty:
     method = [f"method={_method(now)}"] if _method(now) != literal("gradcam") else []
     layer = [f"layer={literal(now['layer'])}"] if now["layer"] != model.default_layer else []
     lines += _call("exp = cw.explain(", [name, "image", *explained, *method, *layer])
+    if now["boxes"] and not is_empty:
+        share = now["box_threshold"]
+        threshold = [] if share == THRESHOLD else [f"threshold={literal(share)}"]
+        lines += _call("found = cw.localize(", ["exp", *threshold])
     mode, fraction, paint = now["mode"], now["fraction"], now["mask"]
     how = [f"{n}={literal(now[n])}" for n in _USUAL if now[n] != _USUAL[n]]
     hide = []

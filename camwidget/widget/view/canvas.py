@@ -12,7 +12,10 @@ from ...runtime import fork_safety
 from ...runtime.error_reports import error_text
 from .. import _compat
 
-__all__ = ["SharpCanvas"]
+__all__ = ["INK", "SharpCanvas"]
+
+#: Color of text, legible on light and dark backgrounds: a canvas does not know the page's.
+INK = "#7d848c"
 
 # ipycanvas has one queue for the drawing commands of all canvases, and no lock for it.
 _drawing = fork_safety.rlock()
@@ -26,7 +29,9 @@ class SharpCanvas:
     Args:
         draw: draws the complete content; called with the lock held.
         on_click: called with the position (x, y) of a click.
-        on_error: called with a text when a click handler, or the drawing for a new page, fails.
+        on_error: called with a text when a handler, or the drawing for a new page, fails.
+        on_drag: called with the position (x, y) of the pointer while it moves with its button down.
+        on_key: called with the name of each key that is pressed while the canvas has the focus; none if None.
     """
 
     SHARP = 2  #: canvas pixels per CSS pixel, for high-density screens
@@ -37,13 +42,23 @@ class SharpCanvas:
         draw: Callable[[], None],
         on_click: Callable[[float, float], None],
         on_error: Callable[[str], None],
+        on_drag: Callable[[float, float], None] | None = None,
+        on_key: Callable[[str], None] | None = None,
     ) -> None:
         self._draw = draw
-        self._on_click, self._on_error = on_click, on_error
+        self._on_click, self._on_drag, self._on_error = on_click, on_drag, on_error
+        self._is_down = False
         self.canvas = ipycanvas.Canvas(
             width=self.SHARP, height=self.SHARP, layout=ipywidgets.Layout()
         )
         self.canvas.on_mouse_down(self._clicked)
+        if on_drag is not None:
+            self.canvas.on_mouse_move(self._moved)
+            self.canvas.on_mouse_up(self._released)
+            self.canvas.on_mouse_out(self._released)
+        if on_key is not None:
+            self._on_key = on_key
+            self.canvas.on_key_down(self._pressed)
         # Drawings are not part of the widget's state: a reloaded page, or a second view, starts empty.
         self.canvas.on_client_ready(self._ready)
 
@@ -56,8 +71,25 @@ class SharpCanvas:
                 setattr(self.canvas.layout, f"min_{side}", f"{pixels}px")
 
     def _clicked(self, x: float, y: float) -> None:
+        self._is_down = True
+        self._call(self._on_click, x, y)
+
+    def _moved(self, x: float, y: float) -> None:
+        if self._is_down and self._on_drag is not None:
+            self._call(self._on_drag, x, y)
+
+    def _released(self, x: float, y: float) -> None:
+        self._is_down = False
+
+    def _call(self, handler: Callable[[float, float], None], x: float, y: float) -> None:
         try:
-            self._on_click(x / self.SHARP, y / self.SHARP)
+            handler(x / self.SHARP, y / self.SHARP)
+        except Exception as error:
+            self._on_error(error_text(error, self))
+
+    def _pressed(self, key: str, *modifiers: bool) -> None:
+        try:
+            self._on_key(key)
         except Exception as error:
             self._on_error(error_text(error, self))
 

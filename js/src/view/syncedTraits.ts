@@ -43,6 +43,7 @@ export interface SyncedTraits {
   readonly outlines: boolean;
   readonly box: unknown;
   readonly boxes: boolean;
+  readonly box_threshold: number;
   readonly models: unknown;
   readonly compare: unknown;
   readonly arrangement: string;
@@ -113,6 +114,7 @@ export const DEFAULTS: SyncedTraits = {
   outlines: false,
   box: {},
   boxes: false,
+  box_threshold: 0.15,
   models: [],
   compare: {},
   arrangement: "side",

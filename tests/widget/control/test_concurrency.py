@@ -244,6 +244,9 @@ def test_pictures_added_by_several_threads(
     assert view_of(explorer).pictures == [p.name for p in explorer.pictures]
     # A thread whose request was not the last sets the picture back to that of the last.
     assert set(shown) == {3, 4, 5, 6}
+    # Observers are called outside the lock, in any order: what counts is that trait and view agree at the end.
+    last = explorer.pictures[explorer.picture]
+    assert view_of(explorer).scene["id"] == last.id
 
 
 def test_what_is_drawn_is_waited_for(explorer: cw.Explorer) -> None:

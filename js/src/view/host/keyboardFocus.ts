@@ -1,6 +1,7 @@
 /** Keyboard access to the widgets around the view: focus stays in the explorer, and panel headers act on keys. */
 import { setAttribute } from "../dom/dom";
 import { accordionHeaders, isOpen, keepFromFocus, OWN_KEYS, unnamedImages } from "./compat";
+import { actsOnArrows, describeCanvases, focusInPlace, passKeys } from "./panelCanvases";
 
 /** Returns the element of the explorer around a view; null before the view is inserted, and in other hosts. */
 export function explorerBox(root: HTMLElement): HTMLElement | null {
@@ -19,7 +20,9 @@ export function keepFocus(root: HTMLElement, frame: HTMLElement, signal: AbortSi
   document.addEventListener(
     "pointerdown",
     ({ target }) => {
-      if (target instanceof Node && box().contains(target)) keepFromFocus(target);
+      if (!(target instanceof Node) || !box().contains(target)) return;
+      if (actsOnArrows(target)) focusInPlace(target);
+      else keepFromFocus(target);
     },
     { capture: true, signal },
   );
@@ -38,13 +41,13 @@ export function keepFocus(root: HTMLElement, frame: HTMLElement, signal: AbortSi
   );
 }
 
-/** Whether an element is a control of a panel or of the strip, which needs the keyboard; a canvas does not. */
+/** Whether an element is a control of a panel or of the strip, which needs the keyboard; most canvases do not. */
 function isInPanels(element: Element | null): boolean {
   if (element?.closest(".camwidget-reference-marks") != null) return true;
-  return element?.closest(".camwidget-panels") != null && !(element instanceof HTMLCanvasElement);
+  return element?.closest(".camwidget-panels") != null && (!(element instanceof HTMLCanvasElement) || actsOnArrows(element));
 }
 
-/** Makes the headers of the panels buttons for keyboard and screen reader, and names their image. */
+/** Makes the headers of the panels buttons for keyboard and screen reader, and describes their image and canvases. */
 export function makePanelsAccessible(root: HTMLElement, signal: AbortSignal): void {
   const seen = new WeakSet<Element>();
   const mark = (): void => {
@@ -61,7 +64,9 @@ export function makePanelsAccessible(root: HTMLElement, signal: AbortSignal): vo
       setAttribute(header, "aria-expanded", String(isOpen(header)));
     }
     for (const image of unnamedImages(panels)) setAttribute(image, "alt", "The picture that is drawn");
+    describeCanvases(panels);
   };
+  passKeys(() => explorerBox(root), signal);
   // The accordion comes after the view, and opens by changing its classes.
   const observer = new MutationObserver(mark);
   signal.addEventListener("abort", () => observer.disconnect());

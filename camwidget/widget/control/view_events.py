@@ -202,7 +202,9 @@ class ViewEvents:
             return
         try:
             given, added = changed_references(context.prompt, context.values.references, content)
-            target = context.kept_target(given) if added is None else added
+            # The picture shown is not explained by itself.
+            is_itself = content.get("add") == context.values.picture
+            target = context.kept_target(given) if added is None or is_itself else added
             self._requests.write(given, target)
         except CamwidgetError as error:
             context.display.publish(text_error=str(error))

@@ -282,6 +282,10 @@ def test_a_picture_that_is_the_only_reference_waits_for_another(alike: cw.Explor
     alike.wait(30)
     assert alike.target == "both" and view_of(alike).references["hint"] == ""
     say(alike, add=2)
+    # The picture shown becomes a reference for the others, and what is explained stays.
+    say(alike, add=1)
+    assert alike.references == (0, 2, 1) and view_of(alike).error == "" and alike.target == "blue"
+    say(alike, remove="red")
     alike.picture = 2
     alike.wait(30)
     assert alike.target == "both"

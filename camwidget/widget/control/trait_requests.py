@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterator, Sequence
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
@@ -15,8 +15,7 @@ from ...attribution.stance import (
     split_target,
     stance_payload,
 )
-from ...errors import PictureError, PromptError
-from ...models.vision_model import VisionModel
+from ...errors import PictureError
 from ...runtime import fork_safety
 from ..view.mask_settings import MaskSettings
 from .cache import Picture
@@ -29,24 +28,15 @@ from .map_request import MapInputs, MapRequest, MapResult
 from .masked_prediction import replaced_pixels
 from .method_settings import options_of, with_options
 from .paint import PaintController
+from .picture_without_classes import MapFollower, PictureWithoutClasses
 from .pictures import named_picture
 from .pixel_classes import find_pixel_classes
 from .request_loops import RequestLoopGuard
 
-__all__ = ["MapFollower", "TraitRequests"]
+__all__ = ["TraitRequests"]
 
 #: Looks at whether the traits name the map requested; two threads need three.
 _MOST_LOOKS = 20
-
-
-class MapFollower(Protocol):
-    """A listener to the main map, such as the panels and the history."""
-
-    def map_shown(self, shown: MapRequest, model: VisionModel) -> None:
-        """Called when a map is shown, with its request, and the model whose classes are listed."""
-
-    def map_restored(self) -> None:
-        """Called when the requested map failed or was canceled, and the previous one is shown again."""
 
 
 class TraitRequests:
@@ -59,6 +49,7 @@ class TraitRequests:
     Attributes:
         main: controls map A.
         compared: controls map B.
+        without_classes: shows a picture of a model that has no classes yet.
     """
 
     def __init__(self, context: ExplorerContext, paint: PaintController) -> None:
@@ -91,6 +82,10 @@ class TraitRequests:
             self.mask_settings,
             self._compared_shown,
             on_dropped=self._publish_compared,
+        )
+
+        self.without_classes = PictureWithoutClasses(
+            context, self.main, self.compared, self._compared_map, self._followers
         )
 
     def connect(self) -> None:
@@ -157,7 +152,7 @@ class TraitRequests:
         if picture is None or context.traits.is_restoring:
             return
         if context.prompt.why_nothing(picture):
-            self.show_no_classes(picture)
+            self.without_classes.show(picture)
         else:
             self.request_map(picture, target, values.method, values.layer, self._options)
 
@@ -179,47 +174,6 @@ class TraitRequests:
         self._change_main(
             lambda last: MapRequest(picture, index, method, layer, text, stance, options)
         )
-
-    def show_no_classes(self, picture: Picture) -> None:
-        """Show a picture alone: the model has no classes until there is a reference."""
-        context, base = self._context, self._context.prompt.base
-        with self.main.lock:
-            self.main.drop()
-            self.compared.drop()
-
-        def show() -> None:
-            scene = base.scene(picture)
-            with self.main.lock:
-                if context.worker.dropped():
-                    return
-                self._compared_map.show_nothing()
-                model = context.prompt.outline(picture, context.prompt.known(picture))
-                panels = context.prompt.panels(picture, model)
-                context.display.show_no_classes(model, scene, panels)
-            for name in ("explanation", "curve", "other"):
-                context.traits.publish(name, None)
-
-        context.traits.publish_known("target", None)
-        context.worker.submit(self.main.jobs.quick, show)
-
-    def drop_failed_references(self, error: BaseException) -> None:
-        """Remove references of which one has failed, where there is no map to go back to.
-
-        Args:
-            error: why the first map has failed. References stay where it is not they that have.
-        """
-        context = self._context
-        if context.prompt.trait != "references" or self.main.shown is not None:
-            return
-        picture = context.picture
-        if picture is None or self.main.requested is not None:
-            return
-        if isinstance(error, (PromptError, PictureError)):
-            context.prompt.write(None, ())
-            context.traits.publish_known("references", ())
-        self.show_no_classes(picture)
-        for follower in self._followers:
-            follower.map_restored()
 
     def is_target_requested(self, target: NamedTarget | None) -> bool:
         """Whether a map of this target is requested, or shown; None stands for the predicted class."""

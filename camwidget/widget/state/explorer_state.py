@@ -347,7 +347,7 @@ def restore_state(context: StateContext, wanted: Mapping[str, Any]) -> None:
     # map before they were set back here.
     if pictures and context.explorer.prompt.why_nothing(pictures[plan["picture"]]):
         if requested is not None or changed & set(MAP_KEYS):
-            requests.show_no_classes(pictures[plan["picture"]])
+            requests.without_classes.show(pictures[plan["picture"]])
     elif pictures:
         options = options_of(plan["settings"], plan["method"])
         wanted_map = pictures[plan["picture"]], plan["method"], plan["layer"], options

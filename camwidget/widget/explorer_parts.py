@@ -215,7 +215,7 @@ class ExplorerParts:
         self.requests.connect()
         self.history.connect()
         self.requests.request_methods()
-        self.requests.request_thumbnails()
+        self.context.request_thumbnails()
         self.requests.request(values.target)
 
     def close(self) -> None:

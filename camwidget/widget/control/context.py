@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -122,3 +122,16 @@ class ExplorerContext:
         picture = self.picture
         known = None if picture is None else self.prompt.known(picture)
         return self.prompt.given_in(self.model) == known
+
+    def request_thumbnails(self) -> None:
+        """Submit the job that makes the missing thumbnails of those in sight."""
+
+        def fill() -> Iterator[None]:
+            pictures, base = self.pictures.all, self.prompt.base
+            return self.display.thumbnails.fill(
+                lambda number: base.tile(pictures[number]),
+                len(pictures),
+                lambda: self.values.picture,
+            )
+
+        self.worker.submit("thumbnails", fill)

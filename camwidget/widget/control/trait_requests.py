@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from typing import Any
 
 import numpy as np
@@ -227,7 +227,7 @@ class TraitRequests:
             picture.name = name if name is not None else named_picture(picture.source, number).name
             pictures.all = [*pictures.all, picture]
             display.publish(pictures=pictures.names, has_ground_truth=pictures.has_truth)
-        self.request_thumbnails()
+        self._context.request_thumbnails()
         return number
 
     def request_predictions(self, *, curve: bool) -> None:
@@ -268,20 +268,6 @@ class TraitRequests:
         context = self._context
         context.worker.submit("methods", lambda: context.display.show_methods(context.values.layer))
 
-    def request_thumbnails(self) -> None:
-        """Submit the job that makes the missing thumbnails of those in sight."""
-        context = self._context
-
-        def fill() -> Iterator[None]:
-            pictures, base = context.pictures.all, context.prompt.base
-            return context.display.thumbnails.fill(
-                lambda number: base.tile(pictures[number]),
-                len(pictures),
-                lambda: context.values.picture,
-            )
-
-        context.worker.submit("thumbnails", fill)
-
     def request_pixel_classes(self, x: int, y: int) -> None:
         """Have the class with the strongest map at a pixel found, and choose it."""
         self._request_loops.clear()
@@ -309,7 +295,7 @@ class TraitRequests:
         if name == "layer":
             context.display.show_methods(context.values.layer)
         if name == "picture" and context.display.thumbnails.select(context.values.picture):
-            self.request_thumbnails()
+            self._context.request_thumbnails()
 
     def _picture_set(self, change: dict[str, Any]) -> None:
         context = self._context

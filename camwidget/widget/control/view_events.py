@@ -183,7 +183,7 @@ class ViewEvents:
             first, last = content.get("first"), content.get("last")
             thumbnails = self._context.display.thumbnails
             if type(first) is int and type(last) is int and thumbnails.see(first, last):
-                self._requests.request_thumbnails()
+                self._context.request_thumbnails()
 
     def _prompt(self, text: object) -> None:
         """Explain the picture under a text that a person wrote; under the model's own if None."""

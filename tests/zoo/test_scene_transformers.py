@@ -124,12 +124,10 @@ def test_class_names_are_refused_for_texts():
         cw.load("zoo/scenes-clip", classes=["a", "b"])
 
 
-def test_the_explorer_opens_with_and_without_texts(clip):
-    samples = cw.zoo.samples("zoo/scenes-clip")[:1]
-    for model in (clip, clip.given(texts=["a box", "a blue thing"])):
-        explorer = cw.Explorer(model, samples).wait(60)
-        assert explorer.explanation.prediction.names[0] in model.classes
-        explorer.close()
+def test_the_explorer_opens_without_texts(clip):
+    explorer = cw.Explorer(clip, cw.zoo.samples("zoo/scenes-clip")[:1]).wait(60)
+    assert explorer.explanation.prediction.names[0] in clip.classes
+    explorer.close()
 
 
 @pytest.mark.full

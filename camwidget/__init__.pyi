@@ -41,6 +41,8 @@ from .attribution.attention import attention as attention
 from .attribution.explaining import explain as explain
 from .attribution.explanation import Explanation as Explanation
 from .attribution.explanation import Explanations as Explanations
+from .attribution.factorization import Factorization as Factorization
+from .attribution.factorization import factorize as factorize
 from .attribution.methods import get_method as get_method
 from .attribution.methods import list_methods as list_methods
 from .attribution.targets import Contrast as Contrast
@@ -61,6 +63,7 @@ from .models.vision_model import VisionModel as VisionModel
 from .models.wrapping import wrap as wrap
 from .runtime.caches import set_cache_limit as set_cache_limit
 from .widget import Explorer as Explorer
+from .widget import FootprintExample as FootprintExample
 from .widget import Quiz as Quiz
 
 def load_ipython_extension(shell: object) -> None: ...

@@ -1,12 +1,14 @@
 """MkDocs hooks that insert tables of the registries, and passages of README, CONTRIBUTING and CHANGELOG.
 
-A page writes ``<!-- methods -->``, ``<!-- metrics -->``, ``<!-- models -->``, or ``<!-- README.md: Heading -->``.
+A page writes ``<!-- methods -->``, ``<!-- metrics -->``, ``<!-- models -->``, ``<!-- sources -->``, or
+``<!-- README.md: Heading -->``.
 """
 
 from __future__ import annotations
 
 import re
 import tomllib
+from collections import Counter
 from collections.abc import Iterable
 from itertools import groupby
 from pathlib import Path
@@ -100,11 +102,55 @@ def _models() -> str:
     return _table(("name", "description", "classes", "text input"), rows)
 
 
+def _sources() -> str:
+    """A table for each source, and how many items have each status."""
+    sources = tomllib.loads((ROOT / "tests" / "sources.toml").read_text("utf-8"))
+    counts = Counter(item["status"] for source in sources.values() for item in source["item"])
+    parts = [", ".join(f"{number} {status}" for status, number in counts.most_common()) + "."]
+    for source in sources.values():
+        rows = [
+            (
+                item["id"],
+                item["says"],
+                f"**{item['status']}**" + (f"<br>{item['note']}" if "note" in item else ""),
+                "<br>".join(
+                    [
+                        *map(_place, item.get("where", ())),
+                        *(f"`{_short(name)}`" for name in item.get("tests", ())),
+                    ]
+                ),
+            )
+            for item in source["item"]
+        ]
+        parts += [
+            f"## {source['title']}",
+            _table(("", "the source", "here", "where, and by which tests"), rows),
+        ]
+    return "\n\n".join(parts)
+
+
+def _place(place: str) -> str:
+    """Where something is, with a link to what is not in the reference."""
+    if place.startswith("notebook "):
+        number, _, heading = place.removeprefix("notebook ").partition(": ")
+        (path,) = (ROOT / "notebooks").glob(f"{number}_*.ipynb")
+        return f"[notebook {number}]({REPOSITORY}/blob/main/notebooks/{path.name}): {heading}"
+    if place.startswith("docs/pages/"):
+        return f"[{place}]({place.removeprefix('docs/pages/')})"
+    kind, _, name = place.partition(" ")
+    return f"{kind} `{name}`" if name else f"`{place}`"
+
+
+def _short(test: str) -> str:
+    """A test by its function, or the file that is a test."""
+    return test.rpartition("::")[2].rpartition("/")[2]
+
+
 def _description(entry: Method | Metric) -> str:
     return f"**{entry.label}.** {entry.summary}<br><small>{entry.citation}</small>"
 
 
-_TABLES = {"methods": _methods, "metrics": _metrics, "models": _models}
+_TABLES = {"methods": _methods, "metrics": _metrics, "models": _models, "sources": _sources}
 
 
 def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:

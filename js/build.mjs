@@ -19,7 +19,12 @@ const common = {
 
 await build({
   ...common,
-  entryPoints: { view: "src/index.ts", quiz: "src/quiz/index.ts", table: "src/table/index.ts" },
+  entryPoints: {
+    view: "src/index.ts",
+    quiz: "src/quiz/index.ts",
+    table: "src/table/index.ts",
+    footprints: "src/footprints/index.ts",
+  },
   format: "esm",
 });
 
@@ -32,6 +37,7 @@ await build({
     view: "src/css/view.css",
     quiz: "src/quiz/css/quiz.css",
     table: "src/table/css/table.css",
+    footprints: "src/footprints/css/footprints.css",
     page: "src/page/css/page.css",
     index: "src/page/css/index.css",
   },

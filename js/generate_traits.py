@@ -19,6 +19,7 @@ sys.path.insert(0, str(ROOT))
 
 from camwidget.widget.panels.score_table import ScoreTable  # noqa: E402
 from camwidget.widget.quiz import Quiz  # noqa: E402
+from camwidget.widget.view.footprint_keys import FootprintKeys  # noqa: E402
 from camwidget.widget.view.synced_traits import View, synced  # noqa: E402
 
 #: The widget class, the file that declares its traits, the file to write, and the name of the interface.
@@ -30,6 +31,12 @@ WIDGETS: tuple[tuple[type[t.HasTraits], str, str, str], ...] = (
         "camwidget/widget/panels/score_table.py",
         "js/src/table/syncedTraits.ts",
         "ScoreTableTraits",
+    ),
+    (
+        FootprintKeys,
+        "camwidget.widget.view.footprint_keys.py",
+        "js/src/footprints/syncedTraits.ts",
+        "FootprintTraits",
     ),
 )
 

@@ -23,7 +23,7 @@ from ..models.vision_model import VisionModel
 from ..progress import Progress, follow
 from .dissection import Dissection, LabeledPicture, Unit, active_regions
 
-__all__ = ["dissect"]
+__all__ = ["dissect", "dissection_steps"]
 
 #: Share of a unit's range below which differences are rounding errors: interpolation changes the last digits.
 _ROUNDING = 1e-6
@@ -81,6 +81,47 @@ def dissect(
         >>> dissection.named[0].concept in dissection.concepts
         True
     """
+    steps = dissection_steps(
+        model,
+        samples,
+        layer,
+        quantile=quantile,
+        min_iou=min_iou,
+        concept_categories=concept_categories,
+    )
+    name = model.layer(layer).name
+    dissection = follow(steps, f"Dissecting {name}", progress).dissection
+    assert dissection is not None
+    return dissection
+
+
+def dissection_steps(
+    model: VisionModel,
+    samples: Sequence[LabeledPicture],
+    layer: str | None = None,
+    *,
+    quantile: float = 0.995,
+    min_iou: float = 0.04,
+    concept_categories: Mapping[str, str] | None = None,
+    max_batch: int | None = None,
+) -> Iterator[DissectionStep]:
+    """Dissect batch by batch, yielding after each batch so that the caller may stop.
+
+    Args:
+        model: as in ``dissect``, as the next five.
+        samples: the pictures.
+        layer: a module name.
+        quantile: share of positions where a unit is at most T_k.
+        min_iou: the IoU from which on a unit gets a name.
+        concept_categories: from concepts to their category.
+        max_batch: the greatest number of pictures in a batch; what suits the device if None.
+
+    Yields:
+        The progress; the last one has the dissection.
+
+    Raises:
+        CamwidgetError: as ``dissect``; its errors are raised before the first step where they can be.
+    """
     require_model(model, "dissect", samples)
     if not (hasattr(samples, "__len__") and hasattr(samples, "__getitem__")):
         raise CamwidgetError(
@@ -95,15 +136,17 @@ def dissect(
     if model.no_maps:
         raise LayerError(f"There is nothing to dissect, since {model.no_maps}")
     name = model.layer(layer).name
-    run = _DissectionRun(model, samples, name, dict(concept_categories or {}), quantile)
-    follow(run.steps(), f"Dissecting {name}", progress)
-    return run.dissection(min_iou)
+    run = _DissectionRun(model, samples, name, dict(concept_categories or {}), quantile, min_iou)
+    return run.steps(max_batch)
 
 
 @dataclass(frozen=True)
-class _Progress:
+class DissectionStep:
+    """Progress of a dissection, in pictures; the last step has the result."""
+
     done: int
     total: int
+    dissection: Dissection | None = None
 
 
 class _DissectionRun:
@@ -116,24 +159,26 @@ class _DissectionRun:
         layer: str,
         categories: dict[str, str],
         quantile: float,
+        min_iou: float,
     ) -> None:
         self.model, self.samples, self.layer = model, samples, layer
         self.categories = categories
-        self.quantile = quantile
+        self.quantile, self.min_iou = quantile, min_iou
         self.thresholds = _UnitThresholds()
         self.overlaps = _OverlapCounts()
 
-    def steps(self) -> Iterator[_Progress]:
+    def steps(self, max_batch: int | None) -> Iterator[DissectionStep]:
         """Run both passes batch by batch."""
         count = len(self.samples)
         size = batch_size(self.model, *self._pixels(0, 1).shape[-2:])
+        size = size if max_batch is None else min(size, max_batch)
 
         def level(begin: int, end: int) -> torch.Tensor:
             return self._maps(self._pixels(begin, end))
 
         for done, maps in in_batches(self.model, 0, count, size, level):
             self.thresholds.add(maps, count, self.quantile)
-            yield _Progress(done, 2 * count)
+            yield DissectionStep(done, 2 * count)
         cut = self.thresholds.cut()
 
         def overlap(begin: int, end: int) -> list[_OverlapCounts]:
@@ -148,9 +193,11 @@ class _DissectionRun:
         for done, parts in in_batches(self.model, 0, count, size, overlap):
             for part in parts:
                 self.overlaps.add(part)
-            yield _Progress(count + done, 2 * count)
+            yield DissectionStep(
+                count + done, 2 * count, self._dissection() if done == count else None
+            )
 
-    def dissection(self, min_iou: float) -> Dissection:
+    def _dissection(self) -> Dissection:
         """The result of both passes."""
         concepts = tuple(sorted(self.overlaps.sizes, key=lambda c: (self.categories.get(c, ""), c)))
         if not concepts:
@@ -159,7 +206,7 @@ class _DissectionRun:
         best = iou.argmax(1)
         units = tuple(
             Unit(k, name := concepts[b], float(iou[k, b]), self.categories.get(name, ""))
-            if iou[k, b] >= min_iou
+            if iou[k, b] >= self.min_iou
             else Unit(k, None, float(iou[k, b]), "")
             for k, b in enumerate(best.tolist())
         )
@@ -173,7 +220,7 @@ class _DissectionRun:
             thresholds=self.thresholds.thresholds().cpu().numpy(),
             cuts=self.thresholds.cut().cpu().numpy(),
             peaks=torch.cat(self.thresholds.peaks).cpu().numpy(),
-            min_iou=min_iou,
+            min_iou=self.min_iou,
             subject=self.model,
             samples=self.samples,
         )

@@ -19,7 +19,14 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-__all__ = ["Dissection", "LabeledPicture", "Unit", "active_regions"]
+__all__ = [
+    "Dissection",
+    "LabeledPicture",
+    "Unit",
+    "UnitExample",
+    "active_regions",
+    "unit_examples",
+]
 
 
 class LabeledPicture(Protocol):
@@ -166,31 +173,15 @@ class Dissection:
         """
         from ..plotting import new_figure, plain_text
 
-        if not 0 <= unit < len(self.units):
-            raise LayerError(
-                f"There is no unit {unit!r}: {self.layer} has units 0 to {len(self.units) - 1}."
-            )
-        best = np.argsort(-self.peaks[:, unit], kind="stable")[: max(1, pictures)].tolist()
-        pixels = self.subject.pixels([self.samples[n].image for n in best])
-        # One picture at a time: many may not fit into memory.
-        maps = torch.cat(
-            [
-                Trace(self.subject, p[None], [self.layer])
-                .activation(self.layer)[:, unit : unit + 1]
-                .cpu()
-                for p in pixels
-            ]
-        )
-        cut = torch.as_tensor(self.cuts[unit : unit + 1])
-        regions = active_regions(maps, cut, pixels.shape[-2:])[:, 0].numpy()
-        figure = new_figure(2.1 * len(best), 2.6)
-        panels = figure.subplots(1, len(best), squeeze=False)[0]
-        for axes, number, picture, region in zip(panels, best, pixels, regions, strict=True):
-            axes.imshow(shades(picture))
-            if region.any() and not region.all():
-                axes.contour(region, levels=[0.5], colors="yellow", linewidths=1.5)
+        examples = unit_examples(self, unit, pictures)
+        figure = new_figure(2.1 * len(examples), 2.6)
+        panels = figure.subplots(1, len(examples), squeeze=False)[0]
+        for axes, example in zip(panels, examples, strict=True):
+            axes.imshow(example.pixels)
+            if example.region.any() and not example.region.all():
+                axes.contour(example.region, levels=[0.5], colors="yellow", linewidths=1.5)
             axes.set_axis_off()
-            axes.set_title(f"picture {number} · {self.peaks[number, unit]:.3g}", fontsize=8)
+            axes.set_title(f"picture {example.picture} · {example.peak:.3g}", fontsize=8)
         found = self.units[unit]
         title = f"unit {unit} · {found.concept or 'no name'} · IoU {found.iou:.2f}"
         figure.suptitle(plain_text(title), fontsize=10)
@@ -201,6 +192,53 @@ class Dissection:
             f"Dissection({self.model!r} at {self.layer!r}: {len(self.named)} of {len(self.units)} units named, "
             f"{len(self.detectors)} of {len(self.concepts)} concepts)"
         )
+
+
+@dataclass(frozen=True, eq=False)
+class UnitExample:
+    """A picture in which a unit's activation is high.
+
+    Attributes:
+        picture: its number among the dissection's samples.
+        pixels: the picture at the model's input size, uint8 (H, W, 3).
+        region: where the unit is active, bool (H, W).
+        peak: the unit's highest activation in it.
+    """
+
+    picture: int
+    pixels: np.ndarray
+    region: np.ndarray
+    peak: float
+
+
+def unit_examples(dissection: Dissection, unit: int, pictures: int = 6) -> list[UnitExample]:
+    """Return the pictures with a unit's highest activations, the highest first.
+
+    Args:
+        dissection: of the model that the unit belongs to.
+        unit: the channel's number.
+        pictures: the greatest number of pictures.
+
+    Raises:
+        LayerError: if there is no such unit.
+    """
+    layer, model, peaks = dissection.layer, dissection.subject, dissection.peaks
+    if not 0 <= unit < len(dissection.units):
+        raise LayerError(
+            f"There is no unit {unit!r}: {layer} has units 0 to {len(dissection.units) - 1}."
+        )
+    best = np.argsort(-peaks[:, unit], kind="stable")[: max(1, pictures)].tolist()
+    pixels = model.pixels([dissection.samples[n].image for n in best])
+    # One picture at a time: many may not fit into memory.
+    maps = torch.cat(
+        [Trace(model, p[None], [layer]).activation(layer)[:, unit : unit + 1].cpu() for p in pixels]
+    )
+    cut = torch.as_tensor(dissection.cuts[unit : unit + 1])
+    regions = active_regions(maps, cut, pixels.shape[-2:])[:, 0].numpy()
+    return [
+        UnitExample(number, shades(picture), region, float(peaks[number, unit]))
+        for number, picture, region in zip(best, pixels, regions, strict=True)
+    ]
 
 
 def active_regions(maps: torch.Tensor, cut: torch.Tensor, size: Sequence[int]) -> torch.Tensor:

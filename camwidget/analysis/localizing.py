@@ -19,9 +19,11 @@ from ..masking.rank_rule import SaliencyLike, saliency_of
 
 __all__ = [
     "BACKGROUND",
+    "THRESHOLD",
     "UNKNOWN",
     "Localization",
     "best_overlap",
+    "check_share",
     "localize",
     "overlap",
     "points_at",
@@ -30,6 +32,9 @@ __all__ = [
 
 #: Values of ``segmentation_seeds`` besides class indices.
 UNKNOWN, BACKGROUND = -1, -2
+
+#: The share of a map's maximum from which on a pixel counts for its box (Selvaraju et al. 2017).
+THRESHOLD = 0.15
 
 _NUMBERS = (int, float, np.number)
 
@@ -63,7 +68,7 @@ class Localization:
     peak: tuple[int, int]
 
 
-def localize(saliency: SaliencyLike, threshold: float = 0.15) -> Localization | None:
+def localize(saliency: SaliencyLike, threshold: float = THRESHOLD) -> Localization | None:
     """Find the bounding box of the largest connected region above a share of a map's maximum.
 
     Weakly supervised localization as in Selvaraju et al. 2017 (Grad-CAM, arXiv:1610.02391, section 4.1) at 15 % of the
@@ -91,7 +96,7 @@ def localize(saliency: SaliencyLike, threshold: float = 0.15) -> Localization | 
         True
     """
     values = _check_saliency(saliency)
-    high = _above(values, _check_share("threshold", threshold))
+    high = _above(values, check_share("threshold", threshold))
     if not high.any():
         return None
     parts, _ = ndimage.label(high, structure=_NEIGHBORS)
@@ -189,7 +194,7 @@ def segmentation_seeds(
             raise CamwidgetError(
                 f"segmentation_seeds takes explanations, one for each class, not {type(each).__name__}."
             )
-    threshold = _check_share("threshold", threshold)
+    threshold = check_share("threshold", threshold)
     if not (isinstance(background, _NUMBERS) and 0 <= background <= threshold):
         raise CamwidgetError(
             f"background is a number between 0 and the threshold {threshold}, not {background!r}."
@@ -242,7 +247,16 @@ def _check_saliency(saliency: SaliencyLike) -> NDArray[np.float32]:
     return values
 
 
-def _check_share(name: str, value: Any) -> float:
+def check_share(name: str, value: Any) -> float:
+    """Return a share of a map's maximum.
+
+    Args:
+        name: what is checked, for the message.
+        value: the share, in (0, 1].
+
+    Raises:
+        CamwidgetError: if it is not in (0, 1].
+    """
     if not (isinstance(value, _NUMBERS) and 0 < value <= 1):  # also refuses NaN
         raise CamwidgetError(f"{name} is a number above 0 and at most 1, not {value!r}.")
     return float(value)

@@ -7,7 +7,7 @@ memory. All perturbation methods, mask curves and metrics that modify pictures u
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, TypeAlias, TypeVar
 
 import torch
@@ -204,18 +204,29 @@ def _run(model: VisionModel, inputs: torch.Tensor, precision: str) -> Any:
 
 @dataclass
 class _SeriesResults:
-    """Results of a series so far: logits, or one target's scores."""
+    """Results of a series so far: logits, or one target's scores.
 
-    rows: list[torch.Tensor] = field(default_factory=list)
+    Attributes:
+        total: length of the series.
+        rows: tensor of that length, allocated once: joining the batches after each of them would take quadratic time.
+        done: how many rows are results.
+    """
+
+    total: int
+    rows: torch.Tensor | None = None
     done: int = 0
 
-    def add(self, rows: torch.Tensor) -> None:
-        self.rows.append(rows)
-        self.done += len(rows)
+    def add(self, rows: torch.Tensor, start: int) -> None:
+        """Set the rows from ``start`` on; another user of the series may have set the same ones meanwhile."""
+        if self.rows is None:
+            self.rows = rows.new_empty((self.total, *rows.shape[1:]))
+        self.rows[start : start + len(rows)] = rows
+        self.done = max(self.done, start + len(rows))
 
-    def joined(self) -> torch.Tensor:
-        self.rows = [torch.cat(self.rows)]
-        return self.rows[0]
+    def get(self, start: int = 0) -> torch.Tensor:
+        """Return the results from ``start`` on."""
+        assert self.rows is not None
+        return self.rows[start : self.done]
 
 
 def rerun_scores(
@@ -243,22 +254,27 @@ def rerun_scores(
     # For a target of the module's own output, only scores are stored, since the output may be large.
     scores_only = uses_module_output(target) and not trace.is_plain
     results: _SeriesResults = trace.memory.setdefault(
-        (*key, target if scores_only else None), _SeriesResults()
+        (*key, target if scores_only else None), _SeriesResults(total)
     )
-
-    def scores() -> torch.Tensor:
-        rows = results.joined()
-        return rows if scores_only else score_of(target, rows, rows)
-
-    if results.done:
-        yield scores()
-    if results.done == total:
-        return
+    scores = _SeriesResults(total)
     # A function of such an output may work for single pictures only, such as out[0]["scores"].sum().
-    for returned, logits in series(results.done, 1 if scores_only else _UNLIMITED):
-        rows = score_of(target, returned, logits) if scores_only else logits
-        results.add(rows.to(trace.logits.dtype))
-        yield scores()
+    max_batch = 1 if scores_only else _UNLIMITED
+    batches: Iterator[tuple[Any, torch.Tensor]] = iter(())
+    position = -1  # of ``batches`` in the series
+    while scores.done < total:
+        if scores.done == results.done:
+            if (
+                position != results.done
+            ):  # at the start, or where the map of another class has gone on
+                position = results.done
+                batches = series(position, max_batch)
+            returned, logits = next(batches)
+            rows = score_of(target, returned, logits) if scores_only else logits
+            results.add(rows.to(trace.logits.dtype), position)
+            position += len(rows)
+        rows = results.get(scores.done)
+        scores.add(rows if scores_only else score_of(target, rows, rows), scores.done)
+        yield scores.get()
 
 
 def rerun_from_input(trace: Trace, picture: int, total: int, make: Make) -> Series:

@@ -84,10 +84,15 @@ def warn_if_slower(model: VisionModel, inputs: torch.Tensor, precision: str) -> 
         return
     key = str(model.device), precision
     with _lock:
-        known = _ratios.setdefault(model.module, {})
-        if key in known:
+        if key in _ratios.get(model.module, {}):
             return
-        known[key] = ratio = _ratio(model, inputs[:1], precision)
+    # Not under the lock: this waits for the model's lock, whose holder may be waiting for this one.
+    ratio = _ratio(model, inputs[:1], precision)
+    with _lock:
+        known = _ratios.setdefault(model.module, {})
+        if key in known:  # another thread has timed it meanwhile
+            return
+        known[key] = ratio
     if ratio > _SLOWER:
         hardware = "processor" if model.device.type == "cpu" else "device"
         warn(

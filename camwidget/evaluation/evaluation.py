@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from ..errors import DataError
 from ..metrics import Metric
 from . import table as tables
 from .html_table import pluralized, render_table
@@ -114,6 +115,62 @@ class Evaluation:
 
     def _listed(self, frame: pd.DataFrame) -> pd.DataFrame:
         return frame if self._by_layer else frame.droplevel("layer")
+
+    def compare(
+        self,
+        one: str,
+        other: str,
+        *,
+        layer: str | None = None,
+        other_layer: str | None = None,
+        within: Evaluation | None = None,
+    ) -> pd.DataFrame:
+        """Compare two methods, or two models, picture by picture.
+
+        The interval of a mean difference is much narrower than those of both means, which contain the differences
+        between the pictures.
+
+        Args:
+            one: name of a method of this evaluation.
+            other: name of another one, whose values are subtracted.
+            layer: the layer of ``one``, where it has several.
+            other_layer: the layer of ``other``; ``layer`` if None.
+            within: the evaluation that has ``other``, of the same pictures, such as one of another model; this one if
+                None.
+
+        Returns:
+            Data frame with one row per metric: the mean difference, the bounds of its 95 % bootstrap interval, n, the
+            number of pictures with both values, and better: 1 if the interval says that ``one`` is better, −1 if
+            ``other`` is, 0 if it cannot tell them apart. Of two evaluations, the metrics that both have.
+
+        Raises:
+            DataError: if there is no such method or layer, or several layers of one and none is named; or if the other
+                evaluation has other pictures, or no metric with the same settings.
+
+        Example:
+            >>> import camwidget as cw
+            >>> model = cw.load(device="cpu")
+            >>> samples = cw.zoo.samples("zoo/textures")[:4]
+            >>> evaluation = cw.evaluate(model, samples, methods=["gradcam", "random"], metrics=["pointing", "energy"])
+            >>> int(evaluation.compare("gradcam", "random").loc["energy", "better"])
+            1
+        """
+        second = self if within is None else within
+        pictures = [
+            dict(zip(e.rows["picture"], e.rows["name"], strict=True)) for e in (self, second)
+        ]
+        if pictures[0] != pictures[1]:
+            raise DataError(
+                "The two evaluations have different pictures: evaluate both on the same data."
+            )
+        metrics = [m for m in self.metrics if m in second.metrics]
+        if not metrics:
+            raise DataError("The two evaluations have no metric with the same settings in common.")
+        return tables.differences(
+            metrics,
+            (self.rows, tables.find_row(self.rows, one, layer)),
+            (second.rows, tables.find_row(second.rows, other, other_layer or layer)),
+        )
 
     def plot(self) -> Figure:
         """The mean curves with their intervals, and the radar chart of the ranks (matplotlib)."""

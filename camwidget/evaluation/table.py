@@ -8,12 +8,15 @@ from typing import Any, Protocol
 import numpy as np
 import pandas as pd
 
+from ..errors import DataError
 from ..metrics import Metric
 
 __all__ = [
     "CONFIDENCE",
     "RESAMPLES",
     "EvaluationTable",
+    "differences",
+    "find_row",
     "four_digits",
     "mean_curves",
     "means",
@@ -147,6 +150,62 @@ def summary(rows: pd.DataFrame, metrics: Sequence[Metric], index: pd.MultiIndex)
         counted = {key: int(np.sum(is_counted(fault))) for key, fault in groups}
         columns["maps", name] = [counted.get(key, 0) for key in index]
     return pd.DataFrame(columns, index=index)
+
+
+def differences(
+    metrics: Sequence[Metric],
+    one: tuple[pd.DataFrame, tuple[str, str]],
+    other: tuple[pd.DataFrame, tuple[str, str]],
+) -> pd.DataFrame:
+    """Compare two methods picture by picture.
+
+    Args:
+        metrics: the metrics, in the order of the result's rows.
+        one: rows with one per picture, method and layer; and the method and layer.
+        other: the same; its values are subtracted.
+
+    Returns:
+        By metric the mean difference, the bounds of its bootstrap interval, n, and "better": 1 if the interval says
+        that the first is better, −1 if the second is, and 0 if it contains 0 or there is none.
+    """
+    values = [
+        np.concatenate(
+            [_pivot(rows, pd.MultiIndex.from_tuples([key]), m.name) for m in metrics], axis=1
+        )
+        for rows, key in (one, other)
+    ]
+    apart = values[0] - values[1]
+    center, low, high = means(apart)
+    direction = np.array([1 if m.better == "higher" else -1 for m in metrics])
+    return pd.DataFrame(
+        {
+            "mean": center,
+            "low": low,
+            "high": high,
+            "n": np.isfinite(apart).sum(0),
+            "better": direction * ((low > 0).astype(int) - (high < 0).astype(int)),
+        },
+        index=pd.Index([m.name for m in metrics], name="metric"),
+    )
+
+
+def find_row(rows: pd.DataFrame, method: str, layer: str | None) -> tuple[str, str]:
+    """Find the method and layer of one row of the summary.
+
+    Raises:
+        DataError: if there is no such row, or several of this method and no layer is given.
+    """
+    layers = rows.loc[rows["method"] == method, "layer"].unique().tolist()
+    if not layers:
+        names = ", ".join(rows["method"].unique())
+        raise DataError(f"The evaluation has no method {method!r}; it has {names}.")
+    # A method that explains at the input has one row for all layers.
+    if len(layers) == 1:
+        return method, str(layers[0])
+    if layer not in layers:
+        wrong = "has several layers" if layer is None else f"has no layer {layer!r}"
+        raise DataError(f"{method} {wrong}: pass layer=… with one of {', '.join(layers)}.")
+    return method, str(layer)
 
 
 def rank_rows(table: pd.DataFrame, metrics: Sequence[Metric]) -> pd.DataFrame:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from ..analysis.localizing import localize
+from ..analysis.localizing import THRESHOLD, localize
 from ..attribution.explaining import explain
 from ..attribution.explanation import Explanation
 from ..attribution.methods import Method
@@ -63,6 +63,7 @@ def build_payload(
     label: str,
     *,
     methods_are_explicit: bool,
+    box_threshold: float = THRESHOLD,
     progress: Progress | None = None,
 ) -> Payload:
     """Compute the data of a page.
@@ -75,6 +76,7 @@ def build_payload(
         masks: modes and baselines of the page.
         label: label of the progress bar.
         methods_are_explicit: whether the user named the methods; then a method that fails is an error.
+        box_threshold: the share of a map's maximum from which on a pixel counts for its box.
         progress: called with (done, total); a bar appears after a second if None.
 
     Raises:
@@ -123,7 +125,9 @@ def build_payload(
         "missing": _missing(model, chosen, places),
         "maps": maps,
         "grids": [
-            _grid(grid, own, (pixels.shape[-2], pixels.shape[-1]), bundle, model.scores)
+            _grid(
+                grid, own, (pixels.shape[-2], pixels.shape[-1]), bundle, model.scores, box_threshold
+            )
             for grid, own in zip(grids, curves_of_maps, strict=True)
         ],
         "quantity": {k: encodable_text(v) for k, v in quantity_of(model).items()},
@@ -238,6 +242,7 @@ def _grid(
     size: tuple[int, int],
     bundle: BinaryBundle,
     scores: str,
+    box_threshold: float,
 ) -> dict[str, Any]:
     def packed(values: np.ndarray) -> np.ndarray:
         """Regression outputs in float32, probabilities as integers in units of 1/10000."""
@@ -245,7 +250,7 @@ def _grid(
             return values.astype(np.float32)
         return np.round(values * 10_000).astype(np.uint16)
 
-    found = localize(grid.saliency(size))
+    found = localize(grid.saliency(size), box_threshold)
     knee = grid.knee(size)
     return {
         "rows": grid.cells.shape[0],

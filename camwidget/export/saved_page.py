@@ -13,6 +13,7 @@ import torch
 
 from .._validation import as_name_list, is_integer
 from .._version import __version__
+from ..analysis.localizing import THRESHOLD, check_share
 from ..attribution.explanation import Explanation
 from ..attribution.methods import Method
 from ..attribution.stance import FOR, stance_payload, stance_target
@@ -84,6 +85,7 @@ def save_page(
     modes: Sequence[str] = (),
     baselines: Sequence[str] = (),
     steps: int = 21,
+    box_threshold: float = THRESHOLD,
     name: str | None = None,
     title: str | None = None,
     overwrite: bool = False,
@@ -113,6 +115,7 @@ def save_page(
         layers: layers of the page; up to six of ``model.layers`` if None; "all" for every one.
         modes: modes besides ``mode``.
         baselines: baselines besides ``baseline``.
+        box_threshold: the share of a map's maximum from which on a pixel counts for its box, in (0, 1].
         steps: number of fractions, from 0 to 1, the squares of evenly spaced numbers, at least 2.
         name: name of the picture; the name of its file if None.
         title: title of the page; picture and model if None.
@@ -145,6 +148,7 @@ def save_page(
     if not is_integer(steps, 2):
         raise CamwidgetError(f"A curve has at least 2 steps, not {steps!r}.")
     steps = operator.index(steps)  # NumPy integers are not JSON serializable
+    box_threshold = check_share("box_threshold", box_threshold)
     threshold(fraction)  # raises for a value outside [0, 1]
     all_modes = _selected_names("mode", mode, modes, (*MODES, "multiply"))
     all_baselines = _selected_names("baseline", baseline, baselines, tuple(BASELINES))
@@ -174,6 +178,7 @@ def save_page(
         MaskOptions(all_modes, all_baselines, steps),
         f"{name}: masks",
         methods_are_explicit=methods is not None,
+        box_threshold=box_threshold,
         progress=progress,
     )
     start = {
@@ -184,6 +189,7 @@ def save_page(
         "mode": mode,
         "baseline": baseline,
         "fraction": fraction,
+        "box_threshold": box_threshold,
     }
     html = html_document(
         title=title,

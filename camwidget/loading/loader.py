@@ -15,12 +15,14 @@ from torchvision.models import Weights, WeightsEnum
 from .. import zoo
 from ..errors import ModelError, WeightsError
 from ..images.preprocess import Preprocess
+from ..models.detection_model import DetectionModel
 from ..models.provenance import Provenance
 from ..models.segmentation_model import SegmentationModel
+from ..models.similarity_model import text_model
 from ..models.vision_model import VisionModel
 from ..models.wrapping import best_device
 from .checkpoints import Checkpoint, Readable, fill
-from .model_names import is_segmentation_model, resolve_model_name
+from .model_names import resolve_model_name, torchvision_kind
 from .open_clip_models import load_open_clip
 from .timm_models import load_timm
 from .transformers_models import load_transformers
@@ -42,11 +44,12 @@ def load(
 
     Args:
         name: name of an embedded model (``list_models()``), or of a torchvision model that classifies pictures or
-            their pixels (see ``SegmentationModel``); or a model of another library, of which an extra of camwidget is
-            needed: ``timm/NAME`` (``camwidget[timm]``), ``hf/OWNER/NAME`` for a model of transformers on the Hugging
-            Face hub (``camwidget[hf]``), ``open_clip/NAME`` (``camwidget[open_clip]``). In place of the name, each of
-            the three takes the path of a folder as the library saves a model for the hub, and then uses no network. The
-            preprocessing is the library's own, and so are the class names.
+            their pixels, or finds boxes (see ``SegmentationModel`` and ``DetectionModel``); or a model of another
+            library, of which an extra of camwidget is needed: ``timm/NAME`` (``camwidget[timm]``), ``hf/OWNER/NAME``
+            for a model of transformers on the Hugging Face hub (``camwidget[hf]``), ``open_clip/NAME``
+            (``camwidget[open_clip]``). In place of the name, each of the three takes the path of a folder as the
+            library saves a model for the hub, and then uses no network. The preprocessing is the library's own, and so
+            are the class names.
         weights: weights to use: a path, the bytes of a file, an open file, or a state dict; for torchvision and
             open_clip also the name of pretrained weights. If None, those in the folder, or the default pretrained
             weights, which the library downloads; open_clip has no default. A file holds a state dict, a training
@@ -147,9 +150,9 @@ def _load_model(
     known = torchvision.models.get_model_weights(name)
     chosen = known.DEFAULT if weights is None else _named_set(known, weights)
     module: nn.Module
-    segments = is_segmentation_model(name)
+    kind = torchvision_kind(name)
     # Otherwise torchvision fetches weights of the classifier inside.
-    options: dict[str, Any] = {"weights_backbone": None} if segments else {}
+    options: dict[str, Any] = {"weights_backbone": None} if kind else {}
     if not pretrained:
         if classes is not None:
             options["num_classes"] = len(classes)
@@ -159,14 +162,15 @@ def _load_model(
         module, entry = _pretrained(name, chosen), chosen
     else:
         module, entry = _from_file(name, weights, classes, options), known.DEFAULT
-    make = SegmentationModel if segments else VisionModel
-    return make(
+    makers: dict[str | None, Any] = {"segments": SegmentationModel, "boxes": DetectionModel}
+    model: VisionModel = makers.get(kind, VisionModel)(
         module.eval().to(place),
         Preprocess.of(entry.transforms()),
         classes,
         usual_classes=entry.meta.get("categories", ()),
         name=name,
     )
+    return model
 
 
 def _named_set(known: type[WeightsEnum], weights: Any) -> WeightsEnum | None:
@@ -196,11 +200,23 @@ def embedded(
         classes: class names; its own if None.
 
     Returns:
-        The model.
+        The model; of two towers, with its default texts.
+
+    Raises:
+        ModelError: if class names are given to a model whose classes are texts.
     """
+    module = model.module if place is None else model.module.to(place)
+    preprocess = Preprocess(model.input_size, mean=model.mean, std=model.std)
+    if model.texts is not None:
+        if classes is not None:
+            raise ModelError(
+                f"The classes of {model.name} are texts: leave classes= out, and call model.given(texts=[…])."
+            )
+        towers = text_model(module, preprocess, model.texts.tokenize, name=model.name)
+        return towers.given(texts=model.texts.default)
     return VisionModel(
-        model.module if place is None else model.module.to(place),
-        Preprocess(model.input_size, mean=model.mean, std=model.std),
+        module,
+        preprocess,
         model.classes if classes is None else classes,
         name=model.name,
         prompt=model.prompt,

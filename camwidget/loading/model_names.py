@@ -13,7 +13,7 @@ from torch import nn
 from .. import zoo
 from ..errors import ModelError
 
-__all__ = ["is_segmentation_model", "resolve_model_name"]
+__all__ = ["resolve_model_name", "torchvision_kind"]
 
 #: Sources of model names with a slash, by the part before it.
 _HUBS = {
@@ -35,12 +35,11 @@ _LIBRARIES = {
     "openclip": "open_clip",
 }
 
-#: Torchvision's other models by module: what they do, and whether they take pictures.
+#: Torchvision's other models by module, and what they do.
 _OTHERS = {
-    "detection": ("finds boxes", True),
-    "quantization": ("is quantized, so that nothing can be differentiated through it", False),
-    "video": ("classifies videos", False),
-    "optical_flow": ("follows motion between two pictures", False),
+    "quantization": "is quantized, so that nothing can be differentiated through it",
+    "video": "classifies videos",
+    "optical_flow": "follows motion between two pictures",
 }
 
 
@@ -61,14 +60,17 @@ def resolve_model_name(name: Any) -> str:
         return f"{_LIBRARIES[library.lower()]}/{rest}"
     classifiers = torchvision.models.list_models(module=torchvision.models)
     for spelled in (name, name.strip().lower(), name.strip().lower().replace("-", "")):
-        if spelled in classifiers or spelled in zoo.available() or is_segmentation_model(spelled):
+        if spelled in classifiers or spelled in zoo.available() or torchvision_kind(spelled):
             return spelled
     raise ModelError(_unknown_model(name, classifiers))
 
 
-def is_segmentation_model(name: str) -> bool:
-    """Return whether torchvision has a segmentation model of this name."""
-    return name in torchvision.models.list_models(module=torchvision.models.segmentation)
+def torchvision_kind(name: str) -> str | None:
+    """Return what one of torchvision's models computes, "segments" or "boxes"; None for a classifier."""
+    for kind, module in (("segments", "segmentation"), ("boxes", "detection")):
+        if name in torchvision.models.list_models(module=getattr(torchvision.models, module)):
+            return kind
+    return None
 
 
 def _not_a_name(value: Any) -> str:
@@ -78,7 +80,12 @@ def _not_a_name(value: Any) -> str:
             f"load takes a model's name, not a module ({_type_name(value)}). For a module of your own: "
             f"camwidget.wrap({made}, preprocess=…)."
         )
-    if type(value).__name__ in ("VisionModel", "SimilarityModel", "SegmentationModel"):
+    if type(value).__name__ in (
+        "VisionModel",
+        "SimilarityModel",
+        "SegmentationModel",
+        "DetectionModel",
+    ):
         return "load takes a model's name; this model is loaded already: use it as it is."
     if value is None:
         return "load takes a model's name, not None; load() without one gives the embedded model."
@@ -95,15 +102,9 @@ def _type_name(value: Any) -> str:
 
 
 def _unknown_model(name: str, classifiers: list[str]) -> str:
-    for kind, (does, takes_pictures) in _OTHERS.items():
+    for kind, does in _OTHERS.items():
         if name.lower() in torchvision.models.list_models(module=getattr(torchvision.models, kind)):
-            remedy = (
-                f" Explain a number of its output: camwidget.wrap(torchvision.models.get_model({name.lower()!r}, …)), "
-                "and a callable from the output to (N,) as target."
-                if takes_pictures
-                else ""
-            )
-            return f"{name} {does}; load makes classifiers of pictures.{remedy}"
+            return f"{name} {does}; load makes models of single pictures."
     if Path(name).suffix.lower() in (".pth", ".pt", ".ckpt", ".safetensors", ".bin", ".tar") or (
         name and Path(name).expanduser().exists()
     ):

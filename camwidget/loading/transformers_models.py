@@ -12,6 +12,7 @@ from torch import nn
 
 from ..errors import ModelError, WeightsError, warn
 from ..images.preprocess import Preprocess
+from ..models.detection_model import DetectionModel
 from ..models.image_processors import read_processor
 from ..models.input_channels import input_channels
 from ..models.segmentation_model import SegmentationModel
@@ -90,6 +91,8 @@ def load_transformers(
     # What its library calls a model for no task has no head.
     if "For" not in kind.__name__ and classes is None:
         return likeness_model(module, preprocess, name=name)
+    if kind.__name__.endswith("ForObjectDetection"):
+        return DetectionModel(module, preprocess, classes, name=name)
     if kind.__name__.endswith("ForSemanticSegmentation"):
         return SegmentationModel(module, preprocess, classes, name=name)
     return VisionModel(module, preprocess, classes, name=name)

@@ -21,6 +21,7 @@ __all__: list[str] = []
 _CHATTOPADHYAY = "Chattopadhyay et al. 2018, Grad-CAM++, arXiv:1710.11063, section 4.1"
 _PETSIUK = "Petsiuk et al. 2018, RISE, arXiv:1806.07421, section 4.2"
 _SAMEK = "Samek et al. 2017, arXiv:1509.06321 (AOPC)"
+_REPORT = "a report on CAM, Grad-CAM and Grad-CAM++ (Bisen, Bakshi)"
 _TOMSETT = "Tomsett et al. 2020, arXiv:1912.01451 (AOPC, MoRF and LeRF)"
 
 PredictionSteps = Generator[list[ChangedPicture], torch.Tensor, float | Score]
@@ -87,14 +88,34 @@ def gain(case: Case) -> PredictionSteps:
     return max(0.0, float(after) - case.before) / room if room > 0 else 0.0
 
 
+@metric(
+    "change",
+    label="Change in confidence",
+    citation=f"{_REPORT}, on the average change in confidence; the picture times its map as in "
+    + _CHATTOPADHYAY,
+    summary="How much confidence the model gains, or loses, when the picture is multiplied by the map.",
+    group="faithfulness",
+    range=(-1, 1),
+    better="higher",
+)
+def change(case: Case) -> PredictionSteps:
+    """The signed change of confidence when the picture is multiplied by its map.
+
+    ``O − Y``; in [−1, 1], higher is better. Drop and gain are clipped at 0 and so count losses or rises alone: the mean
+    drop of a map that loses 0.1 in half of the pictures and gains 0.1 in the others is not 0, the mean change is. The
+    three are related by ``O − Y = (1 − Y) · gain − Y · drop``.
+    """
+    (after,) = yield [case.multiplied()]
+    return float(after) - case.before
+
+
 # -- removed pixels -------------------------------------------------------------------------
 
 
 @metric(
     "remove25",
     label="Drop without the top 25 %",
-    citation="the second test in reports on CAM, Grad-CAM and Grad-CAM++; drop as in "
-    + _CHATTOPADHYAY,
+    citation=f"{_REPORT}, its second test; drop as in " + _CHATTOPADHYAY,
     summary="How much of its confidence the model loses when the top quarter of the evidence is removed.",
     group="faithfulness",
     range=(0, 1),
@@ -110,9 +131,32 @@ def remove25(case: Case, *, fraction: float = 0.25, baseline: str = "mean") -> P
         fraction: the removed share of the pixels, in (0, 1).
         baseline: replacement of removed pixels: "blur", "mean", "black", or an inpainting ("inpaint", "telea").
     """
-    change = case.removed(check_fraction(fraction), check_baseline(baseline))
-    (after,) = yield [change]
+    (after,) = yield [case.removed(check_fraction(fraction), check_baseline(baseline))]
     return ConfidenceChange(case.before, float(after)).drop
+
+
+@metric(
+    "change25",
+    label="Change without the top 25 %",
+    citation=f"{_REPORT}, its second test",
+    summary="How much confidence the model gains, or loses, when the top quarter of the evidence is removed.",
+    group="faithfulness",
+    range=(-1, 1),
+    better="lower",
+)
+def change25(case: Case, *, fraction: float = 0.25, baseline: str = "mean") -> PredictionSteps:
+    """The signed change of confidence without the top quarter of the pixels.
+
+    ``O − Y``; in [−1, 1]: the more negative, the better. Above 0, the removed pixels were evidence against the class,
+    which ``remove25`` rates as high as pixels without any influence.
+
+    Args:
+        case: the map.
+        fraction: the removed share of the pixels, in (0, 1).
+        baseline: replacement of removed pixels: "blur", "mean", "black", or an inpainting ("inpaint", "telea").
+    """
+    (after,) = yield [case.removed(check_fraction(fraction), check_baseline(baseline))]
+    return float(after) - case.before
 
 
 @metric(

@@ -57,7 +57,7 @@ def region_perturbation(
     label="Non-sensitivity",
     citation="Nguyen & Martínez 2020, arXiv:2007.07584 (non-sensitivity), by patches",
     summary="The share of patches that matter to the model but not in the map, or in the map but not to the model.",
-    group="faithfulness",
+    group="axiomatic",
     range=(0, 1),
     better="lower",
 )

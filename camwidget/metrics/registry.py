@@ -59,7 +59,7 @@ class Metric:
         label: name for display.
         citation: authors, year, venue and equation.
         summary: one sentence for a tooltip.
-        group: "faithfulness", "robustness", "complexity", "randomization", "agreement" or "truth".
+        group: "faithfulness", "axiomatic", "robustness", "complexity", "randomization", "agreement" or "truth".
         range: lowest and highest value.
         better: whether higher or lower values are better.
         function: computes the score of a ``Case``.
@@ -89,7 +89,7 @@ class Metric:
     @property
     def reads_predictions(self) -> bool:
         """Whether the metric is computed from predictions for changed pictures."""
-        return self.group == "faithfulness"
+        return self.group in ("faithfulness", "axiomatic")
 
     def with_options(self, **options: Any) -> Metric:
         """The same metric with other settings.
@@ -129,7 +129,7 @@ def metric(
         label: name for display.
         citation: authors, year, venue and equation.
         summary: one sentence for a tooltip.
-        group: "faithfulness", "robustness", "complexity", "randomization", "agreement" or "truth".
+        group: "faithfulness", "axiomatic", "robustness", "complexity", "randomization", "agreement" or "truth".
         range: lowest and highest value.
         better: "higher" or "lower".
         needs: requirements of a case: "truth", "label", "method" (a map that can be recomputed) or "certainty".

@@ -21,8 +21,8 @@ class Provenance:
         classes: class names given to ``load``; None for those of the weights.
         device: the device given to ``load``; None for the best one.
         pretrained: for ``load``, False for random weights.
-        given: keyword of ``model.given``, and the references by name that it was given, none for a region; None if it
-            was not called.
+        given: keyword of ``model.given``, and the references by name that it was given, none for a region and
+            for detections; None if it was not called.
     """
 
     maker: str

@@ -257,7 +257,8 @@ class VisionModel(ClassScores):
         Args:
             inputs: the text by the prompt's name, ``model.given(question="what color is the star?")``, which may
                 change the classes; tensors by name, with one row, (1, …), or one row a picture; ``texts`` or
-                ``pictures`` to compare with (see ``SimilarityModel``); the ``region`` of a ``SegmentationModel``.
+                ``pictures`` to compare with (see ``SimilarityModel``); the ``region`` of a ``SegmentationModel``, the
+                ``detections`` of a ``DetectionModel``.
 
         Raises:
             PromptError: if the text is empty, or has words that the model does not know.

@@ -13,6 +13,7 @@ from .._validation import as_name_list
 from ..errors import LayerError, ModelError
 from ..images.preprocess import Preprocess
 from .argument_checks import require_module
+from .detection_model import DetectionModel
 from .image_processors import read_processor
 from .input_channels import default_preprocess, input_channels, takes_volumes
 from .provenance import Provenance
@@ -25,7 +26,10 @@ from .vision_model import VisionModel
 __all__ = ["best_device", "wrap"]
 
 #: What a module may compute.
-_KINDS = ("classes", "texts", "embedding", "segments")
+_KINDS = ("classes", "texts", "embedding", "segments", "boxes")
+
+#: Kinds of models that say what is where in the picture.
+_IN_THE_PICTURE = ("segments", "boxes")
 
 
 def wrap(
@@ -86,8 +90,9 @@ def wrap(
             CLIP does; each text of ``model.given(texts=[…])`` is a class then. "embedding": embeddings of pictures;
             each reference of ``model.given(pictures=[…])`` is a class then, and its score the cosine of the two
             embeddings. "segments": scores of every pixel (N, classes, h, w), of which the means over a region are
-            explained, the whole picture or that of ``model.given(region=mask)``. If None, "texts" for a module with the
-            methods and the logit scale of a CLIP of transformers or open_clip, else "classes".
+            explained, the whole picture or that of ``model.given(region=mask)``. "boxes": boxes with labels and scores,
+            of which each of ``model.given(detections=model.detections(picture))`` is a class then. If None, "texts" for
+            a module with the methods and the logit scale of a CLIP of transformers or open_clip, else "classes".
         tokenizer: for ``kind="texts"``, a callable from a text to its token numbers (1, tokens), or to a mapping with
             them. If None, that of ``preprocess``, a processor of transformers.
 
@@ -142,8 +147,9 @@ def wrap(
     ready = Preprocess.of(read_processor(preprocess, taken), taken)
     name = name or type(module).__name__
     kind = _kind(module, kind)
-    if kind == "segments":
-        _refuse(kind, name, {"prompt": prompt, "unit": unit or None, "tokenizer": tokenizer})
+    if kind in _IN_THE_PICTURE:
+        refused = {"prompt": prompt, "unit": unit or None, "tokenizer": tokenizer}
+        _refuse(kind, name, {**refused, "scores": scores if kind == "boxes" else None})
     elif kind != "classes":
         declared = {"classes": classes, "prompt": prompt, "scores": scores, "unit": unit or None}
         _refuse(kind, name, declared)
@@ -155,6 +161,17 @@ def wrap(
             if tokenize is None:
                 raise ModelError(_no_tokenizer(name))
             model = text_model(module, ready, tokenize, name=name, reshape=reshape, layers=layers)
+        elif kind == "boxes":
+            model = DetectionModel(
+                module,
+                ready,
+                classes,
+                name=name,
+                reshape=reshape,
+                layers=layers,
+                inputs=inputs,
+                output=output,
+            )
         elif kind == "segments":
             model = SegmentationModel(
                 module,
@@ -231,9 +248,9 @@ def _kind(module: nn.Module, kind: str | None) -> str:
 def _refuse(kind: str, name: str, arguments: Mapping[str, Any]) -> None:
     """Raise a ``ModelError`` for an argument that a kind of model does not take."""
     given = next((argument for argument, value in arguments.items() if value is not None), None)
-    if given is not None and kind == "segments":
+    if given is not None and kind in _IN_THE_PICTURE:
         raise ModelError(
-            f"{name} is wrapped with kind='segments', where {given}= has no meaning: leave it out."
+            f"{name} is wrapped with kind={kind!r}, where {given}= has no meaning: leave it out."
         )
     if given is not None:
         word = "texts" if kind == "texts" else "pictures"

@@ -7,13 +7,14 @@ import os
 import sys
 import traceback
 import weakref
-from collections.abc import Hashable, Iterator
+from collections.abc import Callable, Hashable, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from types import ModuleType
 
 from ..errors import CamwidgetError
 from . import fork_safety
 
-__all__ = ["LOGGER", "error_line", "error_text", "first_line", "log_error"]
+__all__ = ["LOGGER", "error_line", "error_text", "first_line", "log_error", "log_within"]
 
 LOGGER = logging.getLogger(__name__.partition(".")[0])
 
@@ -23,6 +24,8 @@ _MAX_TRACEBACKS, _MAX_LENGTH = 100, 400
 #: By owner, the keys of the records logged for it; errors without an owner belong to this module.
 _logged: weakref.WeakKeyDictionary[object, dict[Hashable, None]] = weakref.WeakKeyDictionary()
 _lock = fork_safety.lock()
+#: Makes what surrounds the logging of an error.
+_context: Callable[[], AbstractContextManager[object]] = nullcontext
 
 
 def error_line(error: BaseException) -> str:
@@ -91,7 +94,14 @@ def log_error(
         known[key] = None
         if len(known) > _MAX_TRACEBACKS:
             del known[next(iter(known))]
-    LOGGER.log(level, "%s", message, exc_info=error, stacklevel=stacklevel)
+    with _context():
+        LOGGER.log(level, "%s", message, exc_info=error, stacklevel=stacklevel)
+
+
+def log_within(context: Callable[[], AbstractContextManager[object]]) -> None:
+    """Log all errors from now on within a context, which ``context`` makes for each in the thread that logs it."""
+    global _context
+    _context = context
 
 
 def _dereferenced(owner: object) -> object:

@@ -85,6 +85,7 @@ function keepFocus(root, frame, signal) {
   );
 }
 function isInPanels(element) {
+  if (element?.closest(".camwidget-reference-marks") != null) return true;
   return element?.closest(".camwidget-panels") != null && (!(element instanceof HTMLCanvasElement) || actsOnArrows(element));
 }
 
@@ -150,11 +151,13 @@ var DEFAULTS = {
   thumbnails: {},
   prompt: {},
   text_error: "",
+  references: {},
   ground_truth: {},
   has_ground_truth: false,
   outlines: false,
   box: {},
   boxes: false,
+  box_threshold: 0.15,
   models: [],
   compare: {},
   arrangement: "side",

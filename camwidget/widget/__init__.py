@@ -1,6 +1,7 @@
-"""The notebook widgets: ``Explorer`` and its parts, and ``Quiz``."""
+"""The notebook widgets: ``Explorer`` and its parts, ``Quiz``, and ``FootprintExample`` for lessons."""
 
 from .explorer import Explorer
+from .footprint_example import FootprintExample
 from .quiz import Quiz
 
-__all__ = ["Explorer", "Quiz"]
+__all__ = ["Explorer", "FootprintExample", "Quiz"]

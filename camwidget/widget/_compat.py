@@ -5,7 +5,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
@@ -29,6 +31,7 @@ __all__ = [
     "reply_on_named_subshell",
     "set_trait_if",
     "split_buffers",
+    "stderr_of_request",
     "validated",
 ]
 
@@ -142,6 +145,20 @@ def kernel_shell() -> Any:
     """The shell of a kernel that answers requests; None in a script, or at a prompt."""
     shell = _shell()
     return shell if hasattr(getattr(shell, "kernel", None), "get_parent") else None
+
+
+@contextmanager
+def stderr_of_request(request: dict[str, Any] | None) -> Iterator[None]:
+    """What the calling thread writes to stderr belongs to a request; ipykernel before 7 decides by itself."""
+    stream: Any = sys.stderr
+    if request is None or not hasattr(stream, "set_thread_parent"):
+        yield
+        return
+    token = stream.set_thread_parent(request)
+    try:
+        yield
+    finally:
+        stream.reset_thread_parent(token)
 
 
 def _shell() -> Any:

@@ -9,6 +9,7 @@ import ipywidgets
 import numpy as np
 import traitlets as t
 
+from ..analysis.localizing import THRESHOLD
 from ..analysis.mask_curve import MaskCurve
 from ..attribution.explanation import Explanation
 from ..attribution.stance import NamedTarget
@@ -68,8 +69,10 @@ class ExplorerTraits(HeldWhileShown, ipywidgets.Box):
     baseline = t.Unicode("blur")
     mask = PaintTrait(None, allow_none=True)
     text = t.Unicode("")
+    references: Any = t.Any(())
     outlines = t.Bool(False)
     boxes = t.Bool(False)
+    box_threshold = t.Float(THRESHOLD)
     compare = t.Any(None, allow_none=True)
     arrangement = t.Enum(ARRANGEMENTS, "side")
     explanation = t.Instance(Explanation, allow_none=True, read_only=True)
@@ -131,6 +134,10 @@ class ExplorerTraits(HeldWhileShown, ipywidgets.Box):
     def _valid_text(self, proposal: Any) -> str:
         return self._parts.checks.text(proposal["value"])
 
+    @t.validate("references")
+    def _valid_references(self, proposal: Any) -> tuple[str | int, ...]:
+        return self._parts.checks.references(proposal["value"])
+
     @t.validate("method")
     def _valid_method(self, proposal: Any) -> str:
         return self._parts.checks.method(proposal["value"])
@@ -146,6 +153,10 @@ class ExplorerTraits(HeldWhileShown, ipywidgets.Box):
     @t.validate("fraction")
     def _valid_fraction(self, proposal: Any) -> float:
         return self._parts.checks.fraction(proposal["value"])
+
+    @t.validate("box_threshold")
+    def _valid_box_threshold(self, proposal: Any) -> float:
+        return self._parts.checks.box_threshold(proposal["value"])
 
     @t.validate("baseline")
     def _valid_baseline(self, proposal: Any) -> str:

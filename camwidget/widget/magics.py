@@ -14,6 +14,7 @@ from IPython.core.magic import Magics, cell_magic, line_magic, magics_class
 
 from ..attribution.explaining import explain
 from ..attribution.explanation import Explanation, Explanations
+from ..attribution.targets import Contrast, Counterfactual, TargetLike
 from ..errors import CamwidgetError
 from ..loading.loader import load
 from ..models.class_names import typed_class
@@ -41,6 +42,10 @@ def _parser(magic: str) -> _Parser:
     parser.add_argument(
         "--target", "-t", help="class name or index; the predicted class if left out"
     )
+    parser.add_argument("--against", help="the evidence against this class is explained")
+    parser.add_argument(
+        "--rather-than", help="the evidence for the target rather than this class is explained"
+    )
     parser.add_argument("--layer", "-l", help="layer name; the model's default layer if left out")
     return parser
 
@@ -65,7 +70,8 @@ class CamwidgetMagics(Magics):
     def explore(self, line: str) -> Explorer:
         """Show an explorer.
 
-        ``%explore [--model MODEL] [--method NAME] [--layer NAME] [--target CLASS] [--top N] [PICTURE …]``
+        ``%explore [--model MODEL] [--method NAME] [--layer NAME]
+        [--target CLASS [--rather-than CLASS] | --against CLASS] [--top N] [PICTURE …]``
 
         Args:
             line: options and pictures. A word that is the name of a variable stands for its value, any other word for
@@ -86,8 +92,8 @@ class CamwidgetMagics(Magics):
         if options.layer is not None:
             chosen["layer"] = options.layer
         try:
-            if options.target is not None:
-                chosen["target"] = typed_class(options.target, _first(model).classes)
+            if (target := _target(options, _first(model))) is not None:
+                chosen["target"] = target
             return Explorer(model, images, **chosen)
         except (CamwidgetError, FileNotFoundError) as error:
             raise UsageError(f"%explore: {error}") from error
@@ -96,7 +102,8 @@ class CamwidgetMagics(Magics):
     def explain_cell(self, line: str, cell: str) -> Explanation | Explanations:
         """Explain the picture, or pictures, that the last expression of the cell evaluates to.
 
-        ``%%explain [--model MODEL] [--method NAME,NAME] [--layer NAME] [--target CLASS] [--into VARIABLE]``
+        ``%%explain [--model MODEL] [--method NAME,NAME] [--layer NAME]
+        [--target CLASS [--rather-than CLASS] | --against CLASS] [--into VARIABLE]``
 
         Args:
             line: options.
@@ -124,7 +131,7 @@ class CamwidgetMagics(Magics):
             explanation = explain(
                 model,
                 picture,
-                None if options.target is None else typed_class(options.target, model.classes),
+                _target(options, model),
                 methods if len(methods) > 1 else methods[0],
                 options.layer,
             )
@@ -178,6 +185,26 @@ def _parsed(parser: _Parser, line: str) -> argparse.Namespace:
         return parser.parse_args(shlex.split(line))
     except ValueError as error:  # a quotation that does not end
         raise UsageError(f"{parser.prog}: {error}") from error
+
+
+def _target(options: argparse.Namespace, model: VisionModel) -> TargetLike | None:
+    """The target that the options name: a class, the evidence against one, or for one rather than another."""
+    target, against, rival = options.target, options.against, options.rather_than
+    if against is not None:
+        if target is not None or rival is not None:
+            other = "--target" if target is not None else "--rather-than"
+            raise CamwidgetError(
+                f"--against explains the evidence against its own class: leave {other} out. For one class rather than "
+                "another, use --target and --rather-than."
+            )
+        return Counterfactual(typed_class(against, model.classes))
+    if rival is not None:
+        if target is None:
+            raise CamwidgetError(
+                "--rather-than names the other class: name the class that is explained by --target."
+            )
+        return Contrast(typed_class(target, model.classes), typed_class(rival, model.classes))
+    return None if target is None else typed_class(target, model.classes)
 
 
 def _first(model: VisionModel | Sequence[VisionModel]) -> VisionModel:

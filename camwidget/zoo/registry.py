@@ -4,23 +4,37 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import ModelError, WeightsError
-from . import beetles, captions, scenes, textures, vqa
+from . import beetles, captions, descriptions, scenes, textures, vqa
 from .sample import Sample
 
 if TYPE_CHECKING:
-    from torch import nn
+    from torch import Tensor, nn
 
     from ..models.text_inputs import Prompt
 
 WEIGHTS = Path(__file__).with_name("weights")
 
 Triple = tuple[float, float, float]
+
+
+@dataclass(frozen=True)
+class Texts:
+    """Texts of a model with two towers.
+
+    Attributes:
+        default: the texts that are its classes until others are given, by name.
+        tokenize: makes the numbers (1, T) of a text's words.
+    """
+
+    default: Mapping[str, str]
+    tokenize: Callable[[str], Tensor]
 
 
 @dataclass(frozen=True)
@@ -38,6 +52,9 @@ class ZooEntry:
         prompt: creates the parser of the text that the model takes besides the picture; None if it takes none.
         scores: how the outputs become probabilities: "softmax", "sigmoid" or "log".
         layers: names of the selectable layers, the last one the default; None to search for them.
+        texts: of a model with two towers, its texts and their tokenizer; None for any other model.
+        draw: draws the picture of a seed; none that the model was trained on.
+        categories: the category of each concept of the pictures; empty where they have none.
     """
 
     name: str
@@ -50,6 +67,9 @@ class ZooEntry:
     prompt: Callable[[], Prompt] | None = None
     scores: str = "softmax"
     layers: tuple[str, ...] | None = None
+    texts: Texts | None = None
+    draw: Callable[[int], Sample] | None = None
+    categories: Mapping[str, str] = field(default_factory=dict)
 
     def weights(self, folder: Path = WEIGHTS) -> Path:
         """The file of the weights."""
@@ -72,6 +92,7 @@ class ZooEntry:
             None if self.prompt is None else self.prompt(),
             self.scores,
             self.layers,
+            self.texts,
         )
 
 
@@ -81,7 +102,7 @@ class ZooModel:
 
     Attributes:
         name: full name, as passed to ``build``.
-        module: the network in eval mode; maps pictures (N, 3, H, W) to scores (N, classes).
+        module: the network in eval mode; maps pictures (N, 3, H, W) to scores (N, classes), or consists of two towers.
         classes: names of the classes, in the order of the scores.
         input_size: side of the input in pixels.
         mean: mean of each channel, subtracted from pixels in [0, 1].
@@ -90,6 +111,7 @@ class ZooModel:
         prompt: parser of the text that the model takes besides the picture; None if it takes none.
         scores: how the outputs become probabilities: "softmax", "sigmoid" or "log".
         layers: names of the selectable layers, the last one the default; None to search for them.
+        texts: of a model with two towers, its texts and their tokenizer; None for any other model.
 
     Example:
         >>> from camwidget import zoo
@@ -108,15 +130,15 @@ class ZooModel:
     prompt: Prompt | None = None
     scores: str = "softmax"
     layers: tuple[str, ...] | None = None
+    texts: Texts | None = None
 
 
-def _net(kind: str, *sizes: int, **options: Any) -> Callable[[], nn.Module]:
-    """A function that creates a network of ``nets``, and imports torch only then."""
+def _net(kind: str, *sizes: int, family: str = "nets", **options: Any) -> Callable[[], nn.Module]:
+    """A function that creates a network of the module ``family``, and imports torch only then."""
 
     def make() -> nn.Module:
-        from . import nets
-
-        module: nn.Module = getattr(nets, kind)(*sizes, **options)
+        networks = import_module(f".{family}", __package__)
+        module: nn.Module = getattr(networks, kind)(*sizes, **options)
         return module
 
     return make
@@ -124,7 +146,15 @@ def _net(kind: str, *sizes: int, **options: Any) -> Callable[[], nn.Module]:
 
 def _scenes(name: str, kind: str, **options: Any) -> ZooEntry:
     classes = scenes.CLASSES
-    return ZooEntry(name, classes, _net(kind, len(classes), **options), scenes.gallery, scenes.SIZE)
+    return ZooEntry(
+        name,
+        classes,
+        _net(kind, len(classes), **options),
+        scenes.gallery,
+        scenes.SIZE,
+        draw=scenes.draw,
+        categories=scenes.CATEGORIES,
+    )
 
 
 def _stages(last: int) -> tuple[str, ...]:
@@ -140,13 +170,15 @@ def _questions(name: str, kind: str, *layers: str) -> ZooEntry:
         scenes.SIZE,
         prompt=vqa.QuestionPrompt,
         layers=layers,
+        draw=vqa.draw,
+        categories=scenes.CATEGORIES,
     )
 
 
 def _beetles(name: str) -> ZooEntry:
     # A finer map than for textures: the part that distinguishes the classes is small.
     net = _net("residual_net", len(beetles.CLASSES), widths=(12, 24, 48, 64), last_stride=1)
-    return ZooEntry(name, beetles.CLASSES, net, beetles.gallery, beetles.SIZE)
+    return ZooEntry(name, beetles.CLASSES, net, beetles.gallery, beetles.SIZE, draw=beetles.draw)
 
 
 _ENTRIES = {
@@ -157,11 +189,28 @@ _ENTRIES = {
             textures.CLASSES,
             _net("residual_net", len(textures.CLASSES)),
             textures.gallery,
+            draw=textures.draw,
         ),
         _scenes("zoo/scenes", "scene_net"),
         _scenes("zoo/scenes-max", "scene_net", average=False),
         _scenes("zoo/scenes-fc", "plain_net"),
         _scenes("zoo/scenes-weak", "weak_net"),
+        _scenes("zoo/scenes-vit", "VisionTransformer", family="transformers"),
+        ZooEntry(
+            "zoo/scenes-clip",
+            scenes.CLASSES,
+            _net(
+                "TwoTowerNet",
+                len(descriptions.VOCABULARY),
+                descriptions.LONGEST,
+                family="transformers",
+            ),
+            descriptions.gallery,
+            scenes.SIZE,
+            draw=descriptions.draw,
+            categories=scenes.CATEGORIES,
+            texts=Texts(descriptions.TEXTS, descriptions.tokenize),
+        ),
         ZooEntry(
             "zoo/captions",
             (captions.FULL_CAPTION,),
@@ -170,6 +219,8 @@ _ENTRIES = {
             scenes.SIZE,
             prompt=captions.CaptionPrompt,
             scores="log",
+            draw=captions.draw,
+            categories=scenes.CATEGORIES,
         ),
         _questions("zoo/vqa", "AnswerNet", *_stages(4), "meet.relu"),
         _questions("zoo/vqa-attention", "CoAttentionNet", "encoder.stem", *_stages(3), "evidence"),

@@ -61,6 +61,21 @@ def draw(
     return _draw_objects(seed, labels, size)
 
 
+def draw_instances(seed: int, number: int = 3, *, size: int = SIZE) -> Sample:
+    """Draw several objects with one texture, which the seed chooses; equal arguments give equal pictures.
+
+    Args:
+        seed: an integer.
+        number: number of objects, two to four.
+        size: side of the picture in pixels.
+
+    Raises:
+        ValueError: for another number.
+    """
+    label = int(np.random.default_rng([int(seed), len(KINDS)]).integers(len(CLASSES)))
+    return draw(seed, "multiple", classes=[label] * number, size=size)
+
+
 def gallery() -> list[Sample]:
     """A few pictures chosen by eye."""
     return [draw(seed, kind, classes=classes) for kind, seed, classes in _GALLERY]

@@ -34,6 +34,25 @@ describe("the map's box", () => {
     expect(view.el.querySelector(".camwidget-box")).toBeNull();
   });
 
+  it("has a threshold that a person sets, while it is drawn", async () => {
+    const view = shown({ box_threshold: 0.15 });
+    const field = view.one<HTMLInputElement>(".camwidget-box-threshold");
+    expect([field.value, field.closest("label")?.hidden]).toEqual(["15", false]);
+    field.value = "33";
+    field.dispatchEvent(new Event("change"));
+    await settle();
+    expect(view.model.get("box_threshold")).toBe(0.33);
+    expect(view.one('[title*="(b)"]').title).toContain("33 %");
+    for (const wrong of ["0", "101", ""]) {
+      field.value = wrong;
+      field.dispatchEvent(new Event("change"));
+      expect([field.value, view.model.get("box_threshold")]).toEqual(["33", 0.33]);
+    }
+    view.model.set("boxes", false);
+    await settle();
+    expect(field.closest("label")?.hidden).toBe(true);
+  });
+
   it("marks a hit, a miss and what is not known apart", async () => {
     const view = shown();
     const marks = new Set<string | null | undefined>();

@@ -202,7 +202,7 @@ describe("a page", () => {
     page.querySelector(".camwidget-bars")!.dispatchEvent(new MouseEvent("click", { clientY: 40, bubbles: true }));
     await settle();
     expect(model.get("target")).toBe(3);
-    change(model, { fraction: 0.25 });
+    change(model, { fraction: 0.25, box_threshold: 0.15 });
     await settle();
     expect(widths().slice(4)).toEqual(["20%", "20%"]);
     const curve = page.querySelector(".camwidget-curve svg")!;
@@ -288,7 +288,7 @@ describe("a page with contrasts", () => {
   it("shows one first, and its sentence has both classes", () => {
     const model = withContrast();
     expect(model.get("explanation")).toMatchObject({ title: `Grad-CAM · stage2 · tabby rather than ${HOSTILE}` });
-    change(model, { fraction: 0.25 });
+    change(model, { fraction: 0.25, box_threshold: 0.15 });
     expect(model.get("sentence")).toBe(
       `Removing the 25 % with the most evidence for tabby rather than ${HOSTILE} leaves tabby at 0.80 and leaves ${HOSTILE} at 0.20.`,
     );

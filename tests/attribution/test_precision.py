@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import threading
 import warnings
 from collections.abc import Callable
 
@@ -116,3 +117,29 @@ def test_precisions_take_turns_and_the_least_time_counts() -> None:
     ratio = compare_times(lambda: call("usual"), lambda: call("other"), lambda: now[0])
     assert calls == ["usual", "other"] * 2, "a second is enough"
     assert ratio == pytest.approx(2.0)
+
+
+def test_a_model_that_is_timed_keeps_no_other_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It was timed under the lock of all models, so that a thread with the model's own lock, which asked, hung."""
+    slow, quick = (model(Clock(1.0)) for _ in range(2))
+    begun, go_on = threading.Event(), threading.Event()
+
+    def ratio(model: cw.VisionModel, inputs: torch.Tensor, precision: str) -> float:
+        if model is slow:
+            begun.set()
+            assert go_on.wait(60)
+        return 1.0
+
+    monkeypatch.setattr(precisions, "_ratio", ratio)
+    ask = precisions.warn_if_slower
+    first = threading.Thread(target=ask, args=(slow, PIXELS[None], "bf16"))
+    second = threading.Thread(target=ask, args=(quick, PIXELS[None], "bf16"), daemon=True)
+    first.start()
+    assert begun.wait(60)
+    second.start()
+    second.join(10)
+    waited = second.is_alive()
+    go_on.set()
+    for thread in (first, second):
+        thread.join(60)
+    assert not waited

@@ -38,6 +38,23 @@ def test_scores(model: cw.VisionModel) -> None:
         hash(resolved)
 
 
+def test_the_map_of_a_log_probability_is_that_of_the_softmaxs_output(
+    model: cw.VisionModel,
+) -> None:
+    """``∂p/∂A = p · ∂(log p)/∂A``: Grad-CAM of the probability itself, by autograd."""
+    picture = torch.rand(3, 24, 24, generator=torch.Generator().manual_seed(3))
+    exp = cw.explain(model, picture, cw.LogProbability("bird"), layer="1")
+    cells = model.module[:2](model.inputs(picture[None])).detach().requires_grad_()  # type: ignore[index]
+    probability = model.module[2:](cells).softmax(1)[0, 2]  # type: ignore[index]
+    (gradient,) = torch.autograd.grad(probability, cells)
+    by_hand = (gradient.mean((2, 3), keepdim=True) * cells).sum(1)[0].relu().detach()
+    raw = torch.from_numpy(exp.raw)
+    torch.testing.assert_close(raw * probability.detach(), by_hand, rtol=1e-4, atol=1e-8)
+    of_logit = torch.from_numpy(cw.explain(model, picture, "bird", layer="1").raw)
+    assert raw.max() > 0
+    assert not torch.allclose(raw / raw.max(), of_logit / of_logit.max(), atol=0.01)
+
+
 def test_a_single_logits_log_probability_is_a_sigmoids() -> None:
     module = nn.Sequential(
         nn.Conv2d(3, 4, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 1)

@@ -61,13 +61,13 @@ def test_the_slider_and_the_click(
     shown.open(lab.write("bench", EXPLORER))
     shown.widget()
     page = shown.page
-    page.wait_for_timeout(1500)
+    shown.settled()
     page.evaluate(PAINT, [5, 10])
     times = page.evaluate(PAINT, [i * 2.5 for i in range(1, 38)])
     report(
         f"\nSlider move to painted pixel: median {statistics.median(times):.1f} ms, worst {max(times):.1f} ms"
     )
-    page.wait_for_timeout(1500)
+    shown.settled()
     shown.frames.clear()
     page.evaluate(
         """async () => {
@@ -94,7 +94,7 @@ def test_the_slider_and_the_click(
             f"300 slider events in 5 s: {len(sizes)} messages {way}, {sum(sizes) / 300:.0f} bytes an event"
         )
     report(f"After the last of them, its answer is there in {late:.0f} ms")
-    page.wait_for_timeout(1500)
+    shown.settled()
     times = page.evaluate(CLICK, 7)[1:]
     report(
         f"Click on a class to its map painted: median {statistics.median(times):.0f} ms, worst {max(times):.0f} ms"

@@ -25,6 +25,7 @@ INSIDE = {
     "DeepVis": ".camwidget-deepvis img",
     "Evaluate": ".camwidget-table-button",
     "Contact sheet": ".camwidget-contact-sheet canvas",
+    "Concepts": ".camwidget-concepts button",
 }
 
 #: What is other people's, with the reason that it is left out.
@@ -64,7 +65,7 @@ def test_axe(lab: Any, open_page: Callable[..., Any]) -> None:
         still(page)
         assert findings(page, ".camwidget-explorer") == [], theme
         assert findings(page, ".camwidget-quiz") == [], theme
-    for panel in ("DeepVis", "Evaluate", "Contact sheet"):
+    for panel in ("DeepVis", "Evaluate", "Contact sheet", "Concepts"):
         page.locator(".camwidget-panels").get_by_text(panel).click()
         until(page, "(s) => !!document.querySelector(s)", INSIDE[panel])
         still(page)
@@ -125,6 +126,27 @@ def test_everything_by_keyboard(lab: Any, open_page: Callable[..., Any]) -> None
     assert page.get_by_role("dialog").is_visible()
     keys.press("Escape")
     assert page.get_by_role("dialog").is_hidden()
+    stances, say = ".camwidget-stances [aria-checked=true]", ".camwidget-mask-sentence"
+    tab_to(page, stances)
+    assert page.locator(".camwidget-stances").get_attribute("aria-label").startswith("Evidence")
+    first, second = (page.locator(".camwidget-name").nth(row).inner_text() for row in (0, 1))
+    keys.press("1")
+    says(page, say, f"for {first}")
+    for stance, said in (("against", f"against {first}"), ("rather", "rather than which class?")):
+        keys.press("ArrowDown")
+        assert focused(page, f".camwidget-stances [data-name={stance}]")
+        keys.press("Enter")
+        says(page, say, said)
+    keys.press("2")  # the other class
+    says(page, say, f"{first} rather than {second}")
+    tab_to(page, stances)
+    keys.press("ArrowDown")  # from the last one to the first, which is for the class
+    keys.press("Enter")
+    until(
+        page,
+        "(s) => document.querySelector(s)?.dataset.name === 'for'",
+        stances,
+    )
     tab_to(page, ".camwidget-search")
     keys.type("waf")
     keys.press("ArrowDown")

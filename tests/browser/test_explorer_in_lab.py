@@ -455,6 +455,34 @@ def test_dark_theme_and_narrow_column(lab: Any, open_page: Callable[..., Any]) -
     until(page, "() => document.body.dataset.jpThemeLight === 'true'")
 
 
+#: The prediction of a masked picture fails in a way that nobody expects.
+BROKEN = """
+import camwidget as cw
+from camwidget.widget.control import map_controller
+def boom(*args): raise RuntimeError("nobody expects this")
+map_controller.mask_shown_picture = boom
+ex = cw.Explorer()
+ex
+"""
+
+
+@pytest.mark.full
+def test_an_unexpected_error_is_below_the_cell(lab: Any, open_page: Callable[..., Any]) -> None:
+    """Where the widget's text says that its traceback is."""
+    shown = open_page()
+    shown.open(lab.write("broken", BROKEN))
+    shown.widget()
+    page = shown.page
+    fraction_is(page, 25)
+    text = page.locator(".camwidget-error")
+    text.wait_for(timeout=PATIENCE)
+    assert "RuntimeError: nobody expects this" in text.inner_text()
+    assert "below the cell that ran last" in text.inner_text()
+    output = page.locator("[data-mime-type='application/vnd.jupyter.stderr']")
+    output.get_by_text("Traceback (most recent call last)").wait_for(timeout=PATIENCE)
+    assert "in _masked_values" in output.inner_text()
+
+
 @pytest.mark.full
 def test_a_busy_cell_does_not_stop_the_slider(lab: Any, open_page: Callable[..., Any]) -> None:
     """Where the host delivers on a subshell, the answer comes at once; else when the cell is through."""

@@ -44,6 +44,53 @@ def test_intervals_are_those_of_scipy():
         assert np.allclose([low[n], high[n]], interval, rtol=1e-12)
 
 
+def test_a_comparison_is_of_the_differences_in_each_picture(found: cw.Evaluation):
+    compared = found.compare("gradcam", "random")
+    for metric in found.metrics:
+        scores = found.rows.pivot(index="picture", columns="method", values=metric.name)
+        apart = (scores["gradcam"] - scores["random"]).to_numpy()[:, None]
+        row = compared.loc[metric.name]
+        assert row[["mean", "low", "high"]].tolist() == pytest.approx(means(apart)[:, 0].tolist())
+        assert row["n"] == 10
+        sure = int(row["low"] > 0) - int(row["high"] < 0)
+        assert row["better"] == (sure if metric.better == "higher" else -sure)
+    opposite = found.compare("random", "gradcam")
+    assert opposite["mean"].tolist() == (-compared["mean"]).tolist()
+    assert set(compared["better"].abs()) == {0, 1}, "some differences are sure, and some are not"
+
+
+def test_two_evaluations_of_the_same_pictures_are_compared(found: cw.Evaluation):
+    metrics = (cw.get_metric("deletion", steps=3), "complexity", "drop")
+    second = cw.evaluate(small_model(), labeled(10), "layercam", metrics)
+    compared = found.compare("gradcam", "layercam", within=second)
+    assert compared.index.tolist() == ["drop", "complexity"], "deletion has other settings"
+    own = found.compare("gradcam", "layercam").loc[["drop", "complexity"]]
+    assert np.allclose(compared, own, atol=1e-6)
+    fewer = cw.evaluate(small_model(), labeled(9), "layercam", "drop")
+    with pytest.raises(DataError, match="different pictures"):
+        found.compare("gradcam", "layercam", within=fewer)
+    another = cw.evaluate(small_model(), labeled(10), "layercam", "insertion")
+    with pytest.raises(DataError, match="no metric with the same settings"):
+        found.compare("gradcam", "layercam", within=another)
+
+
+def test_a_comparison_names_the_methods_and_layers_that_there_are():
+    layers = ["first", "second"]
+    table = cw.evaluate(small_model(), labeled(3), ["gradcam", "saliency"], "drop", layers=layers)
+    for layer, other in (("first", "second"), ("second", "first")):
+        apart = table.compare("gradcam", "gradcam", layer=layer, other_layer=other)
+        rows = table.rows[table.rows["method"] == "gradcam"]
+        by_layer = rows.groupby("layer")["drop"].mean()
+        assert apart.loc["drop", "mean"] == pytest.approx(by_layer[layer] - by_layer[other])
+    table.compare("gradcam", "saliency", layer="first")  # saliency has no layer
+    with pytest.raises(DataError, match="has no method 'cam'; it has gradcam, saliency"):
+        table.compare("cam", "gradcam")
+    with pytest.raises(DataError, match="gradcam has several layers: pass layer=… with one of fi"):
+        table.compare("gradcam", "saliency")
+    with pytest.raises(DataError, match="gradcam has no layer 'third'"):
+        table.compare("gradcam", "saliency", layer="third")
+
+
 def test_what_has_no_value_has_no_part_in_the_mean():
     values = np.random.default_rng(5).normal(size=(12, 4))
     values[3:, 1] = np.nan

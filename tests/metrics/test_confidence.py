@@ -115,6 +115,22 @@ def test_gain_is_its_equation(model: cw.VisionModel, cases: list[Case]) -> None:
         assert scores[case, "gain"].value * scores[case, "drop"].value == 0
 
 
+def test_change_is_the_losses_and_the_rises_together(
+    model: cw.VisionModel, cases: list[Case]
+) -> None:
+    """``O − Y``, and by the definitions of drop and gain ``(1 − Y) · gain − Y · drop``."""
+    scores = scores_of(cases, "change", "drop", "gain")
+    values = []
+    for case in cases:
+        multiplied = (case.subject.pixels * case.saliency)[None]
+        after = float(confidence(model.module, multiplied, case.target)[0])
+        found, drop, gain = (scores[case, name].value for name in ("change", "drop", "gain"))
+        assert found == pytest.approx(after - case.before, abs=1e-5)
+        assert found == pytest.approx((1 - case.before) * gain - case.before * drop, abs=1e-12)
+        values.append(found)
+    assert min(values) < -0.01 and max(values) > 0.01, "both signs"
+
+
 @pytest.mark.parametrize(("before", "drop", "gain"), [(0.0, 0.0, 0.5), (1.0, 0.5, 0.0)])
 def test_certainties_divide_by_nothing(before: float, drop: float, gain: float) -> None:
     """Y of 0 and 1, by the metrics' own hands."""
@@ -160,6 +176,35 @@ def test_remove25_by_hand(model: cw.VisionModel, cases: list[Case], baseline: st
             baseline=baseline,
         )
         assert found == pytest.approx(change.drop, abs=1e-5)
+
+
+@pytest.mark.parametrize("baseline", ["mean", "black", "blur"])
+def test_change25_by_hand(model: cw.VisionModel, cases: list[Case], baseline: str) -> None:
+    values = []
+    for case in cases:
+        fill = baseline_pixels(case.subject.pixels, baseline)
+        changed = by_rank(case, SIZE * SIZE // 4, fill)
+        after = float(confidence(model.module, changed[None], case.target)[0])
+        values.append(value_of(case, "change25", baseline=baseline))
+        assert values[-1] == pytest.approx(after - case.before, abs=1e-5)
+        clipped = max(0.0, -values[-1]) / case.before
+        found = value_of(case, "remove25", baseline=baseline)
+        assert found == pytest.approx(clipped, abs=1e-12), "remove25 is its negative part"
+    assert min(values) < 0 < max(values), "both signs"
+
+
+def test_changes_of_a_quantity_are_parts_of_it() -> None:
+    """Y is 1 for a quantity above 0 and −1 for one below it."""
+    model = small_model()
+    model.module.head = torch.nn.Linear(12 * 16, 1)  # type: ignore[assignment]
+    age = cw.wrap(model.module, model.preprocess, classes=["age"], scores="value")
+    exp = cw.explain(age, picture(), 0)
+    scores = cw.measure(age, picture(), exp, ["change", "change25"])
+    whole = age.logits(picture()[None])[0, 0]
+    for name, kind in (("change", "multiply"), ("change25", "remove")):
+        changed = cw.confidence_change(age, picture(), exp, change=kind, baseline="mean")
+        expected = (changed.after - float(whole)) / abs(float(whole))
+        assert scores[name].value == pytest.approx(expected, rel=1e-4, abs=1e-6)
 
 
 @pytest.mark.parametrize("baseline", ["mean", "black"])
@@ -285,7 +330,7 @@ def test_a_right_map_beats_its_opposite() -> None:
     right[:, : SIZE // 2] += 0.9
     subject = subject_of(model, pixels)
     good, bad = case_of(subject, right / right.max()), case_of(subject, 1 - right / right.max())
-    metrics = [m for m in cw.list_metrics() if m.group == "faithfulness"]
+    metrics = [m for m in cw.list_metrics() if m.reads_predictions]
     scores = scores_of([good, bad], *metrics)
     ties = {"increase", "gain"}  # nothing but the whole picture is as bright
     for metric in metrics:
@@ -309,7 +354,7 @@ def test_ranges_hold(seed: int, shape: str) -> None:
         "ramp": torch.linspace(0, 1, SIZE * SIZE).reshape(SIZE, SIZE),
     }[shape]
     case = case_of(subject_of(_SHARED, picture(seed)), saliency)
-    metrics = [m for m in cw.list_metrics() if m.group == "faithfulness"]
+    metrics = [m for m in cw.list_metrics() if m.reads_predictions]
     scores = scores_of([case], *metrics)
     for metric in metrics:
         low, high = metric.range
@@ -336,7 +381,7 @@ def test_maps_that_rank_nothing_have_no_score(
         for subject in [subject_of(model, picture())]
         for s in (saliency, random_map())
     )
-    metrics = [m for m in cw.list_metrics() if m.group == "faithfulness"]
+    metrics = [m for m in cw.list_metrics() if m.reads_predictions]
     scores = scores_of([bad, good], *metrics)
     for metric in metrics:
         assert np.isnan(scores[bad, metric.name].value)
@@ -350,9 +395,13 @@ WRONG: list[tuple[str, dict[str, Any], str]] = [
     ("deletion", {"steps": "many"}, "integer"),
     *(
         (n, {"baseline": "pink"}, "'blur', 'mean', 'black'")
-        for n in ("remove25", "deletion", "insertion", "morf", "lerf")
+        for n in ("remove25", "change25", "deletion", "insertion", "morf", "lerf")
     ),
-    *(("remove25", {"fraction": f}, "such as 0.25") for f in (0, 1, -0.1, float("nan"), "half")),
+    *(
+        (n, {"fraction": f}, "such as 0.25")
+        for n in ("remove25", "change25")
+        for f in (0, 1, -0.1, float("nan"), "half")
+    ),
     ("drop", {"baseline": "mean"}, "no setting baseline"),
 ]
 

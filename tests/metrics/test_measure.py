@@ -75,7 +75,7 @@ def test_several_maps_share_and_come_in_their_order(scenes: cw.VisionModel) -> N
     maps = cw.explain(
         scenes, SAMPLE.image, [0, SAMPLE.label], ["gradcam", "saliency"], ["stage2", "stage3"]
     )
-    names = ["energy", "continuity", "random-logit", "parameter-randomization", "drop"]
+    names = ["energy", "max-sensitivity", "random-logit", "parameter-randomization", "drop"]
     rows = cw.measure(scenes, SAMPLE, maps, names, progress=quiet)  # type: ignore[arg-type]
     assert len(rows) == len(maps) == 8  # type: ignore[arg-type]
     for e, row in zip(maps, rows, strict=True):  # type: ignore[arg-type]
@@ -140,7 +140,7 @@ def test_progress_counts_up_to_its_total(scenes: cw.VisionModel) -> None:
         scenes,
         SAMPLE,
         maps,
-        [cw.get_metric("continuity", samples=2), "random-logit", "deletion"],
+        [cw.get_metric("max-sensitivity", samples=2), "random-logit", "deletion"],
         progress=lambda *s: seen.append(s),
     )  # type: ignore[arg-type]
     assert [d for d, _ in seen] == sorted(d for d, _ in seen)
@@ -188,7 +188,7 @@ def test_a_tensor_is_what_the_model_gets_and_so_is_its_mask(scenes: cw.VisionMod
     mask[10:50, 30:90] = True
     for picture in (pixels, pixels[None]):
         assert value(scenes, picture, e, mask=mask) == share_inside(e.saliency, mask)
-    assert value(scenes, pixels, e, "continuity") > 0
+    assert value(scenes, pixels, e, "max-sensitivity") > 0
     with pytest.raises(PictureError, match="mask"):
         cw.measure(scenes, pixels, e, "energy", mask=mask[:, :96])
 
@@ -251,19 +251,25 @@ def test_an_average_is_scored_but_not_made_anew(scenes: cw.VisionModel) -> None:
         )
         assert -1 <= value(scenes, SAMPLE, mean, "occlusion-correlation") <= 1
         with pytest.raises(MetricError, match="method unknown"):
-            cw.measure(scenes, SAMPLE, mean, "continuity")
+            cw.measure(scenes, SAMPLE, mean, "max-sensitivity")
 
 
 def test_half_precision(scenes: cw.VisionModel) -> None:
     e = one(scenes, SAMPLE.image, SAMPLE.label, precision="bf16")
-    for name in ("continuity", "drop", "random-logit"):
+    for name in ("max-sensitivity", "drop", "random-logit"):
         full, half = (value(scenes, SAMPLE, e, name, precision=p) for p in ("fp32", "bf16"))
         assert half == pytest.approx(full, abs=0.15)
 
 
 # -- models that take a text ------------------------------------------------------------------
 
-ANEW = ["drop", "continuity", "parameter-randomization", "random-logit", "occlusion-correlation"]
+ANEW = [
+    "drop",
+    "max-sensitivity",
+    "parameter-randomization",
+    "random-logit",
+    "occlusion-correlation",
+]
 
 
 @pytest.mark.parametrize("method", ["gradcam", "integrated-gradients"])
@@ -274,7 +280,7 @@ def test_a_model_is_measured_under_the_explanations_question(method: str) -> Non
     before = fingerprint(model.module)
     own, given = (cw.measure(m, sample.image, e, ANEW, progress=quiet) for m in (prompted, model))
     assert own == given
-    assert own["continuity"].value < 1
+    assert own["max-sensitivity"].value < 1
     # A window of a seventh of the picture hides no square.
     assert "constant" in own["occlusion-correlation"].note
     metric = cw.get_metric("occlusion-correlation", window=20)
@@ -293,12 +299,12 @@ def test_a_caption_that_the_model_proposed() -> None:
     e = one(model, sample.image)
     assert e.text == "a red and a green"
     row = cw.measure(model, sample.image, e, ANEW, progress=quiet)
-    assert all(not math.isnan(row[n].value) for n in ("drop", "continuity"))
+    assert all(not math.isnan(row[n].value) for n in ("drop", "max-sensitivity"))
     mask = np.zeros((SIDE, SIDE), bool)
     mask[:24] = True
     assert value(model, sample.image, e, mask=mask) == share_inside(e.saliency, mask)
     given = one(model.given(caption="a green"), sample.image, "green")
-    assert value(model, sample.image, given, "continuity") < 1
+    assert value(model, sample.image, given, "max-sensitivity") < 1
 
 
 @pytest.mark.parametrize(
@@ -314,7 +320,7 @@ def test_the_zoos_models_that_take_a_text(name: str, text: str | None) -> None:
         model = model.given(**{model.prompt.name: text})
     maps = cw.explain(model, sample.image, None, ["gradcam", "saliency"], progress=quiet)
     for row in cw.measure(
-        model, sample, maps, ["drop", "continuity", "random-logit"], progress=quiet
+        model, sample, maps, ["drop", "max-sensitivity", "random-logit"], progress=quiet
     ):  # type: ignore[arg-type]
         assert all(not math.isnan(s.value) for s in row.values())
 
@@ -323,4 +329,4 @@ def test_the_inputs_of_a_model_of_several() -> None:
     model, sample = question_model(), squares("red")
     picture = {"picture": sample.image, "question": "is there a red square"}
     e = one(model, picture, "yes")
-    assert value(model, picture, e, "continuity") < 1
+    assert value(model, picture, e, "max-sensitivity") < 1

@@ -24,7 +24,9 @@ DEFAULTS: dict[str, dict[str, Any]] = {
     "drop": {},
     "increase": {},
     "gain": {},
+    "change": {},
     "remove25": {"fraction": 0.25, "baseline": "mean"},
+    "change25": {"fraction": 0.25, "baseline": "mean"},
     "deletion": {"steps": 21, "baseline": "mean"},
     "insertion": {"steps": 21, "baseline": "blur"},
     "morf": {"steps": 21, "baseline": "mean"},
@@ -36,6 +38,7 @@ DEFAULTS: dict[str, dict[str, Any]] = {
     },
     "region-perturbation": {"patch": None, "regions": 32, "baseline": "mean"},
     "non-sensitivity": {"patch": None, "epsilon": 0.01, "baseline": "mean"},
+    "max-sensitivity": {"samples": 10, "radius": 0.02},
     "continuity": {"samples": 10, "radius": 0.02},
     "complexity": {},
     "sparseness": {},
@@ -69,10 +72,20 @@ def test_what_metrics_take_unless_told() -> None:
 def test_which_metrics_are_computed_of_answers() -> None:
     """Those of quantities are parts of the quantity."""
     assert {m.name for m in cw.list_metrics() if m.reads_predictions} == {
-        "drop", "increase", "gain", "remove25", "deletion", "insertion", "morf", "lerf", "road",
+        "drop", "increase", "gain", "change", "remove25", "change25", "deletion", "insertion", "morf", "lerf", "road",
         "region-perturbation", "non-sensitivity",
     }  # fmt: skip
     assert [m.name for m in cw.list_metrics() if m.takes_empty] == ["pointing-recall"]
+
+
+def test_groups_are_those_of_the_study() -> None:
+    """The study of textures has one metric of each of five kinds, an axiomatic one among them."""
+    group = {m.name: m.group for m in cw.list_metrics()}
+    assert (
+        group["non-sensitivity"] == "axiomatic" and group["region-perturbation"] == "faithfulness"
+    )
+    assert group["continuity"] == group["max-sensitivity"] == "robustness"
+    assert group["complexity"] == "complexity" and group["random-logit"] == "randomization"
 
 
 def test_a_metric_has_the_settings_that_it_was_given() -> None:

@@ -25,7 +25,7 @@ from camwidget.metrics import Case, get_metric, score_steps
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
-FAITHFUL = [m.name for m in cw.list_metrics() if m.group == "faithfulness"]
+FAITHFUL = [m.name for m in cw.list_metrics() if m.reads_predictions]
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +40,8 @@ def cases_of(model: cw.VisionModel, numbers: Sequence[int]) -> list[Case]:
 #: With the whole picture known: picture × map; 20 steps of a curve of 21, of which one is the whole picture.
 ASKED = [
     (("drop",), 1),
-    (("drop", "increase", "gain"), 1),
+    (("drop", "increase", "gain", "change"), 1),
+    (("remove25", "change25"), 1),
     (("deletion",), 20),
     (("deletion", "morf", "remove25"), 20),
     (("drop", "increase", "gain", "remove25", "deletion"), 1 + 20),

@@ -74,6 +74,27 @@ def answer(kernel: Kernel, seconds: float, found: Callable[[dict[str, Any]], boo
     return None
 
 
+def test_a_traceback_belongs_to_the_cell_that_ran_last(kernel: Kernel) -> None:
+    """What belongs to a page's message is shown nowhere, once the message has been handled."""
+    view = kernel.value("view.model_id")
+    kernel.execute(
+        "from camwidget.widget.control import map_controller\n"
+        "masked = map_controller.mask_shown_picture\n"
+        "def boom(*args): raise RuntimeError('nobody expects this')\n"
+        "map_controller.mask_shown_picture = boom"
+    )
+    cell = kernel.start("1")
+    kernel.result(cell)
+    kernel.tell(view, update(fraction=0.4))
+    message: dict[str, Any] = {"content": {}}
+    while "Traceback" not in message["content"].get("text", ""):
+        message = kernel.client.get_iopub_msg(timeout=60)
+    assert "nobody expects this" in message["content"]["text"]
+    assert message["parent_header"]["msg_id"] == cell
+    kernel.execute("map_controller.mask_shown_picture = masked; ex.wait(60)")
+    kernel.tracebacks.clear()
+
+
 # -- interrupts ------------------------------------------------------------------------------
 
 

@@ -52,6 +52,28 @@ def test_explore_takes_variables_files_and_options(shell, photo, textures):
     explorer.close()
 
 
+def test_explore_takes_evidence_against_and_rather_than(shell, textures):
+    shell.user_ns["net"] = textures
+    for line, target in (
+        ("--against veined", cw.Counterfactual("veined")),
+        (
+            "--target 3 --rather-than 'polka-dotted'",
+            cw.Contrast(textures.classes[3], "polka-dotted"),
+        ),
+    ):
+        explorer = explore(shell, f"--model net {line}")
+        explorer.wait(60)
+        assert explorer.target == target
+        explorer.close()
+
+
+def test_explain_takes_evidence_against(shell, photo, textures):
+    shell.user_ns["net"] = textures
+    made = shell.run_cell_magic("explain", "--model net --against veined", repr(str(photo)))
+    expected = cw.explain(textures, photo, cw.Counterfactual("veined"))
+    assert made.target.label == expected.target.label and (made.raw == expected.raw).all()
+
+
 def test_explore_compares_a_list_of_models(shell, textures):
     shell.user_ns["both"] = [textures, cw.load("zoo/scenes")]
     explorer = explore(shell, "--model both")
@@ -66,6 +88,11 @@ def test_explore_compares_a_list_of_models(shell, textures):
         ("--method gradcan", "gradcam"),
         ("--target nonsense", "nonsense"),
         ("--top 40", "from 1 to 9"),
+        ("--against nonsense", "nonsense"),
+        ("--against veined --target lined", "leave --target out"),
+        ("--rather-than veined", "by --target"),
+        ("--target veined --rather-than veined", "itself"),
+        ("--against veined --method eigencam", "class"),
         ("--unknown", "usage: %explore"),
         ("missing.png", "missing.png"),
         ("'half a quotation", "quotation"),

@@ -6,7 +6,14 @@ import numpy as np
 import pytest
 
 from camwidget.zoo.drawing.scene_objects import COLORS, OBJECTS, SHAPES, TEXTURES, SceneObject
-from camwidget.zoo.scenes import CATEGORIES, CLASSES, MAX_OBJECTS, draw, gallery
+from camwidget.zoo.scenes import (
+    CATEGORIES,
+    CLASSES,
+    MAX_OBJECTS,
+    draw,
+    draw_instances,
+    gallery,
+)
 
 
 def test_the_classes_are_every_shape_in_every_color_and_texture():
@@ -55,6 +62,18 @@ def test_several_of_one_class_may_be_there():
     )
     assert not scene.evidence("yellow star").any()
     assert scene.evidence("no such thing") is None
+
+
+def test_instances_are_of_one_class_which_the_seed_chooses():
+    scenes = [draw_instances(seed) for seed in range(8)]
+    assert all(len(s.labels) == 3 and len(set(s.labels)) == 1 for s in scenes)
+    assert len({s.label for s in scenes}) > 4
+    assert all(s.mask_of(s.label).sum() == s.masks.sum() for s in scenes)
+    again = draw_instances(3)
+    assert np.array_equal(again.image, scenes[3].image) and again.labels == scenes[3].labels
+    assert len(draw_instances(3, 5).labels) == 5
+    with pytest.raises(ValueError, match="one to five objects, not 6"):
+        draw_instances(3, 6)
 
 
 @pytest.mark.parametrize("color", COLORS)

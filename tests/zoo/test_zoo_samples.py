@@ -120,6 +120,16 @@ def test_classes_can_be_chosen():
     assert not several.mask_of(CLASSES.index("veined")).any()
 
 
+def test_instances_have_one_texture_which_the_seed_chooses():
+    samples = [textures.draw_instances(seed) for seed in range(8)]
+    assert all(len(s.labels) == 3 and len(set(s.labels)) == 1 for s in samples)
+    assert len({s.label for s in samples}) > 3
+    assert np.array_equal(textures.draw_instances(3).image, samples[3].image)
+    assert len(textures.draw_instances(3, 4).labels) == 4
+    with pytest.raises(ValueError, match="two to four classes"):
+        textures.draw_instances(3, 5)
+
+
 @pytest.mark.parametrize("name", CLASSES)
 def test_every_texture_shows_its_pattern(name):
     """Each keeps to the range of a picture, has contrast, and differs from seed to seed."""

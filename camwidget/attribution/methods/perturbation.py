@@ -96,11 +96,11 @@ def occlusion(
     for scores in rerun_scores(
         trace, target, key, total, rerun_from_input(trace, picture, total, make)
     ):
-        drops = (scores[0] - scores[1:]).tolist()
-        for (y, x), drop in zip(corners[added : len(drops)], drops[added:], strict=True):
+        drops = (scores[0] - scores[added + 1 :]).tolist()
+        for (y, x), drop in zip(corners[added : added + len(drops)], drops, strict=True):
             drop_sums[y : y + window, x : x + window] += drop
             counts[y : y + window, x : x + window] += 1
-        added = len(drops)
+        added += len(drops)
         yield Step(len(scores), total, drop_sums / counts.clamp(min=1))
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from ...analysis.dissection import LabeledPicture
 from ...attribution.explaining import PictureFacts, build_explanation, scale_saliency
 from ...attribution.explanation import Explanation
 from ...attribution.methods import Method, get_method
@@ -44,6 +45,8 @@ class Picture:
     label: Any = field(
         default=None, repr=False
     )  #: its true class as the data have it; None if they do not
+    #: The picture with the masks of its concepts; None without.
+    labeled: LabeledPicture | None = field(default=None, repr=False)
     id: str = field(default_factory=lambda: f"picture-{next(_numbers)}")
 
 

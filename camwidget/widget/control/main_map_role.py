@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from threading import RLock
 from typing import Any
 
@@ -61,6 +62,8 @@ class MainMapRole:
         self._class_maps = ClassMaps(prompts, worker, display)
         #: The last finished map as it was shown, so that it can be shown again without computing anything.
         self._drawn: DrawnMap | None = None
+        #: Encodes its box by the present threshold.
+        self._drawn_box: Callable[[], dict[str, Any]] | None = None
 
     # -- what is computed ------------------------------------------------------------------
 
@@ -89,7 +92,8 @@ class MainMapRole:
 
     def completed(self, request: MapRequest, result: MapResult[MapInputs]) -> MapRequest:
         """Return the request with the class and the text of its result."""
-        return request._replace(target=result.target, text=result.model.text)
+        given = self._prompts.given_in(result.model)
+        return request._replace(target=result.target, text=given)
 
     # -- what is shown ---------------------------------------------------------------------
 
@@ -151,12 +155,28 @@ class MainMapRole:
             status=sentences.status(result.model, explanation, milliseconds),
             overlays=self._overlays(picture, cache, result.target, explanation),
         )
+        threshold = self._display.view.box_threshold
+
+        def box() -> dict[str, Any]:
+            return self._box(picture, cache, result.target, explanation)
 
         def show() -> None:
-            self._drawn = drawn
+            with self._lock:
+                self._drawn, self._drawn_box = drawn, box
             self._display.show_map(drawn)
+            if self._display.view.box_threshold != threshold:
+                self.show_box()  # which was set while the map was encoded
 
         return show
+
+    def show_box(self) -> None:
+        """Show the box of the map shown by another threshold."""
+        with self._lock:
+            drawn, box = self._drawn, self._drawn_box
+            if drawn is None or box is None:
+                return
+            self._drawn = replace(drawn, overlays={**drawn.overlays, "box": (now := box())})
+            self._display.publish(box=now)
 
     def show_canceled(self, request: MapRequest, share: float) -> None:
         """Show at which share of its work a slow map was canceled."""
@@ -212,7 +232,7 @@ class MainMapRole:
 
     def forget(self) -> None:
         """Release the map and the ground truth: the explorer is closed."""
-        self._drawn = None
+        self._drawn = self._drawn_box = None
         self._ground_truth.forget()
         self._locations.forget()
 
@@ -228,10 +248,16 @@ class MainMapRole:
     ) -> dict[str, Any]:
         """Encode the view's traits that change with a map: prompt panel, ground truth, and the map's box."""
         return {
-            "prompt": self._prompts.panel(picture, cache.model),
+            **self._prompts.panels(picture, cache.model),
             "ground_truth": self._ground_truth.payload(picture, cache.model, target, explanation),
-            "box": self._locations.payload(picture, cache.model, target, explanation),
+            "box": self._box(picture, cache, target, explanation),
         }
+
+    def _box(
+        self, picture: Picture, cache: ModelCache, target: int, explanation: Explanation | None
+    ) -> dict[str, Any]:
+        threshold = self._display.view.box_threshold
+        return self._locations.payload(picture, cache.model, target, explanation, threshold)
 
     def _compute_layer_maps(self, shown: MapRequest) -> Iterator[None]:
         """Send the class's map at every layer, which the layer slider previews without the kernel."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ...analysis.localizing import best_overlap, localize, points_at
+from ...analysis.localizing import THRESHOLD, best_overlap, localize, points_at
 from ...attribution.explanation import Explanation
 from ...images.ground_truth import ObjectLocations, find_objects
 from ...models.vision_model import VisionModel
@@ -33,7 +33,12 @@ class MapLocation:
         self._where.clear()
 
     def payload(
-        self, picture: Picture, model: VisionModel, target: int, explanation: Explanation | None
+        self,
+        picture: Picture,
+        model: VisionModel,
+        target: int,
+        explanation: Explanation | None,
+        threshold: float = THRESHOLD,
     ) -> dict[str, Any]:
         """Encode a map's box and peak for the browser; empty where there is none.
 
@@ -42,8 +47,9 @@ class MapLocation:
             model: the model under its text.
             target: index of the class.
             explanation: the map; None if there is none.
+            threshold: the share of its maximum from which on a pixel counts for the box.
         """
-        found = None if explanation is None else localize(explanation)
+        found = None if explanation is None else localize(explanation, threshold)
         if found is None:
             return {}
         y, x = found.peak

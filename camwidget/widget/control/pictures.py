@@ -75,10 +75,11 @@ def list_pictures(images: Any, model: VisionModel | None = None) -> list[Picture
 def _picture(entry: PictureEntry, number: int, model: VisionModel | None = None) -> Picture:
     """Make a picture of a container's entry, with the ground truth if the entry carries one (as zoo samples do)."""
     source, name = entry.source, entry.name or f"picture {number + 1}"
-    truth = None
+    truth = labeled = None
     if not isinstance(source, (str, os.PathLike)):  # of which it takes time to find out
         truth = source if isinstance(source, GroundTruth) else None
+        labeled = source if callable(getattr(source, "concepts", None)) else None
         source = getattr(source, "image", source)
     if entry.truth is not None and model is not None:
         truth = truth_of(source, entry.label, entry.truth, model)
-    return Picture(source, name, truth, entry.label)
+    return Picture(source, name, truth, entry.label, labeled)

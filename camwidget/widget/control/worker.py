@@ -14,7 +14,7 @@ from typing import TypeAlias
 from ...runtime import fork_safety, process_exit
 from ...runtime.error_reports import log_error
 from ...runtime.process_exit import ProcessExit
-from ..host import executed_notebooks
+from ..host import executed_notebooks, log_output
 
 __all__ = ["Job", "Worker"]
 
@@ -63,6 +63,7 @@ class Worker:
         self.thread: threading.Thread | None = None
         _workers.add(self)
         executed_notebooks.finish_cells_with(wait_for_all)
+        log_output.show_log_below_cells()
 
     def submit(self, kind: str, job: Job) -> None:
         """Submit a job, in place of any of its kind that has not finished."""

@@ -13,12 +13,15 @@ from ...errors import CamwidgetError
 from ...models.vision_model import VisionModel
 from ...runtime import fork_safety
 from ..control.map_request import MapRequest
+from ..control.pictures import PictureList
 from ..control.prompt_control import PromptController
 from ..control.view_events import ViewEvents
 from ..control.worker import Worker
 from ..host.lifetime import close_parts
 from ..view.display import Display
 from .attention import AttentionPanel
+from .concept_pictures import concept_pictures
+from .concepts import ConceptPanel
 from .contact_sheet import ContactSheet
 from .deepvis import DeepVisPanel
 from .evaluate import EvaluatePanel
@@ -76,10 +79,16 @@ class Panels:
         worker: the explorer's.
         display: has the methods and the listed classes.
         events: handles clicks in a panel.
+        pictures: the explorer's, whose concepts may be known.
     """
 
     def __init__(
-        self, prompts: PromptController, worker: Worker, display: Display, events: ViewEvents
+        self,
+        prompts: PromptController,
+        worker: Worker,
+        display: Display,
+        events: ViewEvents,
+        pictures: PictureList,
     ) -> None:
         self._model = prompts.model
         self._worker = worker
@@ -89,7 +98,7 @@ class Panels:
         self._lock = fork_safety.rlock()
         self._build_attention = lambda: AttentionPanel(prompts, worker, display.view)
         self._is_looked_for = False
-        self._folds: tuple[_Fold, ...] = (
+        self._folds: list[_Fold] = [
             _Fold(
                 "DeepVis: a picture drawn for a class or a channel",
                 lambda: DeepVisPanel(self._model, worker=worker),
@@ -109,7 +118,15 @@ class Panels:
                     lambda: display.view.settings,
                 ),
             ),
-        )
+        ]
+        labeled = concept_pictures(prompts.model, pictures.all)
+        if labeled is not None:
+            self._folds.append(
+                _Fold(
+                    "Concepts: the decision in the names of units",
+                    lambda: ConceptPanel(prompts, worker, labeled),
+                )
+            )
         self.box = ipywidgets.Accordion(
             [fold.place for fold in self._folds],
             titles=tuple(fold.title for fold in self._folds),
@@ -153,6 +170,11 @@ class Panels:
         return self._built(ContactSheet)
 
     @property
+    def concepts(self) -> ConceptPanel | None:
+        """The panel of named units; None before it is opened, and where no concepts are known."""
+        return self._built(ConceptPanel)
+
+    @property
     def attention(self) -> AttentionPanel | None:
         """The attention panel; None before it is opened, and for a model without attention."""
         return self._built(AttentionPanel)
@@ -167,7 +189,7 @@ class Panels:
             return
         with self._lock, self.box.hold_sync():
             title = "Attention: what each head of each layer attends to"
-            self._folds = (*self._folds, _Fold(title, self._build_attention))
+            self._folds = [*self._folds, _Fold(title, self._build_attention)]
             self.box.children = tuple(fold.place for fold in self._folds)
             self.box.titles = tuple(fold.title for fold in self._folds)
 

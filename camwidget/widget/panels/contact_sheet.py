@@ -89,7 +89,12 @@ class ContactSheet(ipywidgets.Box):
         # Errors, below the maps. Texts are escaped.
         self.message = ipywidgets.HTML(layout={"display": "none"})
         self.caption = ipywidgets.HTML(layout={"display": "none"})
-        super().__init__([self.caption, self.canvas.canvas, self.message])
+        # The names are text of the page, since a canvas does not know the page's colors.
+        self.names = ipywidgets.HTML()
+        self.names.add_class("camwidget-sheet-names")
+        self._grid = ipywidgets.Box([self.canvas.canvas, self.names])
+        self._grid.add_class("camwidget-sheet-grid")
+        super().__init__([self.caption, self._grid, self.message])
         self.add_class("camwidget-contact-sheet")
 
     def follow_map(self, shown: MapRequest) -> None:
@@ -125,6 +130,7 @@ class ContactSheet(ipywidgets.Box):
             self.caption.value = html.escape(plan.caption)
             self.caption.layout.display = None if plan.caption else "none"
             self.canvas.resize(*self._size)
+            self.names.value = self._labels(plan)
             self.canvas.draw()
             with self._lock:
                 if self._sheet is sheet:  # else a newer sheet was requested
@@ -190,6 +196,24 @@ class ContactSheet(ipywidgets.Box):
         if on_map and 0 <= row < len(plan.methods) and 0 <= column < len(plan.classes):
             self._on_pick(plan.methods[int(row)], plan.classes[int(column)])
 
+    def _labels(self, plan: _SheetPlan) -> str:
+        """The names of methods and classes as HTML, placed beside and above the maps."""
+        methods = [
+            (0, self.corner(row, 0)[1], self.LEFT - 4, self._height, get_method(name).label)
+            for row, name in enumerate(plan.methods)
+        ]
+        classes = [
+            (self.corner(0, column)[0], 0, self._width, self.TOP, name)
+            for column, name in enumerate(plan.names)
+        ]
+        return "".join(
+            f'<div class="camwidget-sheet-{kind}" title="{html.escape(text)}" '
+            f'style="left:{x}px;top:{y}px;width:{width}px;height:{height}px">'
+            f"<span>{html.escape(text)}</span></div>"
+            for kind, labels in (("method", methods), ("class", classes))
+            for x, y, width, height, text in labels
+        )
+
     # -- drawing: called by the canvas ------------------------------------------------------
 
     def _draw(self) -> None:
@@ -198,32 +222,9 @@ class ContactSheet(ipywidgets.Box):
                 return
             plan = self._sheet.plan
             self.canvas.canvas.clear()
-            for row, method in enumerate(plan.methods):
-                self._draw_method(row, get_method(method).label)
-            for column, name in enumerate(plan.names):
-                self._draw_class(column, name)
             for row in range(len(plan.methods)):
                 for column in range(len(plan.classes)):
                     self._draw_cell(row, column)
-
-    def _write(self, text: str, x: float, y: float, align: str, width: int) -> None:
-        canvas, sharp = self.canvas.canvas, SharpCanvas.SHARP
-        canvas.fill_style, canvas.font = INK, f"{12 * sharp}px system-ui, sans-serif"
-        canvas.text_align, canvas.text_baseline = align, "middle"
-        # With a maximum width: the browser squeezes letters that are wider than estimated.
-        canvas.fill_text(text, x * sharp, y * sharp, width * sharp)
-
-    def _draw_method(self, row: int, label: str) -> None:
-        _, y = self.corner(row, 0)
-        for text, middle in _lines(label, self.LEFT - 4, y + self._height / 2):
-            self._write(text, self.LEFT, middle, "right", self.LEFT - 4)
-
-    def _draw_class(self, column: int, name: str) -> None:
-        x, _ = self.corner(0, column)
-        lines = _lines(name, self._width, 0)
-        for number, (text, _) in enumerate(reversed(lines)):
-            at = self.TOP - 4 - number * LINE
-            self._write(text, x + self._width / 2, at, "center", self._width)
 
     def _draw_cell(self, row: int, column: int) -> None:
         with self._lock:
@@ -241,7 +242,8 @@ class ContactSheet(ipywidgets.Box):
             canvas.fill_style = NEUTRAL + "33"
             canvas.fill_rect(x, y, width, height)
             if failed:
-                self._write("–", (x + width / 2) / sharp, (y + height / 2) / sharp, "center", 40)
+                canvas.fill_style = INK
+                canvas.fill_rect(x + width / 2 - 8 * sharp, y + height / 2, 16 * sharp, 2 * sharp)
         else:
             canvas.put_image_data(tile, x, y)
         if is_chosen:
@@ -289,10 +291,6 @@ class ContactSheet(ipywidgets.Box):
         return np.asarray(explanation.overlay(opacity=0.8).resize(size, Image.Resampling.LANCZOS))
 
 
-#: CSS pixels from line to line, and of a letter on average.
-LINE, LETTER = 15, 6.6
-
-
 def _stance(index: int, shown: MapRequest) -> Stance:
     """The stance of the map shown, towards another class: what is contrasted with itself changes places."""
     other = shown.stance.other
@@ -313,17 +311,3 @@ def _caption(model: VisionModel, shown: MapRequest) -> str:
 def _is_listed(method: Method) -> bool:
     """Whether a method is quick and has maps of classes, which the controls have not."""
     return method.is_quick_at_layers and method.group != "Control"
-
-
-def _lines(text: str, width: float, middle: float) -> list[tuple[str, float]]:
-    """Break a name into at most two lines; return each with the position of its middle."""
-    most = max(1, int(width / LETTER))
-    words = text.split()
-    first = ""
-    while words and len(f"{first} {words[0]}".strip()) <= most:
-        first = f"{first} {words.pop(0)}".strip()
-    rest = " ".join(words)
-    lines = [
-        line if len(line) <= most else line[: most - 1] + "…" for line in (first, rest) if line
-    ]
-    return [(line, middle + LINE * (n - (len(lines) - 1) / 2)) for n, line in enumerate(lines)]

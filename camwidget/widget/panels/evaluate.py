@@ -11,12 +11,14 @@ from typing import Any
 import ipywidgets
 import numpy as np
 
+from ...attribution.methods import Method
 from ...metrics import Metric, get_metric, list_metrics
 from ...runtime import fork_safety
 from ...runtime.error_reports import error_text
 from ..control.given_truth import true_class
 from ..control.map_location import objects_of_picture
 from ..control.map_request import MapRequest
+from ..control.method_settings import MethodSettings, configured, options_of
 from ..control.prompt_control import PromptController
 from ..control.worker import Worker
 from ..host.interrupts import interrupts
@@ -50,13 +52,22 @@ class _ScoreRequest:
     """A request to score methods by metrics for one picture, class and layer."""
 
     shown: MapRequest
-    methods: tuple[str, ...]
+    configured: tuple[Method, ...]  # with the explorer's settings
     metrics: tuple[Metric, ...]
     caption: str
 
-    def is_about(self, shown: MapRequest | None) -> bool:
-        """Whether the picture, class, layer and text are those of the map shown."""
-        return shown is not None and shown._replace(method=self.shown.method) == self.shown
+    @property
+    def methods(self) -> tuple[str, ...]:
+        """The methods' names."""
+        return tuple(method.name for method in self.configured)
+
+    def is_about(self, shown: MapRequest | None, settings: MethodSettings) -> bool:
+        """Whether the picture, class, layer and text are those of the map shown, and the settings the present ones."""
+        return (
+            shown is not None
+            and shown._replace(method=self.shown.method, options=self.shown.options) == self.shown
+            and self.configured == _configured(self.methods, settings)
+        )
 
 
 class EvaluatePanel(ipywidgets.Box):
@@ -89,7 +100,8 @@ class EvaluatePanel(ipywidgets.Box):
         self._metrics: list[dict[str, Any]] = []
         self._chosen = False  # whether a person has chosen metrics
         self.table = ScoreTable(
-            message="Scores maps of the picture, class and layer shown above. The model runs many times for this."
+            message="Scores maps of the picture, class and layer shown above, with the settings that the methods have "
+            "there. The model runs many times for this."
         )
         self.table.add_class("camwidget-table")
         self._sender = TraitSender(self.table, self._lock)
@@ -102,6 +114,7 @@ class EvaluatePanel(ipywidgets.Box):
         self.table.on_msg(self._message)
         self.table.observe(self._metrics_chosen, "chosen_metrics")
         view.observe(self._methods_listed, "methods")
+        view.observe(self._settings_set, "settings")
 
     # -- for scripts -----------------------------------------------------------------------
 
@@ -133,7 +146,10 @@ class EvaluatePanel(ipywidgets.Box):
                 )
                 return
             requested = _ScoreRequest(
-                shown, methods, tuple(get_metric(m) for m in metrics), self._caption(shown)
+                shown,
+                _configured(methods, self._view.settings),
+                tuple(get_metric(m) for m in metrics),
+                self._caption(shown),
             )
             self._requested = self._done = requested
             self._scored = MethodScores()
@@ -171,6 +187,7 @@ class EvaluatePanel(ipywidgets.Box):
             self._requested = None
         self._worker.drop("evaluate")
         self._view.unobserve(self._methods_listed, "methods")
+        self._view.unobserve(self._settings_set, "settings")
         close_parts(self)
         super().close()
 
@@ -179,6 +196,10 @@ class EvaluatePanel(ipywidgets.Box):
     def _methods_listed(self, change: dict[str, Any]) -> None:
         with self._lock:
             self._list_methods()
+
+    def _settings_set(self, change: dict[str, Any]) -> None:
+        with self._lock:
+            self._sender.send(stale=self._is_stale())
 
     def _list_methods(self) -> None:
         first = not self._methods
@@ -235,14 +256,16 @@ class EvaluatePanel(ipywidgets.Box):
         return " · ".join(part for part in parts if part)
 
     def _is_stale(self) -> bool:
-        return self._done is not None and not self._done.is_about(self._shown)
+        return self._done is not None and not self._done.is_about(self._shown, self._view.settings)
 
     def _rows(self) -> list[dict[str, Any]]:
         done, progress = self._done, self._scored
         if done is None:
             return []
         waits = self._requested is done
-        return table_rows(done.methods, done.metrics, progress.scores, progress.faults, waits=waits)
+        return table_rows(
+            done.configured, done.metrics, progress.scores, progress.faults, waits=waits
+        )
 
     def _draw(self) -> None:
         if self._done is not None:
@@ -288,7 +311,7 @@ class EvaluatePanel(ipywidgets.Box):
                 shown.picture,
                 shown.target,
                 shown.layer,
-                requested.methods,
+                requested.configured,
                 requested.metrics,
             ):
                 if not self._take(requested, progress):
@@ -322,3 +345,8 @@ class EvaluatePanel(ipywidgets.Box):
             hint = " Hover over a – to see why there is no number." if gaps else ""
             text = f"Click a row for its map, the head of a column to sort by it.{failed}{hint}"
             self._stop(error or text, wrong=bool(error))
+
+
+def _configured(methods: Sequence[str], settings: MethodSettings) -> tuple[Method, ...]:
+    """Return methods with an explorer's settings."""
+    return tuple(configured(name, options_of(settings, name)) for name in methods)

@@ -11,7 +11,8 @@ import numpy as np
 import traitlets as t
 
 from ..._assets import STATIC
-from ...attribution.methods import get_method
+from ...attribution.methods import Method
+from ...attribution.methods.settings import options_text
 from ...evaluation.table import four_digits
 from ...metrics import Metric, Score
 from ...plotting import NEUTRAL, SERIES
@@ -94,14 +95,14 @@ def values_of(methods: Sequence[str], metrics: Sequence[Metric], scores: ScoreVa
 
 
 def table_rows(
-    methods: Sequence[str],
+    methods: Sequence[Method],
     metrics: Sequence[Metric],
     scores: ScoreValues,
     faults: Mapping[str, str],
     *,
     waits: bool,
 ) -> list[dict[str, Any]]:
-    """A row for each method: its label and color, and a cell for each metric.
+    """A row for each method: its label with the settings that are no defaults, its color, and a cell for each metric.
 
     Args:
         methods: a row each.
@@ -110,9 +111,11 @@ def table_rows(
         faults: by method, why it has no map.
         waits: whether missing scores are still being computed.
     """
-    best = _best(values_of(methods, metrics, scores), [m.better == "higher" for m in metrics])
+    names = [method.name for method in methods]
+    best = _best(values_of(names, metrics, scores), [m.better == "higher" for m in metrics])
     rows = []
-    for i, (method, color) in enumerate(zip(methods, series_colors(methods), strict=True)):
+    for i, (each, color) in enumerate(zip(methods, series_colors(names), strict=True)):
+        method = each.name
         fault = faults.get(method, "")
         cells = []
         for j, metric in enumerate(metrics):
@@ -128,7 +131,8 @@ def table_rows(
                     "waits": waits and score is None and not fault,
                 }
             )
-        label = get_method(method).label
+        own = options_text(each.options)
+        label = f"{each.label} ({own})" if own else each.label
         rows.append({"name": method, "label": label, "color": color, "cells": cells})
     return rows
 

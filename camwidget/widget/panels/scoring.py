@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from ...attribution.methods import get_method
+from ...attribution.methods import Method
 from ...images.ground_truth import ObjectLocations
 from ...metrics import Case, Metric, Score, ScoredPicture, score_steps
 from ...metrics.measuring import case_of
@@ -75,7 +75,7 @@ def score_methods(
     picture: Picture,
     target: int,
     layer: str,
-    methods: Sequence[str],
+    methods: Sequence[Method],
     metrics: Sequence[Metric],
 ) -> Iterator[MethodScores]:
     """Score the maps of a picture for a class at a layer, yielding after each piece of work.
@@ -89,11 +89,11 @@ def score_methods(
     subject.label = true_class(picture.label, picture.truth, model)
     subject.locate = lambda index: objects_of_picture(picture, model, index)
     names = {}
-    part = _SLOW_MAPS if any(get_method(m).slow for m in methods) else _QUICK_MAPS
-    for number, name in enumerate(methods):
-        label = get_method(name).label
+    part = _SLOW_MAPS if any(m.slow for m in methods) else _QUICK_MAPS
+    for number, method in enumerate(methods):
+        label, name = method.label, method.name
         try:
-            for share, explanation in cache.growing(picture, target, name, layer):
+            for share, explanation in cache.growing(picture, target, method, layer):
                 made = explanation
                 now.share = part * (number + share) / len(methods)
                 now.text = f"{label}: its map, {100 * share:.0f} %"

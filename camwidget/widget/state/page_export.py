@@ -44,6 +44,7 @@ def explorer_page(
         "mode": values.mode,
         "baseline": baseline,
         "fraction": values.fraction,
+        "box_threshold": values.box_threshold,
         "classes": context.display.row_classes or 5,
         "name": picture.name,
     }

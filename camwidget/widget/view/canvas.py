@@ -14,7 +14,7 @@ from .. import _compat
 
 __all__ = ["INK", "SharpCanvas"]
 
-#: Color of writing, legible on light and dark backgrounds: a canvas does not know the page's.
+#: Color of text, legible on light and dark backgrounds: a canvas does not know the page's.
 INK = "#7d848c"
 
 # ipycanvas has one queue for the drawing commands of all canvases, and no lock for it.
@@ -30,6 +30,7 @@ class SharpCanvas:
         draw: draws the complete content; called with the lock held.
         on_click: called with the position (x, y) of a click.
         on_error: called with a text when a handler, or the drawing for a new page, fails.
+        on_drag: called with the position (x, y) of the pointer while it moves with its button down.
         on_key: called with the name of each key that is pressed while the canvas has the focus; none if None.
     """
 
@@ -41,14 +42,20 @@ class SharpCanvas:
         draw: Callable[[], None],
         on_click: Callable[[float, float], None],
         on_error: Callable[[str], None],
+        on_drag: Callable[[float, float], None] | None = None,
         on_key: Callable[[str], None] | None = None,
     ) -> None:
         self._draw = draw
-        self._on_click, self._on_error = on_click, on_error
+        self._on_click, self._on_drag, self._on_error = on_click, on_drag, on_error
+        self._is_down = False
         self.canvas = ipycanvas.Canvas(
             width=self.SHARP, height=self.SHARP, layout=ipywidgets.Layout()
         )
         self.canvas.on_mouse_down(self._clicked)
+        if on_drag is not None:
+            self.canvas.on_mouse_move(self._moved)
+            self.canvas.on_mouse_up(self._released)
+            self.canvas.on_mouse_out(self._released)
         if on_key is not None:
             self._on_key = on_key
             self.canvas.on_key_down(self._pressed)
@@ -64,8 +71,19 @@ class SharpCanvas:
                 setattr(self.canvas.layout, f"min_{side}", f"{pixels}px")
 
     def _clicked(self, x: float, y: float) -> None:
+        self._is_down = True
+        self._call(self._on_click, x, y)
+
+    def _moved(self, x: float, y: float) -> None:
+        if self._is_down and self._on_drag is not None:
+            self._call(self._on_drag, x, y)
+
+    def _released(self, x: float, y: float) -> None:
+        self._is_down = False
+
+    def _call(self, handler: Callable[[float, float], None], x: float, y: float) -> None:
         try:
-            self._on_click(x / self.SHARP, y / self.SHARP)
+            handler(x / self.SHARP, y / self.SHARP)
         except Exception as error:
             self._on_error(error_text(error, self))
 

@@ -8,6 +8,7 @@ import anywidget
 import traitlets as t
 
 from ..._assets import STATIC
+from ...analysis.localizing import THRESHOLD, check_share
 from .page_messages import CheckedMessages
 
 __all__ = ["View", "names_tagged", "synced"]
@@ -89,6 +90,8 @@ class View(CheckedMessages, anywidget.AnyWidget):
 
     prompt = t.Dict({}).tag(**OUTPUT)
     text_error = t.Unicode("").tag(**NOTICE)
+    # What the pictures are compared with, of a model whose classes these are: typed texts, or pictures.
+    references = t.Dict({}).tag(**OUTPUT)
 
     ground_truth = t.Dict({}).tag(**OUTPUT)
     has_ground_truth = t.Bool(False).tag(**OUTPUT)
@@ -96,6 +99,8 @@ class View(CheckedMessages, anywidget.AnyWidget):
     # The box around the map's strongest part, and its peak.
     box = t.Dict({}).tag(**OUTPUT)
     boxes = t.Bool(False).tag(**SHARED, offline=True)
+    # The share of the map's maximum from which on a pixel counts for the box.
+    box_threshold = t.Float(THRESHOLD).tag(**SHARED)
 
     # The comparison with another map, B: how it differs (compare), and its data (compared_…).
     models: t.List = t.List([]).tag(**OUTPUT)
@@ -130,6 +135,10 @@ class View(CheckedMessages, anywidget.AnyWidget):
         if not 0 <= value <= 1:
             raise t.TraitError(f"the value must be a number between 0 and 1, not {value!r}.")
         return value
+
+    @t.validate("box_threshold")
+    def _valid_share(self, proposal: Any) -> float:
+        return check_share("box_threshold", proposal["value"])
 
     @t.validate("colormap")
     def _valid_colormap(self, proposal: Any) -> str:

@@ -91,16 +91,15 @@ export class ExplorerContent extends Panel {
   }
 
   /**
-   * The explorer's Python code, a cell each: what shows it, and what computes the same without it. Paths in it start at
-   * a folder, given below the server's root.
+   * The Python code that shows the explorer again. Paths in it start at a folder, given below the server's root.
    */
-  async code(folder: string): Promise<string[]> {
+  async code(folder: string): Promise<string> {
     const kernel = this.sessionContext.session?.kernel;
     if (!kernel || !this.isShown) throw new Error("There is no explorer in this tab yet.");
     const { code = "", folder: absolute = "" } = await run(kernel, CODE_CODE);
     const text = code.replaceAll(`"${absolute}/`, `"${way(folder, this._request.folder)}`);
-    // A cell shows its last expression: the explorer stands at the end of the first part.
-    return text.split(/^(?=# The same without the widget)/m).map((part) => part.trimEnd());
+    // The explorer that it shows has the second part, the same without the widget, behind its button "code".
+    return text.split(/^# The same without the widget/m)[0]!.trimEnd();
   }
 
   private async tryStart(turn: number): Promise<void> {

@@ -38,6 +38,7 @@ export interface Payload {
     readonly mode: Mode;
     readonly baseline: string;
     readonly fraction: number;
+    readonly box_threshold: number;
   };
   readonly archive: string;
 }

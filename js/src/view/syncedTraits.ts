@@ -37,11 +37,13 @@ export interface SyncedTraits {
   readonly thumbnails: unknown;
   readonly prompt: unknown;
   readonly text_error: string;
+  readonly references: unknown;
   readonly ground_truth: unknown;
   readonly has_ground_truth: boolean;
   readonly outlines: boolean;
   readonly box: unknown;
   readonly boxes: boolean;
+  readonly box_threshold: number;
   readonly models: unknown;
   readonly compare: unknown;
   readonly arrangement: string;
@@ -106,11 +108,13 @@ export const DEFAULTS: SyncedTraits = {
   thumbnails: {},
   prompt: {},
   text_error: "",
+  references: {},
   ground_truth: {},
   has_ground_truth: false,
   outlines: false,
   box: {},
   boxes: false,
+  box_threshold: 0.15,
   models: [],
   compare: {},
   arrangement: "side",

@@ -194,7 +194,7 @@ def _ablation_weights(model: cw.VisionModel, pixels: torch.Tensor, layer: str) -
     trace = Trace(model, pixels, [layer])
     get_method("ablationcam").compute(trace, resolve_target(model, 5), layer)
     ((_, answers),) = trace.memory.items()
-    scores = answers.joined()[:, 5]
+    scores = answers.get()[:, 5]
     activation = trace.activation(layer)[0]
     order = activation.abs().amax((1, 2)).argsort(descending=True, stable=True)
     weights = torch.zeros(len(activation), dtype=scores.dtype)
@@ -239,7 +239,7 @@ def test_ablationcam_where_branches_pass_the_layer_by(
     trace = Trace(model, pixels, [layer])
     get_method("ablationcam").compute(trace, resolve_target(model, 5), layer)
     ((_, answers),) = trace.memory.items()
-    rows = answers.joined()
+    rows = answers.get()
     activation = trace.activation(layer)[0]
     strongest = int(activation.abs().amax((1, 2)).argsort(descending=True, stable=True)[0])
     output = trace.output(layer).clone()

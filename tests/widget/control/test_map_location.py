@@ -12,6 +12,7 @@ from prompt_models import caption_model, squares
 
 import camwidget as cw
 from camwidget.analysis.localizing import best_overlap, localize
+from camwidget.errors import CamwidgetError
 from camwidget.widget.control.map_location import MapLocation
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -62,6 +63,32 @@ def test_the_peak_hits_as_in_the_pointing_game(ex: cw.Explorer) -> None:
         box = MapLocation().payload(picture, model, model.class_index("blue"), moved)
         score = cw.measure(model, truth, moved, "pointing")["pointing"].value
         assert box["hit"] == wanted and (score == 1) == (wanted == "hit")
+
+
+def test_its_threshold_is_a_setting(ex: cw.Explorer) -> None:
+    first = view_of(ex).box
+    ex.boxes, ex.box_threshold = True, 0.9
+    found = localize(ex.explanation, 0.9)
+    assert found is not None and view_of(ex).box["box"] == list(found.box) != first["box"]
+    assert ex.state["box_threshold"] == 0.9
+    assert "box_threshold=0.9" in ex.code and "cw.localize(exp, threshold=0.9)" in ex.code
+    ex.wait(30)
+    ex.target = "red"
+    ex.wait(30)
+    assert view_of(ex).box["box"] == list(localize(ex.explanation, 0.9).box)  # type: ignore[union-attr]
+    ex.target = "blue"
+    ex.wait(30)
+    view_of(ex).set_state({"box_threshold": 0.15})  # as the page does
+    assert ex.box_threshold == 0.15 and view_of(ex).box == first
+    ex.wait(30)
+    ex.undo()
+    ex.wait(30)
+    assert ex.box_threshold == 0.9 and view_of(ex).box["box"] == list(found.box)
+    for wrong in (0.0, 1.5, float("nan")):
+        with pytest.raises(CamwidgetError, match="box_threshold is a number above 0"):
+            ex.box_threshold = wrong
+        view_of(ex).set_state({"box_threshold": wrong})
+        assert view_of(ex).box_threshold == ex.box_threshold == 0.9
 
 
 def test_it_follows_the_map(ex: cw.Explorer) -> None:

@@ -104,6 +104,24 @@ def test_work_that_waits_for_its_turn_is_replaced_too(worker: Worker) -> None:
     assert order == ["a0", "b0", "b1", "b2"], "nothing of the old one afterwards either"
 
 
+def test_replaced_work_is_not_taken_up_after_a_job_that_ends_at_once(worker: Worker) -> None:
+    """That job leaves nothing behind that would take the place of what has yielded."""
+    order: list[str] = []
+
+    def replace() -> None:
+        worker.submit("usual", lambda: order.append("new"))
+
+    def long() -> Iterator[None]:
+        order.append("begun")
+        worker.submit("urgent", replace)  # runs once this one has yielded
+        yield
+        order.append("the old one, once more")
+
+    worker.submit("usual", long)
+    assert worker.wait(60)
+    assert order == ["begun", "new"]
+
+
 def test_dropped_work_does_not_run(worker: Worker) -> None:
     gate, done = Gate(), []
     worker.submit("urgent", gate.hold)

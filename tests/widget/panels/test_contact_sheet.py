@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import threading
 import time
 from collections.abc import Iterator
@@ -13,7 +14,7 @@ from explorer_internals import display_of, panels_of, parts_of, view_of
 
 import camwidget as cw
 from camwidget import zoo
-from camwidget.widget.panels.contact_sheet import ContactSheet, _lines
+from camwidget.widget.panels.contact_sheet import ContactSheet
 from camwidget.widget.view import canvas
 from camwidget.widget.view.canvas import SharpCanvas
 
@@ -180,19 +181,18 @@ def test_it_is_drawn_anew_for_each_page(ex: cw.Explorer, monkeypatch: pytest.Mon
     sheet = sheet_of(ex)
     canvas = sheet.canvas.canvas
     drawn: list[Any] = []
-    written: list[str] = []
     monkeypatch.setattr(type(canvas), "put_image_data", lambda self, *a: drawn.append(a))
-    monkeypatch.setattr(type(canvas), "fill_text", lambda self, text, *a: written.append(text))
     canvas._handle_frontend_event(canvas, {"event": "client_ready"}, [])
     assert len(drawn) == len(sheet.tiles)
-    for name in sheet.plan.names:
-        assert name in " ".join(written)
 
 
-def test_names_in_two_lines() -> None:
-    assert [line for line, _ in _lines("waffled", 92, 0)] == ["waffled"]
-    assert [line for line, _ in _lines("red striped square", 92, 0)] == ["red striped", "square"]
-    long = [line for line, _ in _lines("x" * 40 + " " + "y" * 40, 92, 0)]
-    assert len(long) <= 2 and all(len(line) <= 14 for line in long) and long[0].endswith("…")
-    (one,) = _lines("one", 92, 10)
-    assert one[1] == 10
+def test_names_are_text_of_the_page_at_their_maps(ex: cw.Explorer) -> None:
+    """Escaped, and placed at the rows and columns: a canvas would not know the page's colors."""
+    sheet = sheet_of(ex)
+    for row, name in enumerate(sheet.plan.methods):
+        label = html.escape(cw.get_method(name).label)
+        assert f"top:{sheet.corner(row, 0)[1]}px" in sheet.names.value
+        assert f"<span>{label}</span>" in sheet.names.value
+    for column, name in enumerate(sheet.plan.names):
+        assert f"left:{sheet.corner(0, column)[0]}px" in sheet.names.value
+        assert f"<span>{html.escape(name)}</span>" in sheet.names.value

@@ -17,6 +17,7 @@ from torch import nn
 from waiting import until
 
 import camwidget as cw
+from camwidget.attribution.methods import get_method
 from camwidget.errors import MethodError
 from camwidget.metrics import Score, get_metric
 from camwidget.widget.panels.evaluate import EvaluatePanel
@@ -75,6 +76,36 @@ def say(panel: EvaluatePanel, **content: object) -> None:
 
 def texts(panel: EvaluatePanel) -> dict[str, list[str]]:
     return {row["name"]: [cell["text"] for cell in row["cells"]] for row in panel.table.rows}
+
+
+def test_methods_have_the_settings_of_the_explorer(module: Held, ex: cw.Explorer) -> None:
+    ex.settings = {"smoothgrad": {"samples": 3}}
+    ex.wait(30)
+    panel = panel_of(ex)
+    assert "settings" in panel.table.message
+    panel.table.chosen_methods, panel.table.chosen_metrics = ["gradcam", "smoothgrad"], ["drop"]
+    panel.start()
+    ex.wait(60)
+    rows = {row["name"]: row["label"] for row in panel.table.rows}
+    assert rows == {"gradcam": "Grad-CAM", "smoothgrad": "SmoothGrad (samples 3)"}
+    wanted = cw.measure(
+        ex.model,
+        ex.pictures[0].source,
+        cw.explain(
+            ex.model, ex.pictures[0].source, ex.target, cw.get_method("smoothgrad", samples=3)
+        ),
+        "drop",
+    )
+    assert panel.scores["smoothgrad", "drop"].value == pytest.approx(wanted["drop"].value, abs=1e-6)
+    ex.method = "smoothgrad"
+    ex.wait(30)
+    assert not panel.table.stale, "of the same settings, whichever method is shown"
+    ex.settings = {}
+    ex.wait(30)
+    assert panel.table.stale
+    ex.settings = {"smoothgrad": {"samples": 3}}
+    ex.wait(30)
+    assert not panel.table.stale
 
 
 def test_it_is_built_when_opened_and_starts_nothing(module: Held, ex: cw.Explorer) -> None:
@@ -219,8 +250,8 @@ def test_a_method_without_a_map_does_not_stop_the_others(
     bench = parts_of(ex).context.prompt.base
     growing = bench.growing
 
-    def failing(picture: Any, target: Any, method: str, layer: str) -> Any:
-        if method == "gradcam":
+    def failing(picture: Any, target: Any, method: Any, layer: str) -> Any:
+        if method.name == "gradcam":
             raise error
         return growing(picture, target, method, layer)
 
@@ -347,7 +378,9 @@ def test_cells() -> None:
         ("cam", "increase"): Score(1.0),
         ("gradcam", "increase"): Score(math.nan, "constant map"),
     }
-    rows = table_rows(["cam", "gradcam", "random"], metrics, scores, {}, waits=True)
+    rows = table_rows(
+        [get_method(m) for m in ("cam", "gradcam", "random")], metrics, scores, {}, waits=True
+    )
     cells = [row["cells"] for row in rows]
     assert [c[0]["text"] for c in cells] == ["0.250", "0.250", "1.23e+03"]
     assert [c[0]["best"] for c in cells] == [True, True, False], "but for a few pixels the same"

@@ -8,6 +8,7 @@ import type { Tool } from "../dom/dom";
 import { Slider } from "../dom/slider";
 import { OWN_KEYS } from "../host/compat";
 import { portion, trait } from "../model";
+import type { Model } from "../model";
 import type { Contours } from "../picture/contours";
 import { byteMap, mode } from "../traits";
 
@@ -22,7 +23,7 @@ export function mapStyleTool(context: Context, contour: Contours, truth: HTMLEle
     { "aria-expanded": "false", "aria-controls": id, title: "Colors, opacity, box, contour and outlines of the map" },
     "style",
   );
-  const drawer = make("div", "camwidget-map-style", { id, hidden: true }, colormap(context, contour), opacity(context, contour), truth);
+  const drawer = make("div", "camwidget-map-style", { id, hidden: true }, colormap(context, contour), opacity(context), region(context, contour), truth);
   const show = (open: boolean): void => {
     drawer.hidden = !open;
     setAttribute(opener, "aria-expanded", String(open));
@@ -96,7 +97,7 @@ function scaleNote(context: Context): HTMLElement {
   return note;
 }
 
-function opacity(context: Context, contour: Contours): HTMLElement {
+function opacity(context: Context): HTMLElement {
   const { model, signal } = context;
   const range = new Slider({
     className: "camwidget-opacity",
@@ -110,9 +111,6 @@ function opacity(context: Context, contour: Contours): HTMLElement {
   const follow = (): void => range.follow(portion(model, "opacity"));
   const overlay = toggle("overlay", "Show the map over the picture (space)");
   const cells = toggle("cells", "Show the layer's own cells");
-  const box = toggle("box", "Show the map's box, around all above 15 % of its maximum, and its peak (b)");
-  box.addEventListener("click", () => toggleBoxes(context), { signal });
-  context.watch(["boxes"], () => setAttribute(box, "aria-pressed", String(trait(model, "boxes"))));
   overlay.addEventListener("click", () => toggleOverlay(context), { signal });
   cells.addEventListener("click", () => context.write({ cells: !trait(model, "cells") }), {
     signal,
@@ -131,9 +129,56 @@ function opacity(context: Context, contour: Contours): HTMLElement {
     range.element,
     overlay,
     cells,
-    box,
-    contour.toggle,
   );
+}
+
+/** Creates the controls for what marks the strong part of the map: its box, and its contour. */
+function region(context: Context, contour: Contours): HTMLElement {
+  const { model, signal } = context;
+  const box = toggle("box", "");
+  box.addEventListener("click", () => toggleBoxes(context), { signal });
+  context.watch(["boxes"], () => setAttribute(box, "aria-pressed", String(trait(model, "boxes"))));
+  context.watch(["box_threshold"], () => {
+    box.title = `Show the map's box, around all above ${shareOf(model)} % of its maximum, and its peak (b)`;
+  });
+  return labeledLine("Region", box, boxThreshold(context), contour.toggle);
+}
+
+/** The threshold of the box, in % of the map's maximum, without the last bits. */
+function shareOf(model: Model): number {
+  return Number((100 * trait(model, "box_threshold")).toPrecision(6));
+}
+
+/** Creates the field for the threshold of the box, shown while the box is. A saved page has the boxes of one threshold. */
+function boxThreshold(context: Context): HTMLElement {
+  const { model, signal } = context;
+  const input = make("input", "camwidget-setting-number camwidget-box-threshold", {
+    type: "number",
+    min: 1,
+    max: 100,
+    step: 1,
+    "aria-label": "Threshold of the box, % of the map's maximum",
+    ...OWN_KEYS,
+  });
+  const title = "The box is around the largest region in which the map is at least this part of its maximum";
+  const element = make("label", "camwidget-setting", { title }, "≥", input, "%");
+  const follow = (): void => {
+    input.value = String(shareOf(model));
+  };
+  input.addEventListener(
+    "change",
+    () => {
+      const share = Number(input.value) / 100;
+      if (share > 0 && share <= 1) context.write({ box_threshold: share });
+      follow();
+    },
+    { signal },
+  );
+  context.watch(["box_threshold"], follow);
+  context.watch(["boxes"], () => {
+    element.hidden = !context.live || !trait(model, "boxes");
+  });
+  return element;
 }
 
 function toggle(label: string, title: string): HTMLButtonElement {

@@ -19,7 +19,7 @@ export class StanceControl {
     const { signal } = context;
     const choices = KINDS.map((value) => ({ value, label: LABELS[value], title: "" }));
     this.group = new RadioGroup(
-      "camwidget-segments camwidget-stances", { "aria-label": "ClassMaps" }, choices, ({ value }) => value,
+      "camwidget-segments camwidget-stances", { "aria-label": "Evidence for the class or against it" }, choices, ({ value }) => value,
       (value) => this.choose(value), signal,
     );
     this.element = make("span", "camwidget-stance", {}, this.group.element);

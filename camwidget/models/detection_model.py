@@ -1,0 +1,291 @@
+"""``DetectionModel``: a model that finds boxes, of which single detections are explained and followed."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from torch import nn
+
+from ..errors import PictureError, TargetError
+from ..images.preprocess import Preprocess
+from .class_names import configured_names, unique_names
+from .detections import Detection, FoundBoxes, boxes_found
+from .layers import Reshape
+from .outputs import OutputPath, ScoredOutput, check_output_path, value_at
+from .vision_model import VisionModel
+
+__all__ = ["DetectionModel"]
+
+#: Scores are kept this far from 0 and 1, whose logits are infinite.
+_MARGIN = 1e-6
+#: Names of the parts that compute boxes and classes from features.
+_HEAD = re.compile(r"head|classifier|predictor|bbox|extra")
+
+
+@dataclass(frozen=True)
+class _DetectionReader:
+    """Callable from a module's output to the boxes in each picture."""
+
+    path: OutputPath | None
+    classes: int | None
+
+    def __call__(self, output: Any, size: tuple[int, int]) -> list[FoundBoxes]:
+        """Return the boxes of each picture, given the size (rows, columns) of the module's input."""
+        return boxes_found(
+            output if self.path is None else value_at(output, self.path), size, self.classes
+        )
+
+
+class _Matches:
+    """Callable from a module's output to a logit for each followed detection, (N, detections).
+
+    Args:
+        read: finds the boxes in the output.
+        detections: those that are followed.
+        size: rows and columns of the pixels in which their boxes are given.
+    """
+
+    def __init__(
+        self, read: _DetectionReader, detections: Sequence[Detection], size: tuple[int, int]
+    ) -> None:
+        self._read = read
+        self._detections = detections
+        self._size = size
+        text = repr([(d.box, d.label) for d in detections])
+        #: What ``VisionModel.output_path`` shows, by which an evaluation is recognized when it is resumed.
+        self.__qualname__ = f"Matches({hashlib.sha256(text.encode()).hexdigest()[:16]})"
+
+    def __call__(self, output: Any) -> torch.Tensor:
+        scores = torch.stack(
+            [
+                torch.stack([found.match(d.box, d.label) for d in self._detections])
+                for found in self._read(output, self._size)
+            ]
+        ).clamp(_MARGIN, 1 - _MARGIN)
+        return torch.logit(scores)
+
+
+class DetectionModel(VisionModel):
+    """A model that finds boxes. ``wrap(…, kind="boxes")`` and ``load`` make it.
+
+    It has no classes until detections are chosen: ``model.given(detections=model.detections(picture))`` returns a model
+    whose classes are these detections. Each is followed in masked pictures: its probability is the greatest product of
+    a box's score for the same class and its intersection over union with the detection (as D-RISE matches boxes,
+    Petsiuk et al. 2021, arXiv:2006.03204, section 3.2, with the score of the class in place of the similarity of
+    all classes' scores). Its logit is that of this probability, differentiable through the score; the overlap counts as
+    a constant. RISE of it is D-RISE with that matching.
+
+    Args:
+        module: module from pictures (N, C, H, W) to boxes.
+        preprocess: its preprocessing.
+        classes: class names, in the order of its labels; None for those of its configuration.
+        name: name of the model.
+        usual_classes: class names if there are none.
+        reshape: as in ``wrap``.
+        layers: as in ``wrap``.
+        inputs: as in ``wrap``.
+        output: place of the boxes in the module's output: a list of one mapping a picture with "boxes" (K, 4), which
+            are left, top, right, bottom in pixels of the input, "labels" (K,) and "scores" (K,), as torchvision's
+            detectors return; or "logits" (N, K, classes) and "pred_boxes" (N, K, 4), which are center, width and
+            height in [0, 1], as DETR returns. Found by these names if None.
+
+    Example:
+        >>> import torch
+        >>> import camwidget as cw
+        >>> from torch import nn
+        >>> class Brightest(nn.Module):  # one box, around the brightest cell
+        ...     def __init__(self):
+        ...         super().__init__()
+        ...         self.net = nn.Sequential(nn.AvgPool2d(8), nn.Conv2d(3, 4, 1), nn.ReLU())
+        ...     def forward(self, x):
+        ...         found = []
+        ...         for cells in self.net(x).sum(1):
+        ...             at = divmod(int(cells.argmax()), cells.shape[1])
+        ...             box = torch.tensor([[8.0 * at[1], 8.0 * at[0], 8.0 * at[1] + 8, 8.0 * at[0] + 8]])
+        ...             found.append({"boxes": box, "labels": torch.tensor([1]), "scores": cells[at].sigmoid()[None]})
+        ...         return found
+        >>> model = cw.wrap(Brightest(), cw.Preprocess(32), classes=["nothing", "light"], kind="boxes")
+        >>> picture = torch.rand(3, 32, 32)
+        >>> found = model.detections(picture)
+        >>> [d.name for d in found]
+        ['light']
+        >>> cw.explain(model.given(detections=found), picture, "light", layer="net.2").saliency.shape
+        (32, 32)
+    """
+
+    def __init__(
+        self,
+        module: nn.Module,
+        preprocess: Preprocess,
+        classes: Sequence[str] | None,
+        *,
+        name: str,
+        usual_classes: Sequence[str] = (),
+        reshape: Reshape | None = None,
+        layers: Sequence[str] | None = None,
+        inputs: Mapping[str, torch.Tensor] | None = None,
+        output: Any = None,
+    ) -> None:
+        config = getattr(module, "config", None)
+        count = len(classes) if classes is not None else getattr(config, "num_labels", None)
+        labels = classes
+        if labels is None:
+            configured = None if count is None else configured_names(module, count)
+            labels = configured or usual_classes or None
+        #: Names of the labels; empty if they are not known.
+        self.labels: tuple[str, ...] = () if labels is None else unique_names(labels, len(labels))
+        path = None if output is None else check_output_path(output)
+        self._read = _DetectionReader(path, len(self.labels) or count)
+        self.detected: tuple[Detection, ...] = ()
+        super().__init__(
+            module,
+            preprocess,
+            None,
+            name=name,
+            reshape=reshape,
+            layers=layers,
+            inputs=inputs,
+            scores="value",
+            output=_Unscored(self._read),
+        )
+        if not layers:
+            # The heads' layers belong to single scales, or to boxes rather than to places.
+            trunk = [x for x in self.layers if not _HEAD.search(x.name)]
+            self.default_layer = trunk[-1].name if trunk else self.default_layer
+        self.classes = ()
+        self.scores = "sigmoid"
+        self._index = {}
+
+    @property
+    def no_classes(self) -> str:
+        """Reason why the model has no classes, with the remedy; empty once detections are chosen."""
+        if getattr(self, "classes", ()):
+            return ""
+        return (
+            f"{self.name} finds boxes, and none of them is chosen yet: "
+            "model.given(detections=model.detections(picture))."
+        )
+
+    def detections(self, picture: Any, threshold: float = 0.5) -> list[Detection]:
+        """Return what the model detects in a picture.
+
+        Args:
+            picture: one picture (see ``Preprocess.pixels``).
+            threshold: the least score in [0, 1].
+
+        Returns:
+            Detections by decreasing score, boxes in pixels of ``model.pixels(picture)``.
+
+        Raises:
+            PictureError: if the picture cannot be read, or is a batch of several.
+            ModelError: if the module's output has no boxes.
+
+        Example:
+            See ``DetectionModel``.
+        """
+        pixels = self.pixels(picture)
+        if len(pixels) != 1:
+            raise PictureError(
+                f"One picture has detections, not a batch of {len(pixels)}: pass them one by one."
+            )
+        with self.isolated() as isolated, torch.no_grad():
+            returned = isolated.run(self.inputs(pixels))
+        output = returned.output if isinstance(returned, ScoredOutput) else returned
+        (found,) = self._read(output, _size(pixels))
+        return found.detections(threshold, self._label_name)
+
+    def given(self, **inputs: Any) -> VisionModel:
+        """Return the same model for chosen detections, or with other inputs besides the picture.
+
+        Args:
+            inputs: ``detections``, one or a list of those of ``model.detections(picture)``, which become the classes;
+                tensors as in ``VisionModel.given``.
+
+        Raises:
+            TargetError: if it is no detection, or there is none.
+            ModelError: if the model takes nothing of that name.
+        """
+        chosen = inputs.pop("detections", None)
+        self._extra_inputs.check_names(inputs, self.name, "detections")
+        changes: dict[str, Any] = {"_extra_inputs": self._extra_inputs.with_tensors(inputs)}
+        if chosen is not None:
+            changes |= self._following(_checked_detections(chosen))
+        return self._copy_with(**changes)
+
+    def _following(self, detections: tuple[Detection, ...]) -> dict[str, Any]:
+        """Return the attributes of a model whose classes are detections."""
+        names = unique_names([d.name for d in detections], len(detections))
+        origin = self.origin
+        return {
+            "detected": detections,
+            "classes": names,
+            "origin": None if origin is None else replace(origin, given=("detections", {})),
+            "_index": {name: i for i, name in enumerate(names)},
+            "_discovery": self._discovery.with_classes(len(names)),
+            "_reader": replace(
+                self._reader,
+                scores="sigmoid",
+                path=(_Matches(self._read, detections, detections[0].size),),
+                columns=len(names),
+                is_binary_logit=False,
+                no_classes_reason="",
+            ),
+        }
+
+    def inputs(self, pixels: torch.Tensor) -> torch.Tensor:
+        """Normalize pixels (N, C, H, W) to the module's input.
+
+        Raises:
+            TargetError: if the chosen detections are of pixels of another size.
+        """
+        size = _size(pixels)
+        if self.detected and self.detected[0].size != size:
+            rows, columns = self.detected[0].size
+            raise TargetError(
+                f"The detections are of a picture of {rows}×{columns} pixels (rows × columns), and this one, as "
+                f"{self.name} gets it, has {size[0]}×{size[1]}: choose those of model.detections(picture)."
+            )
+        return super().inputs(pixels)
+
+    def _label_name(self, label: int) -> str:
+        return self.labels[label] if 0 <= label < len(self.labels) else f"label {label}"
+
+
+class _Unscored:
+    """Callable from a module's output to one number a picture, by which the layers are found: the sum of all scores."""
+
+    __qualname__ = "Unscored"
+
+    def __init__(self, read: _DetectionReader) -> None:
+        self._read = read
+
+    def __call__(self, output: Any) -> torch.Tensor:
+        return torch.stack([found.total() for found in self._read(output, (1, 1))])[:, None]
+
+
+def _size(pixels: torch.Tensor) -> tuple[int, int]:
+    return int(pixels.shape[-2]), int(pixels.shape[-1])
+
+
+def _checked_detections(value: Any) -> tuple[Detection, ...]:
+    chosen = [value] if isinstance(value, Detection) else value
+    if not isinstance(chosen, (list, tuple)) or not all(isinstance(d, Detection) for d in chosen):
+        raise TargetError(
+            "detections is a detection of model.detections(picture), or a list of them, not "
+            f"{type(value).__name__}."
+        )
+    if not chosen:
+        raise TargetError(
+            "There is no detection to explain: model.detections(picture, threshold=0.1) may find some with a lower "
+            "score."
+        )
+    if len({d.size for d in chosen}) > 1:
+        raise TargetError(
+            "The detections are of pictures of several sizes: choose those of one picture."
+        )
+    return tuple(chosen)

@@ -1,0 +1,153 @@
+"""Detections: boxes with classes and scores, as the outputs of detectors have them, and how they match."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torchvision.ops import box_convert, box_iou
+
+from ..errors import ModelError
+from .outputs import describe_output
+
+__all__ = ["Detection", "FoundBoxes", "boxes_found"]
+
+_KEYS = ("boxes", "labels", "scores")
+
+
+@dataclass(frozen=True)
+class Detection:
+    """A box that a model found.
+
+    Attributes:
+        box: left, top, right, bottom in pixels of the model's input.
+        label: index of the class.
+        name: name of the class.
+        score: score of the class in [0, 1].
+        size: rows and columns of the model's input.
+    """
+
+    box: tuple[float, float, float, float]
+    label: int
+    name: str
+    score: float
+    size: tuple[int, int]
+
+
+@dataclass(frozen=True)
+class FoundBoxes:
+    """All boxes that a model found in a picture.
+
+    Attributes:
+        boxes: left, top, right, bottom (K, 4) in pixels.
+        scores: score of each box for each class that it may have (K, classes), or for its own class (K,).
+        labels: the boxes' classes (K,); None if there is a score for each class.
+        size: rows and columns of the picture.
+    """
+
+    boxes: torch.Tensor
+    scores: torch.Tensor
+    labels: torch.Tensor | None
+    size: tuple[int, int]
+
+    def total(self) -> torch.Tensor:
+        """Return the sum of all scores, differentiable."""
+        # A picture without boxes still has a number that belongs to the graph.
+        return self.scores.sum() + 0 * self.boxes.sum()
+
+    def match(self, box: Sequence[float], label: int) -> torch.Tensor:
+        """Return how well the best box matches one of a class: score × intersection over union, in [0, 1].
+
+        Args:
+            box: left, top, right, bottom.
+            label: the class.
+
+        Returns:
+            A scalar, differentiable through the score.
+        """
+        scores = self.scores if self.labels is not None else self.scores[:, label]
+        if not len(scores):
+            return self.total()
+        wanted = torch.tensor([box], device=self.boxes.device, dtype=self.boxes.dtype)
+        overlap = box_iou(wanted, self.boxes.detach())[0].to(scores)
+        if self.labels is not None:
+            overlap = overlap * (self.labels == label)
+        products: torch.Tensor = overlap * scores
+        return products.max()
+
+    def detections(self, threshold: float, name_of: Callable[[int], str]) -> list[Detection]:
+        """Return the boxes whose best score reaches a threshold, by decreasing score."""
+        scores, labels = (
+            (self.scores, self.labels) if self.labels is not None else self.scores.max(1)
+        )
+        found: list[Detection] = []
+        for index in scores.argsort(descending=True, stable=True).tolist():
+            if float(scores[index]) >= threshold:
+                label = int(labels[index])
+                left, top, right, bottom = (float(v) for v in self.boxes[index])
+                box = (left, top, right, bottom)
+                found.append(Detection(box, label, name_of(label), float(scores[index]), self.size))
+        return found
+
+
+def boxes_found(output: Any, size: tuple[int, int], classes: int | None) -> list[FoundBoxes]:
+    """Find the boxes in the output of a detector.
+
+    Args:
+        output: a list of one mapping a picture with "boxes", "labels" and "scores"; or an object or a mapping with
+            "logits" and "pred_boxes".
+        size: rows and columns of the pictures.
+        classes: number of classes, if known. As many logits are independent scores; one more, and the last is that of
+            no object (Carion et al. 2020, arXiv:2005.12872).
+
+    Returns:
+        The boxes of each picture.
+
+    Raises:
+        ModelError: if the output has no boxes, or it is not clear what its logits are.
+    """
+    if isinstance(output, (list, tuple)) and output and all(_is_mapping(o) for o in output):
+        return [FoundBoxes(o["boxes"], o["scores"], o["labels"], size) for o in output]
+    if _is_mapping(output) and getattr(output.get("boxes"), "ndim", 0) == 2:
+        return [FoundBoxes(output["boxes"], output["scores"], output["labels"], size)]
+    logits, boxes = _value(output, "logits"), _value(output, "pred_boxes")
+    if isinstance(logits, torch.Tensor) and isinstance(boxes, torch.Tensor):
+        scores = _probabilities(logits, classes)
+        rows, columns = size
+        scale = boxes.new_tensor([columns, rows, columns, rows])
+        corners = box_convert(boxes, "cxcywh", "xyxy") * scale
+        return [FoundBoxes(b, s, None, size) for b, s in zip(corners, scores, strict=True)]
+    raise ModelError(
+        "A detector returns a list with boxes, labels and scores of each picture, or logits and pred_boxes; this "
+        f"module returns {describe_output(output)}. Pass output=…, a callable that makes such a list of it, to "
+        "camwidget.wrap."
+    )
+
+
+def _probabilities(logits: torch.Tensor, classes: int | None) -> torch.Tensor:
+    """Return the score of each box for each class from logits (N, K, classes or classes + 1)."""
+    if classes == logits.shape[-1]:
+        return logits.sigmoid()
+    if classes == logits.shape[-1] - 1:
+        return logits.softmax(-1)[..., :-1]
+    raise ModelError(
+        f"The boxes have {logits.shape[-1]} logits each, and "
+        + (
+            "the number of classes is not known"
+            if classes is None
+            else f"there are {classes} classes"
+        )
+        + ": pass the names of all as classes=[…]; with one logit more, the last is taken for no object."
+    )
+
+
+def _is_mapping(value: Any) -> bool:
+    return isinstance(value, Mapping) and all(
+        isinstance(value.get(key), torch.Tensor) for key in _KEYS
+    )
+
+
+def _value(output: Any, key: str) -> Any:
+    return output.get(key) if isinstance(output, Mapping) else getattr(output, key, None)

@@ -1,0 +1,246 @@
+"""Models that find boxes: a detection is a class, and is followed by score × overlap."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+import torchvision
+from explorer_internals import view_of
+from torch import nn
+
+import camwidget as cw
+from camwidget.errors import ModelError, TargetError
+from camwidget.models.detection_model import DetectionModel
+
+SIDE, CELL = 48, 8
+NAMES = ("nothing", "red", "green")
+
+
+class Lamps(nn.Module):
+    """Finds a red and a green box: the cells with the most of each color; none below a brightness of a half."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.cells = nn.Sequential(nn.AvgPool2d(CELL), nn.Conv2d(3, 3, 1, bias=False), nn.ReLU())
+        with torch.no_grad():
+            self.cells[1].weight[:] = torch.eye(3)[..., None, None]
+
+    def forward(self, x: torch.Tensor) -> list[dict[str, torch.Tensor]]:
+        found = []
+        for colors in self.cells(x):
+            at = [divmod(int(c.argmax()), c.shape[1]) for c in colors[:2]]
+            scores = torch.stack([c.max() for c in colors[:2]])
+            boxes = torch.tensor(
+                [[CELL * k, CELL * r, CELL * (k + 1), CELL * (r + 1)] for r, k in at]
+            ).float()
+            keep = scores > 0.5
+            labels = torch.tensor([1, 2])
+            found.append({"boxes": boxes[keep], "labels": labels[keep], "scores": scores[keep]})
+        return found
+
+
+@pytest.fixture(scope="module")
+def model() -> DetectionModel:
+    found = cw.wrap(Lamps(), cw.Preprocess(SIDE), NAMES, kind="boxes")
+    assert isinstance(found, DetectionModel)
+    return found
+
+
+@pytest.fixture(scope="module")
+def picture() -> torch.Tensor:
+    """A red cell at row 1, column 4, and a green one at row 3, column 0."""
+    pixels = torch.full((3, SIDE, SIDE), 0.1)
+    pixels[0, CELL : 2 * CELL, 4 * CELL : 5 * CELL] = 0.9
+    pixels[1, 3 * CELL : 4 * CELL, :CELL] = 0.8
+    return pixels
+
+
+def test_detections_have_names_and_pixels(model: DetectionModel, picture: torch.Tensor) -> None:
+    red, green = model.detections(picture)
+    assert (red.name, red.label, red.box) == ("red", 1, (32, 8, 40, 16))
+    assert (green.name, green.label, green.box) == ("green", 2, (0, 24, 8, 32))
+    assert (red.score, green.score) == pytest.approx((0.9, 0.8))
+    assert [d.name for d in model.detections(picture, 0.85)] == ["red"]
+    assert model.detections(torch.zeros(3, SIDE, SIDE)) == []
+
+
+def test_before_a_choice_there_are_no_classes(model: DetectionModel, picture: torch.Tensor) -> None:
+    assert model.classes == () and "model.given(detections=" in model.no_classes
+    for call in (lambda: cw.explain(model, picture), lambda: cw.Explorer(model, picture)):
+        with pytest.raises(cw.CamwidgetError, match="none of them is chosen"):
+            call()
+
+
+def test_a_detection_is_followed(model: DetectionModel, picture: torch.Tensor) -> None:
+    chosen = model.given(detections=model.detections(picture))
+    assert chosen.classes == ("red", "green")
+    assert chosen.predict(picture).probabilities == pytest.approx((0.9, 0.8), abs=1e-5)
+    dark = picture.clone()
+    dark[0] = 0.1  # the red lamp is off
+    found = dict(
+        zip(*[chosen.predict(dark).names, chosen.predict(dark).probabilities], strict=True)
+    )
+    assert found["red"] == pytest.approx(0, abs=1e-5) and found["green"] == pytest.approx(0.8)
+    # Half of the box moves out of it: intersection 4 × 8, union 12 × 8.
+    d = model.detections(picture)[0]
+    left, top, right, bottom = d.box
+    shifted = type(d)((left + 4, top, right + 4, bottom), d.label, d.name, d.score, d.size)
+    assert model.given(detections=shifted).predict(picture).probabilities[0] == pytest.approx(
+        0.9 / 3
+    )
+
+
+def test_a_map_is_of_its_own_box(model: DetectionModel, picture: torch.Tensor) -> None:
+    chosen = model.given(detections=model.detections(picture))
+    red, green = cw.explain(chosen, picture, ["red", "green"], "layercam", layer="cells.2")
+    assert np.unravel_index(red.raw.argmax(), red.raw.shape) == (1, 4)
+    assert np.unravel_index(green.raw.argmax(), green.raw.shape) == (3, 0)
+    # d logit(s) / d s = 1 / (s (1 - s)), and the cell's value is the score.
+    assert red.raw.max() == pytest.approx(0.9 / (0.9 * 0.1), rel=1e-4)
+    covered = cw.explain(chosen, picture, "green", "occlusion").saliency
+    assert covered[28, 4] > 5 * covered[12, 36]
+
+
+def test_two_of_a_kind_are_told_apart() -> None:
+    boxes = torch.tensor([[0.0, 0, 10, 10], [20, 20, 30, 30], [20, 20, 30, 31]])
+
+    class Fixed(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.net = nn.Conv2d(3, 2, 3, padding=1)
+
+        def forward(self, x: torch.Tensor) -> list[dict[str, torch.Tensor]]:
+            brightness = self.net(x).mean((1, 2, 3)).sigmoid()
+            return [
+                {
+                    "boxes": boxes,
+                    "labels": torch.tensor([1, 1, 2]),
+                    "scores": b * torch.tensor([1.0, 0.5, 0.9]),
+                }
+                for b in brightness
+            ]
+
+    model = cw.wrap(Fixed(), cw.Preprocess(32), NAMES, kind="boxes")
+    assert isinstance(model, DetectionModel)
+    picture = torch.rand(3, 32, 32)
+    chosen = model.given(detections=model.detections(picture, 0.0))
+    assert chosen.classes == ("red #0", "green", "red #2")
+    scores = {d.label * 10 + d.box[0]: d.score for d in model.detections(picture, 0.0)}
+    found = chosen.predict(picture, 3)
+    values = dict(zip(found.names, found.probabilities, strict=True))
+    assert values["red #0"] == pytest.approx(scores[10], rel=1e-5)
+    assert values["red #2"] == pytest.approx(scores[30], rel=1e-5), (
+        "its own box, not the green one there"
+    )
+
+
+@pytest.mark.parametrize("extra", [0, 1])
+def test_logits_and_boxes_of_queries(extra: int) -> None:
+    """As DETR returns them: with one logit more, that of no object; without, each is independent."""
+
+    class Queries(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            torch.manual_seed(0)
+            self.net = nn.Sequential(nn.Conv2d(3, 4, 4, stride=4), nn.ReLU())
+            self.head = nn.Linear(4, 3 + extra)
+
+        def forward(self, x: torch.Tensor) -> dict[str, torch.Tensor]:
+            tokens = self.net(x).flatten(2).transpose(1, 2)[:, :5]
+            boxes = torch.tensor([[0.5, 0.25, 0.5, 0.5]]).expand(len(x), 5, 4)
+            return {"logits": self.head(tokens), "pred_boxes": boxes}
+
+    module = Queries()
+    model = cw.wrap(module, cw.Preprocess(32), NAMES, kind="boxes")
+    assert isinstance(model, DetectionModel)
+    picture = torch.rand(3, 32, 32)
+    with torch.no_grad():
+        logits = module(model.inputs(model.pixels(picture)))["logits"][0]
+    expected = logits.softmax(-1)[:, :-1] if extra else logits.sigmoid()
+    found = model.detections(picture, 0.0)
+    assert found[0].score == pytest.approx(float(expected.max()), rel=1e-5)
+    assert found[0].box == pytest.approx((8, 0, 24, 16))
+    value = model.given(detections=found[0]).predict(picture).probabilities[0]
+    assert value == pytest.approx(float(expected[:, found[0].label].max()), rel=1e-5)
+    with pytest.raises(ModelError, match=r"pass the names of all as classes"):
+        cw.wrap(module, cw.Preprocess(32), kind="boxes")
+
+
+@pytest.mark.parametrize(
+    ("chosen", "words"),
+    [([], "threshold"), ("red", "not str"), ([1, 2], "not list"), (None, None)],
+)
+def test_what_is_no_detection_is_refused(
+    model: DetectionModel, chosen: Any, words: str | None
+) -> None:
+    if words is None:
+        assert model.given(detections=None).classes == ()
+        return
+    with pytest.raises(TargetError, match=words):
+        model.given(detections=chosen)
+
+
+def test_pictures_of_other_sizes_are_refused(model: DetectionModel, picture: torch.Tensor) -> None:
+    chosen = model.given(detections=model.detections(picture))
+    with pytest.raises(TargetError, match="48×48 .*48×64"):
+        chosen.predict(torch.rand(3, SIDE, 64))
+
+
+def test_an_explorer_lists_detections(model: DetectionModel, picture: torch.Tensor) -> None:
+    array = (picture.permute(1, 2, 0).numpy() * 255).astype(np.uint8)
+    chosen = model.given(detections=model.detections(array))
+    ex = cw.Explorer(chosen, [array])
+    try:
+        ex.wait(60)
+        ex.target, ex.method = "green", "layercam"
+        ex.fraction = 0.05
+        ex.wait(60)
+        sentence = view_of(ex).sentence
+        assert "for green lowers it by" in sentence and "(0.80 → " in sentence, sentence
+        assert "given(detections=...)  # of model.detections(picture)" in ex.code
+    finally:
+        ex.close()
+
+
+def test_a_classifier_finds_no_boxes() -> None:
+    net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten())
+    with pytest.raises(ModelError, match="boxes, labels and scores"):
+        cw.wrap(net, cw.Preprocess(SIDE), kind="boxes")
+    with pytest.raises(ModelError, match="kind='boxes'"):
+        cw.wrap(Lamps(), cw.Preprocess(SIDE), kind="boxes", scores="softmax")
+
+
+@pytest.mark.full
+def test_a_detector_is_loaded_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is fetched, not even for the classifier inside."""
+    monkeypatch.setattr(
+        torch.hub, "load_state_dict_from_url", lambda *a, **k: pytest.fail("it fetched weights")
+    )
+    model = cw.load("ssdlite320_mobilenet_v3_large", pretrained=False, device="cpu")
+    assert isinstance(model, DetectionModel) and model.labels[:2] == ("__background__", "person")
+    assert not model.default_layer.startswith("head")
+    photograph = np.random.default_rng(0).integers(0, 255, (100, 140, 3), np.uint8)
+    assert model.pixels(photograph).shape == (1, 3, 100, 140), "the module resizes by itself"
+    assert model.detections(photograph, 0.0)[0].size == (100, 140)
+
+
+@pytest.mark.full
+def test_a_detector_of_torchvision() -> None:
+    torch.manual_seed(0)
+    detector = torchvision.models.detection.fasterrcnn_mobilenet_v3_large_320_fpn(
+        weights=None, weights_backbone=None, num_classes=4, box_score_thresh=0.0
+    )
+    model = cw.wrap(detector, cw.Preprocess(160), ["background", "a", "b", "c"], kind="boxes")
+    assert isinstance(model, DetectionModel) and model.default_layer == "backbone.body.16"
+    picture = torch.rand(3, 160, 160)
+    found = model.detections(picture, 0.0)
+    detector.eval()
+    with torch.no_grad():
+        (theirs,) = detector([model.inputs(model.pixels(picture))[0]])
+    assert [d.score for d in found] == pytest.approx(theirs["scores"].tolist())
+    chosen = model.given(detections=found[:2])
+    assert chosen.predict(picture).probabilities[0] == pytest.approx(found[0].score, rel=1e-4)
+    assert np.abs(cw.explain(chosen, picture, 0).raw).max() > 0

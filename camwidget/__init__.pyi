@@ -41,6 +41,8 @@ from .attribution.attention import attention as attention
 from .attribution.explaining import explain as explain
 from .attribution.explanation import Explanation as Explanation
 from .attribution.explanation import Explanations as Explanations
+from .attribution.factorization import Factorization as Factorization
+from .attribution.factorization import factorize as factorize
 from .attribution.methods import get_method as get_method
 from .attribution.methods import list_methods as list_methods
 from .attribution.targets import Contrast as Contrast

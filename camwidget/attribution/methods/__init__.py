@@ -5,7 +5,8 @@ A new method belongs here, in the module of its family. Rules of relevance propa
 """
 
 # The order of these imports is the order in which menus and tables list the methods.
-from . import cam, score, backprop, averaged, relevance, attention, perturbation, control_maps  # isort: skip
+from . import cam, refinecam, factorization  # isort: skip
+from . import score, backprop, averaged, relevance, attention, perturbation, control_maps  # isort: skip
 from .registry import Method, Step, get_method, list_methods
 
 __all__ = [
@@ -16,9 +17,11 @@ __all__ = [
     "backprop",
     "cam",
     "control_maps",
+    "factorization",
     "get_method",
     "list_methods",
     "perturbation",
+    "refinecam",
     "relevance",
     "score",
 ]

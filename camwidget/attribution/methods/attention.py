@@ -78,7 +78,7 @@ def _legrad_reason(model: VisionModel, layer: str) -> str | None:
 def attention_rollout(
     trace: Trace, target: Target, layer: str, *, residual: float = 0.5
 ) -> torch.Tensor:
-    """Attention rollout, eq. 1 and section 3 of Abnar and Zuidema 2020, with the heads averaged.
+    """Attention rollout, section 3 of Abnar and Zuidema 2020, with the heads averaged.
 
     ``Ã(l_i) = A(l_i) Ã(l_{i−1})`` with ``A = 0.5 W + 0.5 I``: half of what a layer returns is its attention W, and half
     is its input, which goes around it. The map is the class token's row; of a model that averages its patches, the mean
@@ -140,7 +140,8 @@ def chefer(trace: Trace, target: Target, layer: str) -> torch.Tensor:
     ``R ← R + Ā R`` from ``R = I``, layer by layer, with ``Ā = E_h[(∇A ⊙ A)⁺]``: A are a layer's attention weights, ∇A
     the gradient of the score at them, E_h the mean over the heads. The map is the class token's row of R. Of a model
     that averages its patches it is the mean of their rows, without the identity's equal part; of a model with attention
-    pooling at the end it is the pooling's Ā times R (eq. 10 with one query).
+    pooling at the end it is the pooling's Ā times R: the rule of eq. 10 with one query, but without its normalization
+    of R. Equations are numbered as in the authors' code (github.com/hila-chefer/Transformer-MM-Explainability).
 
     Args:
         trace: recorded forward pass of N pictures.

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Annotated
+
 import torch
 
 from ..._validation import check_number
@@ -29,6 +32,7 @@ from ..relevance import (
 from ..targets import Target, score_of
 from ..trace import Trace
 from .registry import method
+from .settings import Range
 from .target_reasons import prior_of_outputs
 
 __all__ = ["contrastive_excitation", "excitation_backprop", "lrp", "relevance_cam"]
@@ -68,11 +72,16 @@ def _rules(model: VisionModel, plain: Rules, attention: str, linear: Rules) -> R
 
 
 def _checked_pass(
-    trace: Trace, rules: Rules, layer: str | None, negated: frozenset[int] = frozenset()
+    trace: Trace,
+    rules: Rules,
+    layer: str | None,
+    negated: frozenset[int] = frozenset(),
+    *,
+    is_reused: bool = False,
 ) -> RelevancePass:
     """Run a relevance pass of the trace's model on its pictures, checked to have the trace's logits."""
     layers = () if layer is None else (trace.model.layer(layer).name,)
-    forward = relevance_pass(trace.model, trace.pixels, rules, layers, negated)
+    forward = relevance_pass(trace.model, trace.pixels, rules, layers, negated, is_reused=is_reused)
     if not negated and not torch.allclose(
         forward.logits, trace.logits.to(forward.logits), rtol=1e-3, atol=1e-4
     ):
@@ -149,6 +158,29 @@ def _prior(target: Target, logits: torch.Tensor) -> torch.Tensor:
 # -- methods -------------------------------------------------------------------------------------
 
 
+def _lrp_rules(model: VisionModel, rule: str, gamma: float | None) -> Rules:
+    """Return the rules of LRP for a model, from its checked settings."""
+    if gamma is None:
+        return _rules(model, LRP, rule, with_gamma(LRP, _GAMMA))
+    rules = with_gamma(LRP, check_number("gamma", gamma, 0, error=MethodError))
+    return _rules(model, rules, rule, rules)
+
+
+def _prepare_lrp(
+    trace: Trace, targets: Sequence[Target], *, rule: str = "attn", gamma: float | None = None
+) -> None:
+    """Compute and store the maps of several targets by one forward pass, ``("lrp", rules, target)`` in the memory."""
+    rules = _lrp_rules(trace.model, rule, gamma)
+    wanted = [t for t in dict.fromkeys(targets) if ("lrp", rules, t) not in trace.memory]
+    if not wanted:
+        return
+    forward = _checked_pass(trace, rules, None, is_reused=len(wanted) > 1)
+    for target in wanted:
+        start = _score_gradient(target, forward.logits) * forward.logits
+        relevance = _relevance_at(trace.model, forward, start).sum(1)
+        trace.memory["lrp", rules, target] = relevance
+
+
 @method(
     "lrp",
     label="LRP",
@@ -161,6 +193,7 @@ def _prior(target: Target, logits: torch.Tensor) -> torch.Tensor:
     at_input=True,
     own_passes=True,
     tone_mapped=True,
+    prepare=_prepare_lrp,
 )
 def lrp(
     trace: Trace,
@@ -168,7 +201,9 @@ def lrp(
     layer: str,
     *,
     rule: str = "attn",
-    gamma: float | None = None,
+    gamma: Annotated[
+        float | None, Range(0, help="how much contributions of one sign count")
+    ] = None,
 ) -> torch.Tensor:
     """Layer-wise relevance propagation, eqs. 1 to 3 of Bach et al. 2015: ``Σ_pixels R = … = Σ_j R_j = score``.
 
@@ -211,13 +246,9 @@ def lrp(
         >>> cw.explain(cw.load(), image, method="lrp").raw.shape
         (192, 192)
     """
-    if gamma is not None:
-        gamma = check_number("gamma", gamma, 0, error=MethodError)
-    plain = LRP if gamma is None else with_gamma(LRP, gamma)
-    linear = with_gamma(LRP, _GAMMA if gamma is None else gamma)
-    forward = _checked_pass(trace, _rules(trace.model, plain, rule, linear), None)
-    start = _score_gradient(target, forward.logits) * forward.logits
-    return _relevance_at(trace.model, forward, start).sum(1)
+    _prepare_lrp(trace, [target], rule=rule, gamma=gamma)
+    relevance: torch.Tensor = trace.memory["lrp", _lrp_rules(trace.model, rule, gamma), target]
+    return relevance
 
 
 @method(

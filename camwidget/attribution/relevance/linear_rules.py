@@ -39,31 +39,51 @@ class Gamma:
 
     gamma: float
 
-    def propagate(
-        self, operation: Operation, x: torch.Tensor, output: torch.Tensor, relevance: torch.Tensor
+    def denominator(
+        self, operation: Operation, x: torch.Tensor, output: torch.Tensor
     ) -> torch.Tensor:
-        """Return the relevance of an operation's input (its shape).
+        """Return what relevance of the output is divided by (its shape), with the output's sign.
+
+        Divided by 1 + γ/2, since contributions with the output's sign have the magnitude (|Σ_j z_jk| + Σ_j |z_jk|) / 2:
+        ``|Σ_j z_jk| + β Σ_j |z_jk|`` with ``β = γ / (2 + γ)``.
 
         Args:
             operation: the operation.
             x: its input.
             output: its output.
-            relevance: relevance of its output.
+        """
+        if not self.gamma:
+            return stabilized(output)
+        bias = None if operation.bias is None else operation.bias.abs().mul_(self._beta)
+        size = operation.call(x.abs().mul_(self._beta), operation.magnitude(), bias)
+        return torch.copysign(size.add_(output.abs()).add_(STABILIZER), output)
+
+    def propagate(
+        self,
+        operation: Operation,
+        x: torch.Tensor,
+        denominator: torch.Tensor,
+        relevance: torch.Tensor,
+    ) -> torch.Tensor:
+        """Return the relevance of an operation's input (its shape): the parts ``z_jk ± β |z_jk|`` of the output's.
+
+        Args:
+            operation: the operation.
+            x: its input.
+            denominator: what ``denominator`` returned.
+            relevance: relevance of the output.
         """
         assert operation.weight is not None
-        if not self.gamma:
-            share = relevance / stabilized(output)
-            return x * operation.transposed(operation.weight, x, share)
-        # Σ_j |z_jk|, so that the contributions with the output's sign have the magnitude (|Σ_j z_jk| + Σ_j |z_jk|) / 2.
-        weight_size = operation.weight.abs()
-        bias_size = None if operation.bias is None else operation.bias.abs()
-        denominator = operation.call(x.abs(), weight_size, bias_size).mul_(self.gamma / 2)
-        denominator.add_(output.abs(), alpha=1 + self.gamma / 2).add_(STABILIZER)
-        unsigned = relevance / denominator
-        share = torch.copysign(unsigned.new_ones(()), output).mul_(unsigned)
-        linear = operation.transposed(operation.weight, x, share).mul_(x)
-        absolute = operation.transposed(weight_size, x, unsigned).mul_(x.abs())
-        return linear.mul_(1 + self.gamma / 2).add_(absolute, alpha=self.gamma / 2)
+        received = operation.transposed(operation.weight, x, relevance / denominator).mul_(x)
+        if self.gamma:
+            unsigned = relevance / denominator.abs()
+            absolute = operation.transposed(operation.magnitude(), x, unsigned)
+            received.addcmul_(absolute, x.abs(), value=self._beta)
+        return received
+
+    @property
+    def _beta(self) -> float:
+        return self.gamma / (2 + self.gamma)
 
 
 @dataclass(frozen=True)
@@ -73,14 +93,24 @@ class Positive:
     Eq. 60 of Bach et al. 2015 (α = 1, β = 0), with the positive contributions of negative inputs as well.
     """
 
+    def denominator(
+        self, operation: Operation, x: torch.Tensor, output: torch.Tensor
+    ) -> torch.Tensor:
+        """Return what relevance of the output is divided by, twice the positive contributions."""
+        total = output if operation.bias is None else output - operation.broadcast_bias(output)
+        size = operation.call(x.abs(), operation.magnitude(), None)
+        return stabilized(size.add_(total).clamp_(min=0))
+
     def propagate(
-        self, operation: Operation, x: torch.Tensor, output: torch.Tensor, relevance: torch.Tensor
+        self,
+        operation: Operation,
+        x: torch.Tensor,
+        denominator: torch.Tensor,
+        relevance: torch.Tensor,
     ) -> torch.Tensor:
         """Return the relevance of an operation's input, as ``Gamma.propagate``."""
         assert operation.weight is not None
-        weight, magnitude = operation.weight, operation.weight.abs()
-        total = output if operation.bias is None else output - operation.broadcast_bias(output)
-        positive = (total + operation.call(x.abs(), magnitude, None)) / 2
-        share = relevance / stabilized(positive.clamp(min=0)) / 2
-        linear = x * operation.transposed(weight, x, share)
-        return linear + x.abs() * operation.transposed(magnitude, x, share)
+        share = relevance / denominator
+        received = operation.transposed(operation.weight, x, share).mul_(x)
+        absolute = operation.transposed(operation.magnitude(), x, share)
+        return received.addcmul_(absolute, x.abs())

@@ -13,7 +13,7 @@ import torch
 
 from .linear_rules import stabilized
 
-__all__ = ["epsilon", "frozen_norm", "taylor_softmax"]
+__all__ = ["epsilon", "frozen_norm", "signed_sum", "taylor_softmax"]
 
 
 def epsilon(
@@ -36,6 +36,12 @@ def epsilon(
         The operation's output.
     """
     result: torch.Tensor = _Epsilon.apply(output, linear or output, share, *inputs)
+    return result
+
+
+def signed_sum(x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+    """Add two activations of one shape; each receives relevance by its signed share of the sum (LRP-ε)."""
+    result: torch.Tensor = _SignedSum.apply(x, y)
     return result
 
 
@@ -111,20 +117,45 @@ class _Epsilon(torch.autograd.Function):
         share: float,
         *inputs: torch.Tensor,
     ) -> torch.Tensor:
-        result = output(*(x.clone() for x in inputs))  # some operations write into their argument
+        ctx.linear, ctx.share, ctx.graph = linear, share, None
+        # Some operations write into their argument, so that they get a copy.
+        if linear is not output:
+            result = output(*(x.clone() for x in inputs))
+        else:  # what is run here need not be run again in the backward pass
+            with torch.enable_grad():
+                leaves = [x.detach().requires_grad_() for x in inputs]
+                graph = output(*(x.clone() for x in leaves))
+            ctx.graph, result = (leaves, graph), graph.detach()
         ctx.save_for_backward(result, *inputs)
-        ctx.linear, ctx.share = linear, share
         return result
 
     @staticmethod
     def backward(ctx: Any, *relevance: torch.Tensor) -> Any:
         result, *inputs = ctx.saved_tensors
         with torch.enable_grad():
-            leaves = [x.detach().requires_grad_() for x in inputs]
-            linear = ctx.linear(*(x.clone() for x in leaves))
-            gradients = torch.autograd.grad(linear, leaves, relevance[0] / stabilized(result))
+            if ctx.graph is None:
+                leaves = [x.detach().requires_grad_() for x in inputs]
+                linear = ctx.linear(*(x.clone() for x in leaves))
+            else:
+                leaves, linear = ctx.graph
+            share = relevance[0] / stabilized(result)
+            gradients = torch.autograd.grad(linear, leaves, share, retain_graph=True)
         received = [ctx.share * x * g for x, g in zip(inputs, gradients, strict=True)]
         return None, None, None, *received
+
+
+class _SignedSum(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+        total = x + y
+        ctx.save_for_backward(x, y, total)
+        return total
+
+    @staticmethod
+    def backward(ctx: Any, *relevance: torch.Tensor) -> Any:
+        x, y, total = ctx.saved_tensors
+        share = relevance[0] / stabilized(total)
+        return x * share, y * share
 
 
 class _TaylorSoftmax(torch.autograd.Function):

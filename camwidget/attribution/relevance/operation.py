@@ -8,22 +8,50 @@ from typing import Any, Protocol, TypeAlias
 import torch
 from torch import nn
 
-__all__ = ["Operation", "Rule", "ZennitRule", "pass_through", "propagate"]
+__all__ = ["Magnitudes", "Operation", "Rule", "ZennitRule", "pass_through", "propagate"]
 
 
 class DirectRule(Protocol):
     """Rule that computes the relevance of an operation's input itself (see ``linear_rules``)."""
 
-    def propagate(
-        self, operation: Operation, x: torch.Tensor, output: torch.Tensor, relevance: torch.Tensor
+    def denominator(
+        self, operation: Operation, x: torch.Tensor, output: torch.Tensor
     ) -> torch.Tensor:
-        """Return the relevance of the operation's input, from its input, output and the output's relevance."""
+        """Return what the output's relevance is divided by, from the operation's input and output."""
+
+    def propagate(
+        self,
+        operation: Operation,
+        x: torch.Tensor,
+        denominator: torch.Tensor,
+        relevance: torch.Tensor,
+    ) -> torch.Tensor:
+        """Return the relevance of the operation's input, from its input and the output's relevance."""
 
 
 #: (whether the input is negative somewhere, whether the output is negative where it has relevance) to a rule
 #: of zennit (a ``BasicHook``).
 ZennitRule: TypeAlias = Callable[[bool, bool], Any]
 Rule: TypeAlias = ZennitRule | DirectRule
+
+
+class Magnitudes:
+    """Memory for the magnitudes of weights, one tensor of each shape, which the operations of a pass share.
+
+    New memory for each large weight takes longer than the magnitudes themselves.
+    """
+
+    def __init__(self) -> None:
+        self._found: dict[tuple[Any, ...], tuple[torch.Tensor, torch.Tensor]] = {}
+
+    def of(self, weight: torch.Tensor) -> torch.Tensor:
+        """Return |w|, valid until the magnitude of another weight of this shape is requested."""
+        key = (weight.shape, weight.dtype, weight.device)
+        found = self._found.get(key)
+        if found is None or found[0] is not weight:
+            memory = torch.empty_like(weight) if found is None else found[1]
+            self._found[key] = found = (weight, torch.abs(weight.detach(), out=memory.detach()))
+        return found[1]
 
 
 class Operation(nn.Module):
@@ -35,6 +63,8 @@ class Operation(nn.Module):
         weight: None for operations without weights.
         bias: None for operations without bias.
         is_dense: whether it is ``x @ weight.T + bias``.
+        magnitudes: memory for the magnitude of the weight; its own if None.
+        is_reused: whether relevance is propagated several times, so that the rule's denominator is kept.
     """
 
     weight: nn.Parameter | None
@@ -48,6 +78,8 @@ class Operation(nn.Module):
         bias: torch.Tensor | None = None,
         *,
         is_dense: bool = False,
+        magnitudes: Magnitudes | None = None,
+        is_reused: bool = False,
     ) -> None:
         super().__init__()
         self.call = call
@@ -57,6 +89,10 @@ class Operation(nn.Module):
         self.is_merged = False
         self.weight = _fixed(weight)
         self.bias = _fixed(bias)
+        self._magnitudes = magnitudes or Magnitudes()
+        self._is_reused = is_reused
+        #: The rows that had relevance, and the rule's denominator there.
+        self._kept: tuple[torch.Tensor | None, torch.Tensor] | None = None
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Return the operation's output."""
@@ -69,6 +105,42 @@ class Operation(nn.Module):
         bias = shift if self.bias is None else self.bias * scale + shift
         self.weight = _fixed(self.weight * scale.reshape(-1, *[1] * (self.weight.ndim - 1)))
         self.bias = _fixed(bias)
+
+    def magnitude(self) -> torch.Tensor:
+        """Return the magnitude of the weight, valid until that of another operation is requested."""
+        assert self.weight is not None
+        return self._magnitudes.of(self.weight)
+
+    def propagate_directly(
+        self, x: torch.Tensor, output: torch.Tensor, relevance: torch.Tensor
+    ) -> torch.Tensor:
+        """Return the relevance of the input by a ``DirectRule``; tokens without relevance cost nothing."""
+        rule: Any = self.rule
+        # Behind the last attention, relevance is at the class token only.
+        rows = relevance.any(-1) if self.is_dense else None
+        if rows is None or bool(rows.all()):
+            denominator = self._denominator(x, output, None)
+            result: torch.Tensor = rule.propagate(self, x, denominator, relevance)
+            return result
+        denominator = self._denominator(x[rows], output[rows], rows)
+        received = torch.zeros_like(x)
+        received[rows] = rule.propagate(self, x[rows], denominator, relevance[rows])
+        return received
+
+    def _denominator(
+        self, x: torch.Tensor, output: torch.Tensor, rows: torch.Tensor | None
+    ) -> torch.Tensor:
+        """Return the rule's denominator at the rows with relevance, all if None; it is the same for every class."""
+        if self._kept is not None:
+            before, kept = self._kept
+            if before is rows or (
+                before is not None and rows is not None and torch.equal(before, rows)
+            ):
+                return kept
+        found: torch.Tensor = self.rule.denominator(self, x, output)  # type: ignore[union-attr]
+        if self._is_reused:
+            self._kept = (rows, found)
+        return found
 
     def transposed(
         self, weight: torch.Tensor, x: torch.Tensor, share: torch.Tensor
@@ -115,7 +187,7 @@ class _RulePropagation(torch.autograd.Function):
         if not callable(ctx.operation.rule):
             if ctx.operation.is_merged:
                 output = ctx.operation(x)
-            return _propagate_directly(ctx.operation, x, output, relevance[0]), None
+            return ctx.operation.propagate_directly(x, output, relevance[0]), None
         negative = (output < 0) & (relevance[0] != 0)
         rule = ctx.operation.rule(bool((x < 0).any()), bool(negative.any()))
         # The rule's own forward hook would store these; "kwargs" since zennit 1.0.
@@ -123,23 +195,6 @@ class _RulePropagation(torch.autograd.Function):
         rule.stored_tensors["kwargs"] = {}
         (propagated,) = rule.backward(ctx.operation, (x,), relevance)
         return propagated, None
-
-
-def _propagate_directly(
-    operation: Operation, x: torch.Tensor, output: torch.Tensor, relevance: torch.Tensor
-) -> torch.Tensor:
-    """Return the relevance of an operation's input by a ``DirectRule``; tokens without relevance cost nothing."""
-    rule: Any = operation.rule
-    # Behind the last attention, relevance is at the class token only.
-    has_relevance = relevance.any(-1) if operation.is_dense else None
-    if has_relevance is None or bool(has_relevance.all()):
-        result: torch.Tensor = rule.propagate(operation, x, output, relevance)
-        return result
-    received = torch.zeros_like(x)
-    received[has_relevance] = rule.propagate(
-        operation, x[has_relevance], output[has_relevance], relevance[has_relevance]
-    )
-    return received
 
 
 class _PassThrough(torch.autograd.Function):

@@ -15,7 +15,8 @@ from torch.overrides import TorchFunctionMode
 
 from ...errors import LayerError
 from . import operation_names
-from .operation import Operation, pass_through, propagate
+from .nonlinear_rules import signed_sum
+from .operation import Magnitudes, Operation, pass_through, propagate
 from .replica import replicate
 from .rules import Rules
 from .tracked_tensor import Role, TrackedTensor, UnsupportedOperation, tensors_in
@@ -34,6 +35,8 @@ class RelevancePass:
         layers: module names at whose outputs relevance is read; None for all.
         negated: indices of linear operations whose weights are negated.
         read: function of (replica, inputs) to logits; the replica's output if None.
+        shares_weights: whether the replica's parameters have the memory of the module's.
+        is_reused: whether relevance is propagated from several starts; what they share is then kept.
 
     Attributes:
         logits: logits (N, classes), detached.
@@ -52,11 +55,14 @@ class RelevancePass:
         layers: tuple[str, ...] | None = (),
         negated: frozenset[int] = frozenset(),
         read: Callable[[nn.Module, torch.Tensor], Any] | None = None,
+        *,
+        shares_weights: bool = False,
+        is_reused: bool = False,
     ) -> None:
-        replica = replicate(module)
+        replica = replicate(module, shares_weights=shares_weights)
         parameter = next((p for p in replica.parameters() if p.is_floating_point()), inputs)
         self.input = inputs.detach().clone().to(parameter.dtype).requires_grad_()
-        self._mode = _RuleMode(rules, negated, self.input)
+        self._mode = _RuleMode(rules, negated, self.input, is_reused)
         self._nodes: dict[str, torch.Tensor] = {}
         names = {m: n for n, m in replica.named_modules() if n}
         for part, name in names.items():
@@ -135,8 +141,12 @@ class RelevancePass:
 class _RuleMode(TorchFunctionMode):
     """Run each operation with its relevance rule, and refuse operations without one."""
 
-    def __init__(self, rules: Rules, negated: frozenset[int], picture: torch.Tensor) -> None:
+    def __init__(
+        self, rules: Rules, negated: frozenset[int], picture: torch.Tensor, is_reused: bool
+    ) -> None:
         super().__init__()
+        self._is_reused = is_reused
+        self._magnitudes = Magnitudes()
         self._rules = rules
         self._negated = negated
         self._tracked = {id(picture): TrackedTensor(picture, is_picture=True)}
@@ -325,6 +335,8 @@ class _RuleMode(TorchFunctionMode):
             weight,
             bias,
             is_dense=name == "linear",
+            magnitudes=self._magnitudes,
+            is_reused=self._is_reused,
         )
         # The weights of transposed convolutions have the output's channels in another dimension.
         operation.mergeable = not name.startswith("conv_transpose")
@@ -364,6 +376,8 @@ class _RuleMode(TorchFunctionMode):
     def _sum(self, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
         from zennit.layer import Sum
 
+        if self._transformer is not None and x.shape == y.shape:  # the same rule, in one pass
+            return signed_sum(x, y)
         both = torch.stack(torch.broadcast_tensors(x, y), dim=-1)
         total = Sum(dim=-1)
         return self._propagate(both, Operation(lambda value, w, b: total(value), self._rules.sum))

@@ -127,8 +127,10 @@ def relevance_pass(
     rules: Rules,
     layers: tuple[str, ...] | None,
     negated: frozenset[int] = frozenset(),
+    *,
+    is_reused: bool = False,
 ) -> RelevancePass:
-    """Run a relevance pass of the model for pixels (N, C, H, W).
+    """Run a relevance pass of the model for pixels (N, C, H, W); other arguments as in ``RelevancePass``.
 
     Raises:
         MethodError: if the model takes inputs besides the picture, or has an operation without a rule.
@@ -142,7 +144,17 @@ def relevance_pass(
     try:
         with model.isolated() as isolated:
             inputs = model.inputs(pixels.clone() if pixels.is_inference() else pixels)
-            return RelevancePass(isolated.module, inputs, rules, layers, negated, model.read_copy)
+            # A copy of the structure has its own of whatever the module writes into.
+            return RelevancePass(
+                isolated.module,
+                inputs,
+                rules,
+                layers,
+                negated,
+                model.read_copy,
+                shares_weights=isolated.module is not model.module,
+                is_reused=is_reused,
+            )
     except UnsupportedOperation as error:
         problem = error
         text = f"{model.name} cannot be followed: {error}. {REMEDY}"

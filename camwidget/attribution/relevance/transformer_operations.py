@@ -20,6 +20,7 @@ import torch
 from torch.nn import functional as nnF
 
 from ..._compat.pytorch import body_of
+from ...execution.attention_capture import attention_weights
 from . import operation_names
 from .nonlinear_rules import epsilon, frozen_norm, taylor_softmax
 from .operation import pass_through
@@ -138,18 +139,10 @@ class TransformerOperations:
         if enable_gqa and key.shape[-3] != query.shape[-3]:
             raise self._mode.refusal("grouped-query attention")
         with self._mode:
-            scores = torch.matmul(query, key.transpose(-2, -1))
-            scores = scores * (query.shape[-1] ** -0.5 if scale is None else scale)
-            if is_causal:
-                attn_mask = torch.ones(
-                    scores.shape[-2:], dtype=torch.bool, device=scores.device
-                ).tril()
-            if attn_mask is not None:
-                if attn_mask.dtype == torch.bool:
-                    hidden = torch.zeros(attn_mask.shape, dtype=scores.dtype, device=scores.device)
-                    attn_mask = hidden.masked_fill(~attn_mask, float("-inf"))
-                scores = scores + attn_mask
-            return torch.matmul(scores.softmax(-1), value)
+            weights = attention_weights(
+                query, key, value, attn_mask, is_causal=is_causal, scale=scale
+            )
+            return torch.matmul(weights, value)
 
     def _matrix_product(
         self,
@@ -258,7 +251,7 @@ class TransformerOperations:
             self._check_activations(sources)
         if name in operation_names.MOVES:
             return func(*args, **kwargs), role
-        if name in ("masked_fill", "masked_fill_") and role is Role.SCORES:
+        if name in ("masked_fill", "masked_fill_") and role in (Role.SCORES, Role.WEIGHTS):
             return func(args[0].clone(), *args[1:], **kwargs), role
         if name in operation_names.AFFINE and len(sources) == 1 and role is not Role.WEIGHTS:
             if role is not Role.SCORES or not self._is_attn:

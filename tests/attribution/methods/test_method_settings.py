@@ -21,6 +21,8 @@ DEFAULTS: dict[str, dict[str, Any]] = {
     "attention-rollout": {"residual": 0.5},
     "legrad": {"pooling": "model"},
     "finercam": {"strength": 1.0, "references": 3},
+    "refinecam": {"layers": 4},
+    "deep-feature-factorization": {"parts": 4},
     "recipro-cam": {"gaussian": True},
     "lrp": {"rule": "attn", "gamma": None},
     "relevancecam": {"rule": "attn"},
@@ -69,6 +71,7 @@ def test_methods_are_listed_by_family() -> None:
     ]
     assert groups["Class activation"] == [
         "cam", "gradcam", "gradcam++", "layercam", "hirescam", "xgradcam", "eigencam", "finercam",
+        "refinecam", "deep-feature-factorization",
     ]  # fmt: skip
 
 
@@ -76,7 +79,7 @@ def test_which_methods_one_pass_serves_at_all_layers() -> None:
     quick = {m.name for m in cw.list_methods() if m.is_quick_at_layers}
     assert quick == {
         "cam", "gradcam", "gradcam++", "layercam", "hirescam", "xgradcam", "eigencam", "finercam",
-        "random", "center",
+        "deep-feature-factorization", "random", "center",
     }  # fmt: skip
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 import torch
@@ -12,8 +13,8 @@ from torch.nn import functional as nnF
 
 import camwidget as cw
 from camwidget import errors
-from camwidget.attribution.methods import get_method
-from camwidget.attribution.relevance import linear_rules
+from camwidget.attribution.methods import get_method, relevance
+from camwidget.attribution.relevance import linear_rules, propagation
 from camwidget.attribution.relevance.operation import Operation
 from camwidget.attribution.targets import ClassTarget
 from camwidget.attribution.trace import Trace
@@ -283,7 +284,7 @@ def test_rules_of_linear_operations_equal_zennits(kind: str, gamma: float | str)
         rule, theirs = linear_rules.Gamma(gamma), Gamma(gamma=gamma, stabilizer=stabilizer)
     output = operation(x)
     relevance = torch.randn_like(output)
-    ours = rule.propagate(operation, x, output, relevance)
+    ours = rule.propagate(operation, x, rule.denominator(operation, x, output), relevance)
     theirs.stored_tensors["input"] = (x,)
     theirs.stored_tensors["kwargs"] = {}
     (expected,) = theirs.backward(operation, (x,), (relevance,))
@@ -376,6 +377,105 @@ def test_masked_scores_receive_nothing() -> None:
     assert torch.isfinite(maps[0]).all()
     for other in maps[1:]:
         agree(other, maps[0])
+
+
+@pytest.mark.parametrize("rule", ["attn", "cp"])
+def test_queries_without_keys_receive_nothing(rule: str) -> None:
+    """A query whose keys are all masked has the output 0, as in fused attention, and no NaN spreads from it."""
+    blind = [0, 3]
+
+    class Blind(Transformer):
+        def __init__(self, kind: str) -> None:
+            super().__init__()
+            self.kind = kind
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            x = self.embed(x).flatten(2).transpose(1, 2)
+            q = k = self.up(x)
+            seen = torch.ones(x.shape[1], x.shape[1], dtype=torch.bool)
+            seen[:, 2] = False
+            if self.kind == "left out":
+                rows = [i for i in range(len(seen)) if i not in blind]
+                y = nnF.scaled_dot_product_attention(q[:, rows], k, x, seen[rows])
+                return self.head(y.sum(1) / len(seen))
+            seen[blind] = False
+            mask = seen
+            if self.kind == "added":
+                mask = torch.zeros_like(seen, dtype=x.dtype).masked_fill(~seen, -math.inf)
+            return self.head(nnF.scaled_dot_product_attention(q, k, x, mask).mean(1))
+
+    without = compute(wrapped(Blind("left out")), rule=rule)
+    for kind in ("Boolean", "added"):
+        agree(compute(wrapped(Blind(kind)), rule=rule), without)
+
+
+# -- shared work -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("gamma", [0.0, 0.25])
+def test_several_classes_share_the_forward_pass_and_the_denominators(
+    gamma: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = wrapped(Transformer())
+    passes, denominators = 0, 0
+    run, divide = relevance.relevance_pass, linear_rules.Gamma.denominator
+
+    def counted_pass(*args: Any, **kwargs: Any) -> Any:
+        nonlocal passes
+        passes += 1
+        return run(*args, **kwargs)
+
+    def counted_denominator(*args: Any) -> torch.Tensor:
+        nonlocal denominators
+        denominators += 1
+        return divide(*args)
+
+    targets = [ClassTarget(i, str(i)) for i in range(CLASSES)]
+    method = get_method("lrp", gamma=gamma)
+    alone = [method.compute(Trace(model, pictures(), ["embed"]), t, "embed") for t in targets]
+    monkeypatch.setattr(relevance, "relevance_pass", counted_pass)
+    monkeypatch.setattr(linear_rules.Gamma, "denominator", counted_denominator)
+    trace = Trace(model, pictures(), ["embed"])
+    assert method.prepare is not None
+    method.prepare(trace, targets, gamma=gamma)
+    assert passes == 1
+    assert denominators == 5, "one for each linear layer behind the patch embedding"
+    for target, expected in zip(targets, alone, strict=True):
+        assert torch.equal(method.compute(trace, target, "embed"), expected)
+    assert passes == 1
+    # Other settings are other maps.
+    other = get_method("lrp", gamma=gamma, rule="cp").compute(trace, targets[0], "embed")
+    assert passes == 2 and not torch.allclose(other, alone[0])
+
+
+@pytest.mark.filterwarnings("ignore:net writes into its own buffers")
+@pytest.mark.parametrize("writes", [False, True])
+def test_weights_are_not_copied_unless_the_forward_pass_writes_into_them(
+    writes: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Clipped(Transformer):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            if writes:
+                with torch.no_grad():
+                    self.up.weight.clamp_(-0.1, 0.1)
+            return super().forward(x)
+
+    module = Clipped()
+    model = wrapped(module)  # the first pass finds out what is written
+    nn.init.normal_(module.up.weight)
+    before = {k: v.clone() for k, v in module.state_dict().items()}
+    replicas: list[nn.Module] = []
+    replicate = propagation.replicate
+    monkeypatch.setattr(
+        propagation,
+        "replicate",
+        lambda *a, **k: replicas.append(replicate(*a, **k)) or replicas[-1],
+    )
+    assert torch.isfinite(compute(model)).all()
+    assert all(torch.equal(v, before[k]) for k, v in module.state_dict().items())
+    ours = dict(module.named_parameters())
+    shared = {k for k, v in replicas[-1].named_parameters() if v.data_ptr() == ours[k].data_ptr()}
+    assert ours.keys() - shared == ({"up.weight"} if writes else set())
 
 
 # -- conservation ------------------------------------------------------------------------------------

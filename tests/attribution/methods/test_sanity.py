@@ -8,12 +8,14 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 import pytest
+import tiny_transformers as tiny
 import torch
 from scipy.stats import spearmanr
 from torch import nn
 
 import camwidget as cw
 from camwidget import zoo
+from camwidget.attribution.randomization import randomized_copy
 
 CONTROLS = {"random", "center"}
 #: Few passes for each method that runs the model again.
@@ -80,6 +82,50 @@ def test_a_map_changes_when_the_weights_are_randomized(
         assert correlation == pytest.approx(1), "the control does not look at the weights"
     else:
         assert correlation < 0.9
+
+
+#: Methods that go through a transformer in a way of their own: relevance by both rules, and parts.
+IN_TRANSFORMERS = [
+    ("lrp", {"rule": "attn"}),
+    ("lrp", {"rule": "cp", "gamma": 0}),
+    ("relevancecam", {"rule": "attn"}),
+    ("relevancecam", {"rule": "cp"}),
+    ("deep-feature-factorization", {}),
+    ("recipro-cam", {}),
+    ("gradcam", {}),
+    ("integrated-gradients", {"steps": 8}),
+]
+
+
+@pytest.mark.parametrize("seed", [1, pytest.param(2, marks=pytest.mark.full)])
+@pytest.mark.parametrize(("name", "settings"), IN_TRANSFORMERS)
+def test_a_map_of_a_transformer_changes_when_the_weights_are_randomized(
+    name: str, settings: dict[str, object], seed: int
+) -> None:
+    """Of all weights, and of those of the last block and the head alone."""
+    model = cw.wrap(tiny.timm_vit(), cw.Preprocess(tiny.SIDE))
+    layer = model.layers[-2].name
+    pictures = torch.rand((4, 3, tiny.SIDE, tiny.SIDE), generator=torch.Generator().manual_seed(3))
+    module = randomized_copy(model, seed)
+    partly = copy.deepcopy(model.module)
+    ends = (f"blocks.{tiny.DEPTH - 1}.", "norm.", "head.")
+    partly.load_state_dict(
+        {
+            k: module.state_dict()[k] if k.startswith(ends) else v
+            for k, v in partly.state_dict().items()
+        }
+    )
+    method = cw.get_method(name, **settings)
+
+    def raws(one: cw.VisionModel) -> list[np.ndarray]:
+        found = cw.explain(one, pictures, 1, method, layer, progress=lambda *_: None)
+        return [e.raw for e in found]
+
+    before = raws(model)
+    # The parts of a layer stay while the layer does; which of them is shown depends on the rest.
+    for other, bound in ((module, 0.6), (partly, 0.8)):
+        pairs = zip(before, raws(model.with_module(other)), strict=True)
+        assert np.mean([spearmanr(a.ravel(), b.ravel())[0] for a, b in pairs]) < bound
 
 
 #: One of each family that computes its maps in another way; names are nothing that a method sees.

@@ -1,195 +1,6 @@
 "use strict";
 (Array.isArray(self["webpackChunkcamwidget"]) ? self["webpackChunkcamwidget"] : (self["webpackChunkcamwidget"] = [])).push([["lib_open_js"],{
 
-/***/ 17
-(module, __webpack_exports__, __webpack_require__) {
-
-/* harmony import */ var _main_js_lab_node_modules_css_loader_dist_runtime_noSourceMaps_js__WEBPACK_IMPORTED_MODULE_0__ = __webpack_require__(18);
-/* harmony import */ var _main_js_lab_node_modules_css_loader_dist_runtime_noSourceMaps_js__WEBPACK_IMPORTED_MODULE_0___default = /*#__PURE__*/__webpack_require__.n(_main_js_lab_node_modules_css_loader_dist_runtime_noSourceMaps_js__WEBPACK_IMPORTED_MODULE_0__);
-/* harmony import */ var _main_js_lab_node_modules_css_loader_dist_runtime_api_js__WEBPACK_IMPORTED_MODULE_1__ = __webpack_require__(19);
-/* harmony import */ var _main_js_lab_node_modules_css_loader_dist_runtime_api_js__WEBPACK_IMPORTED_MODULE_1___default = /*#__PURE__*/__webpack_require__.n(_main_js_lab_node_modules_css_loader_dist_runtime_api_js__WEBPACK_IMPORTED_MODULE_1__);
-// Imports
-
-
-var ___CSS_LOADER_EXPORT___ = _main_js_lab_node_modules_css_loader_dist_runtime_api_js__WEBPACK_IMPORTED_MODULE_1___default()((_main_js_lab_node_modules_css_loader_dist_runtime_noSourceMaps_js__WEBPACK_IMPORTED_MODULE_0___default()));
-// Module
-___CSS_LOADER_EXPORT___.push([module.id, `.camwidget-lab-tab .jp-ToolbarButtonComponent svg + .jp-ToolbarButtonComponent-label {
-  margin-left: 4px;
-}
-
-.camwidget-lab-content {
-  /* A side panel is opened this wide; the tab takes it over from its content. */
-  min-width: 340px;
-  overflow: auto;
-  /* As behind a notebook's outputs. */
-  background: var(--jp-layout-color0);
-  color: var(--jp-ui-font-color1);
-}
-
-.camwidget-lab-view {
-  padding: 4px 12px;
-}
-
-.camwidget-lab-view[inert] {
-  opacity: 0.5;
-}
-
-.camwidget-lab-notice {
-  max-width: 42em;
-  margin: 16px;
-  padding: 12px 16px;
-  border-left: 3px solid var(--jp-warn-color1);
-  background: var(--jp-layout-color2);
-  font-family: var(--jp-ui-font-family);
-  font-size: var(--jp-ui-font-size1);
-  line-height: 1.5;
-}
-
-.camwidget-lab-waiting {
-  border-left-color: var(--jp-brand-color1);
-}
-
-.camwidget-lab-text {
-  margin: 6px 0;
-}
-
-.camwidget-lab-code {
-  max-height: 16em;
-  margin: 8px 0;
-  padding: 8px;
-  overflow: auto;
-  background: var(--jp-layout-color1);
-  font-family: var(--jp-code-font-family);
-  font-size: var(--jp-code-font-size);
-  white-space: pre-wrap;
-  overflow-wrap: anywhere;
-  user-select: text;
-}
-
-.camwidget-lab-remedies {
-  display: flex;
-  flex-wrap: wrap;
-  gap: 8px;
-  margin-top: 10px;
-}
-
-/* The notice above says it, and here there is no cell to run again. */
-.camwidget-lab-view .camwidget-disconnected .camwidget-connection {
-  display: none;
-}
-`, ""]);
-// Exports
-/* harmony default export */ const __WEBPACK_DEFAULT_EXPORT__ = (___CSS_LOADER_EXPORT___);
-
-/* harmony export */ __webpack_require__.d(__webpack_exports__, [
-/* harmony export */   "A", 0, __WEBPACK_DEFAULT_EXPORT__
-/* harmony export */ ]);
-
-
-/***/ },
-
-/***/ 19
-(module) {
-
-
-
-/*
-  MIT License http://www.opensource.org/licenses/mit-license.php
-  Author Tobias Koppers @sokra
-*/
-module.exports = function (cssWithMappingToString) {
-  var list = [];
-
-  // return the list of modules as css string
-  list.toString = function toString() {
-    return this.map(function (item) {
-      var content = "";
-      var needLayer = typeof item[5] !== "undefined";
-      if (item[4]) {
-        content += "@supports (".concat(item[4], ") {");
-      }
-      if (item[2]) {
-        content += "@media ".concat(item[2], " {");
-      }
-      if (needLayer) {
-        content += "@layer".concat(item[5].length > 0 ? " ".concat(item[5]) : "", " {");
-      }
-      content += cssWithMappingToString(item);
-      if (needLayer) {
-        content += "}";
-      }
-      if (item[2]) {
-        content += "}";
-      }
-      if (item[4]) {
-        content += "}";
-      }
-      return content;
-    }).join("");
-  };
-
-  // import a list of modules into the list
-  list.i = function i(modules, media, dedupe, supports, layer) {
-    if (typeof modules === "string") {
-      modules = [[null, modules, undefined]];
-    }
-    var alreadyImportedModules = {};
-    if (dedupe) {
-      for (var k = 0; k < this.length; k++) {
-        var id = this[k][0];
-        if (id != null) {
-          alreadyImportedModules[id] = true;
-        }
-      }
-    }
-    for (var _k = 0; _k < modules.length; _k++) {
-      var item = [].concat(modules[_k]);
-      if (dedupe && alreadyImportedModules[item[0]]) {
-        continue;
-      }
-      if (typeof layer !== "undefined") {
-        if (typeof item[5] === "undefined") {
-          item[5] = layer;
-        } else {
-          item[1] = "@layer".concat(item[5].length > 0 ? " ".concat(item[5]) : "", " {").concat(item[1], "}");
-          item[5] = layer;
-        }
-      }
-      if (media) {
-        if (!item[2]) {
-          item[2] = media;
-        } else {
-          item[1] = "@media ".concat(item[2], " {").concat(item[1], "}");
-          item[2] = media;
-        }
-      }
-      if (supports) {
-        if (!item[4]) {
-          item[4] = "".concat(supports);
-        } else {
-          item[1] = "@supports (".concat(item[4], ") {").concat(item[1], "}");
-          item[4] = supports;
-        }
-      }
-      list.push(item);
-    }
-  };
-  return list;
-};
-
-/***/ },
-
-/***/ 18
-(module) {
-
-
-
-module.exports = function (i) {
-  return i[1];
-};
-
-/***/ },
-
 /***/ 13
 (__unused_webpack_module, __webpack_exports__, __webpack_require__) {
 
@@ -203,7 +14,7 @@ __webpack_require__.d(__webpack_exports__, {
   send: () => (/* binding */ send)
 });
 
-// MODULE: ../../../../../main/js/lab/node_modules/style-loader/dist/runtime/injectStylesIntoStyleTag.js
+// MODULE: ./node_modules/style-loader/dist/runtime/injectStylesIntoStyleTag.js
 var injectStylesIntoStyleTag_namespaceFn = /*#__PURE__*/__webpack_require__.cw((module) => {
 
 
@@ -291,7 +102,7 @@ module.exports = function (list, options) {
 };
 });
 
-// MODULE: ../../../../../main/js/lab/node_modules/style-loader/dist/runtime/insertBySelector.js
+// MODULE: ./node_modules/style-loader/dist/runtime/insertBySelector.js
 var insertBySelector_namespaceFn = /*#__PURE__*/__webpack_require__.cw((module) => {
 
 
@@ -329,7 +140,7 @@ function insertBySelector(insert, style) {
 module.exports = insertBySelector;
 });
 
-// MODULE: ../../../../../main/js/lab/node_modules/style-loader/dist/runtime/insertStyleElement.js
+// MODULE: ./node_modules/style-loader/dist/runtime/insertStyleElement.js
 var insertStyleElement_namespaceFn = /*#__PURE__*/__webpack_require__.cw((module) => {
 
 
@@ -343,7 +154,7 @@ function insertStyleElement(options) {
 module.exports = insertStyleElement;
 });
 
-// MODULE: ../../../../../main/js/lab/node_modules/style-loader/dist/runtime/setAttributesWithoutAttributes.js
+// MODULE: ./node_modules/style-loader/dist/runtime/setAttributesWithoutAttributes.js
 var setAttributesWithoutAttributes_namespaceFn = /*#__PURE__*/__webpack_require__.cw((module) => {
 
 
@@ -357,7 +168,7 @@ function setAttributesWithoutAttributes(styleElement) {
 module.exports = setAttributesWithoutAttributes;
 });
 
-// MODULE: ../../../../../main/js/lab/node_modules/style-loader/dist/runtime/styleDomAPI.js
+// MODULE: ./node_modules/style-loader/dist/runtime/styleDomAPI.js
 var styleDomAPI_namespaceFn = /*#__PURE__*/__webpack_require__.cw((module) => {
 
 
@@ -422,7 +233,7 @@ function domAPI(options) {
 module.exports = domAPI;
 });
 
-// MODULE: ../../../../../main/js/lab/node_modules/style-loader/dist/runtime/styleTagTransform.js
+// MODULE: ./node_modules/style-loader/dist/runtime/styleTagTransform.js
 var styleTagTransform_namespaceFn = /*#__PURE__*/__webpack_require__.cw((module) => {
 
 
@@ -948,31 +759,31 @@ class ExplorerContent extends widgets_2_3_singleton_.Panel {
 
 // EXTERNAL MODULE: ./lib/icon.js
 var icon = __webpack_require__(10);
-;// ../../../../../main/js/lab/node_modules/style-loader/dist/runtime/injectStylesIntoStyleTag.js
+;// ./node_modules/style-loader/dist/runtime/injectStylesIntoStyleTag.js
 injectStylesIntoStyleTag_namespaceFn();
 
 function injectStylesIntoStyleTag_default() { return injectStylesIntoStyleTag_default.c || (injectStylesIntoStyleTag_default.c = __webpack_require__.n(injectStylesIntoStyleTag_namespaceFn())); }
-;// ../../../../../main/js/lab/node_modules/style-loader/dist/runtime/styleDomAPI.js
+;// ./node_modules/style-loader/dist/runtime/styleDomAPI.js
 styleDomAPI_namespaceFn();
 
 function styleDomAPI_default() { return styleDomAPI_default.c || (styleDomAPI_default.c = __webpack_require__.n(styleDomAPI_namespaceFn())); }
-;// ../../../../../main/js/lab/node_modules/style-loader/dist/runtime/insertBySelector.js
+;// ./node_modules/style-loader/dist/runtime/insertBySelector.js
 insertBySelector_namespaceFn();
 
 function insertBySelector_default() { return insertBySelector_default.c || (insertBySelector_default.c = __webpack_require__.n(insertBySelector_namespaceFn())); }
-;// ../../../../../main/js/lab/node_modules/style-loader/dist/runtime/setAttributesWithoutAttributes.js
+;// ./node_modules/style-loader/dist/runtime/setAttributesWithoutAttributes.js
 setAttributesWithoutAttributes_namespaceFn();
 
 function setAttributesWithoutAttributes_default() { return setAttributesWithoutAttributes_default.c || (setAttributesWithoutAttributes_default.c = __webpack_require__.n(setAttributesWithoutAttributes_namespaceFn())); }
-;// ../../../../../main/js/lab/node_modules/style-loader/dist/runtime/insertStyleElement.js
+;// ./node_modules/style-loader/dist/runtime/insertStyleElement.js
 insertStyleElement_namespaceFn();
 
 function insertStyleElement_default() { return insertStyleElement_default.c || (insertStyleElement_default.c = __webpack_require__.n(insertStyleElement_namespaceFn())); }
-;// ../../../../../main/js/lab/node_modules/style-loader/dist/runtime/styleTagTransform.js
+;// ./node_modules/style-loader/dist/runtime/styleTagTransform.js
 styleTagTransform_namespaceFn();
 
 function styleTagTransform_default() { return styleTagTransform_default.c || (styleTagTransform_default.c = __webpack_require__.n(styleTagTransform_namespaceFn())); }
-// EXTERNAL MODULE: ../../../../../main/js/lab/node_modules/css-loader/dist/cjs.js!./style/tab.css
+// EXTERNAL MODULE: ./node_modules/css-loader/dist/cjs.js!./style/tab.css
 var tab = __webpack_require__(17);
 ;// ./style/tab.css
 
@@ -1139,6 +950,195 @@ function closeTab(_, { title }) {
     title.owner.close();
 }
 
+
+/***/ },
+
+/***/ 17
+(module, __webpack_exports__, __webpack_require__) {
+
+/* harmony import */ var _node_modules_css_loader_dist_runtime_noSourceMaps_js__WEBPACK_IMPORTED_MODULE_0__ = __webpack_require__(18);
+/* harmony import */ var _node_modules_css_loader_dist_runtime_noSourceMaps_js__WEBPACK_IMPORTED_MODULE_0___default = /*#__PURE__*/__webpack_require__.n(_node_modules_css_loader_dist_runtime_noSourceMaps_js__WEBPACK_IMPORTED_MODULE_0__);
+/* harmony import */ var _node_modules_css_loader_dist_runtime_api_js__WEBPACK_IMPORTED_MODULE_1__ = __webpack_require__(19);
+/* harmony import */ var _node_modules_css_loader_dist_runtime_api_js__WEBPACK_IMPORTED_MODULE_1___default = /*#__PURE__*/__webpack_require__.n(_node_modules_css_loader_dist_runtime_api_js__WEBPACK_IMPORTED_MODULE_1__);
+// Imports
+
+
+var ___CSS_LOADER_EXPORT___ = _node_modules_css_loader_dist_runtime_api_js__WEBPACK_IMPORTED_MODULE_1___default()((_node_modules_css_loader_dist_runtime_noSourceMaps_js__WEBPACK_IMPORTED_MODULE_0___default()));
+// Module
+___CSS_LOADER_EXPORT___.push([module.id, `.camwidget-lab-tab .jp-ToolbarButtonComponent svg + .jp-ToolbarButtonComponent-label {
+  margin-left: 4px;
+}
+
+.camwidget-lab-content {
+  /* A side panel is opened this wide; the tab takes it over from its content. */
+  min-width: 340px;
+  overflow: auto;
+  /* As behind a notebook's outputs. */
+  background: var(--jp-layout-color0);
+  color: var(--jp-ui-font-color1);
+}
+
+.camwidget-lab-view {
+  padding: 4px 12px;
+}
+
+.camwidget-lab-view[inert] {
+  opacity: 0.5;
+}
+
+.camwidget-lab-notice {
+  max-width: 42em;
+  margin: 16px;
+  padding: 12px 16px;
+  border-left: 3px solid var(--jp-warn-color1);
+  background: var(--jp-layout-color2);
+  font-family: var(--jp-ui-font-family);
+  font-size: var(--jp-ui-font-size1);
+  line-height: 1.5;
+}
+
+.camwidget-lab-waiting {
+  border-left-color: var(--jp-brand-color1);
+}
+
+.camwidget-lab-text {
+  margin: 6px 0;
+}
+
+.camwidget-lab-code {
+  max-height: 16em;
+  margin: 8px 0;
+  padding: 8px;
+  overflow: auto;
+  background: var(--jp-layout-color1);
+  font-family: var(--jp-code-font-family);
+  font-size: var(--jp-code-font-size);
+  white-space: pre-wrap;
+  overflow-wrap: anywhere;
+  user-select: text;
+}
+
+.camwidget-lab-remedies {
+  display: flex;
+  flex-wrap: wrap;
+  gap: 8px;
+  margin-top: 10px;
+}
+
+/* The notice above says it, and here there is no cell to run again. */
+.camwidget-lab-view .camwidget-disconnected .camwidget-connection {
+  display: none;
+}
+`, ""]);
+// Exports
+/* harmony default export */ const __WEBPACK_DEFAULT_EXPORT__ = (___CSS_LOADER_EXPORT___);
+
+/* harmony export */ __webpack_require__.d(__webpack_exports__, [
+/* harmony export */   "A", 0, __WEBPACK_DEFAULT_EXPORT__
+/* harmony export */ ]);
+
+
+/***/ },
+
+/***/ 19
+(module) {
+
+
+
+/*
+  MIT License http://www.opensource.org/licenses/mit-license.php
+  Author Tobias Koppers @sokra
+*/
+module.exports = function (cssWithMappingToString) {
+  var list = [];
+
+  // return the list of modules as css string
+  list.toString = function toString() {
+    return this.map(function (item) {
+      var content = "";
+      var needLayer = typeof item[5] !== "undefined";
+      if (item[4]) {
+        content += "@supports (".concat(item[4], ") {");
+      }
+      if (item[2]) {
+        content += "@media ".concat(item[2], " {");
+      }
+      if (needLayer) {
+        content += "@layer".concat(item[5].length > 0 ? " ".concat(item[5]) : "", " {");
+      }
+      content += cssWithMappingToString(item);
+      if (needLayer) {
+        content += "}";
+      }
+      if (item[2]) {
+        content += "}";
+      }
+      if (item[4]) {
+        content += "}";
+      }
+      return content;
+    }).join("");
+  };
+
+  // import a list of modules into the list
+  list.i = function i(modules, media, dedupe, supports, layer) {
+    if (typeof modules === "string") {
+      modules = [[null, modules, undefined]];
+    }
+    var alreadyImportedModules = {};
+    if (dedupe) {
+      for (var k = 0; k < this.length; k++) {
+        var id = this[k][0];
+        if (id != null) {
+          alreadyImportedModules[id] = true;
+        }
+      }
+    }
+    for (var _k = 0; _k < modules.length; _k++) {
+      var item = [].concat(modules[_k]);
+      if (dedupe && alreadyImportedModules[item[0]]) {
+        continue;
+      }
+      if (typeof layer !== "undefined") {
+        if (typeof item[5] === "undefined") {
+          item[5] = layer;
+        } else {
+          item[1] = "@layer".concat(item[5].length > 0 ? " ".concat(item[5]) : "", " {").concat(item[1], "}");
+          item[5] = layer;
+        }
+      }
+      if (media) {
+        if (!item[2]) {
+          item[2] = media;
+        } else {
+          item[1] = "@media ".concat(item[2], " {").concat(item[1], "}");
+          item[2] = media;
+        }
+      }
+      if (supports) {
+        if (!item[4]) {
+          item[4] = "".concat(supports);
+        } else {
+          item[1] = "@supports (".concat(item[4], ") {").concat(item[1], "}");
+          item[4] = supports;
+        }
+      }
+      list.push(item);
+    }
+  };
+  return list;
+};
+
+/***/ },
+
+/***/ 18
+(module) {
+
+
+
+module.exports = function (i) {
+  return i[1];
+};
 
 /***/ }
 

@@ -155,6 +155,14 @@ class Trace:
             with torch.no_grad():
                 score_of(target, self._returned, self._graph)
 
+    def has_slope(self, target: Target) -> bool:
+        """Return whether the score has a gradient at every picture (see ``check_slope``)."""
+        try:
+            self.check_slope(target)
+        except TargetError:
+            return False
+        return True
+
     def check_slope(self, target: Target) -> None:
         """Raise a ``TargetError`` if a picture is the reference that it is compared with: its score has no gradient."""
         for picture in range(len(self.pixels)):

@@ -304,6 +304,8 @@ class ModelCache:
             if not bool(trace.logits[0, index].isfinite()):  # masked out: there is no evidence
                 continue
             target = resolve_target(self.model, index)
+            if chosen.reads_slope and not trace.has_slope(target):
+                continue
             one = trace.with_own_gradients() if is_large else trace
             if chosen.needs_gradients:
                 # One class at a time: for all at once, a shallow layer would take too long.
@@ -345,6 +347,11 @@ class ModelCache:
         chosen.check(self.model, layer)
         trace = self._shared_trace(picture, chosen, layer)
         targets = [resolve_target(self.model, i) for i in classes]
+        if chosen.reads_slope:
+            known = [(i, t) for i, t in zip(classes, targets, strict=True) if trace.has_slope(t)]
+            classes, targets = [i for i, _ in known], [t for _, t in known]
+        if not targets:
+            return []
         if chosen.needs_gradients:
             trace.store_gradients(targets)
         maps = torch.cat([chosen.compute(trace, t, layer) for t in targets])

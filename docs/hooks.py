@@ -113,14 +113,18 @@ def _sources() -> str:
                 item["id"],
                 item["says"],
                 f"**{item['status']}**" + (f"<br>{item['note']}" if "note" in item else ""),
-                "<br>".join(map(_place, item.get("where", ()))),
-                "<br>".join(f"`{_short(name)}`" for name in item.get("tests", ())),
+                "<br>".join(
+                    [
+                        *map(_place, item.get("where", ())),
+                        *(f"`{_short(name)}`" for name in item.get("tests", ())),
+                    ]
+                ),
             )
             for item in source["item"]
         ]
         parts += [
             f"## {source['title']}",
-            _table(("", "the source", "here", "where", "test"), rows),
+            _table(("", "the source", "here", "where, and by which tests"), rows),
         ]
     return "\n\n".join(parts)
 

@@ -16,7 +16,7 @@ from typing import Any
 
 import torch
 
-from ..errors import LayerError, MethodError
+from ..errors import LayerError, MethodError, TargetError
 from ..execution.attention_capture import AttentionCapture, mean_over_heads
 from ..execution.autograd_graph import gradient_rows, has_reentrant_checkpoint
 from ..execution.graph_memory import graph_bytes
@@ -27,7 +27,7 @@ from ..models.vision_model import VisionModel
 from ..runtime.caches import size_of
 from .precision import check_precision, in_precision, warn_if_slower
 from .relu_rules import ReluRule, relu_rule
-from .targets import Target, score_of
+from .targets import ClassTarget, Counterfactual, PerPictureTarget, Target, score_of
 
 __all__ = ["INPUT", "LargeGraphError", "Trace"]
 
@@ -154,6 +154,16 @@ class Trace:
         if not self._is_finite:
             with torch.no_grad():
                 score_of(target, self._returned, self._graph)
+
+    def check_slope(self, target: Target) -> None:
+        """Raise a ``TargetError`` if a picture is the reference that it is compared with: its score has no gradient."""
+        for picture in range(len(self.pixels)):
+            one = target.targets[picture] if isinstance(target, PerPictureTarget) else target
+            of = one.of if isinstance(one, Counterfactual) else one
+            if isinstance(of, ClassTarget) and (
+                reason := self.model.why_no_slope(self._returned, of.index, picture)
+            ):
+                raise TargetError(f"There is no map of {of.label!r}: {reason}")
 
     def has_gradient(self, target: Target, layer: str) -> bool:
         """Return whether the layer's activation and the target's gradient there are stored."""

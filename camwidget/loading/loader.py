@@ -18,6 +18,7 @@ from ..images.preprocess import Preprocess
 from ..models.detection_model import DetectionModel
 from ..models.provenance import Provenance
 from ..models.segmentation_model import SegmentationModel
+from ..models.similarity_model import text_model
 from ..models.vision_model import VisionModel
 from ..models.wrapping import best_device
 from .checkpoints import Checkpoint, Readable, fill
@@ -199,11 +200,23 @@ def embedded(
         classes: class names; its own if None.
 
     Returns:
-        The model.
+        The model; of two towers, with its default texts.
+
+    Raises:
+        ModelError: if class names are given to a model whose classes are texts.
     """
+    module = model.module if place is None else model.module.to(place)
+    preprocess = Preprocess(model.input_size, mean=model.mean, std=model.std)
+    if model.texts is not None:
+        if classes is not None:
+            raise ModelError(
+                f"The classes of {model.name} are texts: leave classes= out, and call model.given(texts=[…])."
+            )
+        towers = text_model(module, preprocess, model.texts.tokenize, name=model.name)
+        return towers.given(texts=model.texts.default)
     return VisionModel(
-        model.module if place is None else model.module.to(place),
-        Preprocess(model.input_size, mean=model.mean, std=model.std),
+        module,
+        preprocess,
         model.classes if classes is None else classes,
         name=model.name,
         prompt=model.prompt,

@@ -78,10 +78,13 @@ class Similarity:
         references: embeddings of the references (references, D), each of length 1.
         scale: factor of the cosine.
         bias: what is added to it.
+
+    Attributes:
+        references: as given.
     """
 
     def __init__(self, references: torch.Tensor, scale: float = 1.0, bias: float = 0.0) -> None:
-        self._references = references
+        self.references = references
         self._scale = scale
         self._bias = bias
         digest = hashlib.sha256(references.numpy().tobytes()).hexdigest()[:16]
@@ -90,4 +93,4 @@ class Similarity:
 
     def __call__(self, embeddings: torch.Tensor) -> torch.Tensor:
         """Return the logits (N, references) of embeddings (N, D)."""
-        return embeddings @ self._references.to(embeddings).T * self._scale + self._bias
+        return embeddings @ self.references.to(embeddings).T * self._scale + self._bias

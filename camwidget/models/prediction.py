@@ -6,7 +6,7 @@ What the numbers mean is in ``scores``; class names and their look-up are in ``c
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, SupportsIndex
+from typing import TYPE_CHECKING, Any, SupportsIndex
 
 import torch
 
@@ -112,6 +112,16 @@ class ClassScores:
             return [0] * len(probabilities)
         # NumPy's argmax takes the first of equal values, as the list of classes does; torch's takes any.
         return probabilities.detach().cpu().numpy().argmax(1).tolist()  # type: ignore[no-any-return]
+
+    def why_no_slope(self, output: Any, index: int, picture: int) -> str:
+        """Return why a class's score has no gradient at a picture, with the remedy; empty where it has one.
+
+        Args:
+            output: what the module returned for a batch.
+            index: class index.
+            picture: index of the picture in the batch.
+        """
+        return ""
 
     def ordered(self, probabilities: torch.Tensor) -> torch.Tensor:
         """Return the class indices (C,) in display order: most probable first; quantities in their own order."""

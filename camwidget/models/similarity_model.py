@@ -23,6 +23,12 @@ from .vision_model import VisionModel
 __all__ = ["SimilarityModel", "likeness_model", "text_model"]
 
 
+#: Cosine from which on a picture is taken for its own reference where one is chosen by default.
+_SAME = 1 - 1e-6
+#: Distance of two embeddings up to which they are of the same picture; rounding leaves 1e-6.
+_APART = 3e-5
+
+
 class _References(Protocol):
     """What the pictures are compared with."""
 
@@ -34,6 +40,9 @@ class _References(Protocol):
 
     def named(self, values: Any) -> dict[str, Any]:
         """Return references by unique name."""
+
+    def check(self, value: Any) -> None:
+        """Raise an error if a reference can be seen to have no embedding, without running the module."""
 
     def embedding(self, model: SimilarityModel, value: Any) -> torch.Tensor:
         """Return the embedding (D,) of a reference, of length 1; float32 on the CPU."""
@@ -82,6 +91,8 @@ class SimilarityModel(VisionModel):
         output: Any = None,
     ) -> None:
         self._references = references
+        self._given: dict[str, Any] = {}
+        self._similarity: Similarity | None = None
         self._read = EmbeddingReader(None if output is None else check_output_path(output))
         # The layers are found with the numbers of the embedding as outputs.
         super().__init__(
@@ -103,6 +114,11 @@ class SimilarityModel(VisionModel):
     def compared_with(self) -> str:
         """Keyword of ``given`` for the references: "texts" or "pictures"."""
         return self._references.name
+
+    @property
+    def references(self) -> Mapping[str, Any]:
+        """The references by name, in the order of the classes; empty until some are given."""
+        return dict(self._given)
 
     @property
     def no_classes(self) -> str:
@@ -136,6 +152,8 @@ class SimilarityModel(VisionModel):
         origin = self.origin
         return self._copy_with(
             _extra_inputs=extra_inputs,
+            _given=values,
+            _similarity=similarity,
             classes=tuple(values),
             scores=known.scores,
             origin=None if origin is None else replace(origin, given=(known.name, values)),
@@ -147,6 +165,63 @@ class SimilarityModel(VisionModel):
                 path=(self._read, similarity),
                 columns=len(rows),
             ),
+        )
+
+    def most_probable(self, probabilities: torch.Tensor) -> list[int]:
+        """Return the default class of each picture, from scores (N, classes).
+
+        Of texts it is the most probable one; of pictures the first that is not the picture itself.
+        """
+        if self.scores != "value" or not self.classes:
+            return super().most_probable(probabilities)
+        rows = probabilities.tolist()
+        return [
+            next((i for i, c in enumerate(row) if c < _SAME), row.index(min(row))) for row in rows
+        ]
+
+    def why_no_slope(self, output: Any, index: int, picture: int) -> str:
+        """Return why the cosine to a reference has no gradient: the picture is that reference; empty where it is not.
+
+        The cosine is at its greatest there, and what a gradient is left is rounding.
+        """
+        similarity = self._similarity
+        if self.scores != "value" or similarity is None:
+            return ""
+        # Not by the cosine, which is 1 to seven digits where the gradient is still 1e-3.
+        rows = self._read(output).detach().float().cpu()
+        if float((rows[picture] - similarity.references[index]).norm()) > _APART:
+            return ""
+        return (
+            f"the picture is {self.classes[index]!r} itself, and a cosine of 1 has no gradient. Choose another "
+            "picture or reference, or 'occlusion'."
+        )
+
+    def check_references(self, values: Any) -> tuple[str, ...]:
+        """Check references without running the module, and return their names.
+
+        Args:
+            values: a list or a mapping, as of the keyword of ``given``.
+
+        Returns:
+            The names of the classes that the model would have.
+
+        Raises:
+            PromptError: if a text is empty, too long, or given twice.
+            PictureError: if there is no picture.
+        """
+        named = self._references.named(values)
+        for value in named.values():
+            self._references.check(value)
+        return tuple(named)
+
+    def outline(self, names: Sequence[str]) -> VisionModel:
+        """Return the model with names of classes that are not encoded: it knows classes and layers, and cannot run.
+
+        Args:
+            names: names of the references.
+        """
+        return self._copy_with(
+            classes=tuple(names), _index={name: i for i, name in enumerate(names)}
         )
 
     def embedding(self, pixels: torch.Tensor) -> torch.Tensor:
@@ -195,6 +270,9 @@ class _Texts:
             raise PromptError(f"There is no text. Give one at least: {self.example}.")
         return named
 
+    def check(self, value: str) -> None:
+        self._encode.check(value)
+
     def embedding(self, model: SimilarityModel, value: str) -> torch.Tensor:
         return self._encode(value)
 
@@ -227,6 +305,9 @@ class _Pictures:
                 f"There is no picture to compare with. Give one at least: {self.example}."
             )
         return named
+
+    def check(self, value: Any) -> None:
+        """Accept any picture: whether it can be read is known when it is."""
 
     def embedding(self, model: SimilarityModel, value: Any) -> torch.Tensor:
         pixels = model.pixels(value)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import inspect
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -63,21 +64,38 @@ class TextEncoder:
             self._known[text] = self._encode(text)
         return self._known[text]
 
+    def check(self, text: str) -> None:
+        """Tokenize a text without running the tower.
+
+        Raises:
+            PromptError: if the tokenizer refuses the text, or it is too long.
+        """
+        if text not in self._known:
+            with _refusing(text):
+                self._tokenize(text)
+
     def _encode(self, text: str) -> torch.Tensor:
         device = next(self._tower.parameters()).device
-        try:
+        with _refusing(text):
             tokens = self._tokenize(text)
             taken = tokens if isinstance(tokens, Mapping) else {"": tokens}
             inputs = {name: value.to(device) for name, value in taken.items()}
             with isolated_module(self._tower, device, PassIsolation()) as tower, torch.no_grad():
                 return EmbeddingReader()(tower(inputs))[0].float().cpu()
-        except CamwidgetError:
-            raise
-        except Exception as error:  # a tokenizer or tower of any library may raise anything
-            raise PromptError(
-                f"The text {text!r} cannot be encoded: {error_line(error)}. The tokenizer gives the token numbers "
-                "(1, tokens) of one text, or a mapping with them, as the text tower takes them."
-            ) from error
+
+
+@contextmanager
+def _refusing(text: str) -> Iterator[None]:
+    """Raise a ``PromptError`` for any error inside, of a tokenizer or tower of any library."""
+    try:
+        yield
+    except CamwidgetError:
+        raise
+    except Exception as error:
+        raise PromptError(
+            f"The text {text!r} cannot be encoded: {error_line(error)}. The tokenizer gives the token numbers "
+            "(1, tokens) of one text, or a mapping with them, as the text tower takes them."
+        ) from error
 
 
 class _TextTower(nn.Module):

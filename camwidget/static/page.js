@@ -115,13 +115,13 @@
     });
     if (!same) {
       select2.replaceChildren(
-        ...choices2.map(({ value: of, label }) => make("option", "", { value: of }, label))
+        ...choices2.map(({ value: of, label: label2 }) => make("option", "", { value: of }, label2))
       );
     }
     select2.selectedIndex = choices2.findIndex((choice) => choice.value === value);
   }
-  function labeledLine(label, ...controls) {
-    return make("div", "camwidget-line", {}, make("span", "camwidget-label", {}, label), ...controls);
+  function labeledLine(label2, ...controls) {
+    return make("div", "camwidget-line", {}, make("span", "camwidget-label", {}, label2), ...controls);
   }
   function relativePosition(element, { clientX, clientY }) {
     const { left, top, width, height } = element.getBoundingClientRect();
@@ -246,6 +246,7 @@
     thumbnails: {},
     prompt: {},
     text_error: "",
+    references: {},
     ground_truth: {},
     has_ground_truth: false,
     outlines: false,
@@ -703,6 +704,17 @@
       own: flag(from["own"], false)
     };
   }
+  function references(value) {
+    const from = fields(value);
+    const kind = from["kind"];
+    if (kind !== "texts" && kind !== "pictures") return null;
+    const items = list(from["items"]).map((item) => {
+      const { name, picture, tile } = fields(item);
+      const rgb = bytes(tile);
+      return { name: text(name), picture: number(picture, -1), tile: rgb === null || rgb.length === 0 ? null : rgb };
+    });
+    return { kind, hint: text(from["hint"]), items };
+  }
   function words(value) {
     return list(value).map((item) => {
       const from = fields(item);
@@ -807,8 +819,8 @@
     constructor(className2, attributes, choices2, name, choose, signal) {
       this.choices = choices2;
       this.radios = choices2.map((choice) => {
-        const { value, label, title } = choice;
-        const radio2 = button("camwidget-button camwidget-radio", { role: "radio", title, "data-name": name(choice) }, label);
+        const { value, label: label2, title } = choice;
+        const radio2 = button("camwidget-button camwidget-radio", { role: "radio", title, "data-name": name(choice) }, label2);
         radio2.addEventListener("click", () => choose(value), { signal });
         return radio2;
       });
@@ -851,7 +863,7 @@
         "camwidget-shades",
         { "aria-label": "What the brush does" },
         SHADES,
-        ({ label }) => label,
+        ({ label: label2 }) => label2,
         (shade) => this.choose(shade),
         signal
       );
@@ -1127,6 +1139,16 @@
   function toggleBoxes(context) {
     context.write({ boxes: !trait(context.model, "boxes") });
   }
+  function toggleReference(context, picture) {
+    const known = references(context.model.get("references"));
+    if (known?.kind !== "pictures" || picture < 0) return;
+    const there = known.items.find((one) => one.picture === picture);
+    if (there === void 0) context.model.send({ type: "reference", add: picture });
+    else removeReference(context, there.name);
+  }
+  function removeReference(context, name) {
+    context.model.send({ type: "reference", remove: name });
+  }
   function toggleOverlay(context) {
     if (mode(context.model.get("mode")) === "multiply") return;
     context.write({ overlay: !trait(context.model, "overlay") });
@@ -1254,8 +1276,8 @@
     const map = explanation(from, of);
     if (of === null || map === null) return null;
     const names = fields(from["label"]);
-    const label = Object.fromEntries(DIMENSIONS.map((key) => [key, text(names[key])]));
-    return { scene: of, map, label, note: text(from["substitutions"]), noDifference: text(from["no_difference"]) };
+    const label2 = Object.fromEntries(DIMENSIONS.map((key) => [key, text(names[key])]));
+    return { scene: of, map, label: label2, note: text(from["substitutions"]), noDifference: text(from["no_difference"]) };
   }
   function comparedStatus(model) {
     const from = fields(model.get("compared_status"));
@@ -1322,13 +1344,13 @@
     element;
     what = make("span", "camwidget-caption-title");
     numbers = make("span", "camwidget-caption-numbers");
-    show(label, shownKeys, { unmasked, masked }, measured) {
-      const parts = label === null ? [] : [...shownKeys.map((key) => label[key]), label.target];
+    show(label2, shownKeys, { unmasked, masked }, measured) {
+      const parts = label2 === null ? [] : [...shownKeys.map((key) => label2[key]), label2.target];
       const title = parts.filter((part) => part !== "").join(" · ");
       setText(this.what, title);
       this.element.title = `${this.name}: ${title}`;
       const shown = readings(masked === void 0 ? [unmasked] : [unmasked, masked], measured).join(" → ");
-      setText(this.numbers, label === null || !Number.isFinite(unmasked) ? "" : `${shown}${unitSuffix(measured, " ")}`);
+      setText(this.numbers, label2 === null || !Number.isFinite(unmasked) ? "" : `${shown}${unitSuffix(measured, " ")}`);
     }
   };
   function labelOf({ model }) {
@@ -2006,9 +2028,9 @@
     const line2 = make("div", "camwidget-tag");
     const update = () => {
       const { preview } = scrub;
-      const label = preview === null ? unfinished() : `${preview.layer} · preview`;
-      setText(line2, label);
-      line2.hidden = label === "";
+      const label2 = preview === null ? unfinished() : `${preview.layer} · preview`;
+      setText(line2, label2);
+      line2.hidden = label2 === "";
     };
     const unfinished = () => {
       if (!trait(model, "partial")) return "";
@@ -2376,6 +2398,7 @@
   };
   var OWN = "";
   var MAIN = "";
+  var REFERENCE = "reference";
   function comparisonDrawer(context, off) {
     const drawer = make(
       "div",
@@ -2421,7 +2444,7 @@
       },
       { signal }
     );
-    context.watch(["compare", "models", "pictures", "class_names", "methods", "layers", "rows"], () => {
+    context.watch(["compare", "models", "pictures", "class_names", "methods", "layers", "rows", "references"], () => {
       const now = compared(model);
       const key = mainOf(now);
       if (key === void 0) return;
@@ -2437,8 +2460,8 @@
     });
     return labeledLine("B has", dimension, value, kind, more);
   }
-  function select(label, title) {
-    return make("select", "camwidget-select", { "aria-label": label, title, ...OWN_KEYS });
+  function select(label2, title) {
+    return make("select", "camwidget-select", { "aria-label": label2, title, ...OWN_KEYS });
   }
   function shownLine(context, off) {
     const { model, signal } = context;
@@ -2460,6 +2483,7 @@
     return DIMENSIONS.find((key) => key in compare);
   }
   function firstCompare(context) {
+    if (nearest(context, "picture") === REFERENCE) return { picture: REFERENCE };
     return proposed(context, "model") ?? proposed(context, "method") ?? proposed(context, "layer") ?? proposed(context, "picture");
   }
   function proposed(context, key) {
@@ -2470,6 +2494,7 @@
     const { model } = context;
     if (key === "model") return texts(model.get("models")).length > 1 ? 1 : void 0;
     if (key === "picture") {
+      if (hasReferencePictures(context)) return REFERENCE;
       const count = texts(model.get("pictures")).length;
       return count > 1 ? (trait(model, "picture") + 1) % count : void 0;
     }
@@ -2482,6 +2507,10 @@
     const now = usable.findIndex(({ name }) => name === trait(model, "method"));
     return usable.length > (now < 0 ? 0 : 1) ? usable[(now + 1) % usable.length]?.name : void 0;
   }
+  function hasReferencePictures({ model }) {
+    const known = references(model.get("references"));
+    return known?.kind === "pictures" && known.items.length > 0;
+  }
   function neighbor(all, name) {
     const now = all.findIndex((layer) => layer.name === name);
     return now < 0 ? all.at(-1) : all[now - 1] ?? all[now + 1];
@@ -2492,11 +2521,15 @@
       label: NAMES[key]
     }));
   }
-  function options({ model }, key) {
-    const named = (names2) => names2.map((label, at) => ({ value: String(at), label }));
+  function options(context, key) {
+    const { model } = context;
+    const named = (names2) => names2.map((label2, at) => ({ value: String(at), label: label2 }));
     if (key === "model") return named(texts(model.get("models")));
-    if (key === "picture") return named(texts(model.get("pictures")));
-    if (key === "method") return methods(model.get("methods")).map(({ name, label }) => ({ value: name, label }));
+    if (key === "picture") {
+      const own = hasReferencePictures(context) ? [{ value: REFERENCE, label: "the reference, compared with A" }] : [];
+      return [...own, ...named(texts(model.get("pictures")))];
+    }
+    if (key === "method") return methods(model.get("methods")).map(({ name, label: label2 }) => ({ value: name, label: label2 }));
     const names = key === "layer" ? layers(model.get("layers")).map(({ name }) => name) : texts(model.get("class_names"));
     const listed = names.map((name) => ({ value: name, label: name }));
     if (key === "layer") return listed;
@@ -2531,6 +2564,7 @@
     return typeof value === "string" || typeof value === "number" ? String(value) : OWN;
   }
   function parsed(key, value) {
+    if (key === "picture" && value === REFERENCE) return REFERENCE;
     if (key === "model" || key === "picture") return Number(value);
     return value === OWN ? null : value;
   }
@@ -3063,12 +3097,16 @@
         "aria-label": "Matching classes",
         hidden: true
       });
-      this.element = make("div", "camwidget-class-search", { "data-needs": "kernel" }, this.input, this.list);
+      this.element = make("div", "camwidget-class-search", {}, this.input, this.list);
       this.input.addEventListener("input", () => this.search(), { signal });
       this.input.addEventListener("focus", () => this.search(), { signal });
       this.input.addEventListener("blur", () => this.show([]), { signal });
       this.input.addEventListener("keydown", (event) => this.key(event), { signal });
       this.list.addEventListener("pointerdown", (event) => this.point(event), { signal });
+      context.watch(["references", "class_names", "rows"], () => {
+        const all = texts(model.get("class_names")).length;
+        this.element.hidden = references(model.get("references")) !== null && all <= rows(model.get("rows")).length;
+      });
       context.watch(["class_names"], () => {
         this.names = new ClassNames(texts(model.get("class_names")));
         this.input.disabled = this.names.names.length === 0;
@@ -3426,6 +3464,7 @@
       { keys: "[ ]", does: "shallower, deeper layer" },
       { keys: "y", does: "play through the layers, stop" },
       { keys: ", .", does: "previous, next picture", live: true },
+      { keys: "r", does: "use the picture as a reference, if pictures are compared", live: true },
       { keys: "ctrl z", does: "undo", live: true },
       { keys: "ctrl shift z", does: "redo (or ctrl y)", live: true }
     ],
@@ -3650,10 +3689,10 @@
     scrub.listen(update);
     return row;
   }
-  function step(context, by, sign, label, key) {
+  function step(context, by, sign, label2, key) {
     const made = button(
       "camwidget-button camwidget-step",
-      { "aria-label": label, title: `${label} (${key})` },
+      { "aria-label": label2, title: `${label2} (${key})` },
       sign
     );
     made.addEventListener("click", () => context.scrub.step(by), { signal: context.signal });
@@ -3952,8 +3991,8 @@
     });
     return element;
   }
-  function toggle(label, title) {
-    return button("camwidget-button", { "aria-pressed": "false", title }, label);
+  function toggle(label2, title) {
+    return button("camwidget-button", { "aria-pressed": "false", title }, label2);
   }
 
   // src/view/controls/maskSlider.ts
@@ -4145,9 +4184,9 @@
     );
     return made;
   }
-  function fillLabel(of, label, slow) {
+  function fillLabel(of, label2, slow) {
     const [name] = fit(of, slow ? 2 : 1, (at) => at === 0 ? make("span", "") : slowMark());
-    if (name !== void 0) setText(name, label);
+    if (name !== void 0) setText(name, label2);
   }
   function slowMark() {
     return make("span", "camwidget-slow", { "aria-hidden": "true", title: SLOW });
@@ -4161,7 +4200,7 @@
     panel;
     constructor(context) {
       const { model, signal } = context;
-      const label = make("span", "camwidget-label", { id: context.id("method") }, "Method");
+      const label2 = make("span", "camwidget-label", { id: context.id("method") }, "Method");
       const chips = make("div", "camwidget-chips", {
         role: "radiogroup",
         "aria-labelledby": context.id("method")
@@ -4172,7 +4211,7 @@
         "div",
         "camwidget-methods camwidget-line",
         {},
-        label,
+        label2,
         make("div", "camwidget-methodgroups", {}, chips, this.panel.opener),
         this.panel.panel
       );
@@ -4256,13 +4295,13 @@
       const name = trait(model, "method");
       const method = methods(model.get("methods")).find((one) => one.name === name);
       const all = method?.settings ?? [];
-      const label = method?.label ?? "This method";
+      const label2 = method?.label ?? "This method";
       this.opener.disabled = all.length === 0;
-      this.opener.title = all.length === 0 ? `${label} has no settings` : `Settings of ${label}`;
+      this.opener.title = all.length === 0 ? `${label2} has no settings` : `Settings of ${label2}`;
       const own = settingsOf(model, name);
       this.opener.classList.toggle("camwidget-settings-changed", Object.keys(own).length > 0);
       if (all.length === 0) this.show(false);
-      setText(this.name, label);
+      setText(this.name, label2);
       setText(this.message, "");
       const isSame = this.method?.name === name;
       this.method = method;
@@ -4309,10 +4348,10 @@
   }
   function fillField(of, setting2, own, isSame) {
     const { name, initial, isWhole, low, high, help } = setting2;
-    const [label, range, number2] = of.children;
-    if (label === void 0 || !(range instanceof HTMLInputElement) || !(number2 instanceof HTMLInputElement)) return;
+    const [label2, range, number2] = of.children;
+    if (label2 === void 0 || !(range instanceof HTMLInputElement) || !(number2 instanceof HTMLInputElement)) return;
     of.title = `${help}${initial === null ? "" : ` (${initial} at first)`}`;
-    setText(label, name);
+    setText(label2, name);
     const value = typeof own === "number" ? String(own) : initial === null ? "" : String(initial);
     range.hidden = high === null;
     for (const input of [range, number2]) {
@@ -4472,6 +4511,167 @@
     if (!can) part.removeAttribute("aria-checked");
   }
 
+  // src/view/controls/referenceEditor.ts
+  var ReferenceEditor = class {
+    constructor(context) {
+      this.context = context;
+      const { model, signal } = context;
+      this.input = make("input", "camwidget-search camwidget-reference-text", {
+        type: "text",
+        autocomplete: "off",
+        spellcheck: "false",
+        "aria-label": "Add a text as a class",
+        title: "Each text is a class: what the picture may show (Enter adds it)",
+        "aria-describedby": context.id("reference-hint"),
+        ...OWN_KEYS
+      });
+      this.hint.id = context.id("reference-hint");
+      this.apply = button("camwidget-button", { title: "The text becomes a class (Enter)" }, "add");
+      this.line = make("div", "camwidget-reference-line", {}, this.input, this.apply);
+      this.shown = button("camwidget-button camwidget-reference-shown", { title: "The other pictures are compared with the references (r)" }, "use the picture shown as a reference");
+      this.element = make("div", "camwidget-references", { hidden: true }, this.hint, this.line, this.shown, this.error);
+      this.input.addEventListener("keydown", (event) => this.key(event), { signal });
+      this.input.addEventListener("input", () => this.clearError(), { signal });
+      this.apply.addEventListener("click", () => this.send(), { signal });
+      this.shown.addEventListener("click", () => toggleReference(context, trait(model, "picture")), { signal });
+      context.watch(["references", "picture", "pictures"], () => this.show());
+      context.watch(["text_error"], () => this.showError());
+    }
+    context;
+    element;
+    hint = make("p", "camwidget-reference-hint");
+    input;
+    apply;
+    line;
+    shown;
+    error = make("div", "camwidget-reference-error", { role: "alert", hidden: true });
+    /** The class whose text is in the field, to be replaced; "" while a new one is written. */
+    edited = "";
+    /** The text that was sent last, until the kernel has it; "" if none is on its way. */
+    sent = "";
+    /** Puts the text of a class into the field, to be replaced by what is written there. */
+    edit(name) {
+      this.edited = name;
+      this.input.value = name;
+      this.clearError();
+      this.showDeed();
+      this.input.focus();
+      this.input.select();
+    }
+    show() {
+      const { model } = this.context;
+      const known = references(model.get("references"));
+      this.element.hidden = known === null;
+      if (known === null) return;
+      const isText = known.kind === "texts";
+      setText(this.hint, known.hint);
+      this.hint.hidden = known.hint === "";
+      this.line.hidden = !isText;
+      this.shown.hidden = isText || trait(model, "picture") < 0;
+      const isReference = known.items.some(({ picture }) => picture === trait(model, "picture"));
+      setAttribute(this.shown, "aria-pressed", String(isReference));
+      setText(this.shown, isReference ? "the picture shown is a reference" : "use the picture shown as a reference");
+      const names = known.items.map(({ name }) => name);
+      if (this.sent !== "" && names.includes(this.sent)) {
+        if (this.input.value.trim().replace(/\s+/g, " ") === this.sent) this.input.value = "";
+        this.sent = this.edited = "";
+      }
+      if (this.edited !== "" && !names.includes(this.edited)) this.edited = "";
+      this.showDeed();
+    }
+    showDeed() {
+      const isNew = this.edited === "";
+      this.input.placeholder = isNew ? "add a text, such as “a cat”" : "";
+      setAttribute(this.input, "aria-label", isNew ? "Add a text as a class" : `Replace “${this.edited}”`);
+      setText(this.apply, isNew ? "add" : "replace");
+      this.apply.title = isNew ? "The text becomes a class (Enter)" : `The text takes the place of “${this.edited}” (Enter); Esc leaves it`;
+    }
+    showError() {
+      const error = trait(this.context.model, "text_error");
+      if (error !== "") this.sent = "";
+      setText(this.error, error);
+      this.error.hidden = error === "";
+      setAttribute(this.input, "aria-invalid", String(error !== ""));
+    }
+    send() {
+      const written2 = this.input.value.trim().replace(/\s+/g, " ");
+      if (written2 === this.edited && written2 !== "") {
+        this.leave();
+        return;
+      }
+      this.sent = written2;
+      this.context.model.send({ type: "reference", add: written2, ...this.edited === "" ? {} : { remove: this.edited } });
+    }
+    /** Leaves a text as it is. */
+    leave() {
+      this.edited = this.input.value = "";
+      this.clearError();
+      this.showDeed();
+    }
+    key(event) {
+      if (event.key === "Enter") this.send();
+      else if (event.key === "Escape" && (this.edited !== "" || this.input.value !== "")) this.leave();
+      else return;
+      event.preventDefault();
+    }
+    clearError() {
+      if (trait(this.context.model, "text_error") !== "") this.context.write({ text_error: "" });
+    }
+  };
+
+  // src/view/controls/referenceRows.ts
+  function referenceRows(context, names, edit) {
+    const { model, signal, live } = context;
+    const column = make("div", "camwidget-reference-rows", { hidden: true });
+    const row = () => {
+      const tile = make("canvas", "camwidget-reference-tile", { "aria-hidden": "true", hidden: true });
+      const pen = button("camwidget-quiet camwidget-reference-edit", {}, "✎");
+      const cross = button("camwidget-quiet camwidget-reference-remove", {}, "×");
+      const made = make("div", "camwidget-reference-row", {}, tile, make("span", "camwidget-reference-gap"), pen, cross);
+      pen.addEventListener("click", () => edit(made.dataset["name"] ?? ""), { signal });
+      cross.addEventListener("click", () => removeReference(context, made.dataset["name"] ?? ""), { signal });
+      return made;
+    };
+    context.watch(["references", "rows"], () => {
+      const known = references(model.get("references"));
+      const listed = known === null ? [] : rows(model.get("rows"));
+      column.hidden = listed.length === 0;
+      names.classList.toggle("camwidget-names-texts", live && known?.kind === "texts");
+      names.classList.toggle("camwidget-names-pictures", known?.kind === "pictures");
+      const parts = fit(column, listed.length, row);
+      listed.forEach(({ name }, at) => {
+        const part = parts[at];
+        const [tile, , pen, cross] = part?.children ?? [];
+        if (!(part instanceof HTMLElement) || !(tile instanceof HTMLCanvasElement)) return;
+        part.dataset["name"] = name;
+        const reference = known?.items.find((one) => one.name === name);
+        drawTile(tile, reference);
+        label(pen, `Edit “${name}”`, !live || known?.kind !== "texts" || reference === void 0);
+        label(cross, `Remove “${name}”`, !live || reference === void 0);
+      });
+    });
+    return column;
+  }
+  function label(control, text2, hidden) {
+    if (!(control instanceof HTMLElement)) return;
+    setAttribute(control, "aria-label", text2);
+    control.title = text2;
+    control.hidden = hidden;
+  }
+  function drawTile(canvas, reference) {
+    const rgb = reference?.tile;
+    canvas.hidden = rgb == null;
+    if (rgb == null) return;
+    const side = Math.round(Math.sqrt(rgb.length / 3));
+    const rgba = new Uint8ClampedArray(4 * side * side);
+    for (let at = 0; at < side * side; at++) {
+      rgba.set(rgb.subarray(3 * at, 3 * at + 3), 4 * at);
+      rgba[4 * at + 3] = 255;
+    }
+    canvas.width = canvas.height = side;
+    canvas.getContext("2d")?.putImageData(new ImageData(rgba, side, side), 0, 0);
+  }
+
   // src/view/controls/undoRedo.ts
   var POSSIBLE = { undo: "can_undo", redo: "can_redo" };
   function takeStep(context, step2) {
@@ -4491,8 +4691,8 @@
       ]
     };
   }
-  function stepButton(context, step2, glyph, label, title) {
-    const made = button("camwidget-button camwidget-history", { "aria-label": label, title }, glyph);
+  function stepButton(context, step2, glyph, label2, title) {
+    const made = button("camwidget-button camwidget-history", { "aria-label": label2, title }, glyph);
     made.addEventListener("click", () => takeStep(context, step2), { signal: context.signal });
     context.watch([POSSIBLE[step2]], () => {
       setAttribute(made, "aria-disabled", String(!flag(context.model.get(POSSIBLE[step2]), false)));
@@ -4628,6 +4828,7 @@
     );
   }
   function isInPanels(element) {
+    if (element?.closest(".camwidget-reference-marks") != null) return true;
     return element?.closest(".camwidget-panels") != null && (!(element instanceof HTMLCanvasElement) || actsOnArrows(element));
   }
   function makePanelsAccessible(root, signal) {
@@ -4713,7 +4914,8 @@
 
   // src/view/host/pictureNavigation.ts
   var MARGIN = 0.5;
-  function followThumbnails(context, root) {
+  function followThumbnails(context, root, place3 = () => {
+  }) {
     const { model, signal } = context;
     let strip;
     let reported2 = "";
@@ -4736,6 +4938,7 @@
       const margin = MARGIN * strip.clientWidth;
       const from = Math.max(0, Math.floor((strip.scrollLeft - margin) / pitch));
       const to = Math.min(count - 1, Math.floor((strip.scrollLeft + strip.clientWidth + margin) / pitch));
+      place3({ element: strip, first, from: first + from, to: first + to + 1, pitch });
       const seen2 = { type: "thumbnails", first: first + from, last: first + to };
       if (reported2 === JSON.stringify(seen2)) return;
       reported2 = JSON.stringify(seen2);
@@ -4767,8 +4970,8 @@
   }
   function fallbackControls(context) {
     const { model, signal } = context;
-    const step2 = (by, label, glyph) => {
-      const one = button("camwidget-button", { "aria-label": label, title: `${label} (${by < 0 ? "," : "."})` }, glyph);
+    const step2 = (by, label2, glyph) => {
+      const one = button("camwidget-button", { "aria-label": label2, title: `${label2} (${by < 0 ? "," : "."})` }, glyph);
       one.addEventListener("click", () => stepPicture(context, by), { signal });
       return one;
     };
@@ -4791,6 +4994,71 @@
     });
     return block;
   }
+
+  // src/view/host/referenceMarks.ts
+  var ReferenceMarks = class {
+    constructor(context) {
+      this.context = context;
+      const { signal } = context;
+      this.group.addEventListener("keydown", (event) => this.key(event), { signal });
+      context.watch(["references", "pictures", "picture"], () => this.update());
+      signal.addEventListener("abort", () => this.group.remove());
+    }
+    context;
+    group = make("div", "camwidget-reference-marks", { role: "group", "aria-label": "References" });
+    strip = null;
+    /** Follows the strip, which scrolls, and is drawn only after the first map. */
+    place(strip) {
+      this.strip = strip;
+      if (this.group.parentElement !== strip.element) strip.element.append(this.group);
+      this.update();
+    }
+    update() {
+      const { strip, context } = this;
+      const { model } = context;
+      const known = references(model.get("references"));
+      this.group.hidden = known?.kind !== "pictures" || strip === null;
+      if (known?.kind !== "pictures" || strip === null) {
+        fit(this.group, 0, () => this.mark());
+        return;
+      }
+      const names = texts(model.get("pictures"));
+      const chosen = new Set(known.items.map(({ picture }) => picture));
+      const count = Math.max(0, Math.min(strip.to, names.length) - strip.from);
+      const marks = fit(this.group, count, () => this.mark());
+      const stop = Math.max(0, marks.findIndex((mark2) => mark2 === document.activeElement));
+      marks.forEach((mark2, at) => {
+        const number2 = strip.from + at;
+        const isReference = chosen.has(number2);
+        mark2.dataset["picture"] = String(number2);
+        mark2.style.left = `${(number2 - strip.first) * strip.pitch}px`;
+        mark2.style.width = `${strip.pitch}px`;
+        setAttribute(mark2, "aria-pressed", String(isReference));
+        setAttribute(mark2, "aria-label", `Reference: ${names[number2] ?? ""}`);
+        setAttribute(mark2, "data-shown", String(number2 === trait(model, "picture")));
+        mark2.title = isReference ? `Compare with ${names[number2] ?? ""} no more` : `Compare with ${names[number2] ?? ""}`;
+        mark2.tabIndex = at === stop ? 0 : -1;
+      });
+    }
+    mark() {
+      const made = button("camwidget-reference-mark", {}, make("span", "camwidget-reference-ring", { "aria-hidden": "true" }));
+      made.addEventListener("click", () => toggleReference(this.context, Number(made.dataset["picture"])), {
+        signal: this.context.signal
+      });
+      return made;
+    }
+    key(event) {
+      const by = event.key === "ArrowDown" || event.key === "ArrowRight" ? 1 : event.key === "ArrowUp" || event.key === "ArrowLeft" ? -1 : 0;
+      if (by === 0) return;
+      const marks = Array.from(this.group.children).filter((one) => one instanceof HTMLElement);
+      const now = marks.findIndex((mark2) => mark2 === document.activeElement);
+      const next = marks[Math.min(marks.length - 1, Math.max(0, now + by))];
+      for (const mark2 of marks) mark2.tabIndex = mark2 === next ? 0 : -1;
+      next?.focus();
+      event.preventDefault();
+      event.stopPropagation();
+    }
+  };
 
   // src/view/keyboard.ts
   function keyboard(context, parts) {
@@ -4842,6 +5110,7 @@
     else if (key === "-") parts.zoom.step(-1);
     else if (key === "0") parts.zoom.reset();
     else if (context.live && key === "v") parts.cycleComparison();
+    else if (context.live && key === "r") toggleReference(context, trait(context.model, "picture"));
     else if (context.live && key === "p") parts.brush.toggle();
     else if (key === "x") parts.brush.cycle();
     else if (key === "{" || key === "}") parts.brush.resize(key === "}" ? 1 : -1);
@@ -5236,10 +5505,10 @@
       const target = trait(model, "target");
       const parts = fit(names, strongest.length, () => make("span", "", {}, make("span", ""), make("b", "")));
       strongest.forEach(({ index, name, value }, at) => {
-        const [label, amount] = parts[at]?.children ?? [];
-        if (label === void 0 || amount === void 0) return;
+        const [label2, amount] = parts[at]?.children ?? [];
+        if (label2 === void 0 || amount === void 0) return;
         parts[at]?.classList.toggle("camwidget-chosen", index === target);
-        setText(label, name);
+        setText(label2, name);
         setText(amount, value.toFixed(2));
       });
     };
@@ -5589,6 +5858,7 @@
     const drawing = mapStyleTool(context, contour2, truth);
     const large = largeTool(context, root);
     const tools = live ? [historyTool(context), brush, compare.tool, new MethodSettings(context).tool, drawing, keep, large.tool] : [drawing, keep];
+    const editor = new ReferenceEditor(context);
     const parts = [
       make(
         "div",
@@ -5602,7 +5872,8 @@
       classes.numbers,
       ...compare.numbers,
       ...live ? [mostProbableRow(context)] : [],
-      new ClassSearch(context).element,
+      referenceRows(context, classes.names, (name) => editor.edit(name)),
+      make("div", "camwidget-find", { "data-needs": "kernel" }, new ClassSearch(context).element, editor.element),
       curveHeading(context),
       curveNames(context),
       fallbackControls(context),
@@ -5629,7 +5900,8 @@
     });
     observeWidth(root, mask, signal);
     markPending(context, root);
-    followThumbnails(context, root);
+    const marks = live ? new ReferenceMarks(context) : null;
+    followThumbnails(context, root, (strip) => marks?.place(strip));
     keepFocus(root, stage.frame, signal);
     makePanelsAccessible(root, signal);
     connection.start();
@@ -6003,8 +6275,8 @@
   }
 
   // src/page/sentences.ts
-  function evidenceOf(name, kind, label) {
-    return kind === "against" ? `against ${name}` : `for ${label}`;
+  function evidenceOf(name, kind, label2) {
+    return kind === "against" ? `against ${name}` : `for ${label2}`;
   }
   function note(evidence, layer) {
     return `No positive evidence ${evidence} at ${layer}.`;
@@ -6123,12 +6395,12 @@
       const grid2 = this.at(requested);
       const { classes, methods: methods2, layers: layers2, missing } = this.data;
       if (grid2 === void 0) {
-        const label = methods2[requested.method]?.label ?? "This method";
+        const label2 = methods2[requested.method]?.label ?? "This method";
         const { kind } = this.stanceOf(requested);
         const unsuited = kind === "for" ? null : methods2[requested.method]?.[kind];
         const reason = unsuited ?? missing[methods2[requested.method]?.name ?? ""]?.[layers2[requested.layer]?.name ?? ""];
         const back = this.shown;
-        this.setAll({ error: `${label} does not apply: ${(reason ?? "this page has no such map").replace(/\.$/, "")}.` });
+        this.setAll({ error: `${label2} does not apply: ${(reason ?? "this page has no such map").replace(/\.$/, "")}.` });
         if (back === null) return;
         this.setAll({
           target: classes[this.rowOf(back)]?.index,
@@ -6150,7 +6422,7 @@
       const target = classes[this.rowOf(place3)];
       const shown = this.stanceOf(place3);
       this.setAll({ stance: shown });
-      const label = targetLabel(this, shown);
+      const label2 = targetLabel(this, shown);
       const called = method.settings ? `${method.label} (${method.settings})` : method.label;
       const { rows: rows2, columns, box: box2, at, peak, knee, scale_note } = grids[number2];
       const { saliency, drawn, levels, cells: cells2 } = this.maps.show(number2);
@@ -6175,20 +6447,20 @@
           cells_shape: [rows2, columns],
           layer: where,
           at_input: method.everywhere,
-          title: `${called} · ${where} · ${label}`,
+          title: `${called} · ${where} · ${label2}`,
           empty: peak === 0,
-          note: peak === 0 ? note(evidenceOf(target.name, shown.kind, label), where) : ""
+          note: peak === 0 ? note(evidenceOf(target.name, shown.kind, label2), where) : ""
         },
         box: box2 === null ? {} : { scene: SCENE, box: box2, peak: at, hit: "", summary: "" },
         methods: this.methods(layer),
         layer_maps: this.layerMaps(place3),
-        status: `${model} · ${called} · ${where} ${columns}×${rows2} · ${label}`
+        status: `${model} · ${called} · ${where} ${columns}×${rows2} · ${label2}`
       });
     }
     methods(layer) {
-      return this.data.methods.map(({ name, label, group, tip, against, rather }) => ({
+      return this.data.methods.map(({ name, label: label2, group, tip, against, rather }) => ({
         name,
-        label,
+        label: label2,
         group,
         tip,
         against,

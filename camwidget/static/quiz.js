@@ -85,6 +85,7 @@ function keepFocus(root, frame, signal) {
   );
 }
 function isInPanels(element) {
+  if (element?.closest(".camwidget-reference-marks") != null) return true;
   return element?.closest(".camwidget-panels") != null && (!(element instanceof HTMLCanvasElement) || actsOnArrows(element));
 }
 
@@ -150,6 +151,7 @@ var DEFAULTS = {
   thumbnails: {},
   prompt: {},
   text_error: "",
+  references: {},
   ground_truth: {},
   has_ground_truth: false,
   outlines: false,

@@ -94,6 +94,7 @@ var DEFAULTS = {
   thumbnails: {},
   prompt: {},
   text_error: "",
+  references: {},
   ground_truth: {},
   has_ground_truth: false,
   outlines: false,

@@ -150,7 +150,7 @@ def kernel_shell() -> Any:
 @contextmanager
 def stderr_of_request(request: dict[str, Any] | None) -> Iterator[None]:
     """What the calling thread writes to stderr belongs to a request; ipykernel before 7 decides by itself."""
-    stream = sys.stderr
+    stream: Any = sys.stderr
     if request is None or not hasattr(stream, "set_thread_parent"):
         yield
         return

@@ -61,11 +61,15 @@ class Explorer(ExplorerTraits):
             array (True hides), or to None. Each picture has its own. The array itself is read-only.
         text: for a model that takes one, the question or caption; "" until there is one. A model that proposes texts
             has its own for each picture (``propose()`` goes back to it); a question stays.
+        references: for a model whose classes are references: a list of texts, for a model such as CLIP, or of
+            numbers of pictures, for one that compares pictures with pictures. A reference that the model was ``given``
+            goes by its name. Without any, the picture is shown alone.
         outlines: whether the ground truth is outlined, of pictures that carry it.
         boxes: whether the map's box (``localize``) and its peak are drawn.
         box_threshold: the share of the map's maximum from which on a pixel counts for its box, in (0, 1].
         compare: how a second map, shown next to this one, differs: a dictionary with any of "model" (a number),
-            "picture" (a number), "target" (as ``target``, or None for its own prediction), "method" and "layer";
+            "picture" (a number, or "reference" for the reference that the picture is compared with, which is compared
+            with the picture in turn), "target" (as ``target``, or None for its own prediction), "method" and "layer";
             everything else is the same. None: nothing is compared.
         arrangement: how the two maps are shown: "side" by side, "split" by a divider, or their "difference".
         other: the compared map, an ``Explanation``; None until it is computed; read-only.
@@ -96,7 +100,7 @@ class Explorer(ExplorerTraits):
         if unknown := sorted(set(kwargs) - set(self.trait_names())):
             raise CamwidgetError(
                 f"Explorer has no trait {', '.join(unknown)}. Its own: "
-                f"{', '.join((*TWO_WAY_TRAITS, 'target', 'text', 'mask', 'compare'))}."
+                f"{', '.join((*TWO_WAY_TRAITS, 'target', 'text', 'references', 'mask', 'compare'))}."
             )
         self._parts = parts = ExplorerParts.of(self, models, pictures, listed)
         kwargs = parts.first_values(kwargs)

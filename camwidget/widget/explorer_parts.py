@@ -13,6 +13,7 @@ from .. import zoo
 from .._validation import is_integer
 from ..errors import CamwidgetError
 from ..loading import loader
+from ..models.similarity_model import SimilarityModel
 from ..models.vision_model import VisionModel
 from .control.cache import Picture
 from .control.comparison import as_models, model_names
@@ -21,7 +22,7 @@ from .control.failures import FailureHandler
 from .control.map_request import COMPARED_JOBS, MAIN_JOBS
 from .control.paint import PaintController
 from .control.pictures import PictureList, list_pictures
-from .control.prompt_control import PromptController
+from .control.reference_control import prompt_controller
 from .control.trait_checks import TraitChecks
 from .control.trait_publisher import TraitPublisher
 from .control.trait_requests import TraitRequests
@@ -84,8 +85,9 @@ def check_arguments(
     main = models[0]
     if images is None:
         images = zoo.samples(main.name) if main.name in zoo.available() else []
-    # The classes of a model that takes a text are not known before there is one.
-    listed = int(top) if main.prompt is not None else min(int(top), len(main.classes))
+    # The classes of a model that takes a text, or references, are not known before there is one.
+    is_open = main.prompt is not None or isinstance(main, SimilarityModel)
+    listed = int(top) if is_open else min(int(top), len(main.classes))
     return models, list_pictures(images, main), listed
 
 
@@ -135,8 +137,9 @@ class ExplorerParts:
             lambda name, content: events.upload(name, content),
         )
         traits = TraitPublisher(explorer, lambda text: display.publish(error=text))
-        prompts = tuple(PromptController(model) for model in models)
-        context = ExplorerContext(proxy, traits, PictureList(pictures), prompts, worker, display)
+        listed_pictures = PictureList(pictures)
+        prompts = tuple(prompt_controller(model, lambda: listed_pictures.all) for model in models)
+        context = ExplorerContext(proxy, traits, listed_pictures, prompts, worker, display)
         paint = PaintController(context)
         requests = TraitRequests(context, paint)
         failures = FailureHandler(context, requests)
@@ -174,7 +177,12 @@ class ExplorerParts:
         if len(context.models) > 1:
             first["compare"] = {"model": 1}
         first |= values
-        if "text" in first:  # before the target, whose classes depend on it
+        prompt = context.prompt
+        if prompt.trait == "references":  # before the target, which is one of them
+            given = first.get("references")
+            first["references"] = prompt.first if given is None else prompt.readable(given)
+            prompt.write(None, first["references"])
+        elif "text" in first:  # before the target, whose classes depend on it
             first["text"] = context.prompt.readable(first["text"])
             pictures, number = context.pictures.all, first.get("picture", 0)
             picture = pictures[number] if 0 <= number < len(pictures) else None
@@ -196,7 +204,7 @@ class ExplorerParts:
         context, values = self.context, self.context.values
         context.display.publish(
             pictures=context.pictures.names,
-            prompt=context.prompt.panel(),
+            **context.prompt.panels(context.picture),
             models=list(model_names(context.models)),
             compare=values.compare or {},
             has_ground_truth=context.pictures.has_truth,

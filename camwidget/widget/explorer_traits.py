@@ -69,6 +69,7 @@ class ExplorerTraits(HeldWhileShown, ipywidgets.Box):
     baseline = t.Unicode("blur")
     mask = PaintTrait(None, allow_none=True)
     text = t.Unicode("")
+    references: Any = t.Any(())
     outlines = t.Bool(False)
     boxes = t.Bool(False)
     box_threshold = t.Float(THRESHOLD)
@@ -132,6 +133,10 @@ class ExplorerTraits(HeldWhileShown, ipywidgets.Box):
     @t.validate("text")
     def _valid_text(self, proposal: Any) -> str:
         return self._parts.checks.text(proposal["value"])
+
+    @t.validate("references")
+    def _valid_references(self, proposal: Any) -> tuple[str | int, ...]:
+        return self._parts.checks.references(proposal["value"])
 
     @t.validate("method")
     def _valid_method(self, proposal: Any) -> str:

@@ -6,21 +6,35 @@ import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import ModelError, WeightsError
-from . import beetles, captions, scenes, textures, vqa
+from . import beetles, captions, descriptions, scenes, textures, vqa
 from .sample import Sample
 
 if TYPE_CHECKING:
-    from torch import nn
+    from torch import Tensor, nn
 
     from ..models.text_inputs import Prompt
 
 WEIGHTS = Path(__file__).with_name("weights")
 
 Triple = tuple[float, float, float]
+
+
+@dataclass(frozen=True)
+class Texts:
+    """Texts of a model with two towers.
+
+    Attributes:
+        default: the texts that are its classes until others are given, by name.
+        tokenize: makes the numbers (1, T) of a text's words.
+    """
+
+    default: Mapping[str, str]
+    tokenize: Callable[[str], Tensor]
 
 
 @dataclass(frozen=True)
@@ -38,6 +52,7 @@ class ZooEntry:
         prompt: creates the parser of the text that the model takes besides the picture; None if it takes none.
         scores: how the outputs become probabilities: "softmax", "sigmoid" or "log".
         layers: names of the selectable layers, the last one the default; None to search for them.
+        texts: of a model with two towers, its texts and their tokenizer; None for any other model.
         draw: draws the picture of a seed; none that the model was trained on.
         categories: the category of each concept of the pictures; empty where they have none.
     """
@@ -52,6 +67,7 @@ class ZooEntry:
     prompt: Callable[[], Prompt] | None = None
     scores: str = "softmax"
     layers: tuple[str, ...] | None = None
+    texts: Texts | None = None
     draw: Callable[[int], Sample] | None = None
     categories: Mapping[str, str] = field(default_factory=dict)
 
@@ -76,6 +92,7 @@ class ZooEntry:
             None if self.prompt is None else self.prompt(),
             self.scores,
             self.layers,
+            self.texts,
         )
 
 
@@ -85,7 +102,7 @@ class ZooModel:
 
     Attributes:
         name: full name, as passed to ``build``.
-        module: the network in eval mode; maps pictures (N, 3, H, W) to scores (N, classes).
+        module: the network in eval mode; maps pictures (N, 3, H, W) to scores (N, classes), or consists of two towers.
         classes: names of the classes, in the order of the scores.
         input_size: side of the input in pixels.
         mean: mean of each channel, subtracted from pixels in [0, 1].
@@ -94,6 +111,7 @@ class ZooModel:
         prompt: parser of the text that the model takes besides the picture; None if it takes none.
         scores: how the outputs become probabilities: "softmax", "sigmoid" or "log".
         layers: names of the selectable layers, the last one the default; None to search for them.
+        texts: of a model with two towers, its texts and their tokenizer; None for any other model.
 
     Example:
         >>> from camwidget import zoo
@@ -112,15 +130,15 @@ class ZooModel:
     prompt: Prompt | None = None
     scores: str = "softmax"
     layers: tuple[str, ...] | None = None
+    texts: Texts | None = None
 
 
-def _net(kind: str, *sizes: int, **options: Any) -> Callable[[], nn.Module]:
-    """A function that creates a network of ``nets``, and imports torch only then."""
+def _net(kind: str, *sizes: int, family: str = "nets", **options: Any) -> Callable[[], nn.Module]:
+    """A function that creates a network of the module ``family``, and imports torch only then."""
 
     def make() -> nn.Module:
-        from . import nets
-
-        module: nn.Module = getattr(nets, kind)(*sizes, **options)
+        networks = import_module(f".{family}", __package__)
+        module: nn.Module = getattr(networks, kind)(*sizes, **options)
         return module
 
     return make
@@ -177,6 +195,22 @@ _ENTRIES = {
         _scenes("zoo/scenes-max", "scene_net", average=False),
         _scenes("zoo/scenes-fc", "plain_net"),
         _scenes("zoo/scenes-weak", "weak_net"),
+        _scenes("zoo/scenes-vit", "VisionTransformer", family="transformers"),
+        ZooEntry(
+            "zoo/scenes-clip",
+            scenes.CLASSES,
+            _net(
+                "TwoTowerNet",
+                len(descriptions.VOCABULARY),
+                descriptions.LONGEST,
+                family="transformers",
+            ),
+            descriptions.gallery,
+            scenes.SIZE,
+            draw=descriptions.draw,
+            categories=scenes.CATEGORIES,
+            texts=Texts(descriptions.TEXTS, descriptions.tokenize),
+        ),
         ZooEntry(
             "zoo/captions",
             (captions.FULL_CAPTION,),

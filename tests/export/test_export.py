@@ -339,10 +339,14 @@ def test_the_explorer_saves_what_it_shows(
         method="layercam",
         baseline="mean",
         fraction=0.3,
+        box_threshold=0.4,
     )
     try:
         path = explorer.save(tmp_path / "page", steps=3, layers=[textures.default_layer])
         page = SavedPage(path)
+        found = cw.localize(explorer.explanation, 0.4)
+        shown = page.grid(5, "layercam", textures.default_layer)
+        assert found is not None and shown["box"] == list(found.box)
         assert page.data["first"] == {
             "target": 5,
             "stance": {"kind": "for", "other": -1},
@@ -351,6 +355,7 @@ def test_the_explorer_saves_what_it_shows(
             "mode": "remove",
             "baseline": "mean",
             "fraction": 0.3,
+            "box_threshold": 0.4,
         }
         assert [c["index"] for c in page.data["classes"]] == display_of(explorer).row_classes
         assert "<bdi>my picture</bdi>" in page.html

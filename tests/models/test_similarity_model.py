@@ -16,52 +16,16 @@ from PIL import Image
 from prompt_models import SIDE, Eye, squares
 from torch import nn
 from torch.nn import functional as nnF
+from two_tower_models import Colors, Tokenizer
 
 import camwidget as cw
-from camwidget.errors import ModelError, PictureError, PromptError
+from camwidget.errors import ModelError, PictureError, PromptError, TargetError
+from camwidget.models.similarity_model import SimilarityModel
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
 RED, GREEN, BLUE = (squares(color).image for color in ("red", "green", "blue"))
 BOTH = squares("red", "blue").image
-
-
-class Colors(nn.Module):
-    """Two towers with a known answer: an embedding says how much red, green and blue there is, or is named."""
-
-    WORDS = ("red", "green", "blue")
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.visual = nn.Sequential(Eye(), nn.AdaptiveAvgPool2d(1), nn.Flatten())
-        self.embedding = nn.Embedding(4, 3)
-        self.logit_scale = nn.Parameter(torch.tensor(2.0))
-        self.calls = [0]
-        with torch.no_grad():
-            self.embedding.weight.copy_(torch.cat([torch.eye(3), torch.zeros(1, 3)]))
-
-    def encode_image(self, image: torch.Tensor) -> torch.Tensor:
-        return self.visual(image)
-
-    def encode_text(self, text: torch.Tensor) -> torch.Tensor:
-        self.calls.append(len(text))
-        return self.embedding(text).mean(1)
-
-    def forward(self, image: torch.Tensor, text: torch.Tensor) -> torch.Tensor:
-        rows = [nnF.normalize(t, dim=1) for t in (self.encode_image(image), self.encode_text(text))]
-        return self.logit_scale.exp() * rows[0] @ rows[1].T
-
-
-class Tokenizer:
-    """Numbers of the colors that a text names; counts its calls."""
-
-    def __init__(self) -> None:
-        self.texts: list[str] = []
-
-    def __call__(self, text: str) -> torch.Tensor:
-        self.texts.append(text)
-        words = [w for w in text.split() if w in Colors.WORDS]
-        return torch.tensor([[Colors.WORDS.index(w) for w in words] or [3]])
 
 
 @pytest.fixture
@@ -173,7 +137,6 @@ def test_without_texts_there_are_no_classes(colors: cw.VisionModel) -> None:
     assert colors.classes == ()
     for call in (
         lambda: cw.explain(colors, RED),
-        lambda: cw.Explorer(colors, [RED]),
         lambda: cw.evaluate(colors, [RED]),
     ):
         with pytest.raises(
@@ -424,3 +387,31 @@ def test_an_evaluation_knows_the_references(alike: cw.VisionModel) -> None:
     assert one.classes == other.classes
     assert one.output_path != other.output_path
     assert one.output_path == alike.given(pictures={"it": Image.fromarray(RED)}).output_path
+
+
+def test_a_picture_that_is_its_own_reference_has_no_map_of_gradients(
+    alike: cw.VisionModel,
+) -> None:
+    """A cosine of 1 is a maximum: its gradient is rounding, which a map would scale up to 1."""
+    model = alike.given(pictures={"one": BOTH, "two": RED})
+    for method in ("gradcam", "layercam", "saliency", "guided-backprop"):
+        for target in ("one", cw.Counterfactual("one")):
+            with pytest.raises(TargetError, match="the picture is 'one' itself"):
+                cw.explain(model, BOTH, target, method)
+        assert not cw.explain(model, BOTH, "two", method).is_empty
+    assert not cw.explain(model, BOTH, cw.Contrast("two", "one")).is_empty
+    assert not cw.explain(model, BOTH, "one", "occlusion").is_empty
+    # Unless another one is requested, the first that it is not itself is explained.
+    assert cw.explain(model, BOTH).target.label == "two"
+    assert cw.explain(model, BLUE).target.label == "one"
+
+
+def test_references_are_checked_without_running_the_module(
+    colors: cw.VisionModel, tokenizer: Tokenizer
+) -> None:
+    assert isinstance(colors, SimilarityModel)
+    assert colors.check_references(["a  red square", "blue"]) == ("a red square", "blue")
+    assert colors.module is colors.outline(["x"]).module and colors.outline(["x"]).classes == ("x",)
+    assert colors.given(texts={"r": "red"}).references == {"r": "red"} and colors.references == {}
+    with pytest.raises(PromptError, match="empty"):
+        colors.check_references(["red", " "])

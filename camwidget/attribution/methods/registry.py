@@ -105,6 +105,12 @@ class Method:
         return not (self.slow or self.at_input or self.own_passes or self.needs_input)
 
     @property
+    def reads_slope(self) -> bool:
+        """Whether the map is made of the score's gradient at the picture itself, and not on the way to it."""
+        is_own = self.own_passes and not self.needs_attention
+        return not self.slow and (self.needs_gradients or self.needs_input or is_own)
+
+    @property
     def settings(self) -> tuple[Setting, ...]:
         """Settings with their ranges and defaults, as the method's function declares them."""
         return declared_settings(self.function)
@@ -211,10 +217,12 @@ class Method:
             Steps with the maps (N, h, w) so far; a method that is not slow yields one step.
 
         Raises:
-            TargetError: if the model masks the target's class out.
+            TargetError: if the model masks the target's class out, or its score has no gradient that the method needs.
             CamwidgetError: if the method cannot compute a map for the target at the layer.
         """
         trace.check_score(target)
+        if self.reads_slope:
+            trace.check_slope(target)
         options = checked_options(self.function, dict(self.options))
         if not self.slow:
             yield Step(1, 1, self.function(trace, target, layer, **options))  # type: ignore[arg-type]

@@ -64,7 +64,7 @@ class ClassMaps:
             "scene": shown.picture.id,
             "method": shown.method,
             "layer": shown.layer,
-            "text": shown.text or "",
+            "text": list(shown.text) if isinstance(shown.text, tuple) else shown.text or "",
             "settings": dict(shown.options),
         }
         classes = list(self._display.row_classes)

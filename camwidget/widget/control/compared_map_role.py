@@ -11,6 +11,7 @@ import numpy as np
 from ...analysis.mask_curve import MaskCurve
 from ...attribution.explanation import Explanation
 from ...attribution.methods import get_method
+from ...attribution.stance import class_of as explained_class
 from ...export.selection import quantity_of
 from ...runtime.error_reports import error_text
 from ..view import sentences
@@ -153,14 +154,14 @@ class ComparedMapRole:
 
     def prepare(self, result: MapResult[ComparedInputs], milliseconds: float) -> Callable[[], None]:
         """Encode a finished B for the browser; the function returned shows it."""
-        inputs, explanation, model = result.inputs, result.explanation, result.model
+        inputs, explanation = result.inputs, result.explanation
         scene = self._scene(inputs)
         classes = self._display.model.classes
         comparison = _ComparedPair(
             inputs.main,
             explanation,
             why_no_difference(self._prompts[0].base, inputs),
-            tuple((i, class_of(model, classes[i])) for i in self._display.row_classes),
+            tuple((i, self._class_in(result, i, classes[i])) for i in self._display.row_classes),
         )
         other = {
             **inputs.cache.payload(inputs.picture, explanation),
@@ -250,6 +251,13 @@ class ComparedMapRole:
             "target": pair(result.target),
             "rows": [{"index": main, **pair(other)} for main, other in rows],
         }
+
+    @staticmethod
+    def _class_in(result: MapResult[ComparedInputs], index: int, name: str) -> int | None:
+        """Return the class of B that stands in the row of a class of A; None if there is none."""
+        if result.inputs.is_mirrored:  # the two cosines are the same number
+            return result.target if index == explained_class(result.inputs.main.target) else None
+        return class_of(result.model, name)
 
     def show_stale_curve(self, mask: MaskSettings) -> None:
         """Remove B's old curve."""

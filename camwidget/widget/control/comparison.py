@@ -13,19 +13,23 @@ import torch
 from ..._registry import did_you_mean
 from ...attribution.explanation import Explanation
 from ...attribution.methods import get_method
+from ...attribution.stance import FOR
 from ...errors import CamwidgetError, LayerError, MethodError, ModelError, PictureError, TargetError
 from ...models.argument_checks import require_model
 from ...models.class_names import unique_names
+from ...models.similarity_model import SimilarityModel
 from ...models.vision_model import VisionModel
 from .cache import ModelCache, Picture
 from .compared_target import compared_target, compared_target_to_json
 from .map_request import MapInputs, MapRequest
 from .method_settings import options_of
 from .prompt_control import PromptController
+from .reference_control import ReferenceController
 
 __all__ = [
     "ARRANGEMENTS",
     "KEYS",
+    "REFERENCE",
     "ComparedInputs",
     "as_models",
     "class_of",
@@ -38,6 +42,9 @@ __all__ = [
 
 #: The settings in which B may differ from A.
 KEYS = ("model", "picture", "target", "method", "layer")
+
+#: As B's picture: the reference that A's picture is compared with, which is compared with A's picture in turn.
+REFERENCE = "reference"
 
 #: How the two are shown.
 ARRANGEMENTS = ("side", "split", "difference")
@@ -54,7 +61,7 @@ def as_models(model: VisionModel | Sequence[VisionModel]) -> tuple[VisionModel, 
         raise CamwidgetError("The list of models is empty: Explorer takes one or more.")
     for one in models:
         require_model(one, "Explorer")
-        if not one.classes:
+        if not one.classes and not isinstance(one, SimilarityModel):
             raise CamwidgetError(
                 f"There is nothing to choose from: {one.no_classes} Or use camwidget.explain(…, target=callable)."
             )
@@ -106,7 +113,13 @@ def valid_compare(
     checked = dict(value)
     if "model" in checked:
         checked["model"] = _number(checked["model"], len(models), "model", ModelError)
-    if "picture" in checked:
+    if checked.get("picture") == REFERENCE and isinstance(checked["picture"], str):
+        if "target" in checked or checked.get("model", 0) != 0 or not _has_pictures(models[0]):
+            raise PictureError(
+                "B is of A's reference, compared with A's picture, only for a model that compares pictures with "
+                "pictures, and for the same model and no other class."
+            )
+    elif "picture" in checked:
         checked["picture"] = _number(checked["picture"], pictures, "picture", PictureError)
     model = models[checked.get("model", 0)]
     if "method" in checked:
@@ -120,6 +133,10 @@ def valid_compare(
     if checked.get("target") is not None:
         checked["target"] = compared_target_to_json(checked["target"], model, under(checked))
     return checked or None
+
+
+def _has_pictures(model: VisionModel) -> bool:
+    return isinstance(model, SimilarityModel) and model.compared_with == "pictures"
 
 
 def _number(value: Any, count: int, what: str, error: type[CamwidgetError]) -> int:
@@ -141,10 +158,12 @@ class ComparedInputs(MapInputs):
         note: sentences on settings of A that B's model does not have, and what B has instead; empty if there are none.
         main: map A.
         main_picture: the picture of map A.
+        is_mirrored: whether B is of A's reference, compared with A's picture.
     """
 
     number: int = 0
     note: str = ""
+    is_mirrored: bool = False
     main: Explanation = field(kw_only=True)
     main_picture: Picture = field(kw_only=True)
 
@@ -171,11 +190,20 @@ def resolve(
         PromptError: if B's model cannot read A's text.
     """
     number = compare.get("model", 0)
-    picture = pictures[compare["picture"]] if "picture" in compare else shown.picture
-    cache = prompts[number].cache(picture, shown.text)
+    prompt, notes = prompts[number], []
+    index: int | None
+    if compare.get("picture") == REFERENCE:
+        assert isinstance(prompt, ReferenceController)
+        assert shown.target is not None and isinstance(shown.text, tuple)
+        picture = prompt.picture_of(shown.text[shown.target])
+        cache = prompt.cache(picture, (pictures.index(shown.picture),))
+        index, stance = 0, FOR
+        note = "" if shown.stance == FOR else "B is for A's picture alone."
+    else:
+        picture = pictures[compare["picture"]] if "picture" in compare else shown.picture
+        cache = prompt.cache(picture, shown.text)
+        index, stance, note = compared_target(compare, main.target, cache.model)
     model = cache.model
-    notes = []
-    index, stance, note = compared_target(compare, main.target, model)
     if note:
         notes.append(note)
     method = compare.get("method", shown.method)
@@ -198,6 +226,7 @@ def resolve(
         and _are_same(prompts[0].base.pixels(picture), cache.pixels(picture)),
         number,
         " ".join(notes),
+        compare.get("picture") == REFERENCE,
         main=main,
         main_picture=shown.picture,
     )

@@ -10,11 +10,13 @@ import numpy as np
 
 from ...analysis.mask_curve import MaskCurve
 from ...attribution.explanation import Explanation
-from ...attribution.stance import NamedTarget
+from ...attribution.stance import NamedTarget, split_target
+from ...errors import TargetError
 from ...models.vision_model import VisionModel
 from ..view.display import Display
 from ..view.synced_traits import names_tagged
 from .cache import Picture
+from .map_request import Given
 from .method_settings import MethodSettings
 from .pictures import PictureList
 from .prompt_control import PromptController
@@ -40,6 +42,7 @@ class ExplorerValues(Protocol):
     baseline: str
     mask: np.ndarray | None
     text: str
+    references: tuple[str | int, ...]
     outlines: bool
     boxes: bool
     box_threshold: float
@@ -91,16 +94,31 @@ class ExplorerContext:
         pictures = self.pictures.all
         return pictures[self.values.picture] if pictures else None
 
-    def requested_text(self, picture: Picture | None = None) -> tuple[str | None, VisionModel]:
-        """The text that a picture is to be explained under, and the model under it; the picture chosen if None."""
+    def requested_text(self, picture: Picture | None = None) -> tuple[Given | None, VisionModel]:
+        """The text that a picture is to be explained under, and the model under it; the picture chosen if None.
+
+        Or the references, and the model with them as classes, which cannot run.
+        """
         picture, prompt = picture or self.picture, self.prompt
-        if picture is None or prompt.model.prompt is None:
+        if picture is None or not prompt.is_asked:
             return None, self.model
         # The classes depend on the text: a model that proposes it runs here.
-        model = prompt.cache(picture, prompt.known(picture)).model
-        return model.text, model
+        model = prompt.outline(picture, prompt.known(picture))
+        return prompt.given_in(model), model
+
+    def kept_target(self, given: Given) -> NamedTarget | None:
+        """Return the present target where all its classes are among other references; None where one is not."""
+        target, picture, prompt = self.values.target, self.picture, self.prompt
+        if target is None or picture is None or not isinstance(given, tuple):
+            return None
+        try:
+            split_target(prompt.outline(picture, given), target)
+        except TargetError:
+            return None
+        return target
 
     def shows_requested_text(self) -> bool:
         """Whether the class list belongs to the text that was requested last."""
         picture = self.picture
-        return self.model.text == (None if picture is None else self.prompt.known(picture))
+        known = None if picture is None else self.prompt.known(picture)
+        return self.prompt.given_in(self.model) == known

@@ -45,6 +45,7 @@ class FailureHandler:
             display.show_no_prediction()
         if job in (jobs.quick, jobs.slow):
             self._requests.main.restore_after_failure()
+            self._requests.drop_failed_references(error)
         display.publish(error=text)
 
     def worker_idle(self) -> None:

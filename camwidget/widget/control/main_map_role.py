@@ -92,7 +92,8 @@ class MainMapRole:
 
     def completed(self, request: MapRequest, result: MapResult[MapInputs]) -> MapRequest:
         """Return the request with the class and the text of its result."""
-        return request._replace(target=result.target, text=result.model.text)
+        given = self._prompts.given_in(result.model)
+        return request._replace(target=result.target, text=given)
 
     # -- what is shown ---------------------------------------------------------------------
 
@@ -247,7 +248,7 @@ class MainMapRole:
     ) -> dict[str, Any]:
         """Encode the view's traits that change with a map: prompt panel, ground truth, and the map's box."""
         return {
-            "prompt": self._prompts.panel(picture, cache.model),
+            **self._prompts.panels(picture, cache.model),
             "ground_truth": self._ground_truth.payload(picture, cache.model, target, explanation),
             "box": self._box(picture, cache, target, explanation),
         }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Generic, NamedTuple, TypeVar
+from typing import Generic, NamedTuple, TypeAlias, TypeVar
 
 import numpy as np
 
@@ -15,7 +15,10 @@ from ...models.vision_model import VisionModel
 from .cache import ModelCache, Picture
 from .method_settings import configured
 
-__all__ = ["COMPARED_JOBS", "MAIN_JOBS", "MapInputs", "MapJobs", "MapRequest", "MapResult"]
+__all__ = ["COMPARED_JOBS", "MAIN_JOBS", "Given", "MapInputs", "MapJobs", "MapRequest", "MapResult"]
+
+#: What a model is given beside the picture: a text; or references, each a text, a name, or the number of a picture.
+Given: TypeAlias = str | tuple[str | int, ...]
 
 
 class MapRequest(NamedTuple):
@@ -23,14 +26,15 @@ class MapRequest(NamedTuple):
 
     ``target`` is a class, and None stands for the predicted one; ``stance`` is whether the map is for it, against
     it, or for it rather than another. ``text`` None stands for the picture's own text, which the model may not
-    have proposed yet. The classes depend on the text: a request with a target has the text too.
+    have proposed yet. The classes depend on the text: a request with a target has the text too. Of a model that
+    compares pictures with references, these are its ``text``.
     """
 
     picture: Picture
     target: int | None
     method: str
     layer: str
-    text: str | None = None
+    text: Given | None = None
     stance: Stance = FOR
     options: Options = ()
 

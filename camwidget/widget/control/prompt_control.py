@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from ...errors import PromptError
 from ...models.vision_model import VisionModel
 from ...runtime.caches import BoundedCache
 from .cache import ModelCache, Picture
+from .map_request import Given
 
 __all__ = ["PromptController"]
 
@@ -26,6 +27,10 @@ class PromptController:
         model: the model without a text.
     """
 
+    #: The explorer's trait that has what the model is given beside the picture, and its value without any.
+    trait: ClassVar[str] = "text"
+    nothing: ClassVar[Given] = ""
+
     def __init__(self, model: VisionModel) -> None:
         self.model = model
         self.base = ModelCache(model)  #: cache of the pixels; ``cache`` returns the one for a text
@@ -41,7 +46,29 @@ class PromptController:
         """The text that was written last, for any picture."""
         return self._last
 
-    def known(self, picture: Picture) -> str | None:
+    @property
+    def first(self) -> tuple[str, ...]:
+        """The names of the references that the model was given; empty for a model with classes of its own."""
+        return ()
+
+    def why_nothing(self, picture: Picture) -> str:
+        """Return what is missing before a picture can be explained; empty if nothing is."""
+        return ""
+
+    @property
+    def is_asked(self) -> bool:
+        """Whether the classes depend on what the model is given."""
+        return self.model.prompt is not None
+
+    def given_in(self, model: VisionModel) -> Given | None:
+        """Return what a model of this controller was given; None if it takes nothing."""
+        return model.text
+
+    def outline(self, picture: Picture, given: Given | None) -> VisionModel:
+        """Return the model under what it is given, as far as its classes and layers are concerned."""
+        return self.cache(picture, given).model
+
+    def known(self, picture: Picture) -> Given | None:
         """Return the text of a picture; None if the model takes none, or has not proposed one yet."""
         if self.model.prompt is None:
             return None
@@ -49,7 +76,7 @@ class PromptController:
             return self._last or self.model.prompt.examples[0]
         return self._written.get(picture) or self._own.get(picture)
 
-    def readable(self, text: str) -> str:
+    def readable(self, text: Any) -> Given:
         """Return a text as the model reads it.
 
         Raises:
@@ -61,9 +88,9 @@ class PromptController:
             return text
         return self.model.given(**{self.model.prompt.name: text}).text or ""
 
-    def write(self, picture: Picture | None, text: str) -> None:
+    def write(self, picture: Picture | None, given: Given) -> None:
         """Store a text that a person wrote, for a picture if there is one."""
-        self._last = text
+        self._last = text = str(given)
         if picture is not None:
             self._written[picture] = text
 
@@ -86,14 +113,16 @@ class PromptController:
         self._caches.clear()
         self.base.forget()
 
-    def restore(self, picture: Picture, text: str) -> None:
+    def restore(self, picture: Picture, given: Given) -> None:
         """Set a picture's text back to an earlier one, as after a map failed or an undo."""
-        self.write(picture, text)
-        if text == self._own.get(picture):
+        self.write(picture, given)
+        if given == self._own.get(picture):
             self.forget(picture)
 
-    def cache(self, picture: Picture, text: str | None) -> ModelCache:
+    def cache(self, picture: Picture, given: Given | None) -> ModelCache:
         """Return the cache for a text; for the picture's own if None, which the model may have to propose first.
+
+        What another model is given, such as references, counts as None.
 
         Raises:
             PromptError: if the model cannot read the text.
@@ -101,6 +130,7 @@ class PromptController:
         prompt = self.model.prompt
         if prompt is None:
             return self.base
+        text = given if isinstance(given, str) else None
         chosen = text or self.known(picture) or self._proposed(picture)
         return self._caches.get(
             chosen, lambda: self.base.under(self.model.given(**{prompt.name: chosen}))
@@ -115,6 +145,12 @@ class PromptController:
         # Normalized as ``given`` does it, so that the two can be compared.
         self._own[picture] = " ".join(own.split())
         return self._own[picture]
+
+    def panels(
+        self, picture: Picture | None = None, model: VisionModel | None = None
+    ) -> dict[str, Any]:
+        """Encode for the browser what the model is given, as traits of the view (see ``panel``)."""
+        return {"prompt": self.panel(picture, model)}
 
     def panel(
         self, picture: Picture | None = None, model: VisionModel | None = None

@@ -71,9 +71,33 @@ class TraitChecks:
         Raises:
             PromptError: if the model cannot read it, or takes no text.
         """
+        prompt = self._context.prompt
         if self._context.traits.is_known("text", text):
             return text
-        return self._context.prompt.readable(text)
+        if prompt.trait == "text":
+            return str(prompt.readable(text))
+        if text == "":
+            return text
+        raise PromptError(f"{prompt.model.name} takes no text beside the picture: set references.")
+
+    def references(self, value: Any) -> tuple[str | int, ...]:
+        """Return references as the model has them.
+
+        Raises:
+            CamwidgetError: if the model cannot read one, or is not compared with references.
+        """
+        prompt = self._context.prompt
+        if self._context.traits.is_known("references", value):
+            return tuple(value)
+        if prompt.trait == "references":
+            read = prompt.readable(value)
+            assert not isinstance(read, str)
+            return read
+        if isinstance(value, (list, tuple)) and not value:
+            return ()
+        raise PromptError(
+            f"{prompt.model.name} has classes of its own, and compares pictures with no references."
+        )
 
     def method(self, name: str) -> str:
         """Return the name of a method that applies at the present layer, and to the present target.
@@ -161,10 +185,10 @@ class TraitChecks:
         context = self._context
         prompt = context.prompts[compare.get("model", 0)]
         pictures, number = context.pictures.all, compare.get("picture", context.values.picture)
-        if prompt.model.prompt is None or not number < len(pictures):
+        if not prompt.is_asked or not number < len(pictures):
             return prompt.model
         text = context.requested_text()[0] or prompt.known(pictures[number])
         try:
-            return None if text is None else prompt.cache(pictures[number], text).model
+            return None if text is None else prompt.outline(pictures[number], text)
         except PromptError:
             return None

@@ -15,7 +15,7 @@ from ...attribution.stance import (
     split_target,
     stance_payload,
 )
-from ...errors import PictureError
+from ...errors import PictureError, PromptError
 from ...models.vision_model import VisionModel
 from ...runtime import fork_safety
 from ..view.mask_settings import MaskSettings
@@ -100,7 +100,7 @@ class TraitRequests:
         traits.observe(self._two_way_set, list(TWO_WAY_TRAITS))
         traits.observe(self._picture_set, "picture")
         traits.observe(self._target_set, "target")
-        traits.observe(self._text_set, "text")
+        traits.observe(self._given_set, ["text", "references"])
         traits.observe(self._request_same_class, ["method", "layer"])
         traits.observe(self._settings_set, "settings")
         traits.observe(self._mask_set, ["fraction", "mode", "baseline"])
@@ -154,7 +154,11 @@ class TraitRequests:
         """Request the map of the picture, method and layer chosen; the predicted class's if target is None."""
         context, values = self._context, self._context.values
         picture = context.picture
-        if picture is not None and not context.traits.is_restoring:
+        if picture is None or context.traits.is_restoring:
+            return
+        if context.prompt.why_nothing(picture):
+            self.show_no_classes(picture)
+        else:
             self.request_map(picture, target, values.method, values.layer, self._options)
 
     def request_map(
@@ -176,6 +180,47 @@ class TraitRequests:
             lambda last: MapRequest(picture, index, method, layer, text, stance, options)
         )
 
+    def show_no_classes(self, picture: Picture) -> None:
+        """Show a picture alone: the model has no classes until there is a reference."""
+        context, base = self._context, self._context.prompt.base
+        with self.main.lock:
+            self.main.drop()
+            self.compared.drop()
+
+        def show() -> None:
+            scene = base.scene(picture)
+            with self.main.lock:
+                if context.worker.dropped():
+                    return
+                self._compared_map.show_nothing()
+                model = context.prompt.outline(picture, context.prompt.known(picture))
+                panels = context.prompt.panels(picture, model)
+                context.display.show_no_classes(model, scene, panels)
+            for name in ("explanation", "curve", "other"):
+                context.traits.publish(name, None)
+
+        context.traits.publish_known("target", None)
+        context.worker.submit(self.main.jobs.quick, show)
+
+    def drop_failed_references(self, error: BaseException) -> None:
+        """Remove references of which one has failed, where there is no map to go back to.
+
+        Args:
+            error: why the first map has failed. References stay where it is not they that have.
+        """
+        context = self._context
+        if context.prompt.trait != "references" or self.main.shown is not None:
+            return
+        picture = context.picture
+        if picture is None or self.main.requested is not None:
+            return
+        if isinstance(error, (PromptError, PictureError)):
+            context.prompt.write(None, ())
+            context.traits.publish_known("references", ())
+        self.show_no_classes(picture)
+        for follower in self._followers:
+            follower.map_restored()
+
     def is_target_requested(self, target: NamedTarget | None) -> bool:
         """Whether a map of this target is requested, or shown; None stands for the predicted class."""
         requested = self.main.requested
@@ -183,22 +228,29 @@ class TraitRequests:
             return self._context.picture is None
         if target is None or requested.target is None:
             return target is None and requested.target is None
-        model = self._context.prompt.cache(requested.picture, requested.text).model
+        model = self._context.prompt.outline(requested.picture, requested.text)
         return bool(named_target(model, requested.target, requested.stance) == target)
 
-    def write(self, text: str) -> None:
-        """Explain the picture under a text that a person wrote, even if it equals the present one.
+    def write(self, given: Any, target: NamedTarget | None = None) -> None:
+        """Explain the picture under a text or references that a person gave, even if they are the present ones.
+
+        Args:
+            given: the text, or the references.
+            target: the class to explain; None for the predicted one.
 
         Raises:
-            PromptError: if the text cannot be read.
+            CamwidgetError: if the text or the references cannot be read.
         """
         context = self._context
-        text = context.prompt.readable(text)
-        with context.traits.step("text"):
-            context.prompt.write(context.picture, text)
-            context.traits.publish_known("text", text)
+        prompt = context.prompt
+        given = prompt.readable(given)
+        with context.traits.step(prompt.trait):
+            prompt.write(context.picture, given)
+            context.traits.publish_known(prompt.trait, given)
             context.display.publish(text_error="")
-            self.request(None)
+            if prompt.trait == "references":
+                context.display.publish(error="", **prompt.panels(context.picture))
+            self.request(target)
 
     def propose(self, picture: Picture) -> None:
         """Explain a picture under the model's own text for it again.
@@ -294,7 +346,7 @@ class TraitRequests:
         """Values of the traits that requests depend on."""
         v = self._context.values
         mask = (v.mode, v.baseline, v.fraction)
-        return v.picture, v.target, v.text, v.method, v.layer, mask, repr(v.compare)
+        return v.picture, v.target, v.text, v.references, v.method, v.layer, mask, repr(v.compare)
 
     def _two_way_set(self, change: dict[str, Any]) -> None:
         context, name = self._context, change["name"]
@@ -312,16 +364,20 @@ class TraitRequests:
             return
         if context.picture is not None:
             # A text that the model has to propose is not known until the picture's map is shown.
-            context.traits.publish_known("text", context.prompt.known(context.picture) or "")
+            known = context.prompt.known(context.picture) or context.prompt.nothing
+            context.traits.publish_known(context.prompt.trait, known)
         self.request(None)
 
     def _target_set(self, change: dict[str, Any]) -> None:
         if not self._context.traits.is_known("target", change["new"]):
             self.request(change["new"])
 
-    def _text_set(self, change: dict[str, Any]) -> None:
-        if not self._context.traits.is_known("text", change["new"]):
-            self.write(change["new"])
+    def _given_set(self, change: dict[str, Any]) -> None:
+        context = self._context
+        if context.traits.is_restoring or context.traits.is_known(change["name"], change["new"]):
+            return
+        if change["name"] == context.prompt.trait:
+            self.write(change["new"], context.kept_target(change["new"]))
 
     def _mask_set(self, change: dict[str, Any]) -> None:
         if not self._context.traits.is_restoring:
@@ -416,8 +472,8 @@ class TraitRequests:
         if model is not self._model:
             self._model = model
             self.request_methods()  # another number of classes may be another reason
-        if model.text is not None and self.main.requested == shown:
-            traits.publish_known("text", model.text)
+        if shown.text is not None and self.main.requested == shown:
+            traits.publish_known(self._context.prompt.trait, shown.text)
         traits.publish("explanation", result.explanation)
         if self.main.requested == shown:
             traits.publish_known("target", named_target(model, result.target, result.stance))
@@ -435,7 +491,8 @@ class TraitRequests:
         if self.main.requested == shown:
             if shown.text is not None:
                 context.prompt.restore(shown.picture, shown.text)
-                traits.publish_known("text", shown.text)
+                traits.publish_known(context.prompt.trait, shown.text)
+                context.display.publish(**context.prompt.panels(shown.picture, model))
             target = named_target(model, shown.target, shown.stance)
             traits.publish_known("target", target)
             context.display.publish(target=shown.target, stance=stance_payload(shown.stance))

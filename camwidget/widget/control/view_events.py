@@ -12,6 +12,7 @@ from ...runtime.error_reports import error_text
 from ..view.page_messages import KNOWN
 from .chosen_target import picked_target, target_with_stance
 from .context import TWO_WAY_TRAITS, ExplorerContext
+from .reference_control import changed_references
 from .trait_requests import TraitRequests
 
 __all__ = ["ExplorerActions", "ViewEvents"]
@@ -172,6 +173,8 @@ class ViewEvents:
             self._actions.redo()
         elif kind in ("text", "propose"):
             self._prompt(content.get("text") if kind == "text" else None)
+        elif kind == "reference":
+            self._reference(content)
         elif kind == "pick":
             x, y = content.get("x"), content.get("y")
             if type(x) is int and type(y) is int:  # True is an int, and no coordinate
@@ -191,6 +194,20 @@ class ViewEvents:
                 self._requests.write(str(text))
         except CamwidgetError as error:
             self._context.display.publish(text_error=str(error))
+
+    def _reference(self, content: dict[str, Any]) -> None:
+        """Add, replace or remove a reference: a text that a person wrote, or a picture."""
+        context = self._context
+        if context.prompt.trait != "references":
+            return
+        try:
+            given, added = changed_references(context.prompt, context.values.references, content)
+            # The picture shown is not explained by itself.
+            is_itself = content.get("add") == context.values.picture
+            target = context.kept_target(given) if added is None or is_itself else added
+            self._requests.write(given, target)
+        except CamwidgetError as error:
+            context.display.publish(text_error=str(error))
 
     @contextlib.contextmanager
     def shown_errors(self) -> Iterator[None]:

@@ -19,7 +19,7 @@ from ...execution.shallow_module_copy import weight_versions
 from ...runtime import fork_safety
 from ...runtime.error_reports import error_text
 from ..control.cache import Picture
-from ..control.map_request import MapRequest
+from ..control.map_request import Given, MapRequest
 from ..control.prompt_control import PromptController
 from ..control.worker import Worker
 from ..host.interrupts import interrupts
@@ -59,7 +59,7 @@ class _About:
     """What attention is computed for: a picture, a text, and the weights of the model."""
 
     picture: Picture
-    text: str | None
+    text: Given | None
     weights: tuple[int, ...]
 
 

@@ -41,7 +41,7 @@ State: TypeAlias = dict[str, Any]
 #: Traits of the view that only change how the map is drawn.
 STYLE_TRAITS = names_tagged("style")
 #: Keys of the state that decide which map there is.
-MAP_KEYS = ("picture", "text", "target", "method", "settings", "layer")
+MAP_KEYS = ("picture", "text", "references", "target", "method", "settings", "layer")
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,7 +75,16 @@ def _read_style(context: StateContext, name: str) -> Any:
 def _read_text(context: StateContext, name: str) -> str:
     """Read the requested text; "" before the model has proposed one."""
     requested = context.requests.main.requested
-    return context.explorer.values.text if requested is None else requested.text or ""
+    if requested is None:
+        return context.explorer.values.text
+    return requested.text if isinstance(requested.text, str) else ""
+
+
+def _read_references(context: StateContext, name: str) -> tuple[str | int, ...]:
+    requested = context.requests.main.requested
+    if requested is None or not isinstance(requested.text, tuple):
+        return context.explorer.values.references
+    return requested.text
 
 
 def _read_target(context: StateContext, name: str) -> NamedTarget | None:
@@ -85,8 +94,8 @@ def _read_target(context: StateContext, name: str) -> NamedTarget | None:
         return context.explorer.values.target
     if requested.target is None:
         return None
-    cache = context.explorer.prompt.cache(requested.picture, requested.text)
-    return named_target(cache.model, requested.target, requested.stance)
+    model = context.explorer.prompt.outline(requested.picture, requested.text)
+    return named_target(model, requested.target, requested.stance)
 
 
 def _set_trait(context: StateContext, name: str, value: Any) -> None:
@@ -101,6 +110,14 @@ def _set_text(context: StateContext, name: str, value: str) -> None:
         else:
             prompt.forget(picture)
     context.explorer.traits.publish_known(name, value)
+
+
+def _set_references(context: StateContext, name: str, value: tuple[str | int, ...]) -> None:
+    explorer = context.explorer
+    if explorer.prompt.trait == "references":
+        explorer.prompt.write(None, value)
+        explorer.display.publish(**explorer.prompt.panels(explorer.picture))
+    explorer.traits.publish_known(name, value)
 
 
 def _set_style(context: StateContext, name: str, value: Any) -> None:
@@ -128,6 +145,8 @@ def _checked_together(context: StateContext, name: str, value: Any) -> Any:
 def _default(context: StateContext, name: str) -> Any:
     if name == "compare":
         return {"model": 1} if len(context.explorer.models) > 1 else None
+    if name == "references":
+        return context.explorer.prompt.first
     if name == "layer":
         return context.explorer.prompt.model.default_layer
     return context.owner(name).traits()[name].default()
@@ -188,6 +207,7 @@ class StateKey:
 _SPECIAL = (
     StateKey("picture"),
     StateKey("text", read=_read_text, check=_checked_together, apply=_set_text),
+    StateKey("references", read=_read_references, apply=_set_references, to_json=list),
     StateKey(
         "target",
         read=_read_target,
@@ -251,7 +271,7 @@ def checked_state(context: StateContext, wanted: Mapping[str, Any]) -> State:
 
 def _check_map(context: StateContext, plan: State, wanted: Mapping[str, Any]) -> None:
     """Check text, class, layer and method, which depend on each other, and complete their names in ``plan``."""
-    at = "text"
+    at = context.explorer.prompt.trait
     try:
         model = _model_of(context, plan, wanted)
         at = "target"
@@ -290,9 +310,14 @@ def _model_of(context: StateContext, plan: State, wanted: Mapping[str, Any]) -> 
     prompt, pictures = explorer.prompt, explorer.pictures.all
     if "text" in wanted and plan["text"] != "":
         plan["text"] = prompt.readable(plan["text"])
-    if prompt.model.prompt is None or not pictures:
+    if not pictures or not prompt.is_asked:
         return explorer.model
     picture = pictures[plan["picture"]]
+    if prompt.trait == "references":
+        model = prompt.outline(picture, plan["references"])
+        if "target" not in wanted and plan["target"] is not None:
+            plan["target"] = explorer.kept_target(plan["references"])
+        return model
     if "text" not in wanted and picture is not explorer.picture:
         plan["text"] = prompt.known(picture) or ""
     if "target" not in wanted and ("text" in wanted or "picture" in wanted):
@@ -320,7 +345,10 @@ def restore_state(context: StateContext, wanted: Mapping[str, Any]) -> None:
     requested = requests.main.requested
     # Of the plan, not of the traits: another thread may have set some of them meanwhile, and may have requested its own
     # map before they were set back here.
-    if pictures:
+    if pictures and context.explorer.prompt.why_nothing(pictures[plan["picture"]]):
+        if requested is not None or changed & set(MAP_KEYS):
+            requests.show_no_classes(pictures[plan["picture"]])
+    elif pictures:
         options = options_of(plan["settings"], plan["method"])
         wanted_map = pictures[plan["picture"]], plan["method"], plan["layer"], options
         is_other = requested is None or wanted_map != (

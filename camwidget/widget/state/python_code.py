@@ -12,6 +12,7 @@ from ...loading.loader import DEFAULT_MODEL
 from ...models.vision_model import VisionModel
 from ..control.cache import Picture
 from ..control.chosen_target import target_from_json
+from ..control.reference_control import ReferenceController
 from ..view.mask_settings import UNMASKED
 from .explorer_state import STYLE_TRAITS, State, StateContext, default_of, read_state
 from .picture_sources import MOST, PictureSources, literal
@@ -48,8 +49,11 @@ class CodeWriter:
         if explorer.pictures.all:
             sources = self._sources(model)
             lines += [*sources.lines, *_widget(self._context, now, first, "images")]
-            lines += ["", "# The same without the widget:"]
-            lines += _maps(now, model, sources.one(now["picture"]), self._is_empty())
+            if not explorer.prompt.why_nothing(explorer.pictures.all[now["picture"]]):
+                lines += ["", "# The same without the widget:"]
+                given = self._given(now, sources)
+                one = sources.one(now["picture"])
+                lines += _maps(now, model, one, given, is_empty=self._is_empty())
         else:
             lines += _widget(self._context, now, first, "[]")
         return "\n".join([*lines, ""])
@@ -58,6 +62,24 @@ class CodeWriter:
         """Whether the map that is requested is known to be one of zeros, which masks nothing."""
         main = self._context.requests.main
         return main.result is not None and main.result.explanation.is_empty and main.is_settled
+
+    def _given(self, now: State, sources: PictureSources) -> str:
+        """The argument of ``given`` for references that the model does not have; empty if there are none."""
+        prompt = self._context.explorer.prompt
+        if not isinstance(prompt, ReferenceController) or tuple(now["references"]) == prompt.first:
+            return ""
+        values: dict[str, str] = {}
+        for reference in now["references"]:
+            if isinstance(reference, int):
+                value = sources.one(reference)
+            else:
+                own = prompt.model_value(reference)
+                value = literal(os.fspath(own)) if isinstance(own, (str, os.PathLike)) else "..."
+            values[prompt.name_of(reference)] = value
+        if all(literal(name) == value for name, value in values.items()):
+            return f"{prompt.kind}=[{', '.join(values.values())}]"
+        pairs = ", ".join(f"{literal(name)}: {value}" for name, value in values.items())
+        return f"{prompt.kind}={{{pairs}}}"
 
     def _sources(self, model: VisionModel) -> PictureSources:
         pictures = self._context.explorer.pictures.all
@@ -120,12 +142,13 @@ def _widget(context: StateContext, now: State, models: str, images: str) -> list
     direct = [
         n
         for n in other
-        if n not in STYLE_TRAITS and (n == "target" or not isinstance(other[n], (dict, list)))
+        if n not in STYLE_TRAITS
+        and (n in ("target", "references") or not isinstance(other[n], (dict, list)))
     ]
     arguments = [models, images]
     explorer = context.explorer
     model, listed = explorer.prompt.model, explorer.display.top
-    if listed != min(6, 9 if model.prompt is not None else len(model.classes)):
+    if listed != min(6, 9 if explorer.prompt.is_asked else len(model.classes)):
         arguments.append(f"top={listed}")
     for name in direct:
         value = other.pop(name)
@@ -163,9 +186,20 @@ def _class_name(value: Any) -> Any:
     return target.of if isinstance(target, (Contrast, Counterfactual)) else target
 
 
-def _maps(now: State, model: VisionModel, picture: str, is_empty: bool) -> list[str]:
-    """Lines for the map, and for the prediction for the masked picture."""
+def _maps(now: State, model: VisionModel, picture: str, given: str, *, is_empty: bool) -> list[str]:
+    """Lines for the map, and for the prediction for the masked picture.
+
+    Args:
+        now: the state.
+        model: the model as it was declared.
+        picture: the expression for the picture.
+        given: the argument of ``model.given`` for the references; empty if the model has them.
+        is_empty: whether the map is one of zeros.
+    """
     name, lines = "model", [f"image = {picture}"]
+    if given:
+        lines += _call("compared = model.given(", [given])
+        name = "compared"
     if now["text"]:
         assert model.prompt is not None
         lines.append(f"prompted = model.given({model.prompt.name}={literal(now['text'])})")

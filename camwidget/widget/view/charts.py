@@ -101,6 +101,12 @@ class ClassBars:
         self._set(self.unmasked_bars, rows, unmasked, colors)
         self._set(self.masked_bars, rows, unmasked, colors)
 
+    def show_nothing(self) -> None:
+        """Remove all bars."""
+        for mark in (self._track, self.unmasked_bars, self.masked_bars):
+            # bqplot needs at least one bar.
+            self._set(mark, [0], [0.0])
+
     def _fit(self, *values: Sequence[float]) -> None:
         """Scale the axis to quantities: from the least to the greatest value, 0 included."""
         if not self._is_quantity:

@@ -14,7 +14,7 @@ from ...attribution.explanation import Explanation
 from ...attribution.methods import list_methods
 from ...attribution.methods.settings import settings_payload
 from ...attribution.methods.target_reasons import target_reasons
-from ...attribution.stance import Stance, class_of, stance_of, stance_payload, stance_target
+from ...attribution.stance import FOR, Stance, class_of, stance_of, stance_payload, stance_target
 from ...attribution.targets import evidence_phrase
 from ...export.selection import listed_classes, quantity_of
 from ...masking.baselines import baseline_names
@@ -186,6 +186,41 @@ class Display:
             can_cancel=False,
         )
         self._show_bars(drawn.target)
+
+    def show_no_classes(
+        self, model: VisionModel, scene: dict[str, Any], panels: dict[str, Any]
+    ) -> None:
+        """Show a picture without a map: the model has no classes yet.
+
+        Args:
+            model: the model without references.
+            scene: the picture, encoded for the browser.
+            panels: traits of the view with what the model needs.
+        """
+        self.model, self.row_classes, self._unmasked = model, [], np.zeros(0)
+        self.publish(
+            **panels,
+            **{name: {} for name in _LARGE if name != "scene"},
+            scene=scene,
+            class_names=[],
+            target=-1,
+            stance=stance_payload(FOR),
+            rows=[],
+            masked=[],
+            most_probable={},
+            class_probe={},
+            ground_truth={},
+            box={},
+            status=f"{model.name} · no map yet",
+            sentence="",
+            busy=False,
+            pending=False,
+            progress=-1.0,
+            partial=False,
+            can_cancel=False,
+        )
+        self.bars.show_nothing()
+        self._clear_curve()
 
     def _show_bars(self, target: int) -> None:
         self.bars.show(

@@ -90,6 +90,8 @@ class View(CheckedMessages, anywidget.AnyWidget):
 
     prompt = t.Dict({}).tag(**OUTPUT)
     text_error = t.Unicode("").tag(**NOTICE)
+    # What the pictures are compared with, of a model whose classes these are: typed texts, or pictures.
+    references = t.Dict({}).tag(**OUTPUT)
 
     ground_truth = t.Dict({}).tag(**OUTPUT)
     has_ground_truth = t.Bool(False).tag(**OUTPUT)

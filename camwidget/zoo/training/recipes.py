@@ -8,8 +8,9 @@ from functools import partial
 from typing import Any
 
 from ..bias import Odds
-from . import bias, captions, questions, scenes, textures
+from . import bias, captions, questions, scenes, scenes_clip, scenes_vit, textures
 from .gradcam_evaluation import measure_against_scenes, measure_scenes
+from .methods_evaluation import measure_with_methods
 
 
 @dataclass(frozen=True)
@@ -72,6 +73,12 @@ RECIPES = {
             "The network of zoo/scenes with half the channels and a coarser map.",
             "It mistakes textures and shapes, of small things above all.",
         ),
+    ),
+    "zoo/scenes-vit": Recipe(
+        scenes_vit.STEPS, scenes_vit.train_vit, measure_with_methods, scenes_vit.ABOUT
+    ),
+    "zoo/scenes-clip": Recipe(
+        scenes_clip.STEPS, scenes_clip.train_clip, scenes_clip.measure_clip, scenes_clip.ABOUT
     ),
     "zoo/captions": Recipe(
         captions.STEPS, captions.train_captions, captions.measure_captions, captions.ABOUT

@@ -2,7 +2,7 @@
 import { clamp, texts } from "../core/parse";
 import type { Context } from "./context";
 import { trait } from "./model";
-import { contrasts, methodsHere, mode, rows, stance } from "./traits";
+import { contrasts, methodsHere, mode, references, rows, stance } from "./traits";
 import type { Kind } from "./traits";
 
 export function nudgeFraction(context: Context, percents: number): void {
@@ -57,6 +57,19 @@ export function toggleOutlines(context: Context): void {
 
 export function toggleBoxes(context: Context): void {
   context.write({ boxes: !trait(context.model, "boxes") });
+}
+
+/** Makes a picture a reference, or no reference any more. */
+export function toggleReference(context: Context, picture: number): void {
+  const known = references(context.model.get("references"));
+  if (known?.kind !== "pictures" || picture < 0) return;
+  const there = known.items.find((one) => one.picture === picture);
+  if (there === undefined) context.model.send({ type: "reference", add: picture });
+  else removeReference(context, there.name);
+}
+
+export function removeReference(context: Context, name: string): void {
+  context.model.send({ type: "reference", remove: name });
 }
 
 /** Picture × map has no overlay to toggle. */

@@ -1,6 +1,7 @@
 /** Keyboard shortcuts of the view. */
-import { nextMethod, nudgeFraction, pickRow, stepPicture, toggleBoxes, toggleOutlines, toggleOverlay } from "./actions";
+import { nextMethod, nudgeFraction, pickRow, stepPicture, toggleBoxes, toggleOutlines, toggleOverlay, toggleReference } from "./actions";
 import type { Context } from "./context";
+import { trait } from "./model";
 import { stepOf, takeStep } from "./controls/undoRedo";
 
 interface Parts {
@@ -77,6 +78,7 @@ function act(context: Context, parts: Parts, event: KeyboardEvent): boolean {
   else if (key === "-") parts.zoom.step(-1);
   else if (key === "0") parts.zoom.reset();
   else if (context.live && key === "v") parts.cycleComparison();
+  else if (context.live && key === "r") toggleReference(context, trait(context.model, "picture"));
   else if (context.live && key === "p") parts.brush.toggle();
   else if (key === "x") parts.brush.cycle();
   else if (key === "{" || key === "}") parts.brush.resize(key === "}" ? 1 : -1);

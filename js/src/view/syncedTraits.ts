@@ -37,6 +37,7 @@ export interface SyncedTraits {
   readonly thumbnails: unknown;
   readonly prompt: unknown;
   readonly text_error: string;
+  readonly references: unknown;
   readonly ground_truth: unknown;
   readonly has_ground_truth: boolean;
   readonly outlines: boolean;
@@ -107,6 +108,7 @@ export const DEFAULTS: SyncedTraits = {
   thumbnails: {},
   prompt: {},
   text_error: "",
+  references: {},
   ground_truth: {},
   has_ground_truth: false,
   outlines: false,

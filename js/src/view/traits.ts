@@ -437,6 +437,36 @@ export function prompt(value: unknown): Prompt | null {
   };
 }
 
+/** What the pictures are compared with: a typed text, or a picture. */
+export interface Reference {
+  readonly name: string;
+  /** The number of the picture in the strip; -1 for none there. */
+  readonly picture: number;
+  /** The thumbnail, RGB; null for a text, and before there is one. */
+  readonly tile: Uint8Array | null;
+}
+
+/** The references of a model whose classes these are. */
+export interface References {
+  readonly kind: "texts" | "pictures";
+  /** What is missing before there is a map; "" if nothing is. */
+  readonly hint: string;
+  readonly items: readonly Reference[];
+}
+
+/** Null for a model with classes of its own. */
+export function references(value: unknown): References | null {
+  const from = fields(value);
+  const kind = from["kind"];
+  if (kind !== "texts" && kind !== "pictures") return null;
+  const items = list(from["items"]).map((item) => {
+    const { name, picture, tile } = fields(item);
+    const rgb = bytes(tile);
+    return { name: text(name), picture: number(picture, -1), tile: rgb === null || rgb.length === 0 ? null : rgb };
+  });
+  return { kind, hint: text(from["hint"]), items };
+}
+
 function words(value: unknown): readonly Word[] {
   return list(value).map((item) => {
     const from = fields(item);

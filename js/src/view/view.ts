@@ -14,6 +14,8 @@ import { maskRow } from "./controls/maskSlider";
 import { MethodRow } from "./controls/methodChips";
 import { MethodSettings } from "./controls/methodSettings";
 import { PromptPanel } from "./controls/promptPanel";
+import { ReferenceEditor } from "./controls/referenceEditor";
+import { referenceRows } from "./controls/referenceRows";
 import { StanceControl } from "./controls/stanceControl";
 import { historyTool } from "./controls/undoRedo";
 import { make, toolbar } from "./dom/dom";
@@ -22,6 +24,7 @@ import { KernelConnection } from "./host/kernelConnection";
 import { keepFocus, makePanelsAccessible } from "./host/keyboardFocus";
 import { largeTool, observeWidth } from "./host/layout";
 import { fallbackControls, followThumbnails } from "./host/pictureNavigation";
+import { ReferenceMarks } from "./host/referenceMarks";
 import { keyboard } from "./keyboard";
 import type { Model } from "./model";
 import { ClassProbePopover } from "./picture/classProbePopover";
@@ -64,6 +67,7 @@ export function mount(model: Model, root: HTMLElement, signal: AbortSignal, live
   const tools: readonly Tool[] = live
     ? [historyTool(context), brush, compare.tool, new MethodSettings(context).tool, drawing, keep, large.tool]
     : [drawing, keep];
+  const editor = new ReferenceEditor(context);
   const parts = [
     make(
       "div",
@@ -77,7 +81,8 @@ export function mount(model: Model, root: HTMLElement, signal: AbortSignal, live
     classes.numbers,
     ...compare.numbers,
     ...(live ? [mostProbableRow(context)] : []),
-    new ClassSearch(context).element,
+    referenceRows(context, classes.names, (name) => editor.edit(name)),
+    make("div", "camwidget-find", { "data-needs": "kernel" }, new ClassSearch(context).element, editor.element),
     curveHeading(context),
     curveNames(context),
     fallbackControls(context),
@@ -112,7 +117,8 @@ export function mount(model: Model, root: HTMLElement, signal: AbortSignal, live
   });
   observeWidth(root, mask, signal);
   markPending(context, root);
-  followThumbnails(context, root);
+  const marks = live ? new ReferenceMarks(context) : null;
+  followThumbnails(context, root, (strip) => marks?.place(strip));
   keepFocus(root, stage.frame, signal);
   makePanelsAccessible(root, signal);
   connection.start();

@@ -6,7 +6,7 @@ import type { Choice } from "../dom/dom";
 import { RadioGroup } from "../dom/radioGroup";
 import { OWN_KEYS } from "../host/compat";
 import { trait } from "../model";
-import { KINDS, layers, methods, methodsHere, rows } from "../traits";
+import { KINDS, layers, methods, methodsHere, references, rows } from "../traits";
 import type { Kind } from "../traits";
 import { arrangement, ARRANGEMENTS, compared, DIMENSIONS, isComparing } from "./comparedTraits";
 import type { Arrangement, Compare, Dimension } from "./comparedTraits";
@@ -24,6 +24,8 @@ const SHOWN: Readonly<Record<Arrangement, { readonly label: string; readonly tit
 /** The options "its own prediction" and "A's class", which no class is called. */
 const OWN = "";
 const MAIN = "\u0001";
+/** As B's picture: the reference that A's picture is compared with, which is compared with A's picture in turn. */
+const REFERENCE = "reference";
 
 /** Creates the drawer with the comparison's controls. */
 export function comparisonDrawer(context: Context, off: () => void): HTMLElement {
@@ -72,7 +74,7 @@ function differLine(context: Context): HTMLElement {
     },
     { signal },
   );
-  context.watch(["compare", "models", "pictures", "class_names", "methods", "layers", "rows"], () => {
+  context.watch(["compare", "models", "pictures", "class_names", "methods", "layers", "rows", "references"], () => {
     const now = compared(model);
     const key = mainOf(now);
     // Of a thousand classes the options are made only where they are to be seen.
@@ -115,6 +117,7 @@ function mainOf(compare: Compare): Dimension | undefined {
 
 /** A comparison to begin with; undefined where there is nothing to compare. */
 export function firstCompare(context: Context): Compare | undefined {
+  if (nearest(context, "picture") === REFERENCE) return { picture: REFERENCE };
   return proposed(context, "model") ?? proposed(context, "method") ?? proposed(context, "layer") ?? proposed(context, "picture");
 }
 
@@ -128,6 +131,7 @@ function nearest(context: Context, key: Dimension): unknown {
   const { model } = context;
   if (key === "model") return texts(model.get("models")).length > 1 ? 1 : undefined;
   if (key === "picture") {
+    if (hasReferencePictures(context)) return REFERENCE;
     const count = texts(model.get("pictures")).length;
     return count > 1 ? (trait(model, "picture") + 1) % count : undefined;
   }
@@ -139,6 +143,11 @@ function nearest(context: Context, key: Dimension): unknown {
   const usable = methodsHere(model).filter(({ reason, slow }) => reason === null && !slow);
   const now = usable.findIndex(({ name }) => name === trait(model, "method"));
   return usable.length > (now < 0 ? 0 : 1) ? usable[(now + 1) % usable.length]?.name : undefined;
+}
+
+function hasReferencePictures({ model }: Context): boolean {
+  const known = references(model.get("references"));
+  return known?.kind === "pictures" && known.items.length > 0;
 }
 
 /** The layer before, or for the first one the layer after. */
@@ -155,10 +164,14 @@ function possible(context: Context, present: Dimension): Choice[] {
   }));
 }
 
-function options({ model }: Context, key: Dimension): Choice[] {
+function options(context: Context, key: Dimension): Choice[] {
+  const { model } = context;
   const named = (names: readonly string[]): Choice[] => names.map((label, at) => ({ value: String(at), label }));
   if (key === "model") return named(texts(model.get("models")));
-  if (key === "picture") return named(texts(model.get("pictures")));
+  if (key === "picture") {
+    const own = hasReferencePictures(context) ? [{ value: REFERENCE, label: "the reference, compared with A" }] : [];
+    return [...own, ...named(texts(model.get("pictures")))];
+  }
   if (key === "method") return methods(model.get("methods")).map(({ name, label }) => ({ value: name, label }));
   const names = key === "layer" ? layers(model.get("layers")).map(({ name }) => name) : texts(model.get("class_names"));
   const listed = names.map((name) => ({ value: name, label: name }));
@@ -201,6 +214,7 @@ function written(value: unknown): string {
 }
 
 function parsed(key: Dimension, value: string): unknown {
+  if (key === "picture" && value === REFERENCE) return REFERENCE;
   if (key === "model" || key === "picture") return Number(value);
   return value === OWN ? null : value;
 }

@@ -4,6 +4,7 @@ import { pickClass } from "../actions";
 import type { Context } from "../context";
 import { fit, make, setAttribute, setText } from "../dom/dom";
 import { OWN_KEYS } from "../host/compat";
+import { references, rows } from "../traits";
 
 const MOST = 12;
 
@@ -38,13 +39,18 @@ export class ClassSearch {
       "aria-label": "Matching classes",
       hidden: true,
     });
-    this.element = make("div", "camwidget-class-search", { "data-needs": "kernel" }, this.input, this.list);
+    this.element = make("div", "camwidget-class-search", { }, this.input, this.list);
     this.input.addEventListener("input", () => this.search(), { signal });
     this.input.addEventListener("focus", () => this.search(), { signal });
     this.input.addEventListener("blur", () => this.show([]), { signal });
     this.input.addEventListener("keydown", (event) => this.key(event), { signal });
     // Not click: the field must keep the focus, or the list would close before it is chosen from.
     this.list.addEventListener("pointerdown", (event) => this.point(event), { signal });
+    // Of references all are listed, unless there are many; new ones are written in a field of their own.
+    context.watch(["references", "class_names", "rows"], () => {
+      const all = texts(model.get("class_names")).length;
+      this.element.hidden = references(model.get("references")) !== null && all <= rows(model.get("rows")).length;
+    });
     context.watch(["class_names"], () => {
       this.names = new ClassNames(texts(model.get("class_names")));
       this.input.disabled = this.names.names.length === 0;

@@ -16,6 +16,7 @@ const KEYS: Readonly<Record<string, readonly Shortcut[]>> = {
     { keys: "[ ]", does: "shallower, deeper layer" },
     { keys: "y", does: "play through the layers, stop" },
     { keys: ", .", does: "previous, next picture", live: true },
+    { keys: "r", does: "use the picture as a reference, if pictures are compared", live: true },
     { keys: "ctrl z", does: "undo", live: true },
     { keys: "ctrl shift z", does: "redo (or ctrl y)", live: true },
   ],

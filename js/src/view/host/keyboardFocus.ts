@@ -41,8 +41,9 @@ export function keepFocus(root: HTMLElement, frame: HTMLElement, signal: AbortSi
   );
 }
 
-/** Whether an element is a control of a panel, which needs the keyboard; most canvases do not. */
+/** Whether an element is a control of a panel or of the strip, which needs the keyboard; most canvases do not. */
 function isInPanels(element: Element | null): boolean {
+  if (element?.closest(".camwidget-reference-marks") != null) return true;
   return element?.closest(".camwidget-panels") != null && (!(element instanceof HTMLCanvasElement) || actsOnArrows(element));
 }
 

@@ -6,6 +6,7 @@ import { button, labeledLine, make, setText } from "../dom/dom";
 import { frameTask } from "../listeners";
 import { trait } from "../model";
 import { explorerBox } from "./keyboardFocus";
+import type { Strip } from "./referenceMarks";
 
 /** The thumbnails requested on either side of the visible ones, as a share of their visible width. */
 const MARGIN = 0.5;
@@ -13,8 +14,10 @@ const MARGIN = 0.5;
 /**
  * Keeps the chosen thumbnail visible, and reports the visible range to the kernel, which draws only thumbnails in it.
  * They are on a canvas of another widget, in an element that scrolls.
+ *
+ * @param place called with the thumbnails in sight whenever they may have changed
  */
-export function followThumbnails(context: Context, root: HTMLElement): void {
+export function followThumbnails(context: Context, root: HTMLElement, place: (strip: Strip) => void = () => {}): void {
   const { model, signal } = context;
   let strip: HTMLElement | undefined;
   let reported = "";
@@ -42,6 +45,7 @@ export function followThumbnails(context: Context, root: HTMLElement): void {
     const margin = MARGIN * strip.clientWidth;
     const from = Math.max(0, Math.floor((strip.scrollLeft - margin) / pitch));
     const to = Math.min(count - 1, Math.floor((strip.scrollLeft + strip.clientWidth + margin) / pitch));
+    place({ element: strip, first, from: first + from, to: first + to + 1, pitch });
     const seen = { type: "thumbnails", first: first + from, last: first + to };
     if (reported === JSON.stringify(seen)) return;
     reported = JSON.stringify(seen);

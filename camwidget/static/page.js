@@ -689,38 +689,6 @@
     });
     return { x, y, scene: text(from["scene"]), classes, of: number(from["of"], classes.length) };
   }
-  function prompt(value) {
-    const from = fields(value);
-    const name = text(from["name"]);
-    if (name === "") return null;
-    return {
-      name,
-      hint: text(from["hint"]),
-      text: text(from["text"]),
-      examples: texts(from["examples"]),
-      words: words(from["words"]),
-      captions: words(from["captions"]),
-      proposes: flag(from["proposes"], false),
-      own: flag(from["own"], false)
-    };
-  }
-  function references(value) {
-    const from = fields(value);
-    const kind = from["kind"];
-    if (kind !== "texts" && kind !== "pictures") return null;
-    const items = list(from["items"]).map((item) => {
-      const { name, picture, tile } = fields(item);
-      const rgb = bytes(tile);
-      return { name: text(name), picture: number(picture, -1), tile: rgb === null || rgb.length === 0 ? null : rgb };
-    });
-    return { kind, hint: text(from["hint"]), items };
-  }
-  function words(value) {
-    return list(value).map((item) => {
-      const from = fields(item);
-      return { text: text(from["text"]), target: number(from["target"], -1) };
-    });
-  }
   function groundTruth(value) {
     const from = fields(value);
     const scene2 = text(from["scene"]);
@@ -1094,6 +1062,40 @@
   }
   function unitSuffix(quantity2, before) {
     return quantity2 === null || quantity2.unit === "" ? "" : `${before}${quantity2.unit}`;
+  }
+
+  // src/view/givenTraits.ts
+  function prompt(value) {
+    const from = fields(value);
+    const name = text(from["name"]);
+    if (name === "") return null;
+    return {
+      name,
+      hint: text(from["hint"]),
+      text: text(from["text"]),
+      examples: texts(from["examples"]),
+      words: words(from["words"]),
+      captions: words(from["captions"]),
+      proposes: flag(from["proposes"], false),
+      own: flag(from["own"], false)
+    };
+  }
+  function references(value) {
+    const from = fields(value);
+    const kind = from["kind"];
+    if (kind !== "texts" && kind !== "pictures") return null;
+    const items = list(from["items"]).map((item) => {
+      const { name, picture, tile } = fields(item);
+      const rgb = bytes(tile);
+      return { name: text(name), picture: number(picture, -1), tile: rgb === null || rgb.length === 0 ? null : rgb };
+    });
+    return { kind, hint: text(from["hint"]), items };
+  }
+  function words(value) {
+    return list(value).map((item) => {
+      const from = fields(item);
+      return { text: text(from["text"]), target: number(from["target"], -1) };
+    });
   }
 
   // src/view/actions.ts

@@ -4,7 +4,8 @@ import { pickClass } from "../actions";
 import type { Context } from "../context";
 import { fit, make, setAttribute, setText } from "../dom/dom";
 import { OWN_KEYS } from "../host/compat";
-import { references, rows } from "../traits";
+import { rows } from "../traits";
+import { references } from "../givenTraits";
 
 const MOST = 12;
 

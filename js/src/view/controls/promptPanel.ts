@@ -5,8 +5,8 @@ import { button, fit, make, setAttribute, setChoices, setText } from "../dom/dom
 import { makeRoving, markRadio } from "../dom/radioGroup";
 import { OWN_KEYS } from "../host/compat";
 import { trait } from "../model";
-import { prompt } from "../traits";
-import type { Prompt, Word } from "../traits";
+import { prompt } from "../givenTraits";
+import type { Prompt, Word } from "../givenTraits";
 
 const NOTHING: Pick<Prompt, "words" | "captions"> = { words: [], captions: [] };
 

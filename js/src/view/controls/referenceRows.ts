@@ -2,8 +2,9 @@
 import { removeReference } from "../actions";
 import type { Context } from "../context";
 import { button, fit, make, setAttribute } from "../dom/dom";
-import { references, rows } from "../traits";
-import type { Reference } from "../traits";
+import { rows } from "../traits";
+import { references } from "../givenTraits";
+import type { Reference } from "../givenTraits";
 
 /**
  * Creates a column over the class names, with a row for each class.

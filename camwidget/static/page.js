@@ -4916,6 +4916,7 @@
 
   // src/view/host/pictureNavigation.ts
   var MARGIN = 0.5;
+  var MOST_LOOKS = 50;
   function followThumbnails(context, root, place3 = () => {
   }) {
     const { model, signal } = context;
@@ -4956,7 +4957,8 @@
       grownObserver.disconnect();
       resizeObserver?.disconnect();
     });
-    context.watch(["picture", "pictures", "scene", "thumbnails"], () => {
+    let looks = 0;
+    const follow2 = () => {
       const found = explorerBox(root)?.querySelector(".camwidget-thumbnails-scroll");
       if (found instanceof HTMLElement && found !== strip) {
         strip = found;
@@ -4968,7 +4970,9 @@
       }
       scrollToChosen();
       reportSoon();
-    });
+      if (strip === void 0 && looks++ < MOST_LOOKS) setTimeout(() => !signal.aborted && follow2(), 100);
+    };
+    context.watch(["picture", "pictures", "scene", "thumbnails"], follow2);
   }
   function fallbackControls(context) {
     const { model, signal } = context;

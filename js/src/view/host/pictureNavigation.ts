@@ -10,6 +10,8 @@ import type { Strip } from "./referenceMarks";
 
 /** The thumbnails requested on either side of the visible ones, as a share of their visible width. */
 const MARGIN = 0.5;
+/** How often to look for the strip, which other hosts lack. */
+const MOST_LOOKS = 50;
 
 /**
  * Keeps the chosen thumbnail visible, and reports the visible range to the kernel, which draws only thumbnails in it.
@@ -65,7 +67,8 @@ export function followThumbnails(context: Context, root: HTMLElement, place: (st
     resizeObserver?.disconnect();
   });
 
-  context.watch(["picture", "pictures", "scene", "thumbnails"], () => {
+  let looks = 0;
+  const follow = (): void => {
     const found = explorerBox(root)?.querySelector(".camwidget-thumbnails-scroll");
     if (found instanceof HTMLElement && found !== strip) {
       strip = found;
@@ -77,7 +80,10 @@ export function followThumbnails(context: Context, root: HTMLElement, place: (st
     }
     scrollToChosen();
     reportSoon();
-  });
+    // The strip is another widget: it may come after this view, and after the last of its traits.
+    if (strip === undefined && looks++ < MOST_LOOKS) setTimeout(() => !signal.aborted && follow(), 100);
+  };
+  context.watch(["picture", "pictures", "scene", "thumbnails"], follow);
 }
 
 /**

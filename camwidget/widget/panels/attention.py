@@ -217,13 +217,16 @@ class AttentionPanel(ipywidgets.VBox):
             [self.outlier_choice, self.bar, self.button], layout={"align_items": "center"}
         )
         self.grid = SharpCanvas(
-            self._draw_grid, self._click_grid, self._show_fault, partial(self._key, self._move_cell)
+            self._draw_grid,
+            self._click_grid,
+            self._show_fault,
+            on_key=partial(self._key, self._move_cell),
         )
         self.picture = SharpCanvas(
             self._draw_picture,
             self._click_picture,
             self._show_fault,
-            partial(self._key, self._move_query),
+            on_key=partial(self._key, self._move_query),
         )
         # Texts are escaped.
         self.text = ipywidgets.HTML()

@@ -61,9 +61,9 @@ def click(canvas: SharpCanvas, x: float, y: float) -> None:
 
 def test_the_panel_is_for_models_with_attention(ex: cw.Explorer) -> None:
     assert panels_of(ex).box.titles[-1].startswith("Attention")
-    assert len(panels_of(ex).box.children) == len(panels_of(ex).box.titles) == 4
+    assert len(panels_of(ex).box.children) == len(panels_of(ex).box.titles)
     with closing(cw.Explorer(cw.load(device="cpu"), PICTURES[:1]).wait(30)) as other:
-        assert len(panels_of(other).box.children) == 3
+        assert not any(title.startswith("Attention") for title in panels_of(other).box.titles)
 
 
 def test_the_maps_are_those_of_attention(ex: cw.Explorer) -> None:

@@ -4894,7 +4894,6 @@ function largeTool(context, root) {
 
 // src/view/host/pictureNavigation.ts
 var MARGIN = 0.5;
-var MOST_LOOKS = 50;
 function followThumbnails(context, root, place3 = () => {
 }) {
   const { model, signal } = context;
@@ -4930,16 +4929,18 @@ function followThumbnails(context, root, place3 = () => {
     scrollToChosen();
     reportSoon();
   });
+  const arrivalObserver = new MutationObserver(() => follow2());
   const resizeObserver = typeof ResizeObserver === "undefined" ? void 0 : new ResizeObserver(reportSoon);
   signal.addEventListener("abort", () => {
+    arrivalObserver.disconnect();
     grownObserver.disconnect();
     resizeObserver?.disconnect();
   });
-  let looks = 0;
   const follow2 = () => {
     const found = explorerBox(root)?.querySelector(".camwidget-thumbnails-scroll");
     if (found instanceof HTMLElement && found !== strip) {
       strip = found;
+      arrivalObserver.disconnect();
       grownObserver.disconnect();
       grownObserver.observe(strip, { attributes: true, childList: true, subtree: true });
       resizeObserver?.disconnect();
@@ -4948,9 +4949,14 @@ function followThumbnails(context, root, place3 = () => {
     }
     scrollToChosen();
     reportSoon();
-    if (strip === void 0 && looks++ < MOST_LOOKS) setTimeout(() => !signal.aborted && follow2(), 100);
   };
   context.watch(["picture", "pictures", "scene", "thumbnails"], follow2);
+  setTimeout(() => {
+    const box2 = explorerBox(root);
+    if (strip !== void 0 || box2 === null || signal.aborted) return;
+    arrivalObserver.observe(box2, { childList: true, subtree: true });
+    follow2();
+  });
 }
 function fallbackControls(context) {
   const { model, signal } = context;

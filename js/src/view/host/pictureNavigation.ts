@@ -10,8 +10,6 @@ import type { Strip } from "./referenceMarks";
 
 /** The thumbnails requested on either side of the visible ones, as a share of their visible width. */
 const MARGIN = 0.5;
-/** How often to look for the strip, which other hosts lack. */
-const MOST_LOOKS = 50;
 
 /**
  * Keeps the chosen thumbnail visible, and reports the visible range to the kernel, which draws only thumbnails in it.
@@ -61,17 +59,20 @@ export function followThumbnails(context: Context, root: HTMLElement, place: (st
     scrollToChosen();
     reportSoon();
   });
+  // The strip is another widget: it may come after this view, and after the last of its traits.
+  const arrivalObserver = new MutationObserver(() => follow());
   const resizeObserver = typeof ResizeObserver === "undefined" ? undefined : new ResizeObserver(reportSoon);
   signal.addEventListener("abort", () => {
+    arrivalObserver.disconnect();
     grownObserver.disconnect();
     resizeObserver?.disconnect();
   });
 
-  let looks = 0;
   const follow = (): void => {
     const found = explorerBox(root)?.querySelector(".camwidget-thumbnails-scroll");
     if (found instanceof HTMLElement && found !== strip) {
       strip = found;
+      arrivalObserver.disconnect();
       grownObserver.disconnect();
       grownObserver.observe(strip, { attributes: true, childList: true, subtree: true });
       resizeObserver?.disconnect();
@@ -80,10 +81,15 @@ export function followThumbnails(context: Context, root: HTMLElement, place: (st
     }
     scrollToChosen();
     reportSoon();
-    // The strip is another widget: it may come after this view, and after the last of its traits.
-    if (strip === undefined && looks++ < MOST_LOOKS) setTimeout(() => !signal.aborted && follow(), 100);
   };
   context.watch(["picture", "pictures", "scene", "thumbnails"], follow);
+  setTimeout(() => {
+    // Only now the view is where its host has put it.
+    const box = explorerBox(root);
+    if (strip !== undefined || box === null || signal.aborted) return;
+    arrivalObserver.observe(box, { childList: true, subtree: true });
+    follow();
+  });
 }
 
 /**

@@ -32,6 +32,7 @@ CALLS: dict[str, Callable[[Any], object]] = {
     "map_survival": lambda m: cw.map_survival(m, None),  # type: ignore[arg-type]
     "measure": lambda m: cw.measure(m, PICTURE, None),  # type: ignore[call-overload]
     "attention": lambda m: cw.attention(m, PICTURE),
+    "factorize": lambda m: cw.factorize(m, PICTURE),
     "evaluate": lambda m: cw.evaluate(m, [(PICTURE, 0)]),
     "dissect": lambda m: cw.dissect(m, []),
     "describe_decision": lambda m: cw.describe_decision(m, PICTURE, None),  # type: ignore[arg-type]

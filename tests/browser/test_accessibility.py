@@ -147,7 +147,7 @@ def test_everything_by_keyboard(lab: Any, open_page: Callable[..., Any]) -> None
         "(s) => document.querySelector(s)?.dataset.name === 'for'",
         stances,
     )
-    tab_to(page, ".camwidget-search")
+    tab_to(page, ".camwidget-search[role=combobox]")
     keys.type("waf")
     keys.press("ArrowDown")
     keys.press("Enter")

@@ -165,8 +165,8 @@ def test_a_click_beside_the_controls_keeps_the_keys_from_the_notebook(explorer: 
 
 def test_search_reaches_any_class(explorer: Any) -> None:
     page = explorer.page
-    page.locator(".camwidget-search").fill("wafl")
-    page.locator(".camwidget-search").fill("waf")
+    page.locator(".camwidget-search[role=combobox]").fill("wafl")
+    page.locator(".camwidget-search[role=combobox]").fill("waf")
     page.keyboard.press("ArrowDown")
     page.keyboard.press("Enter")
     status_has(page, "waffled")
@@ -522,7 +522,7 @@ def test_a_real_net_on_a_real_photograph(
     page = shown.page
     status_has(page, "bull mastiff")
     dog = canvas_pixels(page)
-    page.locator(".camwidget-search").fill("tiger cat")
+    page.locator(".camwidget-search[role=combobox]").fill("tiger cat")
     page.keyboard.press("Enter")
     status_has(page, "tiger cat")
     repainted(page, dog)

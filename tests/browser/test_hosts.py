@@ -65,6 +65,7 @@ def use_neighbors(page: Any) -> None:
     repainted(page, before, "another picture")
 
 
+@pytest.mark.full
 def test_notebook(page: Any, tmp_path: Path) -> None:
     sync_api = pytest.importorskip("playwright.sync_api")
     write_notebook(tmp_path, "notebook", EXPLORER)
@@ -97,6 +98,7 @@ def test_notebook(page: Any, tmp_path: Path) -> None:
         shows(page, ".camwidget-connection", "Disconnected from the kernel")
 
 
+@pytest.mark.full
 def test_voila(page: Any, tmp_path: Path) -> None:
     pytest.importorskip("voila")
     write_notebook(tmp_path, "app", EXPLORER)
@@ -135,6 +137,7 @@ if __name__ == "__main__":
 """
 
 
+@pytest.mark.full
 def test_marimo(page: Any, tmp_path: Path) -> None:
     """Without ipycanvas and bqplot, and with a word that says so."""
     pytest.importorskip("marimo")

@@ -234,6 +234,7 @@ def test_what_has_no_pixels_is_refused(model: SegmentationModel) -> None:
         cw.explain(cw.wrap(model.module, cw.Preprocess(SIDE)), torch.rand(3, SIDE, SIDE))
 
 
+@pytest.mark.full
 def test_torchvision_segmenters_are_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing is fetched, not even for the classifier inside; the preprocessing resizes and does not crop."""
     monkeypatch.setattr(

@@ -283,8 +283,8 @@ def test_what_wrap_refuses() -> None:
         ModelError, match="kind='embedding', where scores= has no meaning.*pictures="
     ):
         cw.wrap(Colors(), cw.Preprocess(SIDE), kind="embedding", scores="sigmoid")
-    with pytest.raises(ModelError, match="There is no kind='boxes'"):
-        cw.wrap(Colors(), cw.Preprocess(SIDE), kind="boxes")
+    with pytest.raises(ModelError, match="There is no kind='masks'"):
+        cw.wrap(Colors(), cw.Preprocess(SIDE), kind="masks")
     with pytest.raises(ModelError, match="does not compare pictures with texts"):
         cw.wrap(Eye(), cw.Preprocess(SIDE), kind="texts")
 

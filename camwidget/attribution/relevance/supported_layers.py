@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import torch
 
 from ...errors import MethodError
+from ...execution.device import device_lost_error, is_device_lost, is_out_of_memory
 from ...models.scores import are_close
 from ...models.vision_model import VisionModel
 from ...runtime import fork_safety
@@ -161,6 +162,10 @@ def relevance_pass(
     except MethodError:
         raise
     except (RuntimeError, TypeError, ValueError, AttributeError, KeyError, IndexError) as error:
+        if is_out_of_memory(error):
+            raise
+        if is_device_lost(error):
+            raise device_lost_error(model.name, model.device, error) from error
         problem = error
         text = f"a copy of {model.name} does not run ({error}). {REMEDY}"
     raise MethodError(f"Relevance cannot be computed: {text}") from problem

@@ -1,4 +1,7 @@
-"""Attention passes: attention weights of a trace's pictures, and gradients of targets' scores at them."""
+"""Attention passes: attention weights of a trace's pictures, and gradients of targets' scores at them.
+
+The relevance of Chefer et al. 2021 and the sensitivity of LeGrad are computed from them here.
+"""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """HTML documents that may run only their own script and style, and may contact no server.
 
-The content of a saved page is made in ``page``.
+The content of a saved page is made in ``saved_page``.
 """
 
 from __future__ import annotations

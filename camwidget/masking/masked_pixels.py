@@ -1,6 +1,6 @@
 """Pixels of a masked picture: hidden by rank or by paint, or multiplied by a map.
 
-Which pixels a fraction covers is decided in ``ranks``, what replaces them in ``baselines``.
+Which pixels a fraction covers is decided in ``rank_rule``, what replaces them in ``baselines``.
 """
 
 from __future__ import annotations

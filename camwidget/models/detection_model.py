@@ -15,7 +15,7 @@ from ..errors import PictureError, TargetError
 from ..images.preprocess import Preprocess
 from .class_names import configured_names, unique_names
 from .detections import Detection, FoundBoxes, boxes_found
-from .layers import Reshape
+from .layer_discovery import Reshape
 from .outputs import OutputPath, ScoredOutput, check_output_path, value_at
 from .vision_model import VisionModel
 

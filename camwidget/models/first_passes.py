@@ -21,7 +21,7 @@ from ..execution.random_state import GeneratorWatch
 from ..execution.shallow_module_copy import Uncopyable
 from ..images.preprocess import Preprocess
 from .layer_table import LayerTable
-from .layers import Reshape, discover_layers
+from .layer_discovery import Reshape, discover_layers
 from .output_reader import OutputReader
 
 __all__ = ["first_passes", "first_picture"]

@@ -1,4 +1,4 @@
-"""Stages: the layers that are offered for choice, and the default layer."""
+"""Layer choice: which layers are offered, the stages of the network, and which is the default."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ from torch.nn import functional as nnF
 
 from ..errors import ModelError, PictureError, TargetError
 from ..images.preprocess import Preprocess
-from .layers import Reshape
+from .layer_discovery import Reshape
 from .outputs import (
     OutputPath,
     ScoredOutput,

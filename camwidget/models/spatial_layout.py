@@ -1,4 +1,4 @@
-"""Picture dependence: test whether a layer's output is laid out like the picture.
+"""Spatial layout: test whether a layer's output depends on the picture and is laid out like it.
 
 Shapes cannot tell: a table of position biases (heads, 49, 49), an attention matrix, windows of a picture in sequence
 and shuffled tokens all have shapes of maps. The test changes the picture's upper right corner, then its lower left one

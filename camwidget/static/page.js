@@ -1064,7 +1064,7 @@
     return quantity2 === null || quantity2.unit === "" ? "" : `${before}${quantity2.unit}`;
   }
 
-  // src/view/givenTraits.ts
+  // src/view/promptAndReferences.ts
   function prompt(value) {
     const from = fields(value);
     const name = text(from["name"]);
@@ -2903,7 +2903,7 @@
     }
   };
 
-  // src/view/picture/layerPreview.ts
+  // src/view/picture/layerScrubber.ts
   var LayerScrubber = class {
     constructor(context) {
       this.context = context;
@@ -4771,7 +4771,7 @@
     }
   };
 
-  // src/view/host/panelCanvases.ts
+  // src/view/host/panelCanvasKeys.ts
   var CANVASES = "canvas.camwidget-attention-canvas";
   var TEXT = ".camwidget-attention-text";
   var LABELS2 = ".camwidget-attention-label";

@@ -47,7 +47,7 @@ function line(d, over = "over", under = "under") {
   return [svg("path", { class: under, d }), svg("path", { class: over, d })];
 }
 
-// src/view/host/panelCanvases.ts
+// src/view/host/panelCanvasKeys.ts
 var CANVASES = "canvas.camwidget-attention-canvas";
 function actsOnArrows(target) {
   return target instanceof HTMLCanvasElement && target.matches(CANVASES);

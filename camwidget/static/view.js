@@ -1070,7 +1070,7 @@ function unitSuffix(quantity2, before) {
   return quantity2 === null || quantity2.unit === "" ? "" : `${before}${quantity2.unit}`;
 }
 
-// src/view/givenTraits.ts
+// src/view/promptAndReferences.ts
 function prompt(value) {
   const from = fields(value);
   const name = text(from["name"]);
@@ -2881,7 +2881,7 @@ var Comparison = class {
   }
 };
 
-// src/view/picture/layerPreview.ts
+// src/view/picture/layerScrubber.ts
 var LayerScrubber = class {
   constructor(context) {
     this.context = context;
@@ -4749,7 +4749,7 @@ var KernelConnection = class {
   }
 };
 
-// src/view/host/panelCanvases.ts
+// src/view/host/panelCanvasKeys.ts
 var CANVASES = "canvas.camwidget-attention-canvas";
 var TEXT = ".camwidget-attention-text";
 var LABELS2 = ".camwidget-attention-label";

@@ -9,7 +9,7 @@ import numpy as np
 import traitlets as t
 from numpy.typing import ArrayLike, NDArray
 
-from ..analysis.footprints import SCORES, example_footprints, weigh_footprints
+from ..analysis.footprint_weights import SCORES, example_footprints, weigh_footprints
 from ..errors import CamwidgetError
 from ..runtime import fork_safety
 from .host.lifetime import HeldWhileShown, close_parts, weakly
@@ -189,7 +189,7 @@ class FootprintExample(HeldWhileShown, ipywidgets.VBox):
             raise CamwidgetError(
                 f"{shape[0]} maps of {shape[1]} × {shape[2]} cells are too many to draw in: pass at most "
                 f"{self.MOST_MAPS} of {self.LONGEST} × {self.LONGEST}. "
-                "camwidget.analysis.footprints.weigh_footprints takes any number."
+                "camwidget.analysis.footprint_weights.weigh_footprints takes any number."
             )
 
     def _change(self, maps: NDArray[Any], score: str) -> None:

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 import camwidget as cw
-from camwidget.analysis.footprints import example_footprints, weigh_footprints
+from camwidget.analysis.footprint_weights import example_footprints, weigh_footprints
 from camwidget.plotting import SERIES
 from camwidget.widget import _compat
 from camwidget.widget.view.footprint_canvas import Cell, map_colors

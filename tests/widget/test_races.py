@@ -18,7 +18,7 @@ from torch import nn
 import camwidget as cw
 from camwidget.masking.user_mask import encode
 from camwidget.widget.control import trait_requests
-from camwidget.widget.control.request_loops import RequestLoopGuard
+from camwidget.widget.control.endless_requests import RequestLoopGuard
 from camwidget.widget.state.history import History
 
 PICTURES = [np.random.default_rng(n).integers(0, 256, (16, 16, 3), np.uint8) for n in range(4)]

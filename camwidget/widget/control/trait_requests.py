@@ -31,7 +31,7 @@ from .paint import PaintController
 from .picture_without_classes import MapFollower, PictureWithoutClasses
 from .pictures import named_picture
 from .pixel_classes import find_pixel_classes
-from .request_loops import RequestLoopGuard
+from .endless_requests import RequestLoopGuard
 
 __all__ = ["TraitRequests"]
 

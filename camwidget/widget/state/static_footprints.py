@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageColor
 
-from ...analysis.footprints import FootprintMap
+from ...analysis.footprint_weights import FootprintMap
 from ...plotting import SERIES
 from ..host.static_outputs import StaticView
 from ..view.footprint_canvas import map_colors

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ...analysis.footprints import FootprintMap
+from ...analysis.footprint_weights import FootprintMap
 from ...plotting import ACCENT, NEUTRAL, SERIES, lookup_tables
 from .canvas import INK, SharpCanvas
 

@@ -20,7 +20,7 @@ from ..bias import ODDS, Odds, kind, unseen
 from ..registry import ZooEntry
 from .cam_evaluation import activation_maps, batches, normalize, stacked
 from .fitting import augment, draw_parallel, fit, shuffled_batches
-from .warmup import Warmup
+from .pooling_warmup import PoolingWarmup
 
 STEPS = 600
 """Few enough that a network that can rely on the flower learns nothing better."""
@@ -95,7 +95,7 @@ def train_bias(
         chosen = next(order)
         return normalize(augment(images[chosen], rng), entry), targets[chosen]
 
-    trained = Warmup(net, steps)
+    trained = PoolingWarmup(net, steps)
     fit(
         trained,
         batch,

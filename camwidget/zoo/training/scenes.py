@@ -17,7 +17,7 @@ from ..registry import ZooEntry
 from ..scenes import CLASSES, Scene, draw
 from .cam_evaluation import normalize
 from .fitting import augment, draw_training_set, fit, shuffled_batches
-from .warmup import MAXIMUM_ONLY, Warmup
+from .pooling_warmup import MAXIMUM_ONLY, PoolingWarmup
 
 STEPS = 4200
 STEPS_WEAK = 3600
@@ -118,7 +118,7 @@ def train_scenes(
     pooled = isinstance(net.pool, nn.Sequential) and net.pool[0]
     averages = isinstance(pooled, nn.AdaptiveAvgPool2d)
     has_hidden = "hidden" in dict(net.named_children())
-    trained = Warmup(net, steps) if averages else _AuxiliaryHead(net) if has_hidden else net
+    trained = PoolingWarmup(net, steps) if averages else _AuxiliaryHead(net) if has_hidden else net
     fit(
         trained,
         batch,
@@ -129,5 +129,5 @@ def train_scenes(
         progress=progress,
         bfloat16=True,
     )
-    if isinstance(trained, Warmup):
+    if isinstance(trained, PoolingWarmup):
         trained.merge_gain()

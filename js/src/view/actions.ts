@@ -3,7 +3,7 @@ import { clamp, texts } from "../core/parse";
 import type { Context } from "./context";
 import { trait } from "./model";
 import { contrasts, methodsHere, mode, rows, stance } from "./traits";
-import { references } from "./givenTraits";
+import { references } from "./promptAndReferences";
 import type { Kind } from "./traits";
 
 export function nudgeFraction(context: Context, percents: number): void {

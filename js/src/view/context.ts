@@ -3,7 +3,7 @@ import type { Point } from "../core/geometry";
 import { Observable } from "./listeners";
 import { portion, watch, write } from "./model";
 import type { Model, TraitName } from "./model";
-import { LayerScrubber } from "./picture/layerPreview";
+import { LayerScrubber } from "./picture/layerScrubber";
 import type { SyncedTraits } from "./syncedTraits";
 
 let views = 0;

@@ -7,7 +7,7 @@ import { RadioGroup } from "../dom/radioGroup";
 import { OWN_KEYS } from "../host/compat";
 import { trait } from "../model";
 import { KINDS, layers, methods, methodsHere, rows } from "../traits";
-import { references } from "../givenTraits";
+import { references } from "../promptAndReferences";
 import type { Kind } from "../traits";
 import { arrangement, ARRANGEMENTS, compared, DIMENSIONS, isComparing } from "./comparedTraits";
 import type { Arrangement, Compare, Dimension } from "./comparedTraits";

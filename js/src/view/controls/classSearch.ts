@@ -5,7 +5,7 @@ import type { Context } from "../context";
 import { fit, make, setAttribute, setText } from "../dom/dom";
 import { OWN_KEYS } from "../host/compat";
 import { rows } from "../traits";
-import { references } from "../givenTraits";
+import { references } from "../promptAndReferences";
 
 const MOST = 12;
 

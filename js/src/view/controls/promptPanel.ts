@@ -1,12 +1,12 @@
-/** ``PromptPanel``: the text of a vision-language model, with examples, and its words as targets. */
+/** ``PromptPanel``: the question or caption of a vision-language model (class texts of CLIP: ``referenceEditor``), with examples, and its words as targets. */
 import { pickClass } from "../actions";
 import type { Context } from "../context";
 import { button, fit, make, setAttribute, setChoices, setText } from "../dom/dom";
 import { makeRoving, markRadio } from "../dom/radioGroup";
 import { OWN_KEYS } from "../host/compat";
 import { trait } from "../model";
-import { prompt } from "../givenTraits";
-import type { Prompt, Word } from "../givenTraits";
+import { prompt } from "../promptAndReferences";
+import type { Prompt, Word } from "../promptAndReferences";
 
 const NOTHING: Pick<Prompt, "words" | "captions"> = { words: [], captions: [] };
 

@@ -4,7 +4,7 @@ import type { Context } from "../context";
 import { button, make, setAttribute, setText } from "../dom/dom";
 import { OWN_KEYS } from "../host/compat";
 import { trait } from "../model";
-import { references } from "../givenTraits";
+import { references } from "../promptAndReferences";
 
 /** Adds references to a model whose classes they are, and replaces texts. */
 export class ReferenceEditor {

@@ -3,8 +3,8 @@ import { removeReference } from "../actions";
 import type { Context } from "../context";
 import { button, fit, make, setAttribute } from "../dom/dom";
 import { rows } from "../traits";
-import { references } from "../givenTraits";
-import type { Reference } from "../givenTraits";
+import { references } from "../promptAndReferences";
+import type { Reference } from "../promptAndReferences";
 
 /**
  * Creates a column over the class names, with a row for each class.

@@ -1,7 +1,7 @@
 /** Keyboard access to the widgets around the view: focus stays in the explorer, and panel headers act on keys. */
 import { setAttribute } from "../dom/dom";
 import { accordionHeaders, isOpen, keepFromFocus, OWN_KEYS, unnamedImages } from "./compat";
-import { actsOnArrows, describeCanvases, focusInPlace, passKeys } from "./panelCanvases";
+import { actsOnArrows, describeCanvases, focusInPlace, passKeys } from "./panelCanvasKeys";
 
 /** Returns the element of the explorer around a view; null before the view is inserted, and in other hosts. */
 export function explorerBox(root: HTMLElement): HTMLElement | null {

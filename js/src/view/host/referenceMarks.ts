@@ -4,7 +4,7 @@ import { toggleReference } from "../actions";
 import type { Context } from "../context";
 import { button, fit, make, setAttribute } from "../dom/dom";
 import { trait } from "../model";
-import { references } from "../givenTraits";
+import { references } from "../promptAndReferences";
 
 /** Where the thumbnails are: their canvas is another widget's. */
 export interface Strip {

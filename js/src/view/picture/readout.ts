@@ -8,7 +8,7 @@ import { legend } from "../controls/mapStyleControls";
 import { fit, make, setText } from "../dom/dom";
 import { trait } from "../model";
 import { classMaps, mode, mapLayer } from "../traits";
-import { prompt } from "../givenTraits";
+import { prompt } from "../promptAndReferences";
 import type { ClassMaps } from "../traits";
 import { groundTruthSummary } from "./outlines";
 import type { Stage } from "./stage";

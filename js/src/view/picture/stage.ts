@@ -14,7 +14,7 @@ import { trait } from "../model";
 import { explanation, mapStyle, mode, scene } from "../traits";
 import type { Explanation, Scene } from "../traits";
 import { BaselineFills } from "./baselineFill";
-import type { Preview } from "./layerPreview";
+import type { Preview } from "./layerScrubber";
 import { boxes, outlines } from "./outlines";
 import { CancelButton, previewTag, progressLine } from "./progress";
 

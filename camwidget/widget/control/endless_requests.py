@@ -1,4 +1,4 @@
-"""Endless requests: an observer that requests something whenever something is shown, for ever."""
+"""``RequestLoopGuard``: refuses requests that an observer repeats whenever something is shown, for ever."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-/** Canvases of ipycanvas in the panels: which act on arrow keys, how they are announced, and which keys pass by them. */
+/** Keyboard and screen-reader access to ipycanvas canvases in the panels: which act on arrow keys, which keys pass by. */
 import { setAttribute } from "../dom/dom";
 
 /** Set by camwidget/widget/panels/attention.py. */

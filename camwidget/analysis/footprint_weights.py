@@ -1,6 +1,6 @@
-"""``weigh_footprints``: weights and maps of CAM, Grad-CAM and Grad-CAM++ for feature maps that are 0 or 1.
+"""``weigh_footprints``: the worked example of Grad-CAM++, weights and maps for feature maps that are 0 or 1.
 
-The example of Chattopadhyay et al. 2018 (Fig. 3): a feature map is 1 where it has found its pattern, its *footprint*,
+In that example (Chattopadhyay et al. 2018, Fig. 3), for CAM, Grad-CAM and Grad-CAM++, a feature map is 1 where it has found its pattern, its *footprint*,
 and 0 elsewhere. Everything can then be computed by hand.
 """
 
@@ -88,7 +88,7 @@ def weigh_footprints(footprints: ArrayLike, score: str = "squares") -> dict[str,
         CamwidgetError: if the maps are not binary or not three-dimensional, or if there is no such score.
 
     Example:
-        >>> from camwidget.analysis.footprints import example_footprints, weigh_footprints
+        >>> from camwidget.analysis.footprint_weights import example_footprints, weigh_footprints
         >>> found = weigh_footprints(example_footprints())
         >>> [str(w) for w in found["gradcam"].weights], [str(w) for w in found["gradcam++"].weights]
         (['15/80', '4/80', '2/80'], ['15/17', '4/6', '2/4'])

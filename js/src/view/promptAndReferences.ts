@@ -1,4 +1,4 @@
-/** What the model is given besides the picture: a text, or references that are its classes. */
+/** Parsers of what the vision model is given besides the picture: a text, or references that are its classes. */
 
 import { bytes, fields, flag, list, number, text, texts } from "../core/parse";
 

@@ -13,7 +13,7 @@ _GAIN = 8.0
 """Approximate ratio of the maximum to the average over all positions."""
 
 
-class Warmup(nn.Module):
+class PoolingWarmup(nn.Module):
     """A network with global average pooling that starts with maximum pooling and changes over during training.
 
     An average over 256 positions hides small objects from the gradient at first: without the warm-up and with the same

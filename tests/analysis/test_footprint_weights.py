@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 import camwidget as cw
-from camwidget.analysis.footprints import (
+from camwidget.analysis.footprint_weights import (
     SCORES,
     Ratio,
     example_footprints,

@@ -1,7 +1,7 @@
 """``weigh_footprints``: the worked example of Grad-CAM++, weights and maps for feature maps that are 0 or 1.
 
-In that example (Chattopadhyay et al. 2018, Fig. 3), for CAM, Grad-CAM and Grad-CAM++, a feature map is 1 where it has found its pattern, its *footprint*,
-and 0 elsewhere. Everything can then be computed by hand.
+In the example (Chattopadhyay et al. 2018, Fig. 3) a feature map is 1 where it has found its pattern, its *footprint*,
+and 0 elsewhere, so that CAM, Grad-CAM and Grad-CAM++ can be computed by hand.
 """
 
 from __future__ import annotations

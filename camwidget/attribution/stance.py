@@ -15,7 +15,7 @@ __all__ = [
     "NamedTarget",
     "Stance",
     "class_label",
-    "class_of",
+    "explained_class",
     "named_target",
     "split_target",
     "stance_of",
@@ -61,7 +61,7 @@ def _class_target(target: Target) -> Target:
     return target
 
 
-def class_of(target: Target) -> int:
+def explained_class(target: Target) -> int:
     """Return the index of the class that a target is for or against."""
     index = _class_target(target).index
     assert index is not None
@@ -78,7 +78,7 @@ def stance_of(target: Target) -> Stance:
     if isinstance(target, Counterfactual):
         return Stance("against")
     if isinstance(target, Contrast):
-        return Stance("rather", class_of(target.against))  # type: ignore[arg-type]  # resolved
+        return Stance("rather", explained_class(target.against))  # type: ignore[arg-type]  # resolved
     return FOR
 
 

@@ -15,7 +15,7 @@ from ..attribution.explanation import Explanation
 from ..attribution.methods import Method
 from ..attribution.methods.settings import options_text
 from ..attribution.methods.target_reasons import target_reasons
-from ..attribution.stance import FOR, class_of, stance_of, stance_payload, stance_target
+from ..attribution.stance import FOR, explained_class, stance_of, stance_payload, stance_target
 from ..attribution.targets import Target
 from ..attribution.tone_mapping import tone_note
 from ..errors import MethodError
@@ -186,7 +186,9 @@ def _quantize_maps(
             place = -1 if m.at_input else chosen.layers.index(at[column])
             maps.append([row, column_of_method, place, known[key]])
             target = explanation.target
-            is_first = class_of(target) == chosen.target and stance_of(target) == chosen.stance
+            is_first = (
+                explained_class(target) == chosen.target and stance_of(target) == chosen.stance
+            )
             if m is chosen.method and is_first and at[column] == chosen.layer:
                 start = explanation
         column_of_method += 1

@@ -23,8 +23,8 @@ from .cam_head import GapHead
 from .class_names import configured_names, unique_names
 from .extra_inputs import ExtraInputs
 from .first_passes import first_passes, first_picture
-from .layer_table import Layer, LayerTable
 from .layer_discovery import Reshape, spatial
+from .layer_table import Layer, LayerTable
 from .nondeterminism import leaves_random_state, randomness_note
 from .output_reader import OutputReader, picture_keyword
 from .outputs import check_output_path, describe_output

@@ -11,7 +11,7 @@ import numpy as np
 from ...analysis.mask_curve import MaskCurve
 from ...attribution.explanation import Explanation
 from ...attribution.methods import get_method
-from ...attribution.stance import class_of as explained_class
+from ...attribution.stance import explained_class
 from ...export.selection import quantity_of
 from ...runtime.error_reports import error_text
 from ..view import sentences
@@ -20,8 +20,8 @@ from ..view.mask_settings import MaskSettings
 from .cache import Picture
 from .comparison import (
     ComparedInputs,
-    class_of,
     difference,
+    index_of_class,
     model_names,
     resolve,
     why_no_difference,
@@ -257,7 +257,7 @@ class ComparedMapRole:
         """Return the class of B that stands in the row of a class of A; None if there is none."""
         if result.inputs.is_mirrored:  # the two cosines are the same number
             return result.target if index == explained_class(result.inputs.main.target) else None
-        return class_of(result.model, name)
+        return index_of_class(result.model, name)
 
     def show_stale_curve(self, mask: MaskSettings) -> None:
         """Remove B's old curve."""

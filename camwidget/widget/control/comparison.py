@@ -32,8 +32,8 @@ __all__ = [
     "REFERENCE",
     "ComparedInputs",
     "as_models",
-    "class_of",
     "difference",
+    "index_of_class",
     "model_names",
     "resolve",
     "valid_compare",
@@ -73,7 +73,7 @@ def model_names(models: Sequence[VisionModel]) -> tuple[str, ...]:
     return unique_names([m.name for m in models], len(models))
 
 
-def class_of(model: VisionModel, name: str) -> int | None:
+def index_of_class(model: VisionModel, name: str) -> int | None:
     """Return the index of a class by its name; None if the model has no such class."""
     try:
         return model.class_index(name)

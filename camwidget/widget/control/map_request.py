@@ -10,7 +10,7 @@ import numpy as np
 from ..._registry import Options
 from ...attribution.explanation import Explanation
 from ...attribution.methods import Method
-from ...attribution.stance import FOR, Stance, class_of, stance_of
+from ...attribution.stance import FOR, Stance, explained_class, stance_of
 from ...models.vision_model import VisionModel
 from .cache import ModelCache, Picture
 from .method_settings import configured
@@ -89,7 +89,7 @@ class MapResult(Generic[M_co]):
     @property
     def target(self) -> int:
         """Index of the class explained."""
-        return class_of(self.explanation.target)
+        return explained_class(self.explanation.target)
 
     @property
     def stance(self) -> Stance:

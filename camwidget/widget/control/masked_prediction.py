@@ -12,7 +12,7 @@ import torch
 from ...analysis.mask_curve import MaskCurve, curve_of, spaced_fractions
 from ...attribution.batched_inference import batch_size
 from ...attribution.explanation import Explanation
-from ...attribution.stance import class_of, stance_of
+from ...attribution.stance import explained_class, stance_of
 from ...images.conversion import shades
 from ...masking.baselines import BaselineCache
 from ...masking.inpainting import INPAINTINGS
@@ -155,7 +155,7 @@ def refine_curve(
             fractions[order],
             points,
             unmasked,
-            class_of(explanation.target),
+            explained_class(explanation.target),
             mode,
             baseline,
             _SPACING,

@@ -22,6 +22,7 @@ from .cache import Picture
 from .compared_map_role import ComparedMapRole, ComparedRequest
 from .comparison import ComparedInputs
 from .context import TWO_WAY_TRAITS, ExplorerContext
+from .endless_requests import RequestLoopGuard
 from .main_map_role import MainMapRole
 from .map_controller import MapController
 from .map_request import MapInputs, MapRequest, MapResult
@@ -31,7 +32,6 @@ from .paint import PaintController
 from .picture_without_classes import MapFollower, PictureWithoutClasses
 from .pictures import named_picture
 from .pixel_classes import find_pixel_classes
-from .endless_requests import RequestLoopGuard
 
 __all__ = ["TraitRequests"]
 

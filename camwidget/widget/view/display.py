@@ -14,7 +14,14 @@ from ...attribution.explanation import Explanation
 from ...attribution.methods import list_methods
 from ...attribution.methods.settings import settings_payload
 from ...attribution.methods.target_reasons import target_reasons
-from ...attribution.stance import FOR, Stance, class_of, stance_of, stance_payload, stance_target
+from ...attribution.stance import (
+    FOR,
+    Stance,
+    explained_class,
+    stance_of,
+    stance_payload,
+    stance_target,
+)
 from ...attribution.targets import evidence_phrase
 from ...export.selection import listed_classes, quantity_of
 from ...masking.baselines import baseline_names
@@ -291,7 +298,7 @@ class Display:
             mask: how the picture is masked.
             filled: what the browser needs to show it, where it cannot make the fill itself.
         """
-        target, rival = class_of(explanation.target), stance_of(explanation.target).other
+        target, rival = explained_class(explanation.target), stance_of(explanation.target).other
         before = float(self._unmasked[target])
         after = None if values is None else float(values[target])
         masked = [] if values is None else [float(values[i]) for i in self.row_classes]

@@ -83,11 +83,15 @@ def test_two_layers_are_compared(page: Any, textures: cw.VisionModel) -> None:
     assert page.locator(".camwidget-compared-numbers .camwidget-number").count() == 6
 
     # The pointer in A is marked at the same place in B, and both numbers are said.
-    page.mouse.move(one["x"] + 0.4 * one["width"], one["y"] + 0.35 * one["height"])
+    one, two = box(page, ".camwidget-frame"), box(page, ".camwidget-compared-frame")  # scrolled
+    # Chromium's mouse events have whole CSS pixels.
+    left, top = int(one["x"] + 0.4 * one["width"]), int(one["y"] + 0.35 * one["height"])
+    page.mouse.move(left, top)
     cross = box(page, ".camwidget-compared-inner > .camwidget-cross")
     assert abs(cross["x"] + cross["width"] / 2 - two["x"] - 0.4 * two["width"]) < 2
     assert abs(cross["y"] + cross["height"] / 2 - two["y"] - 0.35 * two["height"]) < 2
-    x, y = int(0.4 * 192), int(0.35 * 192)
+    x = int((left - one["x"]) / one["width"] * 192)
+    y = int((top - one["y"]) / one["height"] * 192)
     assert page.locator(".camwidget-compare-readout").inner_text() == (
         f"A {a[y, x]:.2f} · B {b[y, x]:.2f}"
     )

@@ -65,7 +65,6 @@ def use_neighbors(page: Any) -> None:
     repainted(page, before, "another picture")
 
 
-@pytest.mark.full
 def test_notebook(page: Any, tmp_path: Path) -> None:
     sync_api = pytest.importorskip("playwright.sync_api")
     write_notebook(tmp_path, "notebook", EXPLORER)
@@ -98,7 +97,6 @@ def test_notebook(page: Any, tmp_path: Path) -> None:
         shows(page, ".camwidget-connection", "Disconnected from the kernel")
 
 
-@pytest.mark.full
 def test_voila(page: Any, tmp_path: Path) -> None:
     pytest.importorskip("voila")
     write_notebook(tmp_path, "app", EXPLORER)
@@ -137,7 +135,6 @@ if __name__ == "__main__":
 """
 
 
-@pytest.mark.full
 def test_marimo(page: Any, tmp_path: Path) -> None:
     """Without ipycanvas and bqplot, and with a word that says so."""
     pytest.importorskip("marimo")

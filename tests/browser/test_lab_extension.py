@@ -381,6 +381,7 @@ def test_ten_thousand_pictures(shown: LabPage, files: Path) -> None:
     shown.widget(timeout=2 * PATIENCE)
     made = "sorted(ex._parts.context.display.thumbnails.tiles)"
     assert shown.value("len(ex.pictures)") == 10_000
+    until(page, "() => document.querySelector('.camwidget-thumbnails-scroll')?.clientWidth > 42")
     seen = page.locator(".camwidget-thumbnails-scroll").evaluate(
         "(strip) => strip.clientWidth / 42"
     )

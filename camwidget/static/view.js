@@ -4900,21 +4900,21 @@ function followThumbnails(context, root, place3 = () => {
   let strip;
   let reported2 = "";
   const places = () => {
-    const { first, places: count } = fields(model.get("thumbnails"));
-    return { first: number(first, 0), count: typeof count === "number" ? count : texts(model.get("pictures")).length };
+    const { first, places: places2, pitch } = fields(model.get("thumbnails"));
+    const count = typeof places2 === "number" ? places2 : texts(model.get("pictures")).length;
+    return { first: number(first, 0), count, pitch: number(pitch, (strip?.scrollWidth ?? 0) / Math.max(1, count)) };
   };
   const scrollToChosen = () => {
-    const { first, count } = places();
+    const { first, count, pitch } = places();
     const at = trait(model, "picture") - first;
     if (strip === void 0 || count === 0 || at < 0 || at >= count) return;
-    const pitch = strip.scrollWidth / count;
     const hidden = at * pitch < strip.scrollLeft || (at + 1) * pitch > strip.scrollLeft + strip.clientWidth;
     if (hidden) strip.scrollLeft = (at + 0.5) * pitch - strip.clientWidth / 2;
   };
   const reportVisible = () => {
-    const { first, count } = places();
+    const { first, count, pitch } = places();
     if (strip === void 0 || count === 0 || strip.clientWidth === 0 || strip.scrollWidth === 0) return;
-    const pitch = strip.scrollWidth / count;
+    if (strip.scrollWidth < 0.9 * pitch * count) return;
     const margin = MARGIN * strip.clientWidth;
     const from = Math.max(0, Math.floor((strip.scrollLeft - margin) / pitch));
     const to = Math.min(count - 1, Math.floor((strip.scrollLeft + strip.clientWidth + margin) / pitch));

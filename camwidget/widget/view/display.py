@@ -116,7 +116,13 @@ class Display:
             on_pick_picture,
             on_upload,
             lambda text: self.publish(error=text),
-            lambda first, places: self.publish(thumbnails={"first": first, "places": places}),
+            lambda first, places: self.publish(
+                thumbnails={
+                    "first": first,
+                    "places": places,
+                    "pitch": Thumbnails.SIDE + Thumbnails.GAP,
+                }
+            ),
         )
 
     @property

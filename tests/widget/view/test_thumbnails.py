@@ -157,7 +157,7 @@ def say(ex: cw.Explorer, **content: Any) -> None:
 def test_an_explorer_waits_for_what_is_seen(explorer: cw.Explorer) -> None:
     strip = display_of(explorer).thumbnails
     assert len(strip.tiles) == Thumbnails.SEEN
-    assert view_of(explorer).thumbnails == {"first": 0, "places": Thumbnails.MOST}
+    assert view_of(explorer).thumbnails == {"first": 0, "places": Thumbnails.MOST, "pitch": 42}
     say(explorer, first=100, last=109)
     explorer.wait(60)
     assert set(range(100, 110)) <= set(strip.tiles) and len(strip.tiles) == Thumbnails.SEEN + 10
@@ -166,6 +166,7 @@ def test_an_explorer_waits_for_what_is_seen(explorer: cw.Explorer) -> None:
     assert view_of(explorer).thumbnails == {
         "first": 500 - Thumbnails.MOST,
         "places": Thumbnails.MOST,
+        "pitch": 42,
     }
     assert 499 in strip.tiles
     explorer.add(PICTURE)

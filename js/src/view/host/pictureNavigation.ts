@@ -22,26 +22,27 @@ export function followThumbnails(context: Context, root: HTMLElement, place: (st
   let strip: HTMLElement | undefined;
   let reported = "";
 
-  /** Returns the number of the first picture on the canvas, and the number of pictures on it. */
-  const places = (): { first: number; count: number } => {
-    const { first, places: count } = fields(model.get("thumbnails"));
+  /** Returns the number of the first picture on the canvas, the number of pictures on it, and the pixels of each. */
+  const places = (): { first: number; count: number; pitch: number } => {
+    const { first, places, pitch } = fields(model.get("thumbnails"));
     // Not counted at each scroll: there may be ten thousand.
-    return { first: number(first, 0), count: typeof count === "number" ? count : texts(model.get("pictures")).length };
+    const count = typeof places === "number" ? places : texts(model.get("pictures")).length;
+    return { first: number(first, 0), count, pitch: number(pitch, (strip?.scrollWidth ?? 0) / Math.max(1, count)) };
   };
 
   const scrollToChosen = (): void => {
-    const { first, count } = places();
+    const { first, count, pitch } = places();
     const at = trait(model, "picture") - first;
     if (strip === undefined || count === 0 || at < 0 || at >= count) return;
-    const pitch = strip.scrollWidth / count;
     const hidden = at * pitch < strip.scrollLeft || (at + 1) * pitch > strip.scrollLeft + strip.clientWidth;
     if (hidden) strip.scrollLeft = (at + 0.5) * pitch - strip.clientWidth / 2;
   };
 
   const reportVisible = (): void => {
-    const { first, count } = places();
+    const { first, count, pitch } = places();
     if (strip === undefined || count === 0 || strip.clientWidth === 0 || strip.scrollWidth === 0) return;
-    const pitch = strip.scrollWidth / count;
+    // The canvas is not yet as wide as its thumbnails: it is looked at again when it has grown.
+    if (strip.scrollWidth < 0.9 * pitch * count) return;
     const margin = MARGIN * strip.clientWidth;
     const from = Math.max(0, Math.floor((strip.scrollLeft - margin) / pitch));
     const to = Math.min(count - 1, Math.floor((strip.scrollLeft + strip.clientWidth + margin) / pitch));

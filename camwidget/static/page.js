@@ -4947,7 +4947,9 @@
       model.send(seen2);
     };
     const { schedule: reportSoon } = frameTask(signal, reportVisible);
-    const grownObserver = new MutationObserver(() => {
+    const grownObserver = new MutationObserver((records) => {
+      const isMark = ({ target }) => target instanceof Element && target.closest(".camwidget-reference-marks") !== null;
+      if (records.every(isMark)) return;
       scrollToChosen();
       reportSoon();
     });

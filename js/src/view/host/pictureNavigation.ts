@@ -56,7 +56,11 @@ export function followThumbnails(context: Context, root: HTMLElement, place: (st
   const { schedule: reportSoon } = frameTask(signal, reportVisible);
 
   // The thumbnails are drawn after the first map, and their canvas is only then as wide as they are.
-  const grownObserver = new MutationObserver(() => {
+  const grownObserver = new MutationObserver((records) => {
+    // The marks of references lie in the strip, and follow it: only they have changed after it was scrolled.
+    const isMark = ({ target }: MutationRecord): boolean =>
+      target instanceof Element && target.closest(".camwidget-reference-marks") !== null;
+    if (records.every(isMark)) return;
     scrollToChosen();
     reportSoon();
   });

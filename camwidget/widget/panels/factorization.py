@@ -160,7 +160,7 @@ class FactorizationPanel(ipywidgets.VBox):
         self.message = ipywidgets.HTML()
         self.canvas = SharpCanvas(self._draw, self._clicked, self._show_message)
         self.buttons = [self._part_button(number) for number in range(MOST_PARTS)]
-        side = ipywidgets.VBox(self.buttons, layout={"width": "auto"})
+        side = ipywidgets.VBox(self.buttons, layout={"margin": "0 0 0 8px"})
         self._found = ipywidgets.HBox(
             [self.canvas.canvas, side],
             layout={"display": "none", "flex_flow": "row wrap", "align_items": "flex-start"},
@@ -169,7 +169,8 @@ class FactorizationPanel(ipywidgets.VBox):
     def _part_button(self, number: int) -> ipywidgets.Button:
         button = ipywidgets.Button(
             layout={
-                "width": "330px",
+                "width": "400px",
+                "max_width": "100%",
                 "border_left": f"14px solid {SERIES[number]}",
                 "display": "none",
             },

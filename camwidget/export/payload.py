@@ -25,7 +25,9 @@ from ..plotting import lookup_tables
 from ..progress import Progress
 from .binary_bundle import BinaryBundle
 from .curves import curves
+from .exported_model import ExportedModel
 from .html_document import encodable_text
+from .live_payload import live_payload
 from .picture_payload import fill_of
 from .quantized_maps import QuantizedMap, quantize_map
 from .selection import Selection, quantity_of
@@ -43,6 +45,7 @@ class MaskOptions:
     modes: Sequence[str]
     baselines: Sequence[str]
     steps: int
+    has_curves: bool = True  #: False for a page that runs the model
 
 
 @dataclass(frozen=True)
@@ -64,6 +67,7 @@ def build_payload(
     *,
     methods_are_explicit: bool,
     box_threshold: float = THRESHOLD,
+    exported: ExportedModel | None = None,
     progress: Progress | None = None,
 ) -> Payload:
     """Compute the data of a page.
@@ -77,6 +81,7 @@ def build_payload(
         label: label of the progress bar.
         methods_are_explicit: whether the user named the methods; then a method that fails is an error.
         box_threshold: the share of a map's maximum from which on a pixel counts for its box.
+        exported: the model's graph, for a page that runs the model.
         progress: called with (done, total); a bar appears after a second if None.
 
     Raises:
@@ -85,18 +90,24 @@ def build_payload(
     grids, maps, start, places = _quantize_maps(
         model, pixels, chosen, methods_are_explicit=methods_are_explicit, progress=progress
     )
-    curves_of_maps = curves(
-        model,
-        pixels,
-        grids,
-        chosen.classes,
-        masks.modes,
-        masks.baselines,
-        masks.steps,
-        label,
-        progress,
-    )
+    curves_of_maps: list[dict[str, np.ndarray]] = [{} for _ in grids]
+    if masks.has_curves:
+        curves_of_maps = curves(
+            model,
+            pixels,
+            grids,
+            chosen.classes,
+            masks.modes,
+            masks.baselines,
+            masks.steps,
+            label,
+            progress,
+        )
     bundle = BinaryBundle()
+    live = None
+    if exported is not None:
+        methods = [m for m in chosen.methods if places[m.name]]
+        live = live_payload(model, pixels, exported, methods, chosen.layers, chosen.classes, bundle)
     data = {
         "format": _FORMAT,
         "model": encodable_text(model.name),
@@ -135,6 +146,7 @@ def build_payload(
         "modes": list(masks.modes),
         "baselines": list(masks.baselines),
         "colormaps": {k: bundle.add(v) for k, v in lookup_tables().items()},
+        **({} if live is None else {"live": live}),
         "archive": bundle.text(),
     }
     return Payload(data, start, any(g.is_rounded for g in grids))

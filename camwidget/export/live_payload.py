@@ -22,6 +22,7 @@ from .exported_model import ExportedModel, weights_size
 from .html_document import encodable_text
 
 __all__ = [
+    "FILTERS",
     "RUNTIME_NAME",
     "announce_size",
     "check_live",
@@ -41,7 +42,7 @@ _CLOSED_FORMS = ("cam", "gradcam", "gradcam++", "layercam", "hirescam", "xgradca
 _MAP_TOLERANCE = 1e-4
 
 #: Filters of resizing that the page has, bit for bit as PIL's.
-_FILTERS = {
+FILTERS = {
     InterpolationMode.BILINEAR: "bilinear",
     InterpolationMode.BICUBIC: "bicubic",
     InterpolationMode.LANCZOS: "lanczos",
@@ -137,7 +138,7 @@ def _preprocess(preprocess: Preprocess) -> dict[str, Any]:
     """The preprocessing as the page repeats it; the reason why it cannot."""
     if preprocess.geometry is not None:
         return {"reason": "its preprocessing is a Python function"}
-    kind = _FILTERS.get(preprocess.interpolation)
+    kind = FILTERS.get(preprocess.interpolation)
     if kind is None:
         return {"reason": f"it resizes pictures by {preprocess.interpolation.value!r}"}
     resize = preprocess.resize

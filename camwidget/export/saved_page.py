@@ -273,6 +273,7 @@ def _body(title: str, model: VisionModel, name: str, footer: str) -> str:
 <dl>{terms}</dl>
 </header>
 <main id="camwidget-page" class="camwidget-page-main">
+<p>The page is being opened. If this stays, the file is not complete: copy or download it again.</p>
 <noscript><p>This page draws the picture and its maps by its own script, which is switched off here.</p></noscript>
 </main>
 <footer class="camwidget-page-foot">

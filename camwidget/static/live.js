@@ -6974,7 +6974,7 @@
       if (this.target < 0 || picture.unmasked === null) return;
       const byMap = shown !== null && !shown.isEmpty && !(mask.mode === "remove" && mask.fraction === 0 || mask.mode === "keep" && mask.fraction === 1);
       this.updateCurve();
-      if (!byMap && mask.paint === null) {
+      if (!byMap && mask.paint?.includes(HIDDEN) !== true) {
         this.unwanted = this.asked;
         this.setAll({ masked: [], most_probable: {}, pending: false, sentence: this.sentence(mask, null) });
         return;
@@ -7306,7 +7306,7 @@
 
   // src/live/pictureFiles.ts
   var MOST6 = 6e7;
-  var LEAST3 = 2;
+  var LEAST3 = 8;
   var PictureError = class extends Error {
   };
   async function read(file) {
@@ -7340,7 +7340,8 @@
     const rgb = channels === 1 ? Uint8Array.from({ length: 3 * data.length }, (_, i) => data[Math.floor(i / 3)]) : data;
     return { width, height, rgb };
   }
-  function pictureLine(model, geometry, channels, area2, signal) {
+  function pictureLine(model, geometry, channels, signal) {
+    const area2 = document.documentElement;
     const chosen = make("select", "camwidget-select camwidget-own-chosen", { "aria-label": "Picture", ...OWN_KEYS });
     chosen.addEventListener("change", () => write(model, { picture: chosen.selectedIndex }), { signal });
     watch(model, ["pictures", "picture"], signal, () => {
@@ -7350,7 +7351,7 @@
     });
     if ("reason" in geometry) {
       const hint2 = `Other pictures need the notebook: ${geometry.reason}.`;
-      return make("div", "camwidget-own", {}, make("span", "camwidget-own-hint", {}, hint2));
+      return make("div", "camwidget-own camwidget-view", {}, make("span", "camwidget-own-hint", {}, hint2));
     }
     const field2 = make("input", "", { type: "file", accept: "image/*", hidden: true, "aria-label": "A picture of your own" });
     const opener = button("camwidget-button camwidget-own-open", { title: "Explain a picture of your own; it stays on this computer" }, "open your picture…");
@@ -7407,7 +7408,7 @@
       },
       { signal }
     );
-    return make("div", "camwidget-own", {}, chosen, opener, field2, make("span", "camwidget-own-hint", {}, "or drop or paste one"));
+    return make("div", "camwidget-own camwidget-view", {}, chosen, opener, field2, make("span", "camwidget-own-hint", {}, "or drop or paste one"));
   }
 
   // src/live/index.ts
@@ -7443,10 +7444,9 @@
   }
   void openPage(async (data) => {
     const model = new LiveModel(data, await BinaryBundle.read(data.archive));
-    const view = pageView(model, "model");
-    view.classList.add("camwidget-live");
     const { signal } = new AbortController();
-    view.prepend(pictureLine(model, data.live.preprocess, data.live.channels, view, signal));
+    const line2 = pictureLine(model, data.live.preprocess, data.live.channels, signal);
+    const view = make("div", "camwidget-live", {}, line2, pageView(model, "model"));
     setTimeout(() => start(model, data));
     return view;
   });

@@ -1,6 +1,7 @@
 /** Entry point of a live page: reads the payload, builds the view, and starts the model. */
 import { BinaryBundle } from "../page/binaryBundle";
 import { openPage, pageView } from "../page/opening";
+import { make } from "../view/dom/dom";
 import { LiveModel } from "./liveModel";
 import { ModelRunner, unsupported } from "./modelRunner";
 import type { WorkerLike } from "./modelRunner";
@@ -43,10 +44,10 @@ function start(model: LiveModel, data: LivePayload): void {
 
 void openPage<LivePayload>(async (data) => {
   const model = new LiveModel(data, await BinaryBundle.read(data.archive));
-  const view = pageView(model, "model");
-  view.classList.add("camwidget-live");
+  // The page ends with its window.
   const { signal } = new AbortController();
-  view.prepend(pictureLine(model, data.live.preprocess, data.live.channels, view, signal));
+  const line = pictureLine(model, data.live.preprocess, data.live.channels, signal);
+  const view = make("div", "camwidget-live", {}, line, pageView(model, "model"));
   // After the page is drawn: reading the model's text takes a moment.
   setTimeout(() => start(model, data));
   return view;

@@ -5,7 +5,7 @@ import type { Features } from "../core/classActivation";
 import type { RgbPicture } from "../core/compositor";
 import { number, text, unit } from "../core/parse";
 import { probabilities } from "../core/scores";
-import { covered, decode } from "../core/userMask";
+import { covered, decode, HIDDEN } from "../core/userMask";
 import type { BinaryBundle } from "../page/binaryBundle";
 import { fractionAt } from "../page/curve";
 import { evidenceOf, note, probeSentence, sentence } from "../page/sentences";
@@ -294,7 +294,7 @@ export class LiveModel extends Store implements Model {
     const byMap = shown !== null && !shown.isEmpty
       && !((mask.mode === "remove" && mask.fraction === 0) || (mask.mode === "keep" && mask.fraction === 1));
     this.updateCurve();
-    if (!byMap && mask.paint === null) {
+    if (!byMap && mask.paint?.includes(HIDDEN) !== true) {
       this.unwanted = this.asked;
       this.setAll({ masked: [], most_probable: {}, pending: false, sentence: this.sentence(mask, null) });
       return;

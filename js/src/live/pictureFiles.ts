@@ -12,7 +12,7 @@ import type { LiveModel } from "./liveModel";
 const MOST = 60e6;
 
 /** The least length of a side, as in the kernel. */
-const LEAST = 2;
+const LEAST = 8;
 
 /** What may be wrong with a file, in words. */
 class PictureError extends Error {}
@@ -56,11 +56,12 @@ export function asInput(picture: Bytes, geometry: Geometry, channels: number): R
  * The line over the picture: its name, and how to open another one.
  *
  * @param geometry the model's preprocessing, or why it cannot be repeated
- * @param area where pictures are dropped
  */
 export function pictureLine(
-  model: LiveModel, geometry: Geometry | { readonly reason: string }, channels: number, area: HTMLElement, signal: AbortSignal,
+  model: LiveModel, geometry: Geometry | { readonly reason: string }, channels: number, signal: AbortSignal,
 ): HTMLElement {
+  // A drop beside the picture would leave the page, and show the file alone.
+  const area = document.documentElement;
   const chosen = make("select", "camwidget-select camwidget-own-chosen", { "aria-label": "Picture", ...OWN_KEYS });
   chosen.addEventListener("change", () => write(model, { picture: chosen.selectedIndex }), { signal });
   watch(model, ["pictures", "picture"], signal, () => {
@@ -70,7 +71,7 @@ export function pictureLine(
   });
   if ("reason" in geometry) {
     const hint = `Other pictures need the notebook: ${geometry.reason}.`;
-    return make("div", "camwidget-own", {}, make("span", "camwidget-own-hint", {}, hint));
+    return make("div", "camwidget-own camwidget-view", {}, make("span", "camwidget-own-hint", {}, hint));
   }
   const field = make("input", "", { type: "file", accept: "image/*", hidden: true, "aria-label": "A picture of your own" });
   const opener = button("camwidget-button camwidget-own-open", { title: "Explain a picture of your own; it stays on this computer" }, "open your picture…");
@@ -127,5 +128,5 @@ export function pictureLine(
     },
     { signal },
   );
-  return make("div", "camwidget-own", {}, chosen, opener, field, make("span", "camwidget-own-hint", {}, "or drop or paste one"));
+  return make("div", "camwidget-own camwidget-view", {}, chosen, opener, field, make("span", "camwidget-own-hint", {}, "or drop or paste one"));
 }

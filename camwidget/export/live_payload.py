@@ -13,13 +13,15 @@ from torchvision.transforms import InterpolationMode
 
 from .._assets import STATIC
 from ..attribution.explaining import explain
-from ..attribution.methods import Method
+from ..attribution.methods import Method, get_method
+from ..attribution.methods.perturbation import default_window
 from ..errors import CamwidgetError, warn
 from ..images.preprocess import Preprocess
 from ..models.vision_model import VisionModel
 from .binary_bundle import BinaryBundle
 from .exported_model import ExportedModel, weights_size
 from .html_document import encodable_text
+from .method_payload import method_payload
 
 __all__ = [
     "FILTERS",
@@ -130,6 +132,7 @@ def live_payload(
         "difference": exported.difference,
         "pictures": exported.pictures,
         "preprocess": _preprocess(model.preprocess),
+        "occlusion": _occlusion(model, pixels),
         "head": _head(model, pixels, exported, methods, layers, classes, bundle),
     }
 
@@ -146,6 +149,18 @@ def _preprocess(preprocess: Preprocess) -> dict[str, Any]:
         "size": list(preprocess.size),
         "resize": resize if isinstance(resize, int) else list(resize),
         "filter": kind,
+    }
+
+
+def _occlusion(model: VisionModel, pixels: torch.Tensor) -> dict[str, Any]:
+    """The method that runs the model many times in the page, with its default settings."""
+    method = get_method("occlusion")
+    window, stride = default_window(pixels.shape[-2], pixels.shape[-1])
+    return {
+        "method": method_payload(method),
+        "window": window,
+        "stride": stride,
+        "mean": list(model.preprocess.mean),
     }
 
 
@@ -239,6 +254,7 @@ def closed_form(
     passed = np.ones(features.shape[1:]) if gate is None else gate.astype(np.float64)
     positive = np.maximum(weights, 0) / area
     total = features.sum((1, 2))
+    result: np.ndarray
     if name == "hirescam":
         result = weighted(weights) * passed / area
     elif name == "layercam":

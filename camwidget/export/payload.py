@@ -13,8 +13,6 @@ from ..analysis.localizing import THRESHOLD, localize
 from ..attribution.explaining import explain
 from ..attribution.explanation import Explanation
 from ..attribution.methods import Method
-from ..attribution.methods.settings import options_text
-from ..attribution.methods.target_reasons import target_reasons
 from ..attribution.stance import FOR, explained_class, stance_of, stance_payload, stance_target
 from ..attribution.targets import Target
 from ..attribution.tone_mapping import tone_note
@@ -28,6 +26,7 @@ from .curves import curves
 from .exported_model import ExportedModel
 from .html_document import encodable_text
 from .live_payload import live_payload
+from .method_payload import method_payload
 from .picture_payload import fill_of
 from .quantized_maps import QuantizedMap, quantize_map
 from .selection import Selection, quantity_of
@@ -119,19 +118,7 @@ def build_payload(
         "contrasts": [
             {"target": index, **stance_payload(stance)} for index, stance in chosen.contrasts
         ],
-        "methods": [
-            {
-                "name": m.name,
-                "label": m.label,
-                "settings": options_text(m.options),
-                "group": m.group,
-                "tip": f"{m.summary} ({m.citation})",
-                "everywhere": m.at_input,
-                **target_reasons(m),
-            }
-            for m in chosen.methods
-            if places[m.name]
-        ],
+        "methods": [method_payload(m) for m in chosen.methods if places[m.name]],
         "layers": [{"name": n, "shape": list(model.layer(n).shape)} for n in chosen.layers],
         "missing": _missing(model, chosen, places),
         "maps": maps,

@@ -1547,13 +1547,13 @@
     let from = Uint32Array.from({ length: count }, (_, i) => i);
     let to = new Uint32Array(count);
     for (const shift of [0, 16]) {
-      const starts = new Uint32Array(LEVELS + 1);
-      for (let i = 0; i < count; i++) starts[(bits[i] >>> shift & 65535) + 1]++;
-      for (let key = 0; key < LEVELS; key++) starts[key + 1] += starts[key];
+      const starts2 = new Uint32Array(LEVELS + 1);
+      for (let i = 0; i < count; i++) starts2[(bits[i] >>> shift & 65535) + 1]++;
+      for (let key = 0; key < LEVELS; key++) starts2[key + 1] += starts2[key];
       for (let i = 0; i < count; i++) {
         const at = from[i];
         const key = bits[at] >>> shift & 65535;
-        to[starts[key]++] = at;
+        to[starts2[key]++] = at;
       }
       [from, to] = [to, from];
     }
@@ -6485,6 +6485,72 @@
     return peak > 0 ? map.map((value) => Math.min(1, fround2(value / peak))) : map;
   }
 
+  // src/live/maskedInput.ts
+  var { fround: fround3 } = Math;
+  var SHADES2 = Float32Array.from({ length: 256 }, (_, shade) => shade / 255);
+  function maskedInput(picture, map, mask, channels) {
+    const { width, height, rgb } = picture;
+    const size = width * height;
+    const pixels = new Float32Array(channels * size);
+    const { mode: mode2, fill: fill2, paint: paint2 } = mask;
+    const one = fill2.length === 3;
+    const cut = threshold(mask.fraction);
+    for (let i = 0; i < size; i++) {
+      const by = paint2?.[i] ?? 0;
+      const isTop = map !== null && mode2 !== "multiply" && map.levels[i] < cut;
+      const isHidden = by === 0 ? map !== null && mode2 !== "multiply" && isTop !== (mode2 === "keep") : by > 0;
+      const factor2 = mode2 === "multiply" && map !== null && by === 0 ? map.saliency[i] : 1;
+      for (let c = 0; c < channels; c++) {
+        const shade = SHADES2[isHidden ? fill2[one ? c : 3 * i + c] : rgb[3 * i + c]];
+        pixels[c * size + i] = factor2 === 1 ? shade : fround3(shade * factor2);
+      }
+    }
+    return { pixels, shape: [channels, height, width] };
+  }
+
+  // src/live/occlusion.ts
+  function starts(length, { window: window2, stride }) {
+    return Array.from({ length: Math.ceil((length - window2) / stride) + 1 }, (_, i) => i * stride);
+  }
+  function corners({ width, height }, of) {
+    const [rows2, columns] = [starts(height, of), starts(width, of)];
+    const cells2 = rows2.flatMap((y, i) => columns.map((x, j) => {
+      const level = [4, 2, 1].findIndex((step2) => i % step2 === 0 && j % step2 === 0);
+      return { level, corner: [y, x] };
+    }));
+    return cells2.sort((a, b) => a.level - b.level).map(({ corner }) => corner);
+  }
+  function occluded(picture, [top, left], { window: window2, mean: mean2 }, channels) {
+    const { width, height } = picture;
+    const unmasked = { mode: "remove", fraction: 0, fill: new Uint8Array(3), paint: null };
+    const input = maskedInput(picture, null, unmasked, channels);
+    for (let c = 0; c < channels; c++) {
+      for (let y = top; y < Math.min(height, top + window2); y++) {
+        const row = (c * height + y) * width;
+        input.pixels.fill(mean2[c], row + left, row + Math.min(width, left + window2));
+      }
+    }
+    return { ...input, withFeatures: false };
+  }
+  function occlusionMap(picture, of, logits, unmasked, target) {
+    const { width, height } = picture;
+    const sums = new Float64Array(width * height);
+    const counts = new Uint16Array(width * height);
+    const all = corners(picture, of);
+    logits.forEach((values, at) => {
+      const [top, left] = all[at];
+      const drop = unmasked[target] - values[target];
+      for (let y = top; y < Math.min(height, top + of.window); y++) {
+        for (let x = left; x < Math.min(width, left + of.window); x++) {
+          sums[y * width + x] += drop;
+          counts[y * width + x] += 1;
+        }
+      }
+    });
+    const cells2 = Float32Array.from(sums, (sum, at) => Math.max(0, sum / Math.max(1, counts[at])));
+    return { rows: height, columns: width, cells: cells2 };
+  }
+
   // src/live/liveMaps.ts
   var KEPT3 = 24;
   var LiveMaps = class {
@@ -6520,11 +6586,25 @@
     has({ picture, target }) {
       return picture.isSaved && this.data.classes.some(({ index }) => index === target);
     }
-    /** The methods with a map of a picture's class at any layer. */
+    /** The methods with a map of a picture's class at any layer; the last one runs the model many times. */
     methods(of) {
-      if (this.has(of)) return this.data.methods;
       const computed = this.data.live.head?.methods ?? [];
-      return this.data.methods.filter(({ name }) => computed.includes(name));
+      const quick = this.data.methods.filter(({ name }) => this.has(of) || computed.includes(name));
+      const { method } = this.data.live.occlusion;
+      return quick.some(({ name }) => name === method.name) ? quick : [...quick, method];
+    }
+    /** Any method by its name. */
+    method(name) {
+      const { method } = this.data.live.occlusion;
+      return this.data.methods.find((one) => one.name === name) ?? (name === method.name ? method : void 0);
+    }
+    /** Whether a map is made by running the model many times, and the file has none. */
+    isSlow(of) {
+      return of.method === this.data.live.occlusion.method.name && this.number(of) === null;
+    }
+    /** The part of a slow map that is done, from 0 to 1. */
+    progress({ picture }) {
+      return picture.occluded.length / corners(picture.picture, this.data.live.occlusion).length;
     }
     /** The layers with a map of a picture's class. */
     layers(of) {
@@ -6538,6 +6618,7 @@
     }
     /** A map ready to be shown; null where there is none, or the model has not run yet. */
     find(of) {
+      if (this.isSlow(of) && this.progress(of) < 1) return null;
       const key = [of.picture.id, of.target, of.method, of.layer].join("\n");
       const known = this.made.get(key);
       if (known !== void 0) return known;
@@ -6550,9 +6631,10 @@
       }
       return found;
     }
+    /** A map as far as it is computed; null where nothing of it is. */
     make(of) {
       const { picture } = of.picture;
-      const atInput = this.data.methods.find(({ name }) => name === of.method)?.everywhere ?? false;
+      const atInput = this.method(of.method)?.everywhere ?? false;
       const number2 = this.number(of);
       if (number2 !== null) {
         const { rows: rows2, columns, knee, scale_note, peak, box: box2, at } = this.data.grids[number2];
@@ -6585,6 +6667,11 @@
       return this.saved.find(row, column, layers2.findIndex(({ name }) => name === layer)) ?? null;
     }
     computed({ picture, target, method, layer }) {
+      const { occlusion } = this.data.live;
+      if (method === occlusion.method.name) {
+        if (picture.logits === null || picture.occluded.length === 0) return null;
+        return occlusionMap(picture.picture, occlusion, picture.occluded, picture.logits, target);
+      }
       const of = this.data.live.head;
       if (of === null || this.head === null || picture.features === null || layer !== this.headLayer) return null;
       const form = of.methods.find((name) => name === method);
@@ -6655,6 +6742,9 @@
     isSaved;
     /** Of the unmasked picture, for every class; null until the model has run. */
     unmasked = null;
+    /** The model's outputs for it, and for it under each square of the occlusion so far. */
+    logits = null;
+    occluded = [];
     /** The maps before the pooling; null where the model has no such head, or has not run. */
     features = null;
     /** The listed classes. */
@@ -6663,9 +6753,12 @@
     /**
      * Takes what the model has said of the unmasked picture.
      *
+     * @param logits its outputs
+     * @param unmasked their probabilities
      * @param ordered whether the most probable classes are listed; else the first ones
      */
-    answer(unmasked, features, ordered) {
+    answer(logits, unmasked, features, ordered) {
+      this.logits = logits;
       this.unmasked = unmasked;
       this.features = features;
       if (this.listed.length > 0) return;
@@ -6684,31 +6777,9 @@
     }
   };
 
-  // src/live/maskedInput.ts
-  var { fround: fround3 } = Math;
-  var SHADES2 = Float32Array.from({ length: 256 }, (_, shade) => shade / 255);
-  function maskedInput(picture, map, mask, channels) {
-    const { width, height, rgb } = picture;
-    const size = width * height;
-    const pixels = new Float32Array(channels * size);
-    const { mode: mode2, fill: fill2, paint: paint2 } = mask;
-    const one = fill2.length === 3;
-    const cut = threshold(mask.fraction);
-    for (let i = 0; i < size; i++) {
-      const by = paint2?.[i] ?? 0;
-      const isTop = map !== null && mode2 !== "multiply" && map.levels[i] < cut;
-      const isHidden = by === 0 ? map !== null && mode2 !== "multiply" && isTop !== (mode2 === "keep") : by > 0;
-      const factor2 = mode2 === "multiply" && map !== null && by === 0 ? map.saliency[i] : 1;
-      for (let c = 0; c < channels; c++) {
-        const shade = SHADES2[isHidden ? fill2[one ? c : 3 * i + c] : rgb[3 * i + c]];
-        pixels[c * size + i] = factor2 === 1 ? shade : fround3(shade * factor2);
-      }
-    }
-    return { pixels, shape: [channels, height, width] };
-  }
-
   // src/live/liveModel.ts
   var FAINT = 5e-3;
+  var SHOWN_EVERY = 12;
   var LiveModel = class extends Store {
     constructor(data, archive) {
       super(traitsOf(data, archive));
@@ -6735,6 +6806,10 @@
     asked = 0;
     unwanted = 0;
     drawn = null;
+    /** Why no map is shown; "" while one is. */
+    noMap = "";
+    /** The slow map that is computed. */
+    computing = null;
     /** Takes the runner of the model, which starts meanwhile. */
     start(runner) {
       this.runner = runner;
@@ -6748,6 +6823,7 @@
     }
     /** The model does not run, or a pass has failed. */
     fail(reason) {
+      if (this.every[0].unmasked === null) this.runner = null;
       this.setAll({ busy: false, pending: false, error: `The model does not run here: ${reason.replace(/\.$/, "")}.` });
     }
     /** Shows a picture of one's own, as the model gets it. */
@@ -6765,6 +6841,7 @@
     send(content) {
       const { type, x, y } = content;
       if (type === "pick") this.pick(number(x, 0), number(y, 0));
+      if (type === "cancel") this.cancel();
     }
     /** The curve of the map shown, of every listed class at every step; null while there is none. */
     curve() {
@@ -6820,7 +6897,7 @@
       const clear = { mode: "remove", fraction: 0, fill: new Uint8Array(3), paint: null };
       void this.runner?.later(() => this.input(picture, null, clear, this.data.live.head !== null)).then((answer) => {
         if (answer === null) return;
-        picture.answer(this.read(answer), featuresOf(answer.features), this.data.live.ordered);
+        picture.answer(answer.logits, this.read(answer), featuresOf(answer.features), this.data.live.ordered);
         if (picture !== this.picture) return;
         if (this.target < 0) this.setAll({ target: picture.listed[0] });
         this.requested = "";
@@ -6851,11 +6928,19 @@
         layers: this.maps.layers(of),
         method: of.method,
         layer: of.layer,
-        methods: methods2.map((one) => ({ ...one, reason: this.reason(one.name, of), slow: false, settings: [] }))
+        methods: methods2.map((one) => ({
+          ...one,
+          reason: this.reason(one.name, of),
+          slow: this.maps.isSlow({ ...of, method: one.name }),
+          settings: []
+        }))
       });
+      this.computing = null;
+      this.setAll({ partial: false, can_cancel: false, progress: -1, busy: picture.unmasked === null && this.runner !== null });
       const found = this.maps.find(of);
-      if (found === null) this.showNone(of, methods2.length > 0);
-      else this.show(found);
+      if (found !== null) this.show(found);
+      else if (this.maps.isSlow(of) && picture.logits !== null) this.compute(of);
+      else this.showNone(of);
     }
     /** The map of the same method and layer, or another one where there is none. */
     suited(of) {
@@ -6863,7 +6948,8 @@
       const layers2 = this.maps.layers(of);
       const headLayer = this.maps.headLayer;
       const known = methods2.find(({ name: name2 }) => name2 === of.method);
-      const label2 = this.data.methods.find(({ name: name2 }) => name2 === of.method)?.label ?? of.method;
+      const label2 = this.maps.method(of.method)?.label ?? of.method;
+      const quick = methods2.find((one) => !this.maps.isSlow({ ...of, method: one.name }));
       const name = this.data.live.names[of.target] ?? "";
       if (this.maps.has(of)) {
         const reason = this.reason(of.method, of);
@@ -6873,14 +6959,54 @@
         if (shown !== null && this.maps.has(shown.of)) return { ...of, method: shown.of.method, layer: shown.of.layer };
         return { ...of, method: this.data.first.method, layer: this.data.first.layer };
       }
-      if (known === void 0 && methods2.length > 0) {
-        this.setAll({ error: `This page has no ${label2} of ${name}${of.picture.isSaved ? "" : " in this picture"}, which needs Python: ${methods2[0].label} is shown.` });
+      if (known === void 0 && quick !== void 0 && of.method !== "") {
+        this.setAll({ error: `This page has no ${label2} of ${name}${of.picture.isSaved ? "" : " in this picture"}, which needs Python: ${quick.label} is shown.` });
       }
       return {
         ...of,
-        method: known?.name ?? methods2[0]?.name ?? of.method,
+        method: known?.name ?? quick?.name ?? "",
         layer: layers2.some((one) => one.name === of.layer) ? of.layer : headLayer ?? of.layer
       };
+    }
+    /** Computes a slow map by running the model many times; what is done of it is shown meanwhile. */
+    compute(of) {
+      const { occlusion, channels } = this.data.live;
+      const { picture } = of;
+      const all = corners(picture.picture, occlusion);
+      this.computing = of;
+      const isWanted = () => this.computing === of;
+      this.setAll({ busy: true, can_cancel: true, progress: 0, error: "", masked: [], most_probable: {}, sentence: "" });
+      this.unwanted = this.asked;
+      const next = () => {
+        const at = picture.occluded.length;
+        if (!isWanted()) return;
+        if (at === all.length) {
+          this.requested = "";
+          this.save_changes();
+          return;
+        }
+        if (at % SHOWN_EVERY === 1) {
+          const found = this.maps.make(of);
+          if (found !== null) this.show(found);
+          this.setAll({ partial: true, progress: this.maps.progress(of) });
+        }
+        const input = () => occluded(picture.picture, all[at], occlusion, channels);
+        void this.runner?.later(input, isWanted).then((answer) => {
+          if (answer === null) return;
+          picture.occluded.push(answer.logits);
+          next();
+        });
+      };
+      next();
+    }
+    /** Stops a slow map, and goes back to a quick one; what is computed of it is kept. */
+    cancel() {
+      const of = this.computing;
+      if (of === null) return;
+      this.computing = null;
+      const quick = this.maps.methods(of).find(({ name }) => !this.maps.isSlow({ ...of, method: name }));
+      this.setAll({ method: quick?.name ?? "" });
+      this.save_changes();
     }
     /** Why a method has no map at a layer; null where it has one. */
     reason(method, of) {
@@ -6892,16 +7018,17 @@
       return saved ?? this.picture.unmasked?.[index] ?? Number.NaN;
     }
     /** There is no map, or not yet: paint masks alone. */
-    showNone(of, isComing) {
+    showNone(of) {
       this.shown = null;
       const name = this.data.live.names[of.target] ?? "";
-      const reason = `A map of ${name} for this picture needs Python: this model has no layer from which the page can compute one. Paint on the picture to mask it.`;
+      const { label: label2 } = this.data.live.occlusion.method;
+      const reason = of.picture.unmasked === null || of.method !== "" ? "" : `There is no quick map of ${name} for this picture here: choose ${label2}, or paint on the picture to mask it.`;
+      this.noMap = reason;
       this.setAll({
         explanation: {},
         box: {},
         class_maps: {},
         layer_maps: {},
-        error: isComing || this.picture.unmasked === null ? "" : reason,
         status: `${this.data.model} · ${of.picture.name} · ${name}`
       });
     }
@@ -6909,7 +7036,7 @@
       const { of, map, rows: rows2, columns } = found;
       const before = this.shown;
       this.shown = found;
-      const method = this.data.methods.find(({ name: name2 }) => name2 === of.method);
+      const method = this.maps.method(of.method);
       const name = this.data.live.names[of.target];
       const called = method.settings ? `${method.label} (${method.settings})` : method.label;
       const where = found.atInput ? "input" : of.layer;
@@ -6971,7 +7098,7 @@
     /** Asks for the numbers of the masked picture; a newer request replaces one whose turn has not come. */
     updateMasked() {
       const { picture, mask, shown } = this;
-      if (this.target < 0 || picture.unmasked === null) return;
+      if (this.target < 0 || picture.unmasked === null || this.computing !== null) return;
       const byMap = shown !== null && !shown.isEmpty && !(mask.mode === "remove" && mask.fraction === 0 || mask.mode === "keep" && mask.fraction === 1);
       this.updateCurve();
       if (!byMap && mask.paint?.includes(HIDDEN) !== true) {
@@ -6997,7 +7124,7 @@
       const { shown, target } = this;
       const name = this.data.live.names[target];
       const painted = mask.paint === null ? { hidden: 0, kept: 0 } : covered(mask.paint);
-      if (shown === null && values === null) return "";
+      if (shown === null && values === null) return this.noMap;
       return sentence2({
         name,
         evidence: evidenceOf(name, "for", name),

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from page_driver import canvas_pixels, fraction_is, painted, says, until
+from page_driver import PATIENCE, canvas_pixels, fraction_is, painted, says, until
 from PIL import Image
 from saved_page import SavedPage
 from test_saved_page import HOSTILE, SPY, grid_of
@@ -42,7 +42,7 @@ class LivePage:
         self.requests: list[str] = []
         self.page.on("request", lambda request: self.requests.append(request.url))
         self.page.goto(file.as_uri())
-        self.page.wait_for_selector(".camwidget-canvas")
+        self.page.wait_for_selector(".camwidget-canvas", timeout=PATIENCE)
 
     def ready(self) -> LivePage:
         until(self.page, READY)
@@ -68,7 +68,7 @@ class LivePage:
         return self.page.locator(".camwidget-class-names .camwidget-name").all_text_contents()
 
     def search(self, name: str) -> None:
-        field = self.page.locator(".camwidget-search")
+        field = self.page.locator(".camwidget-class-search .camwidget-search")
         field.fill(name)
         self.page.locator(".camwidget-match").filter(has_text=name).first.wait_for()
         field.press("Enter")
@@ -195,12 +195,13 @@ def test_masked_numbers_are_the_kernels(
 def test_any_class_is_found_and_explained(
     live: LivePage, model: cw.VisionModel, pixels: torch.Tensor
 ) -> None:
-    live.search("last")
-    index = len(model.classes) - 1
+    index = int(model.predict(pixels, len(model.classes)).indices[-1])
+    name = model.classes[index]
+    live.search(name)
     live.press("Grad-CAM")
     live.press("remove")
     live.slide(30)
-    assert live.names()[-1] == "last"
+    assert live.names()[-1] == name
     levels = cw.explain(model, pixels, index, "gradcam").saliency
     wanted = probabilities(
         model, mask_pixels(pixels, cw.masking.rank_rule.rank_levels(levels), [0.3])[0]
@@ -288,6 +289,35 @@ def test_a_picture_of_ones_own_is_prepared_and_explained_as_in_the_kernel(
     live.page.locator(".camwidget-own-chosen").select_option(index=0)
     live.page.get_by_role("radio", name="Saliency", exact=True).wait_for()
     assert live.happened() == []
+
+
+def test_occlusion_is_computed_in_the_page(
+    live: LivePage, model: cw.VisionModel, pixels: torch.Tensor
+) -> None:
+    live.page.locator(".camwidget-own-chosen").evaluate(
+        """(select) => {
+          select.selectedIndex = 0;
+          select.dispatchEvent(new Event("change", {bubbles: true}));
+        }"""
+    )
+    live.press("Grad-CAM")
+    live.page.get_by_role("radio", name="Occlusion", exact=True).click()
+    live.page.locator(".camwidget-cancel").click()
+    live.rest()
+    assert live.page.locator("[data-name=occlusion][aria-checked=true]").count() == 0
+    live.page.get_by_role("radio", name="Occlusion", exact=True).click()
+    says(live.page, ".camwidget-status", "Occlusion · input 192×192")
+    live.rest()
+    live.press("remove")
+    live.page.locator(".camwidget-fill select").select_option("blur")
+    live.slide(15)
+    target = live.page.locator(".camwidget-name[aria-pressed=true]").text_content()
+    found = cw.explain(model, pixels, target, "occlusion")
+    masked = mask_pixels(pixels, cw.masking.rank_rule.rank_levels(found), [0.15])[0]
+    index = model.classes.index(target)
+    shown = live.bars()[live.names().index(str(target))]
+    assert abs(shown - probabilities(model, masked)[index]) < 20 * CLOSE
+    live.press("Grad-CAM")
 
 
 def test_what_is_no_picture_is_said_and_nothing_leaves_the_page(

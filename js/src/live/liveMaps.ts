@@ -9,6 +9,7 @@ import type { MethodData } from "../page/payload";
 import { decodeMap, QuantizedMaps } from "../page/quantizedMaps";
 import type { DecodedMap } from "../page/quantizedMaps";
 import type { LivePicture } from "./livePicture";
+import { corners, occlusionMap } from "./occlusion";
 import type { HeadData, LivePayload } from "./payload";
 
 /** What a map is of. */
@@ -69,11 +70,28 @@ export class LiveMaps {
     return picture.isSaved && this.data.classes.some(({ index }) => index === target);
   }
 
-  /** The methods with a map of a picture's class at any layer. */
+  /** The methods with a map of a picture's class at any layer; the last one runs the model many times. */
   methods(of: Pick<Subject, "picture" | "target">): readonly MethodData[] {
-    if (this.has(of)) return this.data.methods;
     const computed: readonly string[] = this.data.live.head?.methods ?? [];
-    return this.data.methods.filter(({ name }) => computed.includes(name));
+    const quick = this.data.methods.filter(({ name }) => this.has(of) || computed.includes(name));
+    const { method } = this.data.live.occlusion;
+    return quick.some(({ name }) => name === method.name) ? quick : [...quick, method];
+  }
+
+  /** Any method by its name. */
+  method(name: string): MethodData | undefined {
+    const { method } = this.data.live.occlusion;
+    return this.data.methods.find((one) => one.name === name) ?? (name === method.name ? method : undefined);
+  }
+
+  /** Whether a map is made by running the model many times, and the file has none. */
+  isSlow(of: Subject): boolean {
+    return of.method === this.data.live.occlusion.method.name && this.number(of) === null;
+  }
+
+  /** The part of a slow map that is done, from 0 to 1. */
+  progress({ picture }: Subject): number {
+    return picture.occluded.length / corners(picture.picture, this.data.live.occlusion).length;
   }
 
   /** The layers with a map of a picture's class. */
@@ -90,6 +108,7 @@ export class LiveMaps {
 
   /** A map ready to be shown; null where there is none, or the model has not run yet. */
   find(of: Subject): FoundMap | null {
+    if (this.isSlow(of) && this.progress(of) < 1) return null;
     const key = [of.picture.id, of.target, of.method, of.layer].join("\n");
     const known = this.made.get(key);
     if (known !== undefined) return known;
@@ -103,9 +122,10 @@ export class LiveMaps {
     return found;
   }
 
-  private make(of: Subject): FoundMap | null {
+  /** A map as far as it is computed; null where nothing of it is. */
+  make(of: Subject): FoundMap | null {
     const { picture } = of.picture;
-    const atInput = this.data.methods.find(({ name }) => name === of.method)?.everywhere ?? false;
+    const atInput = this.method(of.method)?.everywhere ?? false;
     const number = this.number(of);
     if (number !== null) {
       const { rows, columns, knee, scale_note, peak, box, at } = this.data.grids[number]!;
@@ -132,6 +152,11 @@ export class LiveMaps {
   }
 
   private computed({ picture, target, method, layer }: Subject): CellGrid | null {
+    const { occlusion } = this.data.live;
+    if (method === occlusion.method.name) {
+      if (picture.logits === null || picture.occluded.length === 0) return null;
+      return occlusionMap(picture.picture, occlusion, picture.occluded, picture.logits, target);
+    }
     const of: HeadData | null = this.data.live.head;
     if (of === null || this.head === null || picture.features === null || layer !== this.headLayer) return null;
     const form = of.methods.find((name) => name === method);

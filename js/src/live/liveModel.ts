@@ -21,10 +21,14 @@ import { maskedInput } from "./maskedInput";
 import type { InputMask } from "./maskedInput";
 import type { FeatureMaps } from "./messages";
 import type { Answer, Input, ModelRunner } from "./modelRunner";
+import { corners, occluded } from "./occlusion";
 import type { LivePayload } from "./payload";
 
 /** The least value at which a click finds a class, as in the kernel. */
 const FAINT = 0.005;
+
+/** How many squares of an occlusion are between two looks at the unfinished map. */
+const SHOWN_EVERY = 12;
 
 /** A curve that is computed, or was last. */
 interface Curve {
@@ -44,6 +48,10 @@ export class LiveModel extends Store implements Model {
   private asked = 0;
   private unwanted = 0;
   private drawn: Curve | null = null;
+  /** Why no map is shown; "" while one is. */
+  private noMap = "";
+  /** The slow map that is computed. */
+  private computing: Subject | null = null;
 
   constructor(
     private readonly data: LivePayload,
@@ -77,6 +85,8 @@ export class LiveModel extends Store implements Model {
 
   /** The model does not run, or a pass has failed. */
   fail(reason: string): void {
+    // A model that has never answered will not answer later.
+    if (this.every[0]!.unmasked === null) this.runner = null;
     this.setAll({ busy: false, pending: false, error: `The model does not run here: ${reason.replace(/\.$/, "")}.` });
   }
 
@@ -97,6 +107,7 @@ export class LiveModel extends Store implements Model {
   send(content: unknown): void {
     const { type, x, y } = content as { readonly type?: unknown; readonly x?: unknown; readonly y?: unknown };
     if (type === "pick") this.pick(number(x, 0), number(y, 0));
+    if (type === "cancel") this.cancel();
   }
 
   /** The curve of the map shown, of every listed class at every step; null while there is none. */
@@ -149,7 +160,7 @@ export class LiveModel extends Store implements Model {
     const clear: InputMask = { mode: "remove", fraction: 0, fill: new Uint8Array(3), paint: null };
     void this.runner?.later(() => this.input(picture, null, clear, this.data.live.head !== null)).then((answer) => {
       if (answer === null) return;
-      picture.answer(this.read(answer), featuresOf(answer.features), this.data.live.ordered);
+      picture.answer(answer.logits, this.read(answer), featuresOf(answer.features), this.data.live.ordered);
       if (picture !== this.picture) return;
       if (this.target < 0) this.setAll({ target: picture.listed[0]! });
       this.requested = "";
@@ -181,11 +192,16 @@ export class LiveModel extends Store implements Model {
     this.setAll({
       rows: this.rows.map((index) => ({ index, name: this.data.live.names[index]!, unmasked: this.unmasked(index) })),
       layers: this.maps.layers(of), method: of.method, layer: of.layer,
-      methods: methods.map((one) => ({ ...one, reason: this.reason(one.name, of), slow: false, settings: [] })),
+      methods: methods.map((one) => ({
+        ...one, reason: this.reason(one.name, of), slow: this.maps.isSlow({ ...of, method: one.name }), settings: [],
+      })),
     });
+    this.computing = null;
+    this.setAll({ partial: false, can_cancel: false, progress: -1, busy: picture.unmasked === null && this.runner !== null });
     const found = this.maps.find(of);
-    if (found === null) this.showNone(of, methods.length > 0);
-    else this.show(found);
+    if (found !== null) this.show(found);
+    else if (this.maps.isSlow(of) && picture.logits !== null) this.compute(of);
+    else this.showNone(of);
   }
 
   /** The map of the same method and layer, or another one where there is none. */
@@ -194,7 +210,8 @@ export class LiveModel extends Store implements Model {
     const layers = this.maps.layers(of);
     const headLayer = this.maps.headLayer;
     const known = methods.find(({ name }) => name === of.method);
-    const label = this.data.methods.find(({ name }) => name === of.method)?.label ?? of.method;
+    const label = this.maps.method(of.method)?.label ?? of.method;
+    const quick = methods.find((one) => !this.maps.isSlow({ ...of, method: one.name }));
     const name = this.data.live.names[of.target] ?? "";
     if (this.maps.has(of)) {
       const reason = this.reason(of.method, of);
@@ -204,13 +221,55 @@ export class LiveModel extends Store implements Model {
       if (shown !== null && this.maps.has(shown.of)) return { ...of, method: shown.of.method, layer: shown.of.layer };
       return { ...of, method: this.data.first.method, layer: this.data.first.layer };
     }
-    if (known === undefined && methods.length > 0) {
-      this.setAll({ error: `This page has no ${label} of ${name}${of.picture.isSaved ? "" : " in this picture"}, which needs Python: ${methods[0]!.label} is shown.` });
+    if (known === undefined && quick !== undefined && of.method !== "") {
+      this.setAll({ error: `This page has no ${label} of ${name}${of.picture.isSaved ? "" : " in this picture"}, which needs Python: ${quick.label} is shown.` });
     }
     return {
-      ...of, method: known?.name ?? methods[0]?.name ?? of.method,
+      ...of, method: known?.name ?? quick?.name ?? "",
       layer: layers.some((one) => one.name === of.layer) ? of.layer : (headLayer ?? of.layer),
     };
+  }
+
+  /** Computes a slow map by running the model many times; what is done of it is shown meanwhile. */
+  private compute(of: Subject): void {
+    const { occlusion, channels } = this.data.live;
+    const { picture } = of;
+    const all = corners(picture.picture, occlusion);
+    this.computing = of;
+    const isWanted = (): boolean => this.computing === of;
+    this.setAll({ busy: true, can_cancel: true, progress: 0, error: "", masked: [], most_probable: {}, sentence: "" });
+    this.unwanted = this.asked;
+    const next = (): void => {
+      const at = picture.occluded.length;
+      if (!isWanted()) return;
+      if (at === all.length) {
+        this.requested = "";
+        this.save_changes();
+        return;
+      }
+      if (at % SHOWN_EVERY === 1) {
+        const found = this.maps.make(of);
+        if (found !== null) this.show(found);
+        this.setAll({ partial: true, progress: this.maps.progress(of) });
+      }
+      const input = (): Input => occluded(picture.picture, all[at]!, occlusion, channels);
+      void this.runner?.later(input, isWanted).then((answer) => {
+        if (answer === null) return;
+        picture.occluded.push(answer.logits);
+        next();
+      });
+    };
+    next();
+  }
+
+  /** Stops a slow map, and goes back to a quick one; what is computed of it is kept. */
+  private cancel(): void {
+    const of = this.computing;
+    if (of === null) return;
+    this.computing = null;
+    const quick = this.maps.methods(of).find(({ name }) => !this.maps.isSlow({ ...of, method: name }));
+    this.setAll({ method: quick?.name ?? "" });
+    this.save_changes();
   }
 
   /** Why a method has no map at a layer; null where it has one. */
@@ -225,12 +284,15 @@ export class LiveModel extends Store implements Model {
   }
 
   /** There is no map, or not yet: paint masks alone. */
-  private showNone(of: Subject, isComing: boolean): void {
+  private showNone(of: Subject): void {
     this.shown = null;
     const name = this.data.live.names[of.target] ?? "";
-    const reason = `A map of ${name} for this picture needs Python: this model has no layer from which the page can compute one. Paint on the picture to mask it.`;
+    const { label } = this.data.live.occlusion.method;
+    const reason = of.picture.unmasked === null || of.method !== ""
+      ? "" : `There is no quick map of ${name} for this picture here: choose ${label}, or paint on the picture to mask it.`;
+    this.noMap = reason;
     this.setAll({
-      explanation: {}, box: {}, class_maps: {}, layer_maps: {}, error: isComing || this.picture.unmasked === null ? "" : reason,
+      explanation: {}, box: {}, class_maps: {}, layer_maps: {},
       status: `${this.data.model} · ${of.picture.name} · ${name}`,
     });
   }
@@ -239,7 +301,7 @@ export class LiveModel extends Store implements Model {
     const { of, map, rows, columns } = found;
     const before = this.shown;
     this.shown = found;
-    const method = this.data.methods.find(({ name }) => name === of.method)!;
+    const method = this.maps.method(of.method)!;
     const name = this.data.live.names[of.target]!;
     const called = method.settings ? `${method.label} (${method.settings})` : method.label;
     const where = found.atInput ? "input" : of.layer;
@@ -290,7 +352,7 @@ export class LiveModel extends Store implements Model {
   /** Asks for the numbers of the masked picture; a newer request replaces one whose turn has not come. */
   private updateMasked(): void {
     const { picture, mask, shown } = this;
-    if (this.target < 0 || picture.unmasked === null) return;
+    if (this.target < 0 || picture.unmasked === null || this.computing !== null) return;
     const byMap = shown !== null && !shown.isEmpty
       && !((mask.mode === "remove" && mask.fraction === 0) || (mask.mode === "keep" && mask.fraction === 1));
     this.updateCurve();
@@ -318,7 +380,7 @@ export class LiveModel extends Store implements Model {
     const { shown, target } = this;
     const name = this.data.live.names[target]!;
     const painted = mask.paint === null ? { hidden: 0, kept: 0 } : covered(mask.paint);
-    if (shown === null && values === null) return "";
+    if (shown === null && values === null) return this.noMap;
     return sentence({
       name, evidence: evidenceOf(name, "for", name), rival: null, method: shown?.of.method ?? "",
       layer: shown === null || shown.atInput ? "input" : shown.of.layer,

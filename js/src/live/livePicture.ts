@@ -9,6 +9,9 @@ const LISTED = 5;
 export class LivePicture {
   /** Of the unmasked picture, for every class; null until the model has run. */
   unmasked: Float64Array | null = null;
+  /** The model's outputs for it, and for it under each square of the occlusion so far. */
+  logits: Float32Array | null = null;
+  readonly occluded: Float32Array[] = [];
   /** The maps before the pooling; null where the model has no such head, or has not run. */
   features: Features | null = null;
   /** The listed classes. */
@@ -34,9 +37,12 @@ export class LivePicture {
   /**
    * Takes what the model has said of the unmasked picture.
    *
+   * @param logits its outputs
+   * @param unmasked their probabilities
    * @param ordered whether the most probable classes are listed; else the first ones
    */
-  answer(unmasked: Float64Array, features: Features | null, ordered: boolean): void {
+  answer(logits: Float32Array, unmasked: Float64Array, features: Features | null, ordered: boolean): void {
+    this.logits = logits;
     this.unmasked = unmasked;
     this.features = features;
     if (this.listed.length > 0) return;

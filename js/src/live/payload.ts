@@ -4,6 +4,7 @@ import type { Geometry } from "../core/resampling";
 import type { Scores } from "../core/scores";
 import type { ByteRange } from "../page/binaryBundle";
 import type { Payload } from "../page/payload";
+import type { OcclusionData } from "./occlusion";
 
 export interface LivePayload extends Payload {
   /** The picture's name. */
@@ -21,6 +22,8 @@ export interface LivePayload extends Payload {
     /** Why a picture of one's own cannot be prepared, where it cannot. */
     readonly preprocess: Geometry | { readonly reason: string };
     readonly head: HeadData | null;
+    /** The method that runs the model many times, for any picture and class. */
+    readonly occlusion: OcclusionData;
   };
 }
 

@@ -6780,6 +6780,7 @@
   // src/live/liveModel.ts
   var FAINT = 5e-3;
   var SHOWN_EVERY = 12;
+  var COARSE = [4, 2, 1];
   var LiveModel = class extends Store {
     constructor(data, archive) {
       super(traitsOf(data, archive));
@@ -6845,9 +6846,15 @@
     }
     /** The curve of the map shown, of every listed class at every step; null while there is none. */
     curve() {
-      const { drawn } = this;
-      if (drawn === null || !drawn.isComplete) return null;
-      return drawn.points.map((values) => this.rows.map((index) => values[index]));
+      const { drawn, rows: rows2 } = this;
+      const last = this.data.steps - 1;
+      for (const stride of [...COARSE].reverse()) {
+        const points = Array.from({ length: last / stride + 1 }, (_, at) => drawn?.points.get(at * stride));
+        if (last % stride === 0 && points.every((one) => one !== void 0)) {
+          return points.map((values) => rows2.map((index) => values[index]));
+        }
+      }
+      return null;
     }
     get picture() {
       return this.every[number(this.state.picture, 0)] ?? this.every[0];
@@ -7153,24 +7160,24 @@
       const stroke = mask.paint === null ? -1 : number(painted.stroke, 0);
       const key = [this.requested, mask.mode, this.state.baseline, stroke].join("\n");
       if (this.drawn?.key === key) return;
-      const curve = { key, points: [], isComplete: false };
+      const curve = { key, points: /* @__PURE__ */ new Map() };
       this.drawn = curve;
+      const { steps } = this.data;
+      const every = Array.from({ length: steps }, (_, step2) => step2);
+      const order = new Set(COARSE.flatMap((stride) => every.filter((step2) => step2 % stride === 0)));
       const isWanted = () => this.drawn === curve;
-      const next = (step2) => {
-        if (!isWanted()) return;
-        if (step2 === this.data.steps) {
-          curve.isComplete = true;
-          this.emit("change:masked");
-          return;
-        }
-        const fraction = fractionAt(step2, this.data.steps);
+      const next = (left) => {
+        const [step2, ...rest] = left;
+        if (step2 === void 0 || !isWanted()) return;
+        const fraction = fractionAt(step2, steps);
         void this.runner?.later(() => this.input(picture, shown, { ...mask, fraction }), isWanted).then((answer) => {
           if (answer === null) return;
-          curve.points.push(this.read(answer));
-          next(step2 + 1);
+          curve.points.set(step2, this.read(answer));
+          this.emit("change:masked");
+          next(rest);
         });
       };
-      next(0);
+      next([...order]);
     }
     /** Which of the listed classes have the strongest maps at a pixel, on one scale. */
     pick(x, y) {

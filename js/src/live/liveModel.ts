@@ -33,9 +33,12 @@ const SHOWN_EVERY = 12;
 /** A curve that is computed, or was last. */
 interface Curve {
   readonly key: string;
-  readonly points: Float64Array[];
-  isComplete: boolean;
+  /** By step; those of a coarse curve come first. */
+  readonly points: Map<number, Float64Array>;
 }
+
+/** Every how many steps a curve has a point at first, and then. */
+const COARSE = [4, 2, 1] as const;
 
 /** The view's model on a live page: its worker answers what a kernel would. */
 export class LiveModel extends Store implements Model {
@@ -112,9 +115,15 @@ export class LiveModel extends Store implements Model {
 
   /** The curve of the map shown, of every listed class at every step; null while there is none. */
   curve(): number[][] | null {
-    const { drawn } = this;
-    if (drawn === null || !drawn.isComplete) return null;
-    return drawn.points.map((values) => this.rows.map((index) => values[index]!));
+    const { drawn, rows } = this;
+    const last = this.data.steps - 1;
+    for (const stride of [...COARSE].reverse()) {
+      const points = Array.from({ length: last / stride + 1 }, (_, at) => drawn?.points.get(at * stride));
+      if (last % stride === 0 && points.every((one) => one !== undefined)) {
+        return points.map((values) => rows.map((index) => values[index]!));
+      }
+    }
+    return null;
   }
 
   private get picture(): LivePicture {
@@ -402,24 +411,25 @@ export class LiveModel extends Store implements Model {
     const stroke = mask.paint === null ? -1 : number(painted.stroke, 0);
     const key = [this.requested, mask.mode, this.state.baseline, stroke].join("\n");
     if (this.drawn?.key === key) return;
-    const curve: Curve = { key, points: [], isComplete: false };
+    const curve: Curve = { key, points: new Map() };
     this.drawn = curve;
+    const { steps } = this.data;
+    const every = Array.from({ length: steps }, (_, step) => step);
+    const order = new Set(COARSE.flatMap((stride) => every.filter((step) => step % stride === 0)));
     const isWanted = (): boolean => this.drawn === curve;
-    const next = (step: number): void => {
-      if (!isWanted()) return;
-      if (step === this.data.steps) {
-        curve.isComplete = true;
-        this.emit("change:masked");
-        return;
-      }
-      const fraction = fractionAt(step, this.data.steps);
+    const next = (left: readonly number[]): void => {
+      const [step, ...rest] = left;
+      if (step === undefined || !isWanted()) return;
+      const fraction = fractionAt(step, steps);
       void this.runner?.later(() => this.input(picture, shown, { ...mask, fraction }), isWanted).then((answer) => {
         if (answer === null) return;
-        curve.points.push(this.read(answer));
-        next(step + 1);
+        curve.points.set(step, this.read(answer));
+        // The chart is drawn anew; it draws what `curve` has.
+        this.emit("change:masked");
+        next(rest);
       });
     };
-    next(0);
+    next([...order]);
   }
 
   /** Which of the listed classes have the strongest maps at a pixel, on one scale. */

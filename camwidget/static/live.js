@@ -6796,6 +6796,7 @@
       this.every = [new LivePicture("page", data.name, picture, true, Object.fromEntries(fills), listed)];
       this.setAll({ scene: this.every[0].scene, busy: true });
       this.save_changes();
+      this.setAll({ sentence: "The model is starting, which takes a moment." });
     }
     data;
     maps;
@@ -6825,7 +6826,7 @@
     /** The model does not run, or a pass has failed. */
     fail(reason) {
       if (this.every[0].unmasked === null) this.runner = null;
-      this.setAll({ busy: false, pending: false, error: `The model does not run here: ${reason.replace(/\.$/, "")}.` });
+      this.setAll({ busy: false, pending: false, sentence: this.runner === null ? "" : text(this.state.sentence), error: `The model does not run here: ${reason.replace(/\.$/, "")}.` });
     }
     /** Shows a picture of one's own, as the model gets it. */
     add(name, picture) {

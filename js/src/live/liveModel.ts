@@ -71,6 +71,7 @@ export class LiveModel extends Store implements Model {
     this.every = [new LivePicture("page", data.name, picture, true, Object.fromEntries(fills), listed)];
     this.setAll({ scene: this.every[0]!.scene, busy: true });
     this.save_changes();
+    this.setAll({ sentence: "The model is starting, which takes a moment." });
   }
 
   /** Takes the runner of the model, which starts meanwhile. */
@@ -90,7 +91,7 @@ export class LiveModel extends Store implements Model {
   fail(reason: string): void {
     // A model that has never answered will not answer later.
     if (this.every[0]!.unmasked === null) this.runner = null;
-    this.setAll({ busy: false, pending: false, error: `The model does not run here: ${reason.replace(/\.$/, "")}.` });
+    this.setAll({ busy: false, pending: false, sentence: this.runner === null ? "" : text(this.state.sentence), error: `The model does not run here: ${reason.replace(/\.$/, "")}.` });
   }
 
   /** Shows a picture of one's own, as the model gets it. */

@@ -16,7 +16,7 @@ from .class_names import configured_names, unique_names
 from .detections import Detection, FoundBoxes, boxes_found
 from .output_recorder import Reshape
 from .outputs import OutputPath, check_output_path, value_at
-from .spatial_model import SpatialModel
+from .spatial_model import SpatialModel, size_of
 from .vision_model import VisionModel
 
 __all__ = ["DetectionModel"]
@@ -184,8 +184,8 @@ class DetectionModel(SpatialModel):
         Example:
             See ``DetectionModel``.
         """
-        output, size = self.output_for(picture, "detections")
-        (found,) = self._read(output, size)
+        pixels = self.one_picture(picture, "detections")
+        (found,) = self._read(self.output_of(pixels), size_of(pixels))
         return found.detections(threshold, self._label_name)
 
     def given(self, **inputs: Any) -> VisionModel:

@@ -190,8 +190,12 @@ class SegmentationModel(SpatialModel):
         Example:
             See ``SegmentationModel``.
         """
-        output, size = self.output_for(picture, "segments")
-        scores = self._pixel_scores(output).float()
+        return self.segments_of(self.one_picture(picture, "segments"))
+
+    def segments_of(self, pixels: torch.Tensor) -> np.ndarray:
+        """Return the most probable class of every pixel, int64 (H, W), of pixels (1, C, H, W) in [0, 1]."""
+        size = pixels.shape[-2:]
+        scores = self._pixel_scores(self.output_of(pixels)).float()
         if scores.shape[-2:] != size:
             scores = nnF.interpolate(scores, size, mode="bilinear", align_corners=False)
         found: np.ndarray = scores[0].argmax(0).cpu().numpy()

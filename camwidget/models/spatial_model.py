@@ -45,15 +45,15 @@ class SpatialModel(VisionModel):
             )
         return super().inputs(pixels)
 
-    def output_for(self, picture: Any, what: str) -> tuple[Any, tuple[int, int]]:
-        """Run the module on one picture.
+    def one_picture(self, picture: Any, what: str) -> torch.Tensor:
+        """Return the pixels of a picture, and refuse a batch.
 
         Args:
             picture: one picture (see ``Preprocess.pixels``).
             what: what a picture has of this model, for the error: "segments".
 
         Returns:
-            The module's output, without graph, and the rows and columns of the picture's pixels.
+            Pixels (1, C, H, W) in [0, 1].
 
         Raises:
             PictureError: if the picture cannot be read, or is a batch of several.
@@ -63,10 +63,13 @@ class SpatialModel(VisionModel):
             raise PictureError(
                 f"One picture has {what}, not a batch of {len(pixels)}: pass them one by one."
             )
+        return pixels
+
+    def output_of(self, pixels: torch.Tensor) -> Any:
+        """Run the module on pixels (N, C, H, W) in [0, 1], and return its output, without graph."""
         with self.isolated() as isolated, torch.no_grad():
             returned = isolated.run(self.inputs(pixels))
-        output = returned.output if isinstance(returned, ScoredOutput) else returned
-        return output, size_of(pixels)
+        return returned.output if isinstance(returned, ScoredOutput) else returned
 
 
 def size_of(pixels: torch.Tensor) -> tuple[int, int]:

@@ -52,7 +52,8 @@ class _Matches:
         self, read: _DetectionReader, detections: Sequence[Detection], size: tuple[int, int]
     ) -> None:
         self._read = read
-        self._detections = detections
+        self._boxes = torch.tensor([d.box for d in detections])
+        self._labels = torch.tensor([d.label for d in detections])
         self._size = size
         text = repr([(d.box, d.label) for d in detections])
         #: What ``VisionModel.output_path`` shows, by which an evaluation is recognized when it is resumed.
@@ -60,10 +61,7 @@ class _Matches:
 
     def __call__(self, output: Any) -> torch.Tensor:
         scores = torch.stack(
-            [
-                torch.stack([found.match(d.box, d.label) for d in self._detections])
-                for found in self._read(output, self._size)
-            ]
+            [found.matches(self._boxes, self._labels) for found in self._read(output, self._size)]
         ).clamp(_MARGIN, 1 - _MARGIN)
         return torch.logit(scores)
 

@@ -104,6 +104,36 @@ def test_a_map_is_of_its_own_box(model: DetectionModel, picture: torch.Tensor) -
     assert covered[28, 4] > 5 * covered[12, 36]
 
 
+def test_rise_of_detections_is_d_rise(model: DetectionModel, picture: torch.Tensor) -> None:
+    """Petsiuk et al. 2021, eqs. 1 to 5, pair by pair, with masks made one by one."""
+    found = model.detections(picture)
+    count, cells, keep = 40, 3, 0.6
+    generator = torch.Generator().manual_seed(2)
+    grids = (torch.rand((count, 1, cells, cells), generator=generator) < keep).float()
+    side = -(-SIDE // cells)
+    down, right = (torch.randint(side, (count,), generator=generator).tolist() for _ in range(2))
+    total = torch.zeros(len(found), SIDE, SIDE)
+    inputs = model.inputs(model.pixels(picture))
+    for grid, y, x in zip(grids, down, right, strict=True):
+        large = nn.functional.interpolate(grid[None], size=(cells + 1) * side, mode="bilinear")
+        mask = large[0, 0, y : y + SIDE, x : x + SIDE]
+        with torch.no_grad():
+            (proposals,) = model.module(inputs * mask)
+        for k, detection in enumerate(found):
+            similarity = 0.0
+            for box, label, score in zip(*proposals.values(), strict=True):
+                overlap = torchvision.ops.box_iou(torch.tensor([detection.box]), box[None])
+                same = float(label == detection.label)
+                similarity = max(similarity, float(overlap) * same * float(score))
+            total[k] += similarity * mask
+    expected = total / (keep * count)
+    rise = cw.get_method("rise", masks=count, cells=cells, keep=keep, seed=2)
+    maps = cw.explain(model.given(detections=found), picture, [0, 1], rise)
+    assert expected.flatten(1).amax(1).min() > 0.01
+    for k in range(2):
+        np.testing.assert_allclose(maps[k].raw, expected[k].numpy(), atol=2e-6)
+
+
 def test_two_of_a_kind_are_told_apart() -> None:
     boxes = torch.tensor([[0.0, 0, 10, 10], [20, 20, 30, 30], [20, 20, 30, 31]])
 

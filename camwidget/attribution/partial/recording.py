@@ -166,7 +166,9 @@ class _Recorder(TorchDispatchMode):
             if isinstance(output, torch.Tensor):
                 self._known[id(output)] = len(self._operations), output
                 place = None if output is result else position
-                operation = Operation(short, func, *template, place, output, output.shape, sources)
+                operation = Operation(
+                    short, func, template[0], template[1], place, output, output.shape, sources
+                )
                 self._operations.append(operation)
         return result
 

@@ -14,7 +14,7 @@ from .geometry import Region
 from .patches import cut, repeated, with_surroundings
 from .plan import Plan, plan_pass, rules_of, whole_cost
 from .recording import Operation, record, substituted
-from .rules import GlobalMean, Padding, Pointwise, Sliding
+from .rules import GlobalMean, Padding, Pointwise, Sliding, unpadded_settings
 
 __all__ = ["RecordedPass"]
 
@@ -140,10 +140,8 @@ class _Replay:
         args[0] = inputs
         if operation.name == "convolution":
             args[4] = [0, 0]
-        elif operation.name == "avg_pool2d":
-            args = [inputs, *_average_settings(args)]
-        else:
-            args = [inputs, *_maximum_settings(args)]
+        else:  # a pooling
+            args = [inputs, *unpadded_settings(operation)]
         result = operation.function(*args, **operation.kwargs)  # type: ignore[misc]
         return _chosen(operation, result)
 
@@ -191,15 +189,3 @@ def _chosen(operation: Operation, result: Any) -> torch.Tensor:
     """Return the result that the operation stands for, of one or several."""
     chosen: torch.Tensor = result if operation.output is None else result[operation.output]
     return chosen
-
-
-def _maximum_settings(args: list[Any]) -> list[Any]:
-    """Return the settings of a maximum pooling of cells that have their padding already."""
-    kernel, stride, _, dilation, _ = [*args[1:], *((), 0, 1, False)[len(args) - 2 :]]
-    return [kernel, stride or kernel, 0, dilation, False]
-
-
-def _average_settings(args: list[Any]) -> list[Any]:
-    """Return the settings of an average pooling of cells that have their padding already."""
-    kernel, stride, _, _, _, divisor = [*args[1:], *((), 0, False, True, None)[len(args) - 2 :]]
-    return [kernel, stride or kernel, 0, False, True, divisor]

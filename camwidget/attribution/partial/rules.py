@@ -16,7 +16,16 @@ import torch
 from .geometry import SlidingWindow
 from .recording import Operation
 
-__all__ = ["GlobalMean", "Padding", "Pointwise", "Rule", "Sliding", "Whole", "rule_of"]
+__all__ = [
+    "GlobalMean",
+    "Padding",
+    "Pointwise",
+    "Rule",
+    "Sliding",
+    "Whole",
+    "rule_of",
+    "unpadded_settings",
+]
 
 
 def _names(text: str) -> frozenset[str]:
@@ -40,6 +49,15 @@ _BATCH_NORMS = _names(
 
 #: Position of the argument with the dimension, of operations that join or part tensors along it.
 _ALONG = {"cat": 1, "split": 2, "split_with_sizes": 2, "slice": 1, "narrow": 1}
+
+
+#: Settings of poolings behind kernel, stride and padding, as they are where they are left out.
+_POOLING_DEFAULTS: dict[str, tuple[Any, ...]] = {
+    "max_pool2d_with_indices": (1, False),  # dilation, ceil_mode
+    "avg_pool2d": (False, True, None),  # ceil_mode, count_include_pad, divisor_override
+}
+#: Position of ``ceil_mode`` among the settings.
+_POOLING_CEIL = {"max_pool2d_with_indices": 4, "avg_pool2d": 3}
 
 
 @dataclass(frozen=True)
@@ -189,17 +207,32 @@ def _convolution(operation: Operation) -> Sliding | None:
     return Sliding(rows, columns, 0.0, weight.numel())
 
 
+def _settings(operation: Operation) -> list[Any]:
+    """Return all settings of a pooling, also those that were left out; the stride is the kernel by default."""
+    defaults: list[Any] = [None, (), 0, *_POOLING_DEFAULTS[operation.name]]
+    given = list(operation.args[1:])
+    settings = given + defaults[len(given) :]
+    settings[1] = settings[1] or settings[0]
+    return settings
+
+
+def unpadded_settings(operation: Operation) -> list[Any]:
+    """Return the settings of a pooling for cells that have their padding already."""
+    settings = _settings(operation)
+    settings[2] = 0
+    settings[_POOLING_CEIL[operation.name]] = False
+    return settings
+
+
 def _max_pool(operation: Operation) -> Sliding:
-    given = (*operation.args[1:], *((), 0, 1, False)[len(operation.args) - 2 :])
-    kernel, stride, padding, dilation = given[:4]
-    rows, columns = _windows(kernel, stride or kernel, padding, dilation)
+    kernel, stride, padding, dilation, _ = _settings(operation)
+    rows, columns = _windows(kernel, stride, padding, dilation)
     return Sliding(rows, columns, -torch.inf, operation.shape[1] * rows.kernel * columns.kernel)
 
 
 def _average_pool(operation: Operation, source: torch.Size) -> Sliding | None:
-    given = (*operation.args[1:], *((), 0, False, True, None)[len(operation.args) - 2 :])
-    kernel, stride, padding, ceil_mode, counts_padding, divisor = given
-    rows, columns = _windows(kernel, stride or kernel, padding, 1)
+    kernel, stride, padding, ceil_mode, counts_padding, divisor = _settings(operation)
+    rows, columns = _windows(kernel, stride, padding, 1)
     # Where windows at the border have another divisor, a window is not the same function everywhere.
     passes_end = ceil_mode and any(
         (size - 1) * axis.stride + axis.kernel > length + 2 * axis.padding

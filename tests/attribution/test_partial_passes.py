@@ -179,12 +179,6 @@ class Constant(nn.Module):
         return torch.ones(1, 3)
 
 
-@pytest.mark.parametrize("module", [Asking(), Writing(), Constant(), nn.Dropout2d().train()])
-def test_what_cannot_be_repeated_is_refused(module: nn.Module) -> None:
-    with pytest.raises(UnrecordableError):
-        RecordedPass(module, torch.rand(1, 3, 8, 8))
-
-
 class Mirrored(nn.Module):
     """Reads its values outside PyTorch, where no recording sees them."""
 
@@ -195,7 +189,17 @@ class Mirrored(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         x = self.conv(x)
-        return self.head(x.mean((2, 3))) + torch.from_numpy(x.detach().numpy().max((1, 2, 3)))[:, None]
+        return (
+            self.head(x.mean((2, 3))) + torch.from_numpy(x.detach().numpy().max((1, 2, 3)))[:, None]
+        )
+
+
+@pytest.mark.parametrize(
+    "module", [Asking(), Writing(), Constant(), nn.Dropout2d().train(), Mirrored()]
+)
+def test_what_cannot_be_repeated_is_refused(module: nn.Module) -> None:
+    with pytest.raises(UnrecordableError):
+        RecordedPass(module, torch.rand(1, 3, 8, 8))
 
 
 # -- occlusion ----------------------------------------------------------------------------------
@@ -288,14 +292,28 @@ def test_a_large_square_takes_whole_passes(rows: list[int]) -> None:
 def test_a_module_that_computes_outside_pytorch(
     monkeypatch: pytest.MonkeyPatch, rows: list[int]
 ) -> None:
-    """The check against whole passes finds it, and the map is that of whole passes, to the bit."""
+    """It is run as a whole, and the map is the same to the bit."""
     torch.manual_seed(0)
     model = cw.wrap(Mirrored().eval(), cw.Preprocess(48), layers=["conv"])
-    # One bright pixel, without which the maximum is another.
-    picture = torch.full((3, 48, 48), 0.5)
-    picture[:, 2, 2] = 1
+    picture = torch.rand(3, 48, 48)
     expected = whole(monkeypatch, lambda: occluded(model, picture, 6, 6))
     assert (occluded(model, picture, 6, 6) == expected).all()
+    assert not rows
+
+
+def off_by_one(self: SlidingWindow, changed: Span, size: int) -> Span:
+    """A wrong span."""
+    length = min(size, changed.length)
+    return Span(tuple(min(start // self.stride, size - length) for start in changed.starts), length)
+
+
+def test_a_wrong_partial_pass_is_found(monkeypatch: pytest.MonkeyPatch, rows: list[int]) -> None:
+    """Two squares are checked against whole passes first."""
+    model = cw.wrap(deep(), cw.Preprocess(64))
+    picture = torch.rand(3, 64, 64)
+    expected = whole(monkeypatch, lambda: occluded(model, picture))
+    monkeypatch.setattr(SlidingWindow, "outputs", off_by_one)
+    assert (occluded(model, picture) == expected).all()
     assert sum(rows) == 2
 
 

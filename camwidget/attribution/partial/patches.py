@@ -6,7 +6,7 @@ import torch
 
 from .geometry import Region, Span
 
-__all__ = ["cut", "put", "repeated", "with_surroundings"]
+__all__ = ["cut", "put", "repeated", "whole_region", "with_surroundings"]
 
 
 def cut(base: torch.Tensor, region: Region, fill: float) -> torch.Tensor:
@@ -92,9 +92,14 @@ def repeated(base: torch.Tensor, patch: torch.Tensor, region: Region) -> torch.T
     count = len(patch)
     found = _empty(base, count, (height, width))
     found.copy_(base.expand(count, -1, -1, -1))
-    zeros = (0,) * count
-    put(found, Region(Span(zeros, height), Span(zeros, width)), patch, region)
+    put(found, whole_region(found), patch, region)
     return found
+
+
+def whole_region(tensor: torch.Tensor) -> Region:
+    """Return the region of all cells of a tensor (N, C, H, W)."""
+    zeros = (0,) * len(tensor)
+    return Region(Span(zeros, tensor.shape[2]), Span(zeros, tensor.shape[3]))
 
 
 def _empty(base: torch.Tensor, count: int, size: tuple[int, int]) -> torch.Tensor:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
+from torch.overrides import TorchFunctionMode
 
 from ..._compat.pytorch import TorchDispatchMode, mutated_arguments, operation_name
 
@@ -19,6 +20,11 @@ __all__ = ["Operation", "Source", "UnrecordableError", "record", "sources_in", "
 #: Operations by which a tensor's values leave PyTorch, and may decide what the module does next.
 _READ_BY_PYTHON = frozenset(
     {"aten::_local_scalar_dense", "aten::equal", "aten::is_nonzero", "aten::nonzero"}
+)
+
+#: Methods by which a tensor's memory leaves PyTorch without an operation.
+_GIVES_MEMORY = frozenset(
+    {"numpy", "__array__", "tolist", "data_ptr", "storage", "untyped_storage", "__dlpack__"}
 )
 
 #: Views of memory by explicit strides. Poolings use them to mark the memory format of a single cell.
@@ -82,7 +88,7 @@ def record(
             is used afterwards, or its result does not depend on the input.
     """
     recorder = _Recorder(inputs)
-    with torch.no_grad(), recorder:
+    with torch.no_grad(), recorder, _Readings(recorder):
         result = run(inputs)
     return recorder.operations_of(result), result
 
@@ -116,6 +122,22 @@ def _layout(tensor: torch.Tensor) -> tuple[Any, ...]:
         for size, stride in zip(tensor.shape, tensor.stride(), strict=True)
     ]
     return tensor.shape, strides, tensor.storage_offset()
+
+
+class _Readings(TorchFunctionMode):
+    """Function mode that refuses to give a recorded tensor's memory away, which is no operation that is dispatched."""
+
+    def __init__(self, recorder: _Recorder) -> None:
+        super().__init__()
+        self._recorder = recorder
+
+    def __torch_function__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
+    ) -> Any:
+        name = getattr(func, "__name__", "")
+        if name in _GIVES_MEMORY and args and self._recorder.knows(args[0]):
+            raise UnrecordableError(f"{name} gives a tensor's memory away")
+        return func(*args, **(kwargs or {}))
 
 
 class _Recorder(TorchDispatchMode):
@@ -186,6 +208,10 @@ class _Recorder(TorchDispatchMode):
                 self._stale.add(index)
                 self._operations[index].value = tensor.clone()
         self._operations[known[0]].value = target.clone()
+
+    def knows(self, tensor: Any) -> bool:
+        """Return whether a tensor depends on the picture."""
+        return id(tensor) in self._known
 
     def _template(self, value: Any) -> Any:
         """Return arguments with placeholders for tensors that depend on the picture."""

@@ -11,7 +11,7 @@ import torch
 
 from ..._compat.pytorch import mutated_arguments
 from .geometry import Region
-from .patches import cut, repeated, with_surroundings
+from .patches import cut, put, repeated, whole_region, with_surroundings
 from .plan import Plan, plan_pass, rules_of, whole_cost
 from .recording import Operation, record, substituted
 from .rules import GlobalMean, Padding, Pointwise, Sliding, unpadded_settings
@@ -73,9 +73,41 @@ class RecordedPass:
                 replay.compute(index, self._rules[index])
             return replay.values[len(self._operations) - 1]
 
+    def update(self, patch: torch.Tensor, plan: Plan) -> torch.Tensor:
+        """Compute the logits of a changed picture, and make it the recorded one.
+
+        Args:
+            patch: what the changed picture has in the region, as input of the module: (1, C, h, w).
+            plan: plan for that region.
+
+        Returns:
+            Logits (1, classes), as of ``run``. No error adds up over many updates: nothing is a correction of what was
+            computed before.
+        """
+        with torch.no_grad():
+            replay = _Replay(self._operations, plan, patch, self._uses.copy(), keeps=True)
+            for index in range(1, len(self._operations)):
+                replay.compute(index, self._rules[index])
+            for index, value in replay.kept.items():
+                operation, region = self._operations[index], plan.regions[index]
+                if region is None:
+                    operation.value = value
+                else:
+                    assert operation.value is not None
+                    put(operation.value, whole_region(operation.value), value, region)
+            self.logits = replay.values[len(self._operations) - 1].clone()
+            return self.logits
+
+    @property
+    def inputs(self) -> torch.Tensor:
+        """Input (1, C, H, W) of the recorded picture; only to read."""
+        value = self._operations[0].value
+        assert value is not None
+        return value
+
     def _drop_unneeded(self) -> None:
         """Drop the activations around which nothing is ever put together."""
-        needed: set[int] = set()
+        needed = {0}
         for operation, rule in zip(self._operations, self._rules, strict=True):
             alone = len(operation.sources) == 1
             if isinstance(rule, Pointwise) and alone:
@@ -95,6 +127,7 @@ class _Replay:
 
     Attributes:
         values: by index of an operation, the rows in its region, or all of the result.
+        kept: those of them that are recorded, if they are kept.
     """
 
     def __init__(
@@ -103,19 +136,24 @@ class _Replay:
         plan: Plan,
         patches: torch.Tensor,
         uses: Counter[int],
+        *,
+        keeps: bool = False,
     ) -> None:
         self._operations = operations
         self._regions = plan.regions
         self._uses = uses
         self._count = len(patches)
+        self._keeps = keeps
         self.values: dict[int, torch.Tensor] = {0: patches}
+        self.kept = dict(self.values) if keeps else {}
         #: Whole results, of operations with a region.
         self._whole: dict[int, torch.Tensor] = {}
 
     def compute(self, index: int, rule: Any) -> None:
         """Compute the result of an operation from the values before it."""
         operation, region = self._operations[index], self._regions[index]
-        if isinstance(rule, GlobalMean) and self._regions[operation.sources[0]] is not None:
+        corrects = isinstance(rule, GlobalMean) and not self._keeps
+        if corrects and self._regions[operation.sources[0]] is not None:
             value = self._corrected_mean(operation)
         elif region is None:
             value = self._call(operation, self._whole_value)
@@ -126,6 +164,8 @@ class _Replay:
         else:
             value = self._call(operation, lambda i: self._value_in(i, region))
         self.values[index] = value
+        if self._keeps and operation.value is not None:
+            self.kept[index] = value
         for source in operation.sources:
             self._uses[source] -= 1
             if not self._uses[source]:
@@ -156,7 +196,9 @@ class _Replay:
     def _call(self, operation: Operation, value_of: Callable[[int], torch.Tensor]) -> torch.Tensor:
         args = list(substituted(operation.args, value_of))
         kwargs = substituted(operation.kwargs, value_of)
-        if mutated_arguments(operation.function) and self._uses[operation.sources[0]] > 1:
+        if mutated_arguments(operation.function) and (
+            self._keeps or self._uses[operation.sources[0]] > 1
+        ):
             args[0] = args[0].clone()
         if operation.name in _RESHAPING:
             args[1] = [args[1][0] * self._count, *args[1][1:]]

@@ -21,7 +21,14 @@ from .patches import cut
 from .recording import UnrecordableError
 from .replay import RecordedPass
 
-__all__ = ["WORTH", "can_record", "record_pass", "rerun_hidden_squares"]
+__all__ = [
+    "TOLERANCE",
+    "WORTH",
+    "can_record",
+    "memory_format_of",
+    "record_pass",
+    "rerun_hidden_squares",
+]
 
 #: Cost of a whole pass divided by that of a partial one from which on partial passes are taken. What arithmetic does
 #: not count (a smaller product is slower for each multiplication) is less than this.
@@ -34,7 +41,7 @@ _MOST_ROWS = 64
 _SHORTEST = 16
 
 #: Largest difference of logits by partial and whole passes, as a share of the largest logit.
-_TOLERANCE = 1e-4
+TOLERANCE = 1e-4
 
 
 def can_record(model: VisionModel) -> bool:
@@ -69,7 +76,7 @@ def record_pass(model: VisionModel, inputs: torch.Tensor) -> RecordedPass:
 
     try:
         with model.isolated() as isolated:
-            return RecordedPass(run, inputs.contiguous(memory_format=_memory_format(model)))
+            return RecordedPass(run, inputs.contiguous(memory_format=memory_format_of(model)))
     except (CamwidgetError, RuntimeError) as error:
         # The model reports an error of its own in a whole pass.
         raise UnrecordableError(str(error)) from error
@@ -151,7 +158,7 @@ class _HiddenSquares:
         self.recorded = recorded
         self._model = model
         self._corners = corners
-        self._inputs = inputs.contiguous(memory_format=_memory_format(model))
+        self._inputs = inputs.contiguous(memory_format=memory_format_of(model))
         self._side = side
         self.gain = recorded.cost / max(1, recorded.plan(self._region(corners)).cost)
         # As much work for each batch as a batch of whole pictures has.
@@ -183,7 +190,7 @@ class _HiddenSquares:
             log_error(error, message, self._model.module, level=logging.INFO)
             return False
         tiny = torch.finfo(expected.dtype).tiny
-        return are_close(found, expected, _TOLERANCE, tiny)
+        return are_close(found, expected, TOLERANCE, tiny)
 
     def _region(self, corners: Sequence[tuple[int, int]]) -> Region:
         """Return a region of the squares' size around each; at the edge it has cells beside it too."""
@@ -193,5 +200,6 @@ class _HiddenSquares:
         return Region(Span(rows, self._side), Span(columns, self._side))
 
 
-def _memory_format(model: VisionModel) -> torch.memory_format:
+def memory_format_of(model: VisionModel) -> torch.memory_format:
+    """Return the memory format in which a model's inputs are fastest on a CPU, as far as it takes it."""
     return torch.channels_last if model.takes_channels_last else torch.contiguous_format

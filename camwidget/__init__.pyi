@@ -67,5 +67,6 @@ from .survey import mistakes as mistakes
 from .widget import Explorer as Explorer
 from .widget import FootprintExample as FootprintExample
 from .widget import Quiz as Quiz
+from .widget import Survey as Survey
 
 def load_ipython_extension(shell: object) -> None: ...

@@ -267,7 +267,8 @@ def count_by_gap(eigenvalues: NDArray[np.float64]) -> int:
     if len(eigenvalues) < 2:
         return 1
     raised = eigenvalues + _FLOOR
-    return int(np.argmax(raised[1:] / raised[:-1])) + 1
+    ratios = (raised[1:] / raised[:-1]).tolist()
+    return ratios.index(max(ratios)) + 1
 
 
 def _divide(points: NDArray[np.float64], count: int, seed: int) -> list[NDArray[np.int64]]:

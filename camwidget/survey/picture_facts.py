@@ -33,11 +33,12 @@ __all__ = [
     "read_map",
     "read_thumbnail",
     "read_vector",
+    "write_vector",
 ]
 
 #: Cells along each side of a kept map.
 MAP_SIDE = 16
-#: Pixels along each side of a thumbnail.
+#: Pixels along the longer side of a thumbnail.
 THUMBNAIL_SIDE = 72
 #: The most features that are kept; more are projected at random.
 MOST_FEATURES = 512
@@ -105,7 +106,7 @@ def read_vector(text: str) -> NDArray[np.float16]:
 
 
 def read_thumbnail(data: bytes) -> NDArray[np.uint8]:
-    """Read a thumbnail, uint8 (THUMBNAIL_SIDE, THUMBNAIL_SIDE, 3)."""
+    """Read a thumbnail, uint8 (h, w, 3), of which the longer side is THUMBNAIL_SIDE."""
     return np.asarray(Image.open(io.BytesIO(data)).convert("RGB"))
 
 
@@ -142,15 +143,12 @@ def _projection(count: int) -> torch.Tensor:
 
 
 def _write_thumbnail(pixels: torch.Tensor) -> str:
-    """Write the central square of pixels (C, H, W) as a small JPEG."""
-    height, width = pixels.shape[-2:]
-    short = min(height, width)
-    top, left = (height - short) // 2, (width - short) // 2
-    square = shades(pixels[:, top : top + short, left : left + short])
-    side = (THUMBNAIL_SIDE, THUMBNAIL_SIDE)
-    small = Image.fromarray(square).resize(side, Image.Resampling.LANCZOS)
+    """Write pixels (C, H, W) as a small JPEG of the same proportions."""
+    small = Image.fromarray(shades(pixels))
+    scale = THUMBNAIL_SIDE / max(small.size)
+    width, height = (max(1, round(scale * side)) for side in small.size)
     file = io.BytesIO()
-    small.save(file, "JPEG", quality=_QUALITY)
+    small.resize((width, height), Image.Resampling.LANCZOS).save(file, "JPEG", quality=_QUALITY)
     return _text(file.getvalue())
 
 

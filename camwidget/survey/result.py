@@ -127,6 +127,16 @@ class SurveyResult:
         return bool(self.table["correct"].notna().any())
 
     @property
+    def is_wrong(self) -> NDArray[np.bool_]:
+        """Whether each picture is predicted wrong, bool (pictures,); False where the truth is unknown."""
+        return np.asarray(self.table["correct"].eq(False).fillna(False), bool)
+
+    @property
+    def is_right(self) -> NDArray[np.bool_]:
+        """Whether each picture is predicted right, bool (pictures,); False where the truth is unknown."""
+        return np.asarray(self.table["correct"].fillna(False), bool)
+
+    @property
     def accuracy(self) -> float:
         """The share of right predictions among the pictures whose true class is known; NaN without any."""
         known = self.table["correct"].dropna()
@@ -144,8 +154,7 @@ class SurveyResult:
                 "The true classes are not known, so no prediction is known to be wrong: give the data as (picture, "
                 "class), in class folders, or in rows under 'label'."
             )
-        wrong = self.table[self.table["correct"].eq(False).fillna(False).to_numpy(bool)]
-        return wrong.sort_values("confidence", ascending=False, kind="stable")
+        return self.table[self.is_wrong].sort_values("confidence", ascending=False, kind="stable")
 
     @property
     def confusion(self) -> pd.DataFrame:

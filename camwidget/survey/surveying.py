@@ -13,6 +13,7 @@ import pandas as pd
 from ..attribution.methods import Method
 from ..errors import DataError, ModelError
 from ..evaluation.data import Data, open_data
+from ..evaluation.items import Item
 from ..evaluation.parsing import TruthLike
 from ..evaluation.plan import facts_of, make_plan
 from ..evaluation.plan_run import PlanRun
@@ -100,6 +101,27 @@ class SurveyRun:
         """Read what is computed so far."""
         rows = self._file.rows()
         return SurveyResult.from_rows(rows, self._model.classes, self._plan.metrics, self._facts)
+
+    def item(self, survey: SurveyResult, row: int) -> Item:
+        """Read a picture again, as the data gives it.
+
+        Args:
+            survey: what was found.
+            row: row number of its table.
+
+        Raises:
+            DataError: if the data cannot be read twice.
+        """
+        number = int(survey.table["picture"].iloc[row])
+        numbers = pd.concat([survey.table["picture"], survey.skipped["picture"]]).astype(int)
+        place = int((numbers < number).sum())
+        item = next(self.data.items(place), None)
+        if item is None or item.number != number:
+            raise DataError(
+                f"{survey.table['name'].iloc[row]} cannot be opened: the data can be read only once. Pass a list, a "
+                "folder or a dataset."
+            )
+        return item
 
     def close(self) -> None:
         """Close the file of results."""

@@ -170,10 +170,10 @@ def find_clusters(
 
 
 def _check_count(count: Any) -> int:
-    count = check_integer("count", count)
-    if count > MOST:
-        raise CamwidgetError(f"count is from 1 to {MOST} clusters of a class, not {count}.")
-    return count
+    number = check_integer("count", count)
+    if number > MOST:
+        raise CamwidgetError(f"count is from 1 to {MOST} clusters of a class, not {number}.")
+    return number
 
 
 def _of_unit_length(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -267,7 +267,7 @@ def count_by_gap(eigenvalues: NDArray[np.float64]) -> int:
     if len(eigenvalues) < 2:
         return 1
     raised = eigenvalues + _FLOOR
-    ratios = (raised[1:] / raised[:-1]).tolist()
+    ratios: list[float] = (raised[1:] / raised[:-1]).tolist()
     return ratios.index(max(ratios)) + 1
 
 

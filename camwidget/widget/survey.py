@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import io
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -13,37 +12,26 @@ import ipywidgets
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from PIL import Image
 
-from ..attribution.explanation import colorize
 from ..errors import CamwidgetError, DataError
-from ..evaluation.items import BoxRegions, Item
-from ..images.ground_truth import GroundTruth
 from ..models.vision_model import VisionModel
 from ..runtime import fork_safety
 from ..runtime.error_reports import error_text
-from ..survey import Clusters, SurveyResult, find_clusters, lay_out
-from ..survey.clusters import REPRESENTATIONS
+from ..survey import Cluster, Clusters, SurveyResult, find_clusters, lay_out
+from ..survey.intervening import InterventionRun
 from ..survey.surveying import SurveyRun
 from .control.worker import Worker
 from .explorer import Explorer
 from .host.lifetime import HeldWhileShown, close_parts, weakly
 from .host.static_outputs import StaticView
-from .state.survey_selection import Selection, order_rows, sort_keys
-from .view.survey_charts import ConfusionChart, PointChart, color_of
+from .panels.survey_groups import SurveyGroups
+from .panels.survey_hiding import HIDING_JOB, HidingPanel
+from .state.survey_export import entry_of, save_selection
+from .view.survey_filters import SurveyFilters, line_of, small_button
+from .view.survey_selection import Brush, Selection, count_text, order_rows, row_text
 from .view.survey_sheet import SurveySheet
 
 __all__ = ["Survey"]
-
-#: What can be compared, with its name in the controls.
-_BY = {
-    "features": "features under the map",
-    "maps": "maps, cell by cell",
-    "shapes": "shapes of maps",
-    "embeddings": "features of the picture",
-}
-_LAYOUT_NAMES = {"pca": "PCA", "spectral": "spectral", "tsne": "t-SNE"}
-_ALL = "all"
 
 
 class Survey(HeldWhileShown, ipywidgets.VBox):
@@ -84,7 +72,7 @@ class Survey(HeldWhileShown, ipywidgets.VBox):
             )
         self._run = SurveyRun(model, data, **settings)
         self.model = model
-        self._settings = settings
+        self._data, self._settings = data, settings
         # Methods are called from the browser's thread and the worker.
         self._lock = fork_safety.rlock()
         self._result: SurveyResult | None = None
@@ -92,15 +80,14 @@ class Survey(HeldWhileShown, ipywidgets.VBox):
         self._positions: NDArray[np.float64] | None = None
         self._selection = Selection()
         self._rows: NDArray[np.int64] = np.zeros(0, np.int64)
-        self._is_setting = False
         self._is_complete = False
         self._error: BaseException | None = None
         self.explorer: Explorer | None = None
-        self._worker = Worker(("open", "survey", "clusters", "layout"), weakly(self._failed))
-        self._build()
-        super().__init__(
-            [self._progress_line, self._filters, self._middle, self._export_line, self._place]
+        self._worker = Worker(
+            ("open", "clusters", "layout", "survey", HIDING_JOB), weakly(self._failed)
         )
+        self._build()
+        super().__init__(self._lines)
         self.add_class("camwidget-survey-box")
         self._resume()
 
@@ -168,7 +155,7 @@ class Survey(HeldWhileShown, ipywidgets.VBox):
     def select(
         self,
         *,
-        outcome: str = _ALL,
+        outcome: str = "all",
         truth: str | None = None,
         prediction: str | None = None,
         cluster: int | None = None,
@@ -190,8 +177,7 @@ class Survey(HeldWhileShown, ipywidgets.VBox):
         """
         chosen = Selection(outcome, truth, prediction, cluster, None, sort, descending)
         chosen.check(self.result, self._clusters)
-        self._points.clear()
-        self._confusion.clear()
+        self._groups.clear()
         self._change(chosen)
 
     def explore(self, row: int) -> Explorer:
@@ -209,7 +195,7 @@ class Survey(HeldWhileShown, ipywidgets.VBox):
         result = self.result
         if not 0 <= row < len(result):
             raise DataError(f"There is no row {row}: the survey has {len(result)} pictures.")
-        entry = _as_entry(self._run.item(result, row), self.model)
+        entry = entry_of(self._run.item(result, row), self.model)
         before = self.explorer
         kept = {
             name: self._settings[name] for name in ("method", "layer") if name in self._settings
@@ -222,7 +208,7 @@ class Survey(HeldWhileShown, ipywidgets.VBox):
             before.close()
         self._sheet.mark(row)
         if self._positions is not None:
-            self._points.mark(self._positions[row])
+            self._groups.points.mark(self._positions[row])
         return self.explorer
 
     def save(self, path: str | os.PathLike[str]) -> Path:
@@ -239,10 +225,9 @@ class Survey(HeldWhileShown, ipywidgets.VBox):
             CamwidgetError: if nothing is on the sheet, or a picture cannot be read again.
             FileExistsError: if there is such a file or folder.
         """
-        from .state.survey_export import save_selection
 
         def entry(row: int) -> Any:
-            return _as_entry(self._run.item(self.result, row), self.model)
+            return entry_of(self._run.item(self.result, row), self.model)
 
         return save_selection(Path(path), self.model, self.result, self.selected, entry)
 
@@ -262,90 +247,66 @@ class Survey(HeldWhileShown, ipywidgets.VBox):
     # -- parts -----------------------------------------------------------------------------
 
     def _build(self) -> None:
-        self._sheet = SurveySheet(weakly(self._request_open), weakly(self._say_error))
+        self._sheet = SurveySheet(weakly(self._request_explore), weakly(self._say_error))
         self._sheet.keys.observe(weakly(self._on_scroll), "top")
         self._sheet.keys.on_msg(weakly(self._on_message))
-        self._points = PointChart(weakly(self._on_brush))
-        self._confusion = ConfusionChart(weakly(self._on_cell))
+        self._filters = SurveyFilters(weakly(self._on_filter))
+        self._hiding = HidingPanel(
+            self.model.classes, self._worker, self._make_intervention, weakly(self._shown_rows)
+        )
+        self._groups = SurveyGroups(
+            self._hiding,
+            weakly(self._on_brush),
+            weakly(self._on_cell),
+            weakly(self._on_cluster),
+            weakly(self._on_compare),
+            weakly(self._on_layout),
+        )
         self._bar = ipywidgets.IntProgress(min=0, max=1, layout={"width": "160px"})
         self._note = ipywidgets.HTML()
-        self._button = ipywidgets.Button(description="Cancel", layout={"width": "auto"})
+        self._button = small_button("Cancel")
         self._button.on_click(weakly(self._on_button))
-
-        narrow = {"width": "132px"}
-        self._outcome = ipywidgets.ToggleButtons(
-            options=[_ALL, "right", "wrong"], style={"button_width": "auto"}
-        )
-        self._truth = ipywidgets.Dropdown(options=[("any true class", None)], layout=narrow)
-        self._prediction = ipywidgets.Dropdown(options=[("any prediction", None)], layout=narrow)
-        self._cluster = ipywidgets.Dropdown(options=[("any cluster", None)], layout=narrow)
-        self._sort = ipywidgets.Dropdown(
-            options=[("by number", "number")], layout={"width": "150px"}
-        )
-        self._down = ipywidgets.ToggleButton(
-            description="↓", tooltip="The greatest first", layout={"width": "34px"}
-        )
         self._maps = ipywidgets.ToggleButton(
             value=True,
             description="maps",
             tooltip="Maps over the pictures",
             layout={"width": "auto"},
         )
-        self._reset = ipywidgets.Button(description="Show all", layout={"width": "auto"})
+        self._maps.observe(weakly(self._on_maps), "value")
+        self._reset = small_button("Show all", "Without filters")
         self._reset.on_click(weakly(self._on_reset))
-        for control in (self._outcome, self._truth, self._prediction, self._cluster):
-            control.observe(weakly(self._on_filter), "value")
-        for control in (self._sort, self._down, self._maps):
-            control.observe(weakly(self._on_filter), "value")
-        self._progress_line = _line([self._bar, self._note, self._button, self._maps, self._reset])
-        self._filters = _line(
-            [
-                self._outcome,
-                self._truth,
-                self._prediction,
-                self._cluster,
-                self._sort,
-                self._down,
-            ]
-        )
-
-        self._by = ipywidgets.Dropdown(
-            options=[(_BY[name], name) for name in REPRESENTATIONS], layout={"width": "185px"}
-        )
-        self._layout = ipywidgets.Dropdown(
-            options=[(label, name) for name, label in _LAYOUT_NAMES.items()],
-            layout={"width": "90px"},
-        )
-        self._by.observe(weakly(self._on_by), "value")
-        self._layout.observe(weakly(self._on_layout), "value")
-        self._groups = ipywidgets.VBox()
-        self._groups.add_class("camwidget-survey-clusters")
-        self._right_note = ipywidgets.HTML()
-        self._tabs = ipywidgets.ToggleButtons(
-            options=["points", "clusters", "confusion"], style={"button_width": "auto"}
-        )
-        self._tabs.observe(weakly(self._on_tab), "value")
-        self._compared = _line([self._by, self._layout])
-        self._pane = ipywidgets.Box(layout={"width": "100%", "min_height": "335px"})
-        self._right = ipywidgets.VBox(
-            [self._tabs, self._compared, self._pane, self._right_note],
-            layout={"flex": "1 1 300px", "min_width": "300px", "max_width": "470px"},
-        )
-        self._middle = ipywidgets.HBox(
-            [self._sheet.box, self._right], layout={"flex_flow": "row wrap"}
-        )
-        self._show_pane()
-
         self._path = ipywidgets.Text(
             placeholder="a new folder, page.html or table.csv", layout={"width": "260px"}
         )
-        save = ipywidgets.Button(
-            description="Save these", tooltip="The pictures on the sheet", layout={"width": "auto"}
-        )
+        save = small_button("Save these", "The pictures on the sheet")
         save.on_click(weakly(self._on_save))
         self._said = ipywidgets.HTML()
-        self._export_line = _line([self._path, save, self._said])
         self._place = ipywidgets.Box(layout={"width": "100%"})
+        self._lines = (
+            line_of([self._bar, self._note, self._button, self._maps, self._reset]),
+            self._filters.line,
+            ipywidgets.HBox(
+                [self._sheet.box, self._groups.box],
+                layout={"flex_flow": "row wrap", "grid_gap": "0 12px"},
+            ),
+            line_of([self._path, save, self._said]),
+            self._place,
+        )
+
+    @property
+    def _make_intervention(self) -> Callable[[str | Cluster, float], InterventionRun]:
+        """A function that makes a run, and does not refer to the survey."""
+        model, data = self.model, self._data
+        names = ("method", "layer", "classes", "limit", "precision", "seed", "client", "batch")
+        settings = {name: self._settings[name] for name in names if name in self._settings}
+
+        def make(hide: str | Cluster, fraction: float) -> InterventionRun:
+            return InterventionRun(model, data, hide, fraction=fraction, **settings)
+
+        return make
+
+    def _shown_rows(self) -> NDArray[np.int64]:
+        return self._rows
 
     # -- computing: on the worker's thread ---------------------------------------------------
 
@@ -380,45 +341,34 @@ class Survey(HeldWhileShown, ipywidgets.VBox):
         self._worker.submit("layout", self._lay_out)
 
     def _find_clusters(self) -> None:
-        result = self.result
-        found = find_clusters(result, self._by.value, seed=int(self._settings.get("seed", 0)))
+        seed = int(self._settings.get("seed", 0))
+        found = find_clusters(self.result, self._groups.by.value, seed=seed)
         with self._lock:
+            is_stale = self._selection.cluster is not None  # a number of other clusters
             self._clusters = found
-        self._set(
-            self._cluster,
-            [
-                ("any cluster", None),
-                *((f"{c.number} · {c.label} ({len(c)})", c.number) for c in found),
-            ],
-        )
-        self._groups.children = tuple(self._card(c) for c in found)
-        if self._positions is not None:
-            self._points.show(self._positions, found.numbers)
-        self._show_pane()
-        if self._selection.cluster is not None:  # a number of other clusters
+        if is_stale:
             self._change(self._selection.without_cluster())
+        self._filters.offer_clusters(found)
+        self._hiding.offer(found.clusters)
+        self._groups.show_clusters(found, self._positions)
 
     def _lay_out(self) -> None:
-        result = self.result
+        result, groups = self.result, self._groups
         seed = int(self._settings.get("seed", 0))
-        positions = lay_out(result, self._by.value, self._layout.value, seed=seed)
+        positions = lay_out(result, groups.by.value, groups.layout.value, seed=seed)
         with self._lock:
             self._positions = positions
-        groups = np.full(len(result), -1) if self._clusters is None else self._clusters.numbers
-        self._points.clear()
-        self._points.mark(None)
-        self._points.show(positions, groups)
+        numbers = np.full(len(result), -1) if self._clusters is None else self._clusters.numbers
+        groups.points.clear()
+        groups.points.mark(None)
+        groups.points.show(positions, numbers)
 
     def _take(self, result: SurveyResult) -> None:
         """Show a new result."""
         with self._lock:
             self._result = result
-        names = [(name, name) for name in result.classes]
-        self._set(self._truth, [("any true class", None), *names])
-        self._set(self._prediction, [("any prediction", None), *names])
-        self._set(self._sort, [(label, name) for name, label in sort_keys(result).items()])
-        if result.has_truth:
-            self._confusion.show(result.confusion)
+        self._filters.offer(result)
+        self._groups.show_result(result)
         self._change(self._selection, keeps_place=True)
         self._show_progress()
 
@@ -432,19 +382,6 @@ class Survey(HeldWhileShown, ipywidgets.VBox):
             self._say_error(text)
 
     # -- what is shown ---------------------------------------------------------------------
-
-    def _set(self, control: Any, options: list[tuple[str, Any]]) -> None:
-        """Replace the options of a dropdown, and keep its value where it is still there."""
-        if list(control.options) == options:
-            return
-        before = control.value
-        self._is_setting = True
-        try:
-            control.options = options
-            values = [value for _, value in options]
-            control.value = before if before in values else values[0]
-        finally:
-            self._is_setting = False
 
     def _show_progress(self) -> None:
         result = self._result
@@ -470,96 +407,22 @@ class Survey(HeldWhileShown, ipywidgets.VBox):
                 return
             self._rows = order_rows(selection, result, clusters, self._positions)
             rows = self._rows
-        self._is_setting = True
-        try:
-            self._outcome.value = selection.outcome
-            self._truth.value, self._prediction.value = selection.truth, selection.prediction
-            self._cluster.value, self._sort.value = selection.cluster, selection.sort
-            self._down.value = selection.descending
-        finally:
-            self._is_setting = False
+        self._filters.show(selection)
         self._sheet.show(result, rows, with_maps=self._maps.value, keeps_place=keeps_place)
-        self._sheet.keys.status = _count_text(result, rows)
-
-    def _show_pane(self) -> None:
-        name = self._tabs.value
-        self._compared.layout.display = None if name != "confusion" else "none"
-        self._layout.layout.display = None if name == "points" else "none"
-        notes = {
-            "points": "Pictures that are near are alike. Drag a rectangle to select; colors are clusters.",
-            "clusters": "Pictures of one predicted class with similar evidence. Concepts: share of the maps in them.",
-            "confusion": "Click a cell to see its pictures.",
-        }
-        parts = {
-            "points": self._points.figure,
-            "clusters": self._groups,
-            "confusion": self._confusion.figure,
-        }
-        if name == "confusion" and self._result is not None and not self._result.has_truth:
-            self._pane.children = ()
-            self._right_note.value = "The true classes are not known."
-            return
-        if name == "confusion" and self._result is not None:
-            left_out = len(self._result.classes) - len(self._confusion.names)
-            if left_out > 0:
-                notes[name] += f" {left_out} classes with fewer mistakes are left out."
-        self._pane.children = (parts[name],)
-        self._right_note.value = f"<small>{notes[name]}</small>"
-
-    def _card(self, cluster: Any) -> ipywidgets.Widget:
-        """A cluster's description, with a button that shows its pictures."""
-        words = ", ".join(
-            f"{escape(n)} {here:.0%} (others {there:.0%})" for n, here, there in cluster.words
-        )
-        accuracy = "" if np.isnan(cluster.accuracy) else f" · {cluster.accuracy:.0%} right"
-        text = (
-            f'<span style="color:{color_of(cluster.number)}">●</span> <b>{cluster.number} · '
-            f"{escape(cluster.prediction)}</b><br>{len(cluster):,} pictures{accuracy}<br>{words}"
-        )
-        button = ipywidgets.Button(
-            description="Show", tooltip="Only this cluster's pictures", layout={"width": "auto"}
-        )
-        number = cluster.number
-        choose = weakly(self._choose_cluster)
-        button.on_click(lambda _: choose(number))
-        card = ipywidgets.HBox(
-            [
-                ipywidgets.Image(
-                    value=_mean_map(cluster.mean_map),
-                    format="png",
-                    width=52,
-                    height=52,
-                    layout={"flex": "none"},
-                ),
-                ipywidgets.HTML(text, layout={"flex": "1 1 auto"}),
-                button,
-            ]
-        )
-        card.add_class("camwidget-survey-cluster")
-        return card
+        self._sheet.keys.status = count_text(result, rows)
 
     def _say_error(self, text: str) -> None:
         self._said.value = escape(text)
 
     # -- requests of a page ------------------------------------------------------------------
 
-    def _on_filter(self, change: Any) -> None:
-        if self._is_setting:
-            return
-        kept = self._selection
-        self._change(
-            Selection(
-                self._outcome.value,
-                self._truth.value,
-                self._prediction.value,
-                self._cluster.value,
-                kept.brush,
-                self._sort.value,
-                self._down.value,
-            )
-        )
+    def _on_filter(self) -> None:
+        self._change(self._filters.selection(self._selection.brush))
 
-    def _on_brush(self, corners: tuple[tuple[float, float], tuple[float, float]] | None) -> None:
+    def _on_maps(self, change: Any) -> None:
+        self._change(self._selection, keeps_place=True)
+
+    def _on_brush(self, corners: Brush | None) -> None:
         if corners != self._selection.brush:
             self._change(self._selection.with_brush(corners))
 
@@ -568,25 +431,21 @@ class Survey(HeldWhileShown, ipywidgets.VBox):
         if (truth, prediction) != (self._selection.truth, self._selection.prediction):
             self._change(self._selection.with_cell(truth, prediction))
 
-    def _choose_cluster(self, number: int) -> None:
-        self._cluster.value = number
+    def _on_cluster(self, number: int) -> None:
+        self._filters.cluster.value = number
 
     def _on_reset(self, button: Any) -> None:
-        self._points.clear()
-        self._confusion.clear()
+        self._groups.clear()
         self._change(Selection())
 
-    def _on_by(self, change: Any) -> None:
+    def _on_compare(self) -> None:
         if self._is_complete:
             self._worker.submit("clusters", self._find_clusters)
             self._worker.submit("layout", self._lay_out)
 
-    def _on_layout(self, change: Any) -> None:
+    def _on_layout(self) -> None:
         if self._is_complete:
             self._worker.submit("layout", self._lay_out)
-
-    def _on_tab(self, change: Any) -> None:
-        self._show_pane()
 
     def _on_button(self, button: Any) -> None:
         if self._worker.idle:
@@ -613,11 +472,11 @@ class Survey(HeldWhileShown, ipywidgets.VBox):
         if kind != "key" or not isinstance(content.get("key"), str):
             raise CamwidgetError("The page sent a message that the survey does not know.")
         if self._sheet.press(content["key"]) and self._sheet.cursor_row is not None:
-            self._sheet.keys.status = _row_text(self.result, self._sheet.cursor_row)
+            self._sheet.keys.status = row_text(self.result, self._sheet.cursor_row)
 
-    def _request_open(self, row: int) -> None:
+    def _request_explore(self, row: int) -> None:
         def job() -> None:
-            self._sheet.keys.status = _row_text(self.result, row)
+            self._sheet.keys.status = row_text(self.result, row)
             self.explore(row)
 
         self._worker.submit("open", job)
@@ -636,41 +495,3 @@ class Survey(HeldWhileShown, ipywidgets.VBox):
 
     def _heard_from_page(self) -> bool:
         return self._sheet.keys.is_heard
-
-
-def _line(parts: list[Any]) -> ipywidgets.Widget:
-    box = ipywidgets.HBox(parts)
-    box.add_class("camwidget-survey-line")
-    return box
-
-
-def _mean_map(values: NDArray[np.float32]) -> bytes:
-    """A mean map as a PNG."""
-    peak = float(values.max()) or 1.0
-    file = io.BytesIO()
-    image = Image.fromarray(colorize(values / peak, "inferno"))
-    image.resize((104, 104), Image.Resampling.BICUBIC).save(file, "PNG")
-    return file.getvalue()
-
-
-def _count_text(result: SurveyResult, rows: NDArray[np.int64]) -> str:
-    text = f"{len(rows):,} of {len(result):,} pictures"
-    wrong = int(result.is_wrong[rows].sum())
-    return f"{text}, {wrong:,} wrong (red mark)" if result.has_truth else text
-
-
-def _row_text(result: SurveyResult, row: int) -> str:
-    found = result.table.iloc[row]
-    text = f"{found['name']}: {found['prediction']} {found['confidence']:.2f}"
-    return text if found["truth"] is None else f"{text}, in truth {found['truth']}"
-
-
-def _as_entry(item: Item, model: VisionModel) -> Any:
-    """A picture of the data as an explorer takes it: a sample, a picture, or (picture, class, truth)."""
-    if isinstance(item.truth, GroundTruth):
-        return item.truth
-    if item.label is None:
-        return item.picture
-    truth = item.truth.corners if isinstance(item.truth, BoxRegions) else item.truth
-    name = model.classes[item.label]
-    return (item.picture, name) if truth is None else (item.picture, name, truth)

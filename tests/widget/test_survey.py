@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
+
 import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
 from small_models import CLASSES, labeled, picture, small_model
+from waiting import until
 
 import camwidget as cw
 from camwidget.errors import CamwidgetError, DataError
-from camwidget.survey import survey_pictures
+from camwidget.survey import intervene, survey_pictures
 from camwidget.widget.view.survey_sheet import survey_tile
 
 
@@ -55,8 +59,8 @@ def test_filters_and_order(survey):
     assert set(shown(survey)) == set(survey.clusters[0].members.tolist())
     # The controls do the same, and say the same.
     survey.select(outcome="right")
-    assert survey._outcome.value == "right"
-    survey._outcome.value = "wrong"
+    assert survey._filters.outcome.value == "right"
+    survey._filters.outcome.value = "wrong"
     assert shown(survey) == wrong["picture"].tolist()
     survey._reset.click()
     assert len(shown(survey)) == 40
@@ -64,19 +68,19 @@ def test_filters_and_order(survey):
 
 def test_a_cell_of_the_confusion_matrix_chooses_its_pictures(survey):
     counts = survey.result.confusion
-    names = survey._confusion.names
+    names = survey._groups.confusion.names
     for row, truth in enumerate(names):
         for column, prediction in enumerate(names):
-            survey._confusion.cells.selected = [[row, column]]
+            survey._groups.confusion.cells.selected = [[row, column]]
             assert len(shown(survey)) == counts.loc[truth, prediction]
-    survey._confusion.cells.selected = None
+    survey._groups.confusion.cells.selected = None
     assert len(shown(survey)) == 40
 
 
 def test_a_brush_chooses_the_points_in_it(survey):
     points = survey._positions
-    survey._points.brush.selected_x = np.array([-0.5, 1.0])
-    survey._points.brush.selected_y = np.array([-1.0, 0.25])
+    survey._groups.points.brush.selected_x = np.array([-0.5, 1.0])
+    survey._groups.points.brush.selected_y = np.array([-1.0, 0.25])
     inside = (points[:, 0] >= -0.5) & (points[:, 1] <= 0.25)
     assert shown(survey) == np.flatnonzero(inside).tolist()
     survey._reset.click()
@@ -234,3 +238,26 @@ def test_the_model_is_left_as_it_was():
     made.explore(2).wait()
     made.close()
     assert fingerprint(model.module) == before
+
+
+def test_what_is_hidden_everywhere_is_told_with_its_control(survey):
+    survey.select(outcome="wrong")
+    panel = survey._hiding
+    panel.what.value = CLASSES[0]
+    panel.fraction.value = 0.2
+    panel.start()
+    survey.wait()
+    expected = intervene(small_model(), labeled(40), CLASSES[0], fraction=0.2)
+    pd.testing.assert_frame_equal(panel.found.table, expected.table)
+    assert f"all pictures ({40})" in panel._said.value
+    assert f"those on the sheet ({len(shown(survey))})" in panel._said.value
+    assert any(str(label).startswith("region of cluster") for label, _ in panel.what.options)
+
+
+def test_a_survey_that_nobody_shows_is_closed():
+    made = cw.Survey(small_model(), labeled(3)).wait()
+    keys = made._sheet.keys
+    seen = weakref.ref(made)
+    del made
+    until(lambda: gc.collect() >= 0 and seen() is None)
+    assert keys.comm is None

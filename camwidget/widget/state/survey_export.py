@@ -14,6 +14,7 @@ import pandas as pd
 from PIL import Image
 
 from ...errors import CamwidgetError
+from ...evaluation.items import BoxRegions, Item
 from ...images.array_pictures import shades
 from ...images.ground_truth import GroundTruth
 from ...models.vision_model import VisionModel
@@ -21,7 +22,7 @@ from ...runtime.atomic_files import write_file
 from ...survey import SurveyResult
 from ..view.survey_sheet import survey_tile
 
-__all__ = ["save_selection"]
+__all__ = ["entry_of", "save_selection"]
 
 _STYLE = (
     "body{font:14px/1.4 system-ui,sans-serif;margin:24px;color-scheme:light dark}"
@@ -118,3 +119,14 @@ def _save_folder(
 def _file_name(text: str) -> str:
     """Text as part of a file name that every system takes."""
     return re.sub(r"[^\w .()+-]", "_", text).strip(". ")[:80] or "_"
+
+
+def entry_of(item: Item, model: VisionModel) -> Any:
+    """A picture of the data as an explorer takes it: a sample, a picture, or (picture, class, truth)."""
+    if isinstance(item.truth, GroundTruth):
+        return item.truth
+    if item.label is None:
+        return item.picture
+    truth = item.truth.corners if isinstance(item.truth, BoxRegions) else item.truth
+    name = model.classes[item.label]
+    return (item.picture, name) if truth is None else (item.picture, name, truth)

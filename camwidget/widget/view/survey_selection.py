@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,9 +11,21 @@ from numpy.typing import NDArray
 from ...errors import CamwidgetError
 from ...survey import Clusters, SurveyResult
 
-__all__ = ["Selection", "order_rows", "sort_keys"]
+__all__ = [
+    "OUTCOMES",
+    "Brush",
+    "Selection",
+    "count_text",
+    "order_rows",
+    "row_text",
+    "sort_keys",
+]
 
-_OUTCOMES = ("all", "right", "wrong")
+#: Corners ((left, bottom), (right, top)) of a rectangle.
+Brush: TypeAlias = tuple[tuple[float, float], tuple[float, float]]
+
+#: Which predictions can be shown.
+OUTCOMES = ("all", "right", "wrong")
 
 
 @dataclass(frozen=True)
@@ -34,13 +46,11 @@ class Selection:
     truth: str | None = None
     prediction: str | None = None
     cluster: int | None = None
-    brush: tuple[tuple[float, float], tuple[float, float]] | None = None
+    brush: Brush | None = None
     sort: str = "number"
     descending: bool = False
 
-    def with_brush(
-        self, corners: tuple[tuple[float, float], tuple[float, float]] | None
-    ) -> Selection:
+    def with_brush(self, corners: Brush | None) -> Selection:
         """The same with another rectangle."""
         return replace(self, brush=corners)
 
@@ -60,7 +70,7 @@ class Selection:
         """
         count = 0 if clusters is None else len(clusters)
         choices: tuple[tuple[str, Any, tuple[Any, ...]], ...] = (
-            ("outcome", self.outcome, _OUTCOMES),
+            ("outcome", self.outcome, OUTCOMES),
             ("truth", self.truth, (None, *result.classes)),
             ("prediction", self.prediction, (None, *result.classes)),
             ("cluster", self.cluster, (None, *range(count))),
@@ -116,3 +126,17 @@ def order_rows(
     values = table[selection.sort].to_numpy(float)[rows]
     order = np.argsort(-values if selection.descending else values, kind="stable")
     return np.asarray(rows[order])
+
+
+def count_text(result: SurveyResult, rows: NDArray[np.int64]) -> str:
+    """How many pictures are shown, and how many of them are wrong."""
+    text = f"{len(rows):,} of {len(result):,} pictures"
+    wrong = int(result.is_wrong[rows].sum())
+    return f"{text}, {wrong:,} wrong (red mark)" if result.has_truth else text
+
+
+def row_text(result: SurveyResult, row: int) -> str:
+    """The prediction of a row of the survey's table, in words."""
+    found = result.table.iloc[row]
+    text = f"{found['name']}: {found['prediction']} {found['confidence']:.2f}"
+    return text if found["truth"] is None else f"{text}, in truth {found['truth']}"

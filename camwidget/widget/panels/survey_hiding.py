@@ -21,6 +21,8 @@ __all__ = ["HIDING_JOB", "HidingPanel"]
 #: Name of the worker's job.
 HIDING_JOB = "hide"
 
+_PREDICTED = "evidence for the predicted class"
+
 _ROWS = {
     "accuracy": "accuracy",
     "same prediction": "predicted as before",
@@ -49,7 +51,9 @@ class HidingPanel(ipywidgets.VBox):
         self._classes = tuple(classes)
         #: The last one that was computed.
         self.found: Intervention | None = None
-        self.what = ipywidgets.Dropdown(layout={"width": "280px"})
+        #: What can be hidden, by its name in the control.
+        self._choices: dict[str, str | Cluster] = {}
+        self.what = ipywidgets.Dropdown(options=[_PREDICTED], layout={"width": "280px"})
         self.fraction = ipywidgets.FloatSlider(
             value=0.1,
             min=0.01,
@@ -74,15 +78,20 @@ class HidingPanel(ipywidgets.VBox):
 
     def offer(self, clusters: Sequence[Cluster]) -> None:
         """Offer the evidence for each class, and the region of each cluster."""
-        self.what.options = [
-            ("evidence for the predicted class", "evidence"),
-            *((f"evidence for {name}", name) for name in self._classes),
-            *((f"region of cluster {c.number} · {c.label}", c) for c in clusters),
-        ]
+        self._choices = {
+            _PREDICTED: "evidence",
+            **{f"evidence for {name}": name for name in self._classes},
+            **{f"region of cluster {c.number} · {c.label}": c for c in clusters},
+        }
+        before = self.what.value
+        self.what.options = list(self._choices)
+        self.what.value = before if before in self._choices else _PREDICTED
 
     def start(self) -> None:
         """Start hiding, in place of a running one. Returns at once."""
-        what, fraction = self.what.value, float(self.fraction.value)
+        # A page may have chosen nothing.
+        what = self._choices.get(self.what.value, "evidence")
+        fraction = float(self.fraction.value)
         self._worker.submit(HIDING_JOB, lambda: self._compute(what, fraction))
 
     def _compute(self, what: str | Cluster, fraction: float) -> Iterator[None]:

@@ -56,6 +56,7 @@ from .export import save_page as save_page
 from .images.preprocess import Preprocess as Preprocess
 from .loading.loader import list_models as list_models
 from .loading.loader import load as load
+from .masking.parts import Parts as Parts
 from .metrics import get_metric as get_metric
 from .metrics import list_metrics as list_metrics
 from .metrics import measure as measure

@@ -15,6 +15,7 @@ from ..errors import PictureError, TargetError
 from ..images.preprocess import Preprocess
 from .class_names import configured_names, unique_names
 from .detections import Detection, FoundBoxes, boxes_found
+from .findings import Findings, boxes_followed
 from .layer_discovery import Reshape
 from .outputs import OutputPath, ScoredOutput, check_output_path, value_at
 from .vision_model import VisionModel
@@ -198,6 +199,17 @@ class DetectionModel(VisionModel):
         output = returned.output if isinstance(returned, ScoredOutput) else returned
         (found,) = self._read(output, _size(pixels))
         return found.detections(threshold, self._label_name)
+
+    def findings(self, pixels: torch.Tensor) -> Findings:
+        """Return the boxes that match the chosen detections best in pixels (1, C, H, W) in [0, 1]."""
+        with self.isolated() as isolated, torch.no_grad():
+            returned = isolated.run(self.inputs(pixels))
+            logits = isolated.logits_of(returned, len(pixels)).float()
+        self.check_finite(logits)
+        output = returned.output if isinstance(returned, ScoredOutput) else returned
+        (found,) = self._read(output, _size(pixels))
+        values = self.probabilities(logits[0]).double().cpu().numpy()
+        return boxes_followed(found, self.detected, values)
 
     def given(self, **inputs: Any) -> VisionModel:
         """Return the same model for chosen detections, or with other inputs besides the picture.

@@ -67,15 +67,25 @@ class FoundBoxes:
         Returns:
             A scalar, differentiable through the score.
         """
+        products, _ = self.matches(box, label)
+        return products.max() if len(products) else self.total()
+
+    def matches(self, box: Sequence[float], label: int) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return how well each box matches one of a class, and how much it overlaps that one.
+
+        Args:
+            box: left, top, right, bottom.
+            label: the class.
+
+        Returns:
+            Score × intersection over union (K,), 0 for boxes of other classes, differentiable through the score; and
+            the intersection over union alone (K,).
+        """
         scores = self.scores if self.labels is not None else self.scores[:, label]
-        if not len(scores):
-            return self.total()
         wanted = torch.tensor([box], device=self.boxes.device, dtype=self.boxes.dtype)
-        overlap = box_iou(wanted, self.boxes.detach())[0].to(scores)
-        if self.labels is not None:
-            overlap = overlap * (self.labels == label)
-        products: torch.Tensor = overlap * scores
-        return products.max()
+        overlap = box_iou(wanted, self.boxes.detach().reshape(-1, 4))[0].to(scores)
+        own = overlap if self.labels is None else overlap * (self.labels == label)
+        return own * scores, overlap
 
     def detections(self, threshold: float, name_of: Callable[[int], str]) -> list[Detection]:
         """Return the boxes whose best score reaches a threshold, by decreasing score."""

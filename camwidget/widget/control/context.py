@@ -43,6 +43,7 @@ class ExplorerValues(Protocol):
     mask: np.ndarray | None
     text: str
     references: tuple[str | int, ...]
+    region: np.ndarray | None
     outlines: bool
     boxes: bool
     box_threshold: float

@@ -22,6 +22,7 @@ from ...masking.masked_pixels import (
     multiply_pixels,
     paint_pixels,
 )
+from ...models.findings import Findings, FindsInPicture
 from ...models.vision_model import VisionModel
 from ...runtime.caches import make_room
 from ..view.mask_settings import MaskSettings
@@ -97,11 +98,18 @@ def inpainted_payload(masked: torch.Tensor, hidden: np.ndarray, baseline: str) -
     }
 
 
-def predict_masked(model: VisionModel, masked: torch.Tensor) -> np.ndarray:
-    """Probabilities (classes,), float64, of one masked picture (C, H, W)."""
+def predict_masked(model: VisionModel, masked: torch.Tensor) -> tuple[np.ndarray, Findings | None]:
+    """Predict one masked picture (C, H, W).
+
+    Returns:
+        The probabilities (classes,), float64; and where the classes are in it, of a model that says so.
+    """
     make_room(masked)
+    if isinstance(model, FindsInPicture):
+        found = model.findings(masked[None])
+        return found.probabilities, found
     probabilities = model.probabilities(model.logits(masked[None]))[0]
-    return np.asarray(probabilities.double().cpu().numpy())
+    return np.asarray(probabilities.double().cpu().numpy()), None
 
 
 def refine_curve(

@@ -94,5 +94,5 @@ class ClassMaps:
 def _subject_text(given: Given | None) -> Any:
     """Return what the model is given, as JSON, by which maps are told apart."""
     if isinstance(given, (Detections, Region)):
-        return str(hash(given))
+        return [str(hash(given))]
     return list(given) if isinstance(given, tuple) else given or ""

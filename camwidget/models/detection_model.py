@@ -200,6 +200,10 @@ class DetectionModel(VisionModel):
         (found,) = self._read(output, _size(pixels))
         return found.detections(threshold, self._label_name)
 
+    def category(self, index: int) -> str:
+        """Return the name of a detection's label."""
+        return self.detected[index].name
+
     def findings(self, pixels: torch.Tensor) -> Findings:
         """Return the boxes that match the chosen detections best in pixels (1, C, H, W) in [0, 1]."""
         with self.isolated() as isolated, torch.no_grad():

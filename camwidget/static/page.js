@@ -820,7 +820,8 @@
       scene: text(from["scene"]),
       boxes: list(from["boxes"]).flatMap(box2),
       areas: areas(from["areas"]),
-      takesRegion: flag(from["takes_region"], false)
+      takesRegion: flag(from["takes_region"], false),
+      note: text(from["note"])
     };
   }
   function classAt({ boxes: boxes2, areas: areas2 }, { x, y }) {
@@ -1318,6 +1319,15 @@
       });
     });
     return { head, names, numbers: values };
+  }
+  function nothingFound(context) {
+    const note2 = make("p", "camwidget-found-note", { hidden: true });
+    context.watch(["found"], () => {
+      const why = findings(context.model.get("found")).note;
+      setText(note2, why);
+      note2.hidden = why === "";
+    });
+    return note2;
   }
   function nameButton(context, at) {
     const made = button("camwidget-name", { "aria-describedby": context.id(`number-${at}`) });
@@ -6131,7 +6141,7 @@
       ...compare.numbers,
       ...live ? [mostProbableRow(context)] : [],
       referenceRows(context, classes.names, (name) => editor.edit(name)),
-      make("div", "camwidget-find", { "data-needs": "kernel" }, new ClassSearch(context).element, editor.element),
+      make("div", "camwidget-find", { "data-needs": "kernel" }, nothingFound(context), new ClassSearch(context).element, editor.element),
       curveHeading(context),
       curveNames(context),
       fallbackControls(context),
@@ -6795,6 +6805,12 @@
       }
     }
   };
+  function foundOf({ found }, archive) {
+    if (found === void 0) return {};
+    const place3 = found.areas?.classes;
+    const areas2 = place3 === void 0 ? {} : { ...found.areas, classes: archive.bytes(place3) };
+    return { scene: SCENE, ...found, areas: areas2 };
+  }
   function traitsOf(data, archive) {
     const { scene: scene2, first } = data;
     const fills = Object.entries(scene2.fills).map(([name, place3]) => [
@@ -6811,6 +6827,7 @@
         picture: archive.picture(scene2.picture, scene2.width),
         fills: Object.fromEntries(fills)
       },
+      found: foundOf(data, archive),
       rows: data.classes,
       contrasts: data.contrasts,
       masked: [],

@@ -536,7 +536,8 @@ function findings(value) {
     scene: text(from["scene"]),
     boxes: list(from["boxes"]).flatMap(box),
     areas: areas(from["areas"]),
-    takesRegion: flag(from["takes_region"], false)
+    takesRegion: flag(from["takes_region"], false),
+    note: text(from["note"])
   };
 }
 function classAt({ boxes: boxes2, areas: areas2 }, { x, y }) {
@@ -1324,6 +1325,15 @@ function classList(context, control) {
     });
   });
   return { head, names, numbers: values };
+}
+function nothingFound(context) {
+  const note = make("p", "camwidget-found-note", { hidden: true });
+  context.watch(["found"], () => {
+    const why = findings(context.model.get("found")).note;
+    setText(note, why);
+    note.hidden = why === "";
+  });
+  return note;
 }
 function nameButton(context, at) {
   const made = button("camwidget-name", { "aria-describedby": context.id(`number-${at}`) });
@@ -6100,7 +6110,7 @@ function mount(model, root, signal, live = true) {
     ...compare.numbers,
     ...live ? [mostProbableRow(context)] : [],
     referenceRows(context, classes.names, (name) => editor.edit(name)),
-    make("div", "camwidget-find", { "data-needs": "kernel" }, new ClassSearch(context).element, editor.element),
+    make("div", "camwidget-find", { "data-needs": "kernel" }, nothingFound(context), new ClassSearch(context).element, editor.element),
     curveHeading(context),
     curveNames(context),
     fallbackControls(context),

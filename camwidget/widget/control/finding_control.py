@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 
 from ...errors import PictureError
+from ...export.findings_payload import drawn_findings
 from ...models.detection_model import DetectionModel
 from ...models.findings import FindsInPicture
 from ...models.segmentation_model import SegmentationModel
 from ...models.vision_model import VisionModel
-from ..view.findings import drawn_findings
 from .cache import ModelCache, Picture
 from .map_request import WHOLE, Detections, Given, Region
 from .prompt_control import PromptController
@@ -50,7 +50,11 @@ class FindingController(PromptController):
             height, width = self.base.pixels(picture).shape[-2:]
             size = (height, width)
             shown = {"scene": picture.id, **drawn_findings(found, model.classes, size)}
-        return {"prompt": {}, "found": {**shown, "takes_region": self.takes_region}}
+        note = "" if picture is None else self.why_nothing(picture)
+        return {
+            "prompt": {},
+            "found": {**shown, "takes_region": self.takes_region, "note": note},
+        }
 
 
 class DetectionController(FindingController):

@@ -23,6 +23,7 @@ from ...attribution.stance import (
     stance_target,
 )
 from ...attribution.targets import evidence_phrase
+from ...export.findings_payload import drawn_findings
 from ...export.selection import listed_classes, quantity_of
 from ...masking.baselines import baseline_names
 from ...models.findings import Findings
@@ -31,7 +32,7 @@ from ...plotting import DIFFERENCE, lookup_tables
 from ..view.mask_settings import MaskSettings
 from . import sentences
 from .charts import ClassBars, CurveChart, line_colors
-from .findings import change_note, drawn_findings, lost_note
+from .findings import change_note, lost_note
 from .page_messages import TraitSender
 from .synced_traits import View
 from .thumbnails import Thumbnails

@@ -1,9 +1,6 @@
-"""What a model finds in a picture, encoded for the browser, and sentences on it."""
+"""Sentences on what a model finds in a picture."""
 
 from __future__ import annotations
-
-from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
@@ -11,71 +8,7 @@ from ...analysis.mask_curve import MaskCurve
 from ...models.findings import LOST_BELOW, Findings, FollowedBox
 from ...models.scores import number_text
 
-__all__ = ["change_note", "drawn_findings", "lost_note"]
-
-#: Areas below this share of the picture have no name in it.
-_NAMED = 0.01
-_COLUMNS, _ROWS = ("left", "middle", "right"), ("upper", "middle", "lower")
-
-
-def drawn_findings(found: Findings, names: Sequence[str], size: tuple[int, int]) -> dict[str, Any]:
-    """Encode boxes and areas for the browser.
-
-    Args:
-        found: what the model finds.
-        names: the names of the classes.
-        size: rows and columns of the picture.
-    """
-    boxes = [
-        {
-            "index": index,
-            "name": names[index],
-            "score": one.score,
-            "box": list(one.box),
-            "where": place_text(one.box, size),
-            "lost": one.is_lost,
-        }
-        for index, one in enumerate(found.boxes)
-        if one is not None
-    ]
-    if found.areas is None:
-        return {"boxes": boxes, "areas": {}}
-    return {"boxes": boxes, "areas": _areas(found.areas, names)}
-
-
-def _areas(areas: np.ndarray, names: Sequence[str]) -> dict[str, Any]:
-    labels = []
-    for index in np.unique(areas).tolist():
-        rows, columns = np.nonzero(areas == index)
-        if len(rows) >= _NAMED * areas.size:
-            # The pixel of the area next to its middle: the middle itself may be outside.
-            distances = (rows - rows.mean()) ** 2 + (columns - columns.mean()) ** 2
-            at = int(distances.argmin())
-            x, y = int(columns[at]), int(rows[at])
-            labels.append({"index": index, "name": names[index], "x": x, "y": y})
-    height, width = areas.shape
-    return {
-        "width": width,
-        "height": height,
-        "classes": areas.astype("<u2").tobytes(),
-        "labels": labels,
-    }
-
-
-def place_text(box: Sequence[float], size: tuple[int, int]) -> str:
-    """Describe in words where a box is in a picture of a size (rows, columns), such as "upper left"."""
-    left, top, right, bottom = box
-    column = _third((left + right) / 2 / size[1])
-    row = _third((top + bottom) / 2 / size[0])
-    if (row, column) == (1, 1):
-        return "middle"
-    if row == 1:
-        return _COLUMNS[column]
-    return f"{_ROWS[row]} {_COLUMNS[column]}"
-
-
-def _third(part: float) -> int:
-    return min(2, max(0, int(3 * part)))
+__all__ = ["change_note", "lost_note"]
 
 
 def change_note(target: int, before: Findings, after: Findings) -> str:
@@ -100,10 +33,9 @@ def change_note(target: int, before: Findings, after: Findings) -> str:
 
 
 def _box_note(now: FollowedBox | None) -> str:
-    if now is None or now.score * now.overlap < 0.005:
-        return "No box of its class is there any more."
-    lost = " It is lost here." if now.is_lost else ""
-    return f"Its box now: score {now.score:.2f}, overlap {now.overlap:.2f}.{lost}"
+    if now is None or now.is_lost:
+        return "It is lost."
+    return f"Its box now: score {now.score:.2f}, overlap {now.overlap:.2f}."
 
 
 def lost_note(curve: MaskCurve) -> str:
@@ -118,11 +50,11 @@ def lost_note(curve: MaskCurve) -> str:
         found = np.flatnonzero(~is_lost)
         if not len(found) or is_lost[-1]:
             return ""
-        return f"It is first found when {_share(percents[found[0]])} is kept."
+        return f"First found at {_share(percents[found[0]])}."
     lost = np.flatnonzero(is_lost)
     if not len(lost):
-        return "It is never lost." if len(curve.fraction) > 2 else ""
-    return f"It is first lost when {_share(percents[lost[0]])} is removed."
+        return "Never lost." if len(curve.fraction) > 2 else ""
+    return f"First lost at {_share(percents[lost[0]])}."
 
 
 def _share(percents: float) -> str:

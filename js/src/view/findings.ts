@@ -33,6 +33,8 @@ export interface Findings {
   readonly areas: Areas | null;
   /** Whether a region of the picture can be asked about. */
   readonly takesRegion: boolean;
+  /** Why nothing is found; "" where something is. */
+  readonly note: string;
 }
 
 export function findings(value: unknown): Findings {
@@ -42,6 +44,7 @@ export function findings(value: unknown): Findings {
     boxes: list(from["boxes"]).flatMap(box),
     areas: areas(from["areas"]),
     takesRegion: flag(from["takes_region"], false),
+    note: text(from["note"]),
   };
 }
 

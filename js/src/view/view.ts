@@ -2,7 +2,7 @@
 import { Brush } from "./brush/brush";
 import { Comparison } from "./comparison/comparison";
 import { Context } from "./context";
-import { classList, mostProbableRow } from "./controls/classList";
+import { classList, mostProbableRow, nothingFound } from "./controls/classList";
 import { ClassSearch } from "./controls/classSearch";
 import { curveHeading, curveNames, errorLine, sentence, status } from "./controls/curveHeading";
 import { exportTool } from "./controls/exportTool";
@@ -82,7 +82,7 @@ export function mount(model: Model, root: HTMLElement, signal: AbortSignal, live
     ...compare.numbers,
     ...(live ? [mostProbableRow(context)] : []),
     referenceRows(context, classes.names, (name) => editor.edit(name)),
-    make("div", "camwidget-find", { "data-needs": "kernel" }, new ClassSearch(context).element, editor.element),
+    make("div", "camwidget-find", { "data-needs": "kernel" }, nothingFound(context), new ClassSearch(context).element, editor.element),
     curveHeading(context),
     curveNames(context),
     fallbackControls(context),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import finding_models
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 from explorer_internals import parts_of, view_of
 from finding_models import AREAS, NAMES, SIDE, lamps
+from saved_page import SavedPage
 
 import camwidget as cw
 from camwidget.errors import StateError, TargetError
@@ -86,13 +88,14 @@ def test_a_detection_is_followed_until_it_is_lost(boxes: cw.Explorer) -> None:
     boxes.fraction = 0.01
     boxes.wait(30)
     view = view_of(boxes)
-    assert "Its box now: score 0.5" in view.sentence or "No box of its class" in view.sentence
+    assert view.sentence.count("First lost at") == 1
     boxes.fraction = 0.2
     boxes.wait(30)
     curve = boxes.curve
     assert curve is not None
     lost = 100 * curve.fraction[np.flatnonzero(curve.probability < 0.25)[0]]
-    assert f"It is first lost when {lost:.0f} %" in view.sentence or "% is removed" in view.sentence
+    shown = f"{lost:.0f}" if lost >= 1 else f"{lost:.1g}"
+    assert view.sentence.endswith(f"It is lost. First lost at {shown} %.")
     kept = {one["name"] for one in view.found_masked["boxes"] if not one["lost"]}
     assert "red #0" not in kept and view.masked[0] < 0.25
 
@@ -218,3 +221,20 @@ def test_regions_that_cannot_be(areas: cw.Explorer, boxes: cw.Explorer) -> None:
     with pytest.raises(StateError, match="region"):
         boxes.state = {"region": {"shape": [SIDE, SIDE], "runs": [1, 4]}}
     assert parts_of(areas).context.values.region is None
+
+
+def test_what_is_found_is_in_page_and_figure(
+    boxes: cw.Explorer, areas: cw.Explorer, tmp_path: Path
+) -> None:
+    for explorer in (boxes, areas):
+        page = explorer.save(
+            tmp_path / f"{explorer.model.name}.html", methods=["layercam"], steps=2
+        )
+        found = SavedPage(page).data["found"]
+        if explorer is boxes:
+            assert [one["name"] for one in found["boxes"]] == ["red #0", "red #1", "green"]
+        else:
+            assert len(found["areas"]["classes"]) == 2 and not found["boxes"]
+        figure = explorer.figure(panels=("map",))
+        texts = [text.get_text() for text in figure.axes[0].texts]
+        assert ("red #1 0.80" in texts) == (explorer is boxes)

@@ -69,6 +69,17 @@ export function classList(context: Context, control: HTMLElement): ClassList {
   return { head, names, numbers: values };
 }
 
+/** Creates the sentence that stands in place of the list where the model finds nothing. */
+export function nothingFound(context: Context): HTMLElement {
+  const note = make("p", "camwidget-found-note", { hidden: true });
+  context.watch(["found"], () => {
+    const why = findings(context.model.get("found")).note;
+    setText(note, why);
+    note.hidden = why === "";
+  });
+  return note;
+}
+
 function nameButton(context: Context, at: number): HTMLButtonElement {
   const made = button("camwidget-name", { "aria-describedby": context.id(`number-${at}`) });
   made.addEventListener("click", () => pickClass(context, Number(made.dataset["index"])), {

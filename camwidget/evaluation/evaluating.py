@@ -12,6 +12,7 @@ from ..attribution.methods import Method
 from ..errors import DataError, MetricError, ModelError
 from ..metrics import Metric, MetricContext
 from ..models.argument_checks import require_model
+from ..models.findings import is_asked_per_picture
 from ..models.vision_model import VisionModel
 from ..progress import Progress, Stage, follow
 from .batch import Row, run_batch
@@ -94,7 +95,7 @@ def evaluate(
         np.True_
     """
     require_model(model, "evaluate", data)
-    if not model.classes:
+    if not model.classes and not is_asked_per_picture(model):
         raise ModelError(f"There is nothing to evaluate, since {model.no_classes}")
     plan = make_plan(model, methods, metrics, layers, target, precision, seed, batch)
     found = open_data(

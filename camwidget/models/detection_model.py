@@ -12,6 +12,7 @@ import torch
 from torch import nn
 
 from ..errors import PictureError, TargetError
+from ..images.conversion import PictureLike
 from ..images.preprocess import Preprocess
 from .class_names import configured_names, unique_names
 from .detections import Detection, FoundBoxes, boxes_found
@@ -168,8 +169,8 @@ class DetectionModel(VisionModel):
         if getattr(self, "classes", ()):
             return ""
         return (
-            f"{self.name} finds boxes, and none of them is chosen yet: "
-            "model.given(detections=model.detections(picture))."
+            f"{self.name} finds boxes, and none of them is chosen yet, or none in this picture has a score of 0.5: "
+            "model.given(detections=model.detections(picture, threshold=0.1))."
         )
 
     def detections(self, picture: Any, threshold: float = 0.5) -> list[Detection]:
@@ -203,6 +204,11 @@ class DetectionModel(VisionModel):
     def category(self, index: int) -> str:
         """Return the name of a detection's label."""
         return self.detected[index].name
+
+    def with_text_for(self, picture: PictureLike) -> VisionModel:
+        """Return the model with its own detections in a picture; itself if some were chosen, or there are none."""
+        found = [] if self.detected else self.detections(picture)
+        return self.given(detections=found) if found else self
 
     def findings(self, pixels: torch.Tensor) -> Findings:
         """Return the boxes that match the chosen detections best in pixels (1, C, H, W) in [0, 1]."""

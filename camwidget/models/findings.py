@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import numpy as np
 import torch
 
 from .detections import Detection, FoundBoxes
+
+if TYPE_CHECKING:
+    from .vision_model import VisionModel
 
 __all__ = [
     "LOST_BELOW",
@@ -18,6 +21,7 @@ __all__ = [
     "FollowedBox",
     "areas_found",
     "boxes_followed",
+    "is_asked_per_picture",
 ]
 
 #: Score × overlap below which a followed detection counts as lost: a score of a half, and an intersection over union of
@@ -65,6 +69,12 @@ class Findings:
     shares: Sequence[float] = ()
     means: Sequence[float] = ()
     region: np.ndarray | None = None
+
+
+def is_asked_per_picture(model: VisionModel) -> bool:
+    """Return whether a model has a text, or detections, and thus classes, of its own for each picture."""
+    has_own_text = model.prompt is not None and model.text is None
+    return has_own_text or (isinstance(model, FindsInPicture) and not model.classes)
 
 
 @runtime_checkable

@@ -2088,8 +2088,14 @@ function boxParts(before, now, target, of) {
   for (const part of parts) part.classList.toggle("camwidget-chosen", chosen);
   const isInside = drawn.top < of.height / 12;
   label2.classList.toggle("camwidget-found-inside", isInside);
-  placeAt(label2, { x: Math.max(0, drawn.left) / of.width, y: Math.max(0, drawn.top) / of.height });
-  label2.style.maxWidth = `${100 - 100 * Math.max(0, drawn.left) / of.width}%`;
+  const left = Math.max(0, drawn.left) / of.width;
+  const right = Math.min(of.width, drawn.right) / of.width;
+  placeAt(label2, { x: left, y: Math.max(0, drawn.top) / of.height });
+  if (left + right > 1) {
+    label2.style.left = "auto";
+    label2.style.right = `${100 * (1 - right)}%`;
+  }
+  label2.style.maxWidth = `${100 * Math.max(right, 1 - left)}%`;
   return parts;
 }
 function outline({ left, top, right, bottom }) {
@@ -3678,7 +3684,7 @@ var KEYS = {
     { keys: "space", does: "map on, off (on the picture)" },
     { keys: "c", does: "the map's contour on, off" },
     { keys: "b", does: "the map's box and peak on, off" },
-    { keys: "f", does: "boxes or areas of the model on, off, if it finds any" },
+    { keys: "f", does: "the model's boxes or areas on, off" },
     { keys: "o", does: "true outlines on, off, if known", live: true },
     { keys: "+ − 0", does: "zoom in, out, to the full picture" },
     { keys: "v", does: "compare: side, split, difference, off", live: true }

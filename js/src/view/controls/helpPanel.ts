@@ -24,7 +24,7 @@ const KEYS: Readonly<Record<string, readonly Shortcut[]>> = {
     { keys: "space", does: "map on, off (on the picture)" },
     { keys: "c", does: "the map's contour on, off" },
     { keys: "b", does: "the map's box and peak on, off" },
-    { keys: "f", does: "boxes or areas of the model on, off, if it finds any" },
+    { keys: "f", does: "the model's boxes or areas on, off" },
     { keys: "o", does: "true outlines on, off, if known", live: true },
     { keys: "+ − 0", does: "zoom in, out, to the full picture" },
     { keys: "v", does: "compare: side, split, difference, off", live: true },

@@ -72,8 +72,15 @@ function boxParts(before: FoundBox, now: FoundBox | undefined, target: number, o
   // Above the box where there is room, else inside it.
   const isInside = drawn.top < of.height / 12;
   label.classList.toggle("camwidget-found-inside", isInside);
-  placeAt(label, { x: Math.max(0, drawn.left) / of.width, y: Math.max(0, drawn.top) / of.height });
-  label.style.maxWidth = `${100 - (100 * Math.max(0, drawn.left)) / of.width}%`;
+  const left = Math.max(0, drawn.left) / of.width;
+  const right = Math.min(of.width, drawn.right) / of.width;
+  placeAt(label, { x: left, y: Math.max(0, drawn.top) / of.height });
+  // It begins at the box's left edge, or ends at its right one: towards the side with more room.
+  if (left + right > 1) {
+    label.style.left = "auto";
+    label.style.right = `${100 * (1 - right)}%`;
+  }
+  label.style.maxWidth = `${100 * Math.max(right, 1 - left)}%`;
   return parts;
 }
 

@@ -2128,17 +2128,8 @@
   }
   function areaParts({ width, height, classes, labels }, target) {
     const drawn = overlay("camwidget-found-areas", `0 0 ${width} ${height}`);
-    const mask = new Int8Array(classes.length);
-    const of = (index) => {
-      classes.forEach((one, at) => {
-        mask[at] = one === index ? HIDDEN : 0;
-      });
-      return mask;
-    };
-    for (const index of new Set(classes)) {
-      if (index !== target) drawn.append(...line(border(of(index), width, HIDDEN)));
-    }
-    const chosen = of(target);
+    drawn.append(...line(edges(classes, width, height)));
+    const chosen = Int8Array.from(classes, (one) => one === target ? HIDDEN : 0);
     const path2 = border(chosen, width, HIDDEN);
     if (path2 !== "") {
       drawn.append(svg("path", { class: "fill", d: area(chosen, width, HIDDEN) }), ...line(path2, "over camwidget-chosen", "under"));
@@ -2150,6 +2141,24 @@
       return label2;
     });
     return [drawn, ...names];
+  }
+  function edges(classes, width, height) {
+    let path2 = "";
+    for (let y = 1; y < height; y++) {
+      for (let x = 0; x < width; x++) {
+        const start = x;
+        while (x < width && classes[y * width + x] !== classes[(y - 1) * width + x]) x++;
+        if (x > start) path2 += `M${start} ${y}H${x}`;
+      }
+    }
+    for (let x = 1; x < width; x++) {
+      for (let y = 0; y < height; y++) {
+        const start = y;
+        while (y < height && classes[y * width + x] !== classes[y * width + x - 1]) y++;
+        if (y > start) path2 += `M${x} ${start}V${y}`;
+      }
+    }
+    return path2;
   }
 
   // src/view/picture/outlines.ts

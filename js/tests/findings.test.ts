@@ -93,6 +93,8 @@ describe("areas", () => {
     const view = shown({ found: areas });
     expect(labels(view)).toEqual(["tabby"]);
     const chosen = (): string | null | undefined => view.el.querySelector(".camwidget-found-areas .over.camwidget-chosen")?.getAttribute("d");
+    const all = view.el.querySelector(".camwidget-found-areas .over:not(.camwidget-chosen)");
+    expect(all?.getAttribute("d")).toBe("M2 0V2");
     const before = chosen();
     expect(before).not.toBeUndefined();
     view.model.set("found_masked", { ...areas, areas: areasOf(7, 9, 9, 9, 7, 9, 9, 9) });

@@ -95,17 +95,8 @@ function isMoved(one: FoundBox, other: FoundBox): boolean {
 /** The borders of all areas, that of the chosen class and its pixels over them, and their names. */
 function areaParts({ width, height, classes, labels }: Areas, target: number): readonly Node[] {
   const drawn = overlay("camwidget-found-areas", `0 0 ${width} ${height}`);
-  const mask = new Int8Array(classes.length);
-  const of = (index: number): Int8Array => {
-    classes.forEach((one, at) => {
-      mask[at] = one === index ? HIDDEN : 0;
-    });
-    return mask;
-  };
-  for (const index of new Set(classes)) {
-    if (index !== target) drawn.append(...line(border(of(index), width, HIDDEN)));
-  }
-  const chosen = of(target);
+  drawn.append(...line(edges(classes, width, height)));
+  const chosen = Int8Array.from(classes, (one) => (one === target ? HIDDEN : 0));
   const path = border(chosen, width, HIDDEN);
   if (path !== "") {
     drawn.append(svg("path", { class: "fill", d: area(chosen, width, HIDDEN) }), ...line(path, "over camwidget-chosen", "under"));
@@ -117,4 +108,24 @@ function areaParts({ width, height, classes, labels }: Areas, target: number): r
     return label;
   });
   return [drawn, ...names];
+}
+
+/** The edges between pixels of different classes, an SVG path in the picture's pixels. */
+function edges(classes: Uint16Array, width: number, height: number): string {
+  let path = "";
+  for (let y = 1; y < height; y++) {
+    for (let x = 0; x < width; x++) {
+      const start = x;
+      while (x < width && classes[y * width + x] !== classes[(y - 1) * width + x]) x++;
+      if (x > start) path += `M${start} ${y}H${x}`;
+    }
+  }
+  for (let x = 1; x < width; x++) {
+    for (let y = 0; y < height; y++) {
+      const start = y;
+      while (y < height && classes[y * width + x] !== classes[y * width + x - 1]) y++;
+      if (y > start) path += `M${x} ${start}V${y}`;
+    }
+  }
+  return path;
 }

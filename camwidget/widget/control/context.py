@@ -107,6 +107,11 @@ class ExplorerContext:
         model = prompt.outline(picture, prompt.known(picture))
         return prompt.given_in(model), model
 
+    def publish_given(self, given: Given | None) -> None:
+        """Set the explorer's trait, if there is one, to what the model is given."""
+        if self.prompt.trait:
+            self.traits.publish_known(self.prompt.trait, self.prompt.trait_value(given))
+
     def kept_target(self, given: Given) -> NamedTarget | None:
         """Return the present target where all its classes are among other references; None where one is not."""
         target, picture, prompt = self.values.target, self.picture, self.prompt

@@ -25,7 +25,7 @@ from .context import TWO_WAY_TRAITS, ExplorerContext
 from .endless_requests import RequestLoopGuard
 from .main_map_role import MainMapRole
 from .map_controller import MapController
-from .map_request import Given, MapInputs, MapRequest, MapResult
+from .map_request import MapInputs, MapRequest, MapResult
 from .masked_prediction import replaced_pixels
 from .method_settings import options_of, with_options
 from .paint import PaintController
@@ -200,7 +200,7 @@ class TraitRequests:
         given = prompt.readable(given)
         with context.traits.step(prompt.trait):
             prompt.write(context.picture, given)
-            self._publish_given(given)
+            context.publish_given(given)
             context.display.publish(text_error="")
             if prompt.trait != "text":
                 context.display.publish(error="", **prompt.panels(context.picture))
@@ -304,7 +304,7 @@ class TraitRequests:
             return
         if context.picture is not None:
             # A text that the model has to propose is not known until the picture's map is shown.
-            self._publish_given(context.prompt.known(context.picture) or context.prompt.nothing)
+            context.publish_given(context.prompt.known(context.picture) or context.prompt.nothing)
         self.request(None)
 
     def _target_set(self, change: dict[str, Any]) -> None:
@@ -319,12 +319,6 @@ class TraitRequests:
             self.write(change["new"], context.values.target)
         elif change["name"] == context.prompt.trait:
             self.write(change["new"], context.kept_target(change["new"]))
-
-    def _publish_given(self, given: Given | None) -> None:
-        """Set the explorer's trait to what the model is given."""
-        prompt = self._context.prompt
-        if prompt.trait:
-            self._context.traits.publish_known(prompt.trait, prompt.trait_value(given))
 
     def _mask_set(self, change: dict[str, Any]) -> None:
         if not self._context.traits.is_restoring:
@@ -420,7 +414,7 @@ class TraitRequests:
             self._model = model
             self.request_methods()  # another number of classes may be another reason
         if shown.text is not None and self.main.requested == shown:
-            self._publish_given(shown.text)
+            self._context.publish_given(shown.text)
         traits.publish("explanation", result.explanation)
         if self.main.requested == shown:
             traits.publish_known("target", named_target(model, result.target, result.stance))
@@ -438,7 +432,7 @@ class TraitRequests:
         if self.main.requested == shown:
             if shown.text is not None:
                 context.prompt.restore(shown.picture, shown.text)
-                self._publish_given(shown.text)
+                context.publish_given(shown.text)
                 context.display.publish(**context.prompt.panels(shown.picture, model))
             target = named_target(model, shown.target, shown.stance)
             traits.publish_known("target", target)

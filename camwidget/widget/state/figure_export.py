@@ -293,13 +293,16 @@ def _findings(axes: Axes, content: _Content) -> None:
             )
         box = {"facecolor": "black", "alpha": 0.65, "pad": 1, "lw": 0}
         label = f"{_short(names[index])} {one.score:.2f}"
+        # It begins at the box's left edge, or ends at its right one: towards the side with more room.
+        ends = left + right > content.explanation.pixels.shape[1]
         axes.text(
-            left,
+            right if ends else left,
             top - 1,
             label,
             fontsize=_SMALL - 1,
             color="white",
             va="bottom",
+            ha="right" if ends else "left",
             bbox=box,
             parse_math=False,
         )

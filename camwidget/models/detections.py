@@ -57,20 +57,28 @@ class FoundBoxes:
         # A picture without boxes still has a number that belongs to the graph.
         return self.scores.sum() + 0 * self.boxes.sum()
 
-    def match(self, box: Sequence[float], label: int) -> torch.Tensor:
-        """Return how well the best box matches one of a class: score × intersection over union, in [0, 1].
+    def matches(self, boxes: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+        """Return how well the best box matches each of some detections: score × intersection over union, in [0, 1].
 
         Args:
-            box: left, top, right, bottom.
-            label: the class.
+            boxes: left, top, right, bottom (n, 4) of the detections.
+            labels: their classes (n,).
 
         Returns:
-            A scalar, differentiable through the score.
+            Shape (n,), differentiable through the scores.
         """
-        products, _ = self.matches(box, label)
-        return products.max() if len(products) else self.total()
+        if not len(self.boxes):
+            return self.total().expand(len(boxes))
+        overlap = box_iou(boxes.to(self.boxes), self.boxes.detach()).to(self.scores)
+        labels = labels.to(self.scores.device)
+        if self.labels is None:
+            products = overlap * self.scores[:, labels].T
+        else:
+            products = overlap * (labels[:, None] == self.labels) * self.scores
+        found: torch.Tensor = products.amax(1)
+        return found
 
-    def matches(self, box: Sequence[float], label: int) -> tuple[torch.Tensor, torch.Tensor]:
+    def products(self, box: Sequence[float], label: int) -> tuple[torch.Tensor, torch.Tensor]:
         """Return how well each box matches one of a class, and how much it overlaps that one.
 
         Args:
@@ -78,8 +86,7 @@ class FoundBoxes:
             label: the class.
 
         Returns:
-            Score × intersection over union (K,), 0 for boxes of other classes, differentiable through the score; and
-            the intersection over union alone (K,).
+            Score × intersection over union (K,), 0 for boxes of other classes; and the intersection over union (K,).
         """
         scores = self.scores if self.labels is not None else self.scores[:, label]
         wanted = torch.tensor([box], device=self.boxes.device, dtype=self.boxes.dtype)

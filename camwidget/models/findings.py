@@ -97,7 +97,7 @@ def boxes_followed(
     """
     boxes: list[FollowedBox | None] = []
     for detection in detections:
-        products, overlaps = found.matches(detection.box, detection.label)
+        products, overlaps = found.products(detection.box, detection.label)
         if not len(products) or float(products.max()) <= 0:
             boxes.append(None)
             continue

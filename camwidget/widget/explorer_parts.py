@@ -31,6 +31,7 @@ from .panels.accordion import FIND_ATTENTION_JOB, Panels
 from .panels.attention import ATTENTION_JOB
 from .panels.concepts import CONCEPT_JOBS
 from .panels.deepvis import DEEPVIS_JOB
+from .panels.factorization import FACTORIZATION_JOB
 from .state.explorer_state import StateContext
 from .state.history import History
 from .state.python_code import CodeWriter
@@ -51,6 +52,7 @@ _JOBS = (
     "thumbnails",
     FIND_ATTENTION_JOB,
     ATTENTION_JOB,
+    FACTORIZATION_JOB,
     MAIN_JOBS.slow,
     MAIN_JOBS.curve,
     COMPARED_JOBS.curve,

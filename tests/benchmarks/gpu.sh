@@ -11,6 +11,6 @@ print(f"{name}, torch {torch.__version__}, CUDA {torch.version.cuda}")
 PYTHON
 for part in hot_path many_passes fixed_shape metrics; do
   python3 -m pytest -o addopts= -q --benchmark-only --benchmark-disable-gc --no-header \
-    -k "not quantus and not five_together and not road" "tests/benchmarks/test_$part.py" |
+    -k "not quantus and not five_together and not road and not further_classes" "tests/benchmarks/test_$part.py" |
     grep -v -e '^-' -e '^$' -e 'Legend' -e 'OPS:' -e 'Outliers:' -e '^test_' -e '^Name' -e '^benchmark'
 done

@@ -412,4 +412,5 @@ def _class_indices(trace: Trace, target: Target, label: str) -> torch.Tensor:
         indices = [target.index] * len(trace.logits)
     else:
         raise MethodError(f"{label} explains classes, not {target.label!r}. Use 'gradcam' for it.")
-    return torch.tensor(indices, device=trace.logits.device)
+    # A copy to a GPU that is not waited for.
+    return torch.tensor(indices).to(trace.logits.device, non_blocking=True)

@@ -404,7 +404,7 @@ class MapController(Generic[R, M]):
         levels = cache.levels(result.explanation)
         masked = mask_shown_picture(cache.pixels(picture), result.explanation, levels, mask)
         replaced = replaced_pixels(mask, result.explanation, levels)
-        values, found = predict_masked(cache.model, masked)
+        values, found = predict_masked(cache.strokes, masked)
         return values, found, inpainted_payload(masked, replaced, mask.baseline)
 
     def _compute_curve(self, result: MapResult[M]) -> Iterator[None]:

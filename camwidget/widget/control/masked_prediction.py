@@ -12,6 +12,7 @@ import torch
 from ...analysis.mask_curve import MaskCurve, curve_of, spaced_fractions
 from ...attribution.batched_inference import batch_size
 from ...attribution.explanation import Explanation
+from ...attribution.partial.strokes import StrokePasses
 from ...attribution.stance import explained_class, stance_of
 from ...images.conversion import shades
 from ...masking.baselines import BaselineCache
@@ -98,17 +99,20 @@ def inpainted_payload(masked: torch.Tensor, hidden: np.ndarray, baseline: str) -
     }
 
 
-def predict_masked(model: VisionModel, masked: torch.Tensor) -> tuple[np.ndarray, Findings | None]:
-    """Predict one masked picture (C, H, W).
+def predict_masked(
+    passes: StrokePasses, masked: torch.Tensor
+) -> tuple[np.ndarray, Findings | None]:
+    """Predict one masked picture (C, H, W), which may be near the last one.
 
     Returns:
         The probabilities (classes,), float64; and where the classes are in it, of a model that says so.
     """
     make_room(masked)
+    model = passes.model
     if isinstance(model, FindsInPicture):
         found = model.findings(masked[None])
         return found.probabilities, found
-    probabilities = model.probabilities(model.logits(masked[None]))[0]
+    probabilities = model.probabilities(passes.logits(masked))[0]
     return np.asarray(probabilities.double().cpu().numpy()), None
 
 

@@ -18,6 +18,7 @@ from ..execution.isolated_pass import autocast_off
 from ..images.containers import as_batch
 from ..images.conversion import shades
 from ..models.argument_checks import require_model
+from ..models.findings import is_asked_per_picture
 from ..models.layer_table import AT_INPUT
 from ..models.vision_model import Prediction, VisionModel
 from ..progress import Progress, follow
@@ -171,9 +172,9 @@ def explain(
     selected = [get_method(m) for m in methods]
     names = [model.layer(n).name for n in layers]
     pixels = model.pixels(image)
-    # Pictures run one by one if they influence each other in a batch, or if each has its own text.
-    text_per_picture = model.prompt is not None and model.text is None
-    parts = pixels.split(1) if model.mixes_pictures or text_per_picture else (pixels,)
+    # Pictures run one by one if they influence each other in a batch, or if each has its own text or detections.
+    runs_alone = model.mixes_pictures or is_asked_per_picture(model)
+    parts = pixels.split(1) if runs_alone else (pixels,)
     items: list[Explanation] = []
     for number, part in enumerate(parts):
         given = (model if len(parts) == 1 else model.with_inputs_of(number)).with_text_for(part)

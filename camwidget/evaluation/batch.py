@@ -98,6 +98,8 @@ def _run(
     """The rows of pictures of equal size, by picture number."""
     pixels = torch.stack([opened.pixels for opened in group])
     model = plan.model.with_text_for(pixels)
+    if not model.classes:
+        raise ModelError(f"There is nothing to explain, since {model.no_classes}")
     try:
         trace = Trace(
             model,

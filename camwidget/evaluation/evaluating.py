@@ -11,6 +11,7 @@ from ..attribution.methods import Method
 from ..errors import DataError, ModelError
 from ..metrics import Metric
 from ..models.argument_checks import require_model
+from ..models.findings import is_asked_per_picture
 from ..models.vision_model import VisionModel
 from ..progress import Progress, follow
 from .data import open_data
@@ -92,7 +93,7 @@ def evaluate(
         np.True_
     """
     require_model(model, "evaluate", data)
-    if not model.classes:
+    if not model.classes and not is_asked_per_picture(model):
         raise ModelError(f"There is nothing to evaluate, since {model.no_classes}")
     plan = make_plan(model, methods, metrics, layers, target, precision, seed, batch)
     found = open_data(

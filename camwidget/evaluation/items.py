@@ -216,7 +216,7 @@ def _object_locator(
 
     def objects(model: VisionModel, target: int) -> Masks | None:
         if isinstance(truth, GroundTruth):
-            return objects_of(truth, model.classes[target], model.text)
+            return objects_of(truth, model.category(target), model.text)
         if item.label not in (None, target):
             return None
         # Converted on request: the masks of many boxes of a large picture would fill the memory.

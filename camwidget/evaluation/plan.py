@@ -22,6 +22,7 @@ from ..attribution.trace import Trace
 from ..errors import DataError, MethodError, MetricError
 from ..metrics import Case, Metric, get_metric
 from ..metrics.settings import as_list, check_integer
+from ..models.findings import is_asked_per_picture
 from ..models.layer_table import AT_INPUT
 from ..models.vision_model import VisionModel
 from .data import Data, check_count
@@ -128,8 +129,8 @@ class EvaluationPlan:
 
     @property
     def text_per_picture(self) -> bool:
-        """Whether each picture is explained with a text, and thus with classes, of its own."""
-        return self.model.prompt is not None and self.model.text is None
+        """Whether each picture is explained with a text, or detections, and thus with classes, of its own."""
+        return is_asked_per_picture(self.model)
 
     @property
     def unbatched(self) -> bool:
@@ -173,11 +174,10 @@ def make_plan(
         raise DataError(
             f'target is "label", each picture\'s true class, or "predicted", the model\'s own; not {target!r}.'
         )
-    own_text = model.prompt is not None and model.text is None
-    if own_text and target == "label":
+    if is_asked_per_picture(model) and target == "label":
         raise DataError(
-            f"{model.name} has another text, and other classes, for each picture, so that no label is one of them: "
-            'pass target="predicted", or a text with model.given(…).'
+            f"{model.name} has another text, or detections, and so other classes, for each picture, so that no label "
+            'is one of them: pass target="predicted", or a text with model.given(…).'
         )
     check_precision(precision)
     seed = check_integer("seed", seed, 0)

@@ -18,12 +18,14 @@ from ..attribution.targets import Target
 from ..attribution.tone_mapping import tone_note
 from ..errors import MethodError
 from ..images.conversion import shades
+from ..models.findings import FindsInPicture
 from ..models.vision_model import VisionModel
 from ..plotting import lookup_tables
 from ..progress import Progress
 from .binary_bundle import BinaryBundle
 from .curves import curves
 from .exported_model import ExportedModel
+from .findings_payload import drawn_findings
 from .html_document import encodable_text
 from .live_payload import live_payload
 from .method_payload import method_payload
@@ -111,6 +113,7 @@ def build_payload(
         "format": _FORMAT,
         "model": encodable_text(model.name),
         "scene": _scene(pixels, masks.baselines, bundle),
+        "found": _found(model, pixels, bundle),
         "classes": [
             {"index": i, "name": encodable_text(model.classes[i]), "unmasked": float(unmasked[i])}
             for i in chosen.classes
@@ -235,6 +238,19 @@ def _scene(pixels: torch.Tensor, baselines: Sequence[str], bundle: BinaryBundle)
             else bundle.add(fill)
         )
     return {"width": width, "height": height, "picture": bundle.picture(shown), "fills": fills}
+
+
+def _found(model: VisionModel, pixels: torch.Tensor, bundle: BinaryBundle) -> dict[str, Any]:
+    """Encode the boxes or areas that the model finds in the picture; empty for a model that finds none."""
+    if not isinstance(model, FindsInPicture):
+        return {}
+    names = [encodable_text(name) for name in model.classes]
+    height, width = pixels.shape[-2:]
+    found = drawn_findings(model.findings(pixels[None]), names, (height, width))
+    areas = found["areas"]
+    if areas:
+        found["areas"] = {**areas, "classes": bundle.add(areas["classes"])}
+    return found
 
 
 def _grid(

@@ -12,11 +12,13 @@ import torch
 from torch import nn
 
 from ..errors import TargetError
+from ..images.conversion import PictureLike
 from ..images.preprocess import Preprocess
 from .class_names import configured_names, unique_names
 from .detections import Detection, FoundBoxes, boxes_found
+from .findings import Findings, boxes_followed
 from .output_recorder import Reshape
-from .outputs import OutputPath, check_output_path, value_at
+from .outputs import OutputPath, ScoredOutput, check_output_path, value_at
 from .spatial_model import SpatialModel, size_of
 from .vision_model import VisionModel
 
@@ -162,8 +164,8 @@ class DetectionModel(SpatialModel):
         if getattr(self, "classes", ()):
             return ""
         return (
-            f"{self.name} finds boxes, and none of them is chosen yet: "
-            "model.given(detections=model.detections(picture))."
+            f"{self.name} finds boxes, and none of them is chosen yet, or none in this picture has a score of 0.5: "
+            "model.given(detections=model.detections(picture, threshold=0.1))."
         )
 
     def detections(self, picture: Any, threshold: float = 0.5) -> list[Detection]:
@@ -186,6 +188,26 @@ class DetectionModel(SpatialModel):
         pixels = self.one_picture(picture, "detections")
         (found,) = self._read(self.output_of(pixels), size_of(pixels))
         return found.detections(threshold, self._label_name)
+
+    def category(self, index: int) -> str:
+        """Return the name of a detection's label."""
+        return self.detected[index].name
+
+    def with_text_for(self, picture: PictureLike) -> VisionModel:
+        """Return the model with its own detections in a picture; itself if some were chosen, or there are none."""
+        found = [] if self.detected else self.detections(picture)
+        return self.given(detections=found) if found else self
+
+    def findings(self, pixels: torch.Tensor) -> Findings:
+        """Return the boxes that match the chosen detections best in pixels (1, C, H, W) in [0, 1]."""
+        with self.isolated() as isolated, torch.no_grad():
+            returned = isolated.run(self.inputs(pixels))
+            logits = isolated.logits_of(returned, len(pixels)).float()
+        self.check_finite(logits)
+        output = returned.output if isinstance(returned, ScoredOutput) else returned
+        (found,) = self._read(output, size_of(pixels))
+        values = self.probabilities(logits[0]).double().cpu().numpy()
+        return boxes_followed(found, self.detected, values)
 
     def given(self, **inputs: Any) -> VisionModel:
         """Return the same model for chosen detections, or with other inputs besides the picture.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -77,6 +77,22 @@ class FoundBoxes:
             products = overlap * (labels[:, None] == self.labels) * self.scores
         found: torch.Tensor = products.amax(1)
         return found
+
+    def products(self, box: Sequence[float], label: int) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return how well each box matches one of a class, and how much it overlaps that one.
+
+        Args:
+            box: left, top, right, bottom.
+            label: the class.
+
+        Returns:
+            Score × intersection over union (K,), 0 for boxes of other classes; and the intersection over union (K,).
+        """
+        scores = self.scores if self.labels is not None else self.scores[:, label]
+        wanted = torch.tensor([box], device=self.boxes.device, dtype=self.boxes.dtype)
+        overlap = box_iou(wanted, self.boxes.detach().reshape(-1, 4))[0].to(scores)
+        own = overlap if self.labels is None else overlap * (self.labels == label)
+        return own * scores, overlap
 
     def detections(self, threshold: float, name_of: Callable[[int], str]) -> list[Detection]:
         """Return the boxes whose best score reaches a threshold, by decreasing score."""

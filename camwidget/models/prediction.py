@@ -137,6 +137,10 @@ class ClassScores:
         numbers = tuple(values[list(chosen)].tolist())
         return Prediction(chosen, names, numbers, self.scores, self.unit)
 
+    def category(self, index: int) -> str:
+        """Return what a class is of: its name, without the number that tells detections of one kind apart."""
+        return self.classes[index]
+
     def class_index(self, target: str | SupportsIndex) -> int:
         """Return the index of a class.
 

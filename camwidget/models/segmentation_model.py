@@ -14,9 +14,11 @@ from torch.nn import functional as nnF
 
 from ..errors import ModelError, TargetError
 from ..images.preprocess import Preprocess
+from .findings import Findings, areas_found
 from .output_recorder import Reshape
 from .outputs import (
     OutputPath,
+    ScoredOutput,
     check_output_path,
     describe_output,
     pixel_scores_path,
@@ -204,6 +206,23 @@ class SegmentationModel(SpatialModel):
             scores = nnF.interpolate(scores, size, mode="bilinear", align_corners=False)
         found: np.ndarray = scores[0].argmax(0).cpu().numpy()
         return found
+
+    def findings(self, pixels: torch.Tensor) -> Findings:
+        """Return the areas of the classes in pixels (1, C, H, W) in [0, 1], and their share of the region."""
+        with self.isolated() as isolated, torch.no_grad():
+            returned = isolated.run(self.inputs(pixels))
+            logits = isolated.logits_of(returned, len(pixels)).float()
+            output = returned.output if isinstance(returned, ScoredOutput) else returned
+            scores = self._pixel_scores(output).float()
+        self.check_finite(logits)
+        values = self.probabilities(logits[0]).double().cpu().numpy()
+        if self.scores == "value":  # quantities have no areas
+            return Findings(values)
+        scores = nnF.interpolate(scores, pixels.shape[-2:], mode="bilinear", align_corners=False)
+        if scores.shape[1] < len(self.classes):  # one logit for two classes
+            scores = torch.cat([-scores, scores], 1)
+        of_pixels = self.probabilities(scores[0].movedim(0, -1)).movedim(-1, 0)
+        return areas_found(of_pixels, self.region, values)
 
     def region_of(self, picture: Any, name: int | str) -> np.ndarray:
         """Return the pixels of a picture whose most probable class is a given one, as a region to ask about.

@@ -27,11 +27,11 @@
       return unfiltered(this.bytes(place3), 3 * width);
     }
   };
-  function joined(planes, size) {
-    const count = planes.length / size;
+  function joined(planes, size2) {
+    const count = planes.length / size2;
     const out = new Uint8Array(planes.length);
-    for (let byte = 0, i = 0; byte < size; byte++) {
-      for (let at = 0; at < count; at++, i++) out[at * size + byte] = planes[i];
+    for (let byte = 0, i = 0; byte < size2; byte++) {
+      for (let at = 0; at < count; at++, i++) out[at * size2 + byte] = planes[i];
     }
     return out;
   }
@@ -298,6 +298,10 @@
     prompt: {},
     text_error: "",
     references: {},
+    found: {},
+    found_masked: {},
+    findings: true,
+    region: {},
     ground_truth: {},
     has_ground_truth: false,
     outlines: false,
@@ -338,6 +342,7 @@
     "cells",
     "contour",
     "colormap",
+    "findings",
     "outlines",
     "boxes",
     "arrangement",
@@ -383,11 +388,11 @@
     const v = value / 255;
     return v * (0.35 + 0.65 * Math.sqrt(v));
   }
-  function blendTable(size = 256) {
+  function blendTable(size2 = 256) {
     return {
-      stay: new Uint32Array(size),
-      redBlue: new Uint32Array(size),
-      green: new Uint32Array(size)
+      stay: new Uint32Array(size2),
+      redBlue: new Uint32Array(size2),
+      green: new Uint32Array(size2)
     };
   }
   function setBlend(table, at, colors, color, weight) {
@@ -430,15 +435,15 @@
     }
     return runs;
   }
-  function decode(runs, size) {
+  function decode(runs, size2) {
     if (runs.length % 2 !== 0) return null;
-    const paint2 = new Int8Array(size);
+    const paint2 = new Int8Array(size2);
     let at = 0;
     for (let k = 0; k < runs.length; k += 2) {
       const value = runs[k];
       const length = runs[k + 1];
       if (value !== HIDDEN && value !== KEPT && value !== 0) return null;
-      if (typeof length !== "number" || !Number.isInteger(length) || length < 1 || length > size - at) return null;
+      if (typeof length !== "number" || !Number.isInteger(length) || length < 1 || length > size2 - at) return null;
       paint2.fill(value, at, at + length);
       at += length;
     }
@@ -538,9 +543,9 @@
     }
     return path2;
   }
-  function unpackBits(packed, size) {
-    if (packed.length !== Math.ceil(size / 8)) return null;
-    return Uint8Array.from({ length: size }, (_, i) => packed[i >> 3] >> 7 - (i & 7) & 1);
+  function unpackBits(packed, size2) {
+    if (packed.length !== Math.ceil(size2 / 8)) return null;
+    return Uint8Array.from({ length: size2 }, (_, i) => packed[i >> 3] >> 7 - (i & 7) & 1);
   }
 
   // src/view/traits.ts
@@ -571,12 +576,12 @@
     const knee = number(from["knee"], -1);
     const levels = bytes(from["levels"]);
     if (of === null || saliency === null || levels === null || from["scene"] !== of.id) return null;
-    const size = of.width * of.height;
-    if (saliency.length !== size || levels.length !== 2 * size) return null;
+    const size2 = of.width * of.height;
+    if (saliency.length !== size2 || levels.length !== 2 * size2) return null;
     return {
       scene: of.id,
       saliency,
-      drawn: drawn?.length === size ? drawn : null,
+      drawn: drawn?.length === size2 ? drawn : null,
       knee: knee >= 0 && knee < 1 ? knee : null,
       levels: uint16(levels),
       cells: cells(from),
@@ -859,7 +864,65 @@
     }
   };
 
+  // src/view/findings.ts
+  function findings(value) {
+    const from = fields(value);
+    return {
+      scene: text(from["scene"]),
+      boxes: list(from["boxes"]).flatMap(box2),
+      areas: areas(from["areas"]),
+      takesRegion: flag(from["takes_region"], false),
+      note: text(from["note"])
+    };
+  }
+  function classAt({ boxes: boxes2, areas: areas2 }, { x, y }) {
+    const around = boxes2.filter((one) => !one.lost && one.left <= x + 0.5 && x + 0.5 <= one.right && one.top <= y + 0.5 && y + 0.5 <= one.bottom);
+    if (around.length > 0) return around.reduce((best, one) => size(one) < size(best) ? one : best).index;
+    return areas2?.classes[y * areas2.width + x] ?? -1;
+  }
+  function size({ left, top, right, bottom }) {
+    return (right - left) * (bottom - top);
+  }
+  function box2(value) {
+    const from = fields(value);
+    const [left, top, right, bottom] = numbers(from["box"]);
+    if (left === void 0 || top === void 0 || right === void 0 || bottom === void 0) return [];
+    return [
+      {
+        index: number(from["index"], -1),
+        name: text(from["name"]),
+        score: number(from["score"], 0),
+        left,
+        top,
+        right,
+        bottom,
+        where: text(from["where"]),
+        lost: flag(from["lost"], false)
+      }
+    ];
+  }
+  function areas(value) {
+    const from = fields(value);
+    const raw = bytes(from["classes"]);
+    const width = number(from["width"], 0);
+    const height = number(from["height"], 0);
+    if (raw === null || raw.length !== 2 * width * height) return null;
+    const labels = list(from["labels"]).map((one) => {
+      const { index, name, x, y } = fields(one);
+      return { index: number(index, -1), name: text(name), x: number(x, 0), y: number(y, 0) };
+    });
+    return { width, height, classes: uint16(raw), labels };
+  }
+
   // src/view/brush/brush.ts
+  var PURPOSES = [
+    { value: "mask", label: "mask", title: "Paint what is hidden, or kept" },
+    { value: "region", label: "question", title: "Mark the region that is asked about: its mean score is explained" }
+  ];
+  var REGION_SHADES = [
+    { value: HIDDEN, label: "ask", title: "Mark pixels that are asked about (x for the next)" },
+    { value: 0, label: "erase", title: "Take pixels out of the question; without any, it is about the whole picture (x for the next)" }
+  ];
   var SHADES = [
     { value: HIDDEN, label: "hide", title: "Paint what the fill is to replace, whatever the slider says (x for the next)" },
     { value: KEPT, label: "keep", title: "Paint what stays as it is, whatever the slider says (x for the next)" },
@@ -886,6 +949,24 @@
         (shade) => this.choose(shade),
         signal
       );
+      this.regionShades = new RadioGroup(
+        "camwidget-shades camwidget-region-shades",
+        { "aria-label": "What the brush does to the question" },
+        REGION_SHADES,
+        ({ label: label2 }) => label2,
+        (shade) => this.choose(shade),
+        signal
+      );
+      this.purposes = new RadioGroup(
+        "camwidget-segments camwidget-purposes",
+        { "aria-label": "What is painted" },
+        PURPOSES,
+        ({ value }) => value,
+        (purpose) => this.turnTo(purpose),
+        signal
+      );
+      this.purposeLine = labeledLine("Paint", this.purposes.element);
+      this.purposeLine.hidden = true;
       this.size = make("input", "camwidget-range camwidget-brush-size", {
         type: "range",
         min: 1,
@@ -897,11 +978,13 @@
       });
       this.size.addEventListener("input", () => this.show(), { signal });
       this.wiper = button("camwidget-button", { title: "Take all paint away from this picture" }, "clear");
-      this.wiper.addEventListener("click", () => stage.painted.clear(), { signal });
+      this.wiper.addEventListener("click", () => this.layer.clear(), { signal });
       this.drawer = this.build();
-      stage.plane.append(stage.paintOutlines.element, this.ring);
+      stage.plane.append(stage.paintOutlines.element, stage.regionOutlines.element, this.ring);
       stage.painted.listen(() => this.show());
+      stage.region.listen(() => this.show());
       context.watch(["scene"], () => this.fitSize());
+      context.watch(["found"], () => this.followModel());
       this.listen(stage.canvas);
       this.show();
     }
@@ -911,6 +994,10 @@
     drawer;
     opener;
     shades;
+    regionShades;
+    purposes;
+    purposeLine;
+    purpose = "mask";
     size;
     ring = make("div", "camwidget-brush", { "aria-hidden": "true", hidden: true });
     reading = make("output", "camwidget-brush-value", { "aria-hidden": "true" });
@@ -937,11 +1024,32 @@
       this.showActive();
       return true;
     }
-    /** Switches to the next of hide, keep and erase. */
+    /** Switches to the next of hide, keep and erase, or of ask and erase. */
     cycle() {
       if (!this.isOn) return;
-      const now = SHADES.findIndex(({ value }) => value === this.shade);
-      this.choose(SHADES[(now + 1) % SHADES.length].value);
+      const all = this.choices;
+      const now = all.findIndex(({ value }) => value === this.shade);
+      this.choose(all[(now + 1) % all.length].value);
+    }
+    /** What the brush draws on. */
+    get layer() {
+      return this.purpose === "mask" ? this.stage.painted : this.stage.region;
+    }
+    get choices() {
+      return this.purpose === "mask" ? SHADES : REGION_SHADES;
+    }
+    turnTo(purpose) {
+      if (purpose === this.purpose) return;
+      this.lift();
+      this.purpose = purpose;
+      this.choose(HIDDEN);
+    }
+    /** Lets the region be painted of a model that is asked about one: that is what the brush begins with there. */
+    followModel() {
+      const { takesRegion } = findings(this.context.model.get("found"));
+      if (this.purposeLine.hidden !== takesRegion) return;
+      this.purposeLine.hidden = !takesRegion;
+      this.turnTo(takesRegion ? "region" : "mask");
     }
     /** Makes the brush a quarter larger or smaller, by at least one pixel. */
     resize(by) {
@@ -968,9 +1076,9 @@
       };
     }
     dab(spot) {
-      this.stage.painted.begin();
+      this.layer.begin();
       this.stroke(spot, spot);
-      this.stage.painted.end();
+      this.layer.end();
       this.last = spot;
       this.moveRing(spot);
     }
@@ -988,6 +1096,7 @@
       this.stage.frame.title = on ? "" : this.title;
       this.stage.frame.classList.toggle("camwidget-painting", on);
       this.stage.paintOutlines.update();
+      this.stage.regionOutlines.update();
     }
     choose(shade) {
       this.shade = shade;
@@ -998,7 +1107,8 @@
         "div",
         "camwidget-paint",
         { role: "group", "aria-label": "Paint", hidden: true },
-        labeledLine("Brush", this.shades.element, this.wiper),
+        this.purposeLine,
+        labeledLine("Brush", this.shades.element, this.regionShades.element, this.wiper),
         labeledLine("Size", this.size, this.reading)
       );
     }
@@ -1014,15 +1124,19 @@
       this.show();
     }
     show() {
-      const { painted } = this.stage;
-      const { size, shade, ring } = this;
+      const { layer: painted, size: size2, shade, ring, purpose } = this;
       this.shades.update(shade);
-      const low = Number(size.min);
-      size.style.setProperty("--camwidget-slider-fill", String((Number(size.value) - low) / (Number(size.max) - low)));
-      setAttribute(size, "aria-valuetext", `${size.value} pixels`);
-      setText(this.reading, `${size.value} px`);
-      ring.style.width = `${100 * Number(size.value) / Math.max(1, painted.width)}%`;
-      ring.dataset["shade"] = SHADES.find(({ value }) => value === shade).label;
+      this.regionShades.update(shade);
+      this.purposes.update(purpose);
+      this.shades.element.hidden = purpose !== "mask";
+      this.regionShades.element.hidden = purpose === "mask";
+      this.wiper.title = purpose === "mask" ? "Take all paint away from this picture" : "Ask about the whole picture again";
+      const low = Number(size2.min);
+      size2.style.setProperty("--camwidget-slider-fill", String((Number(size2.value) - low) / (Number(size2.max) - low)));
+      setAttribute(size2, "aria-valuetext", `${size2.value} pixels`);
+      setText(this.reading, `${size2.value} px`);
+      ring.style.width = `${100 * Number(size2.value) / Math.max(1, painted.width)}%`;
+      ring.dataset["shade"] = this.choices.find(({ value }) => value === shade).label;
       if (!painted.isDrawing) this.wiper.disabled = painted.isEmpty;
     }
     listen(canvas) {
@@ -1043,7 +1157,7 @@
       this.stage.focus();
       this.pointer = event.pointerId;
       this.stage.canvas.setPointerCapture(event.pointerId);
-      this.stage.painted.begin();
+      this.layer.begin();
       this.stroke(event.shiftKey && this.last !== null ? this.last : spot, spot);
       this.last = spot;
       this.moveRing(spot);
@@ -1067,10 +1181,10 @@
     }
     lift() {
       this.pointer = null;
-      this.stage.painted.end();
+      this.layer.end();
     }
     stroke(from, to) {
-      this.stage.painted.draw(from, to, Number(this.size.value), this.shade);
+      this.layer.draw(from, to, Number(this.size.value), this.shade);
     }
     moveRing({ x, y }) {
       const { width, height } = this.stage.canvas;
@@ -1098,8 +1212,8 @@
     return digits;
   }
   function signed(value, digits) {
-    const size = fixed(Math.abs(value), digits);
-    return value < 0 && Number(size) !== 0 ? `-${size}` : size;
+    const size2 = fixed(Math.abs(value), digits);
+    return value < 0 && Number(size2) !== 0 ? `-${size2}` : size2;
   }
   function readings(values, quantity2) {
     const known = values.filter(Number.isFinite);
@@ -1192,6 +1306,9 @@
   function toggleBoxes(context) {
     context.write({ boxes: !trait(context.model, "boxes") });
   }
+  function toggleFindings(context) {
+    context.write({ findings: !trait(context.model, "findings") });
+  }
   function toggleReference(context, picture) {
     const known = references(context.model.get("references"));
     if (known?.kind !== "pictures" || picture < 0) return;
@@ -1222,7 +1339,8 @@
     );
     const names = make("div", "camwidget-class-names", { role: "group", "aria-label": "Classes" });
     const values = make("div", "camwidget-numbers");
-    context.watch(["rows", "masked", "target", "stance", "quantity"], () => {
+    context.watch(["rows", "masked", "target", "stance", "quantity", "found"], () => {
+      const found = findings(model.get("found")).boxes;
       const all = rows(model.get("rows"));
       const masked = numbers(model.get("masked"));
       const target = trait(model, "target");
@@ -1239,7 +1357,11 @@
         item.dataset["index"] = String(row.index);
         const isRival = row.index === other;
         const deed = isRival ? `The class explained is contrasted with ${row.name}` : `Explain ${row.name}`;
-        item.title = at < 9 ? `${deed} (${at + 1})` : deed;
+        const where = found.find((one) => one.index === row.index)?.where ?? "";
+        const placed = where === "" ? deed : `${deed}, ${where} in the picture`;
+        item.title = at < 9 ? `${placed} (${at + 1})` : placed;
+        if (where === "") item.removeAttribute("aria-label");
+        else setAttribute(item, "aria-label", `${row.name}, ${where}`);
         setAttribute(item, "data-rival", String(isRival));
         setText(item, row.name);
         setAttribute(item, "aria-pressed", chosen);
@@ -1248,6 +1370,15 @@
       });
     });
     return { head, names, numbers: values };
+  }
+  function nothingFound(context) {
+    const note2 = make("p", "camwidget-found-note", { hidden: true });
+    context.watch(["found"], () => {
+      const why = findings(context.model.get("found")).note;
+      setText(note2, why);
+      note2.hidden = why === "";
+    });
+    return note2;
   }
   function nameButton(context, at) {
     const made = button("camwidget-name", { "aria-describedby": context.id(`number-${at}`) });
@@ -1402,8 +1533,8 @@
       const title = parts.filter((part) => part !== "").join(" · ");
       setText(this.what, title);
       this.element.title = `${this.name}: ${title}`;
-      const shown = readings(masked === void 0 ? [unmasked] : [unmasked, masked], measured).join(" → ");
-      setText(this.numbers, label2 === null || !Number.isFinite(unmasked) ? "" : `${shown}${unitSuffix(measured, " ")}`);
+      const shown2 = readings(masked === void 0 ? [unmasked] : [unmasked, masked], measured).join(" → ");
+      setText(this.numbers, label2 === null || !Number.isFinite(unmasked) ? "" : `${shown2}${unitSuffix(measured, " ")}`);
     }
   };
   function labelOf({ model }) {
@@ -1510,8 +1641,8 @@
     const over = value - low;
     return over > 0.5 || over === 0.5 && low % 2 === 1 ? low + 1 : low;
   }
-  function nearestCell(at, size, cells2) {
-    return Math.floor((2 * at + 1) * cells2 / (2 * size));
+  function nearestCell(at, size2, cells2) {
+    return Math.floor((2 * at + 1) * cells2 / (2 * size2));
   }
   function expandCells(cells2, rows2, columns, width, height) {
     const out = new Uint8Array(width * height);
@@ -1584,18 +1715,18 @@
     /** Whether the fill painted last was made for other pixels than those hidden: they are hatched then. */
     provisional = false;
     setPicture({ width, height, rgb }) {
-      const size = width * height;
+      const size2 = width * height;
       if (width !== this.width || height !== this.height) {
         this.width = width;
         this.height = height;
-        this.pixels = new Uint8ClampedArray(4 * size);
+        this.pixels = new Uint8ClampedArray(4 * size2);
         this.out = new Uint32Array(this.pixels.buffer);
-        this.picture = new Uint32Array(size);
-        this.heated = new Uint32Array(size);
-        this.filling = new Uint32Array(size);
-        this.unpainted = new Int8Array(size);
-        this.unranked = new Uint16Array(size);
-        this.hidden = new Int32Array(size);
+        this.picture = new Uint32Array(size2);
+        this.heated = new Uint32Array(size2);
+        this.filling = new Uint32Array(size2);
+        this.unpainted = new Int8Array(size2);
+        this.unranked = new Uint16Array(size2);
+        this.hidden = new Int32Array(size2);
       }
       fromRgb(rgb, this.picture);
       this.fill = void 0;
@@ -1637,7 +1768,7 @@
       }
     }
     paintMasked(levels, mode2, fraction, paint2) {
-      const shown = this.prepareBlend();
+      const shown2 = this.prepareBlend();
       const { out, filling, hidden } = this;
       const t = threshold(fraction);
       const turned = mode2 === "keep" ? -1 : 0;
@@ -1646,7 +1777,7 @@
         const by = paint2[i];
         const hide = (below ^ turned | -by >> 31) & ~(by >> 31);
         hidden[i] = hide;
-        out[i] = filling[i] & hide | shown[i] & ~hide;
+        out[i] = filling[i] & hide | shown2[i] & ~hide;
       }
     }
     isHidden(hole) {
@@ -1833,12 +1964,15 @@
 
   // src/view/brush/paintLayer.ts
   var PaintLayer = class {
-    constructor(context) {
+    /** @param name of the trait: paint, or the region that is asked about, whose pixels are those of the value 1 */
+    constructor(context, name = "paint") {
       this.context = context;
-      context.watch(["scene", "paint"], () => this.follow());
+      this.name = name;
+      context.watch(["scene", name], () => this.follow());
       this.writing = frameTask(context.signal, () => this.write());
     }
     context;
+    name;
     /** One number a pixel (see core/userMask.ts), row by row. */
     pixels = new Int8Array(0);
     width = 0;
@@ -1890,7 +2024,7 @@
       this.end();
     }
     touch() {
-      if (!this.changed) this.stroke = Math.max(this.stroke, paint(this.context.model.get("paint")).stroke) + 1;
+      if (!this.changed) this.stroke = Math.max(this.stroke, paint(this.context.model.get(this.name)).stroke) + 1;
       this.changed = true;
       this.writing.schedule();
       this.listeners.notify();
@@ -1900,24 +2034,24 @@
       if (this.context.signal.aborted) return;
       const written2 = { scene: this.scene, runs: encode(this.pixels), stroke: this.stroke, painting: this.drawing };
       this.raw = written2;
-      this.context.write({ paint: written2 });
+      this.context.write({ [this.name]: written2 });
       if (!this.drawing) this.listeners.notify();
     }
     follow() {
       const { model } = this.context;
-      const shown = scene(model.get("scene"));
-      const raw = model.get("paint");
+      const shown2 = scene(model.get("scene"));
+      const raw = model.get(this.name);
       const given = paint(raw);
-      if (shown === null) return;
-      const isOther = shown.id !== this.scene || shown.rgb.length !== 3 * this.pixels.length;
+      if (shown2 === null) return;
+      const isOther = shown2.id !== this.scene || shown2.rgb.length !== 3 * this.pixels.length;
       if (isOther) {
         this.drawing = false;
-        this.scene = shown.id;
-        this.width = shown.width;
-        this.pixels = new Int8Array(shown.width * shown.height);
+        this.scene = shown2.id;
+        this.width = shown2.width;
+        this.pixels = new Int8Array(shown2.width * shown2.height);
         this.raw = void 0;
       }
-      const isNews = raw !== this.raw && given.scene === shown.id && !this.drawing;
+      const isNews = raw !== this.raw && given.scene === shown2.id && !this.drawing;
       if (isNews) {
         this.raw = raw;
         this.pixels = decode(given.runs, this.pixels.length) ?? this.pixels;
@@ -1928,14 +2062,15 @@
 
   // src/view/brush/paintOutlines.ts
   var PaintOutlines = class {
-    element = overlay("camwidget-paint-outlines");
+    element;
     context;
     painted;
     hatch;
-    constructor(context, painted) {
+    constructor(context, painted, className2 = "") {
+      this.element = overlay(`camwidget-paint-outlines ${className2}`.trim());
       this.context = context;
       this.painted = painted;
-      this.hatch = context.id("kept");
+      this.hatch = context.id(`kept${className2}`);
       painted.listen(frameTask(context.signal, () => this.draw()).schedule);
       context.watch(["overlay", "opacity"], () => this.update());
     }
@@ -1975,6 +2110,107 @@
       return made;
     }
   };
+
+  // src/view/picture/foundOverlay.ts
+  var MOVED = 1;
+  function foundOverlay(context) {
+    const { model } = context;
+    const drawing = make("div", "camwidget-found", { "aria-hidden": "true" });
+    context.watch(["found", "found_masked", "findings", "scene", "target", "overlay", "class_names"], () => {
+      const of = trait(model, "findings") ? scene(model.get("scene")) : null;
+      const { before, now } = shown(context, of);
+      if (of === null || before === null) {
+        drawing.replaceChildren();
+        return;
+      }
+      const target = trait(model, "target");
+      const parts = before.areas === null ? before.boxes.flatMap((one) => boxParts(one, now === null ? one : now.boxes.find(({ index }) => index === one.index), target, of)) : areaParts((now ?? before).areas ?? before.areas, target);
+      drawing.classList.toggle("camwidget-found-alone", !trait(model, "overlay"));
+      drawing.replaceChildren(...parts);
+    });
+    return drawing;
+  }
+  function pickFound(context, point) {
+    const { model } = context;
+    const { before, now } = shown(context, trait(model, "findings") ? scene(model.get("scene")) : null);
+    const index = before === null ? -1 : classAt(now ?? before, point);
+    if (index < 0) return false;
+    pickClass(context, index);
+    return true;
+  }
+  function shown({ model }, of) {
+    const before = findings(model.get("found"));
+    if (of === null || before.scene !== of.id || before.boxes.length === 0 && before.areas === null) return { before: null, now: null };
+    const now = findings(model.get("found_masked"));
+    return { before, now: now.scene === of.id ? now : null };
+  }
+  function boxParts(before, now, target, of) {
+    const chosen = before.index === target;
+    const isLost = now === void 0 || now.lost;
+    const drawn = isLost ? before : now;
+    const frame2 = overlay("camwidget-found-box", `0 0 ${of.width} ${of.height}`);
+    frame2.append(...line(outline(drawn)));
+    frame2.classList.toggle("camwidget-found-lost", isLost);
+    const label2 = make("span", "camwidget-found-label", {}, `${before.name} `, make("b", "", {}, isLost ? "lost" : drawn.score.toFixed(2)));
+    const parts = [frame2, label2];
+    if (chosen && !isLost && isMoved(before, drawn)) {
+      const was = overlay("camwidget-found-box camwidget-found-before", `0 0 ${of.width} ${of.height}`);
+      was.append(...line(outline(before)));
+      parts.unshift(was);
+    }
+    for (const part of parts) part.classList.toggle("camwidget-chosen", chosen);
+    const isInside = drawn.top < of.height / 12;
+    label2.classList.toggle("camwidget-found-inside", isInside);
+    const left = Math.max(0, drawn.left) / of.width;
+    const right = Math.min(of.width, drawn.right) / of.width;
+    placeAt(label2, { x: left, y: Math.max(0, drawn.top) / of.height });
+    if (left + right > 1) {
+      label2.style.left = "auto";
+      label2.style.right = `${100 * (1 - right)}%`;
+    }
+    label2.style.maxWidth = `${100 * Math.max(right, 1 - left)}%`;
+    return parts;
+  }
+  function outline({ left, top, right, bottom }) {
+    return `M${left} ${top}H${right}V${bottom}H${left}Z`;
+  }
+  function isMoved(one, other) {
+    return ["left", "top", "right", "bottom"].some((side) => Math.abs(one[side] - other[side]) > MOVED);
+  }
+  function areaParts({ width, height, classes, labels }, target) {
+    const drawn = overlay("camwidget-found-areas", `0 0 ${width} ${height}`);
+    drawn.append(...line(edges(classes, width, height)));
+    const chosen = Int8Array.from(classes, (one) => one === target ? HIDDEN : 0);
+    const path2 = border(chosen, width, HIDDEN);
+    if (path2 !== "") {
+      drawn.append(svg("path", { class: "fill", d: area(chosen, width, HIDDEN) }), ...line(path2, "over camwidget-chosen", "under"));
+    }
+    const names = labels.map(({ index, name, x, y }) => {
+      const label2 = make("span", "camwidget-found-label camwidget-found-area-label", {}, name);
+      label2.classList.toggle("camwidget-chosen", index === target);
+      placeAt(label2, relativeCenter({ x, y }, { width, height }));
+      return label2;
+    });
+    return [drawn, ...names];
+  }
+  function edges(classes, width, height) {
+    let path2 = "";
+    for (let y = 1; y < height; y++) {
+      for (let x = 0; x < width; x++) {
+        const start2 = x;
+        while (x < width && classes[y * width + x] !== classes[(y - 1) * width + x]) x++;
+        if (x > start2) path2 += `M${start2} ${y}H${x}`;
+      }
+    }
+    for (let x = 1; x < width; x++) {
+      for (let y = 0; y < height; y++) {
+        const start2 = y;
+        while (y < height && classes[y * width + x] !== classes[y * width + x - 1]) y++;
+        if (y > start2) path2 += `M${x} ${start2}V${y}`;
+      }
+    }
+    return path2;
+  }
 
   // src/view/picture/outlines.ts
   function outlines(context) {
@@ -2144,10 +2380,12 @@
       this.cancel = new CancelButton(context, () => this.focus());
       this.painted = new PaintLayer(context);
       this.paintOutlines = new PaintOutlines(context, this.painted);
+      this.region = new PaintLayer(context, "region");
+      this.regionOutlines = new PaintOutlines(context, this.region, "camwidget-region-outlines");
       this.fillings = new BaselineFills(context);
       this.canvas = make("canvas", "camwidget-canvas", { role: "img" });
       this.drawing = this.canvas.getContext("2d");
-      this.plane = make("div", "camwidget-plane", {}, this.canvas, outlines(context), boxes(context));
+      this.plane = make("div", "camwidget-plane", {}, this.canvas, outlines(context), boxes(context), foundOverlay(context));
       this.clip = make("div", "camwidget-clip", {}, this.plane);
       this.frame = make(
         "div",
@@ -2204,6 +2442,9 @@
     drawn = null;
     painted;
     paintOutlines;
+    /** The region that is asked about, of a model that takes one. */
+    region;
+    regionOutlines;
     fillings;
     compositor = new Compositor();
     drawing;
@@ -2265,11 +2506,11 @@
     }
     /** Chooses what is drawn: the kernel's map, or a preview of another layer's. */
     chooseMap() {
-      const { scene: shown, map, compositor } = this;
-      this.preview = shown === null ? null : this.context.scrub.preview;
+      const { scene: shown2, map, compositor } = this;
+      this.preview = shown2 === null ? null : this.context.scrub.preview;
       this.frame.classList.toggle("camwidget-previewing", this.preview !== null);
-      if (shown !== null && this.preview !== null) {
-        const heat = previewHeat(this.preview, shown);
+      if (shown2 !== null && this.preview !== null) {
+        const heat = previewHeat(this.preview, shown2);
         compositor.setHeat(heat);
         const empty = !heat.saliency.includes(255);
         this.drawn = empty ? null : { saliency: heat.saliency, knee: null, levels: null };
@@ -2281,13 +2522,13 @@
       this.describe(map?.title ?? "", map?.empty === true, map?.note ?? "");
     }
     resize() {
-      const { scene: shown, canvas, compositor } = this;
-      canvas.hidden = shown === null;
+      const { scene: shown2, canvas, compositor } = this;
+      canvas.hidden = shown2 === null;
       this.announceEmpty();
-      if (shown === null) return;
-      const { width, height } = shown;
+      if (shown2 === null) return;
+      const { width, height } = shown2;
       const changed = width !== compositor.width || height !== compositor.height;
-      compositor.setPicture(shown);
+      compositor.setPicture(shown2);
       if (!changed) return;
       canvas.width = width;
       canvas.height = height;
@@ -2393,20 +2634,20 @@
       markAt(this.cross, place3);
     }
     paint() {
-      const { image, drawing, shown, minuend } = this;
-      if (image === null || drawing === null || shown === null) return;
+      const { image, drawing, shown: shown2, minuend } = this;
+      if (image === null || drawing === null || shown2 === null) return;
       const { model } = this.context;
       if (minuend === null) {
-        const filling = this.fillings.of(shown.scene, trait(model, "baseline"));
+        const filling = this.fillings.of(shown2.scene, trait(model, "baseline"));
         const byMap = { mode: mode(model.get("mode")), fraction: this.context.fraction() };
-        const own = shown.scene.id === sceneId(model.get("scene")) ? { paint: this.painted.pixels } : {};
+        const own = shown2.scene.id === sceneId(model.get("scene")) ? { paint: this.painted.pixels } : {};
         const pixels = this.compositor.paint({ ...byMap, ...filling, ...own });
         image.data.set(pixels);
       } else {
         const style = mapStyle(model);
         paintDifference(
           new Uint32Array(image.data.buffer),
-          { rgb: minuend.scene.rgb, a: minuend.map.saliency, b: shown.map.saliency },
+          { rgb: minuend.scene.rgb, a: minuend.map.saliency, b: shown2.map.saliency },
           bytes(model.get("difference_colors")) ?? GRAY,
           style.overlay ? style.opacity : 0
         );
@@ -2806,9 +3047,9 @@
       else if (now === "difference") this.end();
       else this.context.write({ arrangement: now === "side" ? "split" : "difference" });
     }
-    begin(shown = arrangement(this.context.model)) {
+    begin(shown2 = arrangement(this.context.model)) {
       const first = this.last ?? firstCompare(this.context);
-      if (first !== void 0) this.context.write({ compare: first, arrangement: shown });
+      if (first !== void 0) this.context.write({ compare: first, arrangement: shown2 });
     }
     end() {
       const inside = this.tool.drawer?.contains(document.activeElement) === true;
@@ -2849,14 +3090,14 @@
     }
     place() {
       const { model, scrub } = this.context;
-      const shown = arrangement(model);
+      const shown2 = arrangement(model);
       const on = isComparing(model);
       const { sheet } = this.picture;
-      const isSideBySide = on && shown === "side";
+      const isSideBySide = on && shown2 === "side";
       this.frame.hidden = !isSideBySide;
       const hasNoDifference = this.isIncomparable || scrub.preview !== null;
-      const found = shown === "difference" && hasNoDifference ? null : this.other;
-      this.divider.element.hidden = !on || shown !== "split" || found === null;
+      const found = shown2 === "difference" && hasNoDifference ? null : this.other;
+      this.divider.element.hidden = !on || shown2 !== "split" || found === null;
       if (!on || found === null) {
         sheet.remove();
         return;
@@ -2866,7 +3107,7 @@
       sheet.classList.toggle("camwidget-compared-over", !isSideBySide);
       const aspect = this.mine === null ? 1 : this.mine.scene.width / this.mine.scene.height;
       this.frame.style.setProperty("--camwidget-aspect", String(aspect));
-      this.picture.show(found, shown === "difference" ? this.mine : null, aspect);
+      this.picture.show(found, shown2 === "difference" ? this.mine : null, aspect);
       this.zoom.lay();
       this.clip();
     }
@@ -2878,15 +3119,15 @@
     updateMessages() {
       const { model } = this.context;
       const { error, note: note2 } = comparedStatus(model);
-      const shown = arrangement(model);
+      const shown2 = arrangement(model);
       const waits = this.isBusy && this.other === null ? "Waiting for B…" : "";
-      const text2 = error || note2 || waits || shown === "difference" && this.other?.noDifference || this.other?.note || this.unpainted;
-      const isInFrame = shown === "side" && this.other === null;
+      const text2 = error || note2 || waits || shown2 === "difference" && this.other?.noDifference || this.other?.note || this.unpainted;
+      const isInFrame = shown2 === "side" && this.other === null;
       setText(this.frameMessage, error === "" ? waits : `B: ${error}`);
       this.frameMessage.hidden = this.other !== null;
       setText(this.message, isInFrame ? note2 : error === "" ? text2 : `B: ${error}`);
       this.message.hidden = this.message.textContent === "";
-      this.legend.hidden = shown !== "difference" || this.isIncomparable || text2 !== "";
+      this.legend.hidden = shown2 !== "difference" || this.isIncomparable || text2 !== "";
     }
     /** A note if A is painted and B is not, because it has other pixels. */
     get unpainted() {
@@ -3403,9 +3644,9 @@
   var LEAST = 1e3;
   var LONGEST = 120;
   function pictureName(model) {
-    const shown = scene(model.get("scene"));
+    const shown2 = scene(model.get("scene"));
     const picture = texts(model.get("pictures"))[trait(model, "picture")] ?? "picture";
-    const title = explanation(model.get("explanation"), shown)?.title ?? "";
+    const title = explanation(model.get("explanation"), shown2)?.title ?? "";
     return `${safeName([picture.replace(/\.(bmp|gif|jpe?g|png|tiff?|webp)$/i, ""), ...title.split(" · ")])}.png`;
   }
   function safeName(parts) {
@@ -3533,6 +3774,7 @@
       { keys: "space", does: "map on, off (on the picture)" },
       { keys: "c", does: "the map's contour on, off" },
       { keys: "b", does: "the map's box and peak on, off" },
+      { keys: "f", does: "the model's boxes or areas on, off" },
       { keys: "o", does: "true outlines on, off, if known", needs: "kernel" },
       { keys: "+ − 0", does: "zoom in, out, to the full picture" },
       { keys: "v", does: "compare: side, split, difference, off", needs: "kernel" }
@@ -3541,13 +3783,13 @@
       { keys: "← →", does: "mask 1 % less, more" },
       { keys: "shift ← →", does: "mask 10 % less, more" },
       { keys: "p", does: "paint on the picture, stop", needs: "model" },
-      { keys: "x", does: "brush: hide, keep, erase", needs: "model" },
+      { keys: "x", does: "brush: hide, keep, erase; or ask, erase", needs: "model" },
       { keys: "{ }", does: "smaller, larger brush", needs: "model" },
       { keys: "enter", does: "paint a dab at the marker", needs: "model" }
     ],
     "On the picture": [
       { keys: "w a s d", does: "move the marker" },
-      { keys: "enter", does: "list the strongest classes there" }
+      { keys: "enter", does: "choose the box or area there, else list the strongest classes" }
     ],
     Everywhere: [
       { keys: "↑ ↓", does: "move in a group of buttons" },
@@ -4011,13 +4253,28 @@
   }
   function region(context, contour2) {
     const { model, signal } = context;
-    const box2 = toggle("box", "");
-    box2.addEventListener("click", () => toggleBoxes(context), { signal });
-    context.watch(["boxes"], () => setAttribute(box2, "aria-pressed", String(trait(model, "boxes"))));
+    const box3 = toggle("box", "");
+    box3.addEventListener("click", () => toggleBoxes(context), { signal });
+    context.watch(["boxes"], () => setAttribute(box3, "aria-pressed", String(trait(model, "boxes"))));
     context.watch(["box_threshold"], () => {
-      box2.title = `Show the map's box, around all above ${shareOf(model)} % of its maximum, and its peak (b)`;
+      box3.title = `Show the map's box, around all above ${shareOf(model)} % of its maximum, and its peak (b)`;
     });
-    return labeledLine("Region", box2, boxThreshold(context), contour2.toggle);
+    return labeledLine("Region", box3, boxThreshold(context), contour2.toggle, findingsToggle(context));
+  }
+  function findingsToggle(context) {
+    const { model, signal } = context;
+    const made = toggle("", "");
+    made.classList.add("camwidget-findings-toggle");
+    made.addEventListener("click", () => toggleFindings(context), { signal });
+    context.watch(["found", "findings"], () => {
+      const { areas: areas2, boxes: boxes2 } = findings(model.get("found"));
+      const what = areas2 === null ? "boxes" : "areas";
+      made.hidden = areas2 === null && boxes2.length === 0;
+      setText(made, `found ${what}`);
+      made.title = `Draw the ${what} that the model finds; a click on one chooses it (f)`;
+      setAttribute(made, "aria-pressed", String(trait(model, "findings")));
+    });
+    return made;
   }
   function shareOf(model) {
     return Number((100 * trait(model, "box_threshold")).toPrecision(6));
@@ -4484,27 +4741,27 @@
     sent = "";
     show() {
       const { model } = this.context;
-      const shown = prompt(model.get("prompt"));
-      this.element.hidden = shown === null;
-      if (shown === null) return;
-      setText(this.label, shown.name.charAt(0).toUpperCase() + shown.name.slice(1));
-      setAttribute(this.input, "aria-label", shown.name);
-      this.input.placeholder = shown.hint;
-      this.input.title = shown.hint;
+      const shown2 = prompt(model.get("prompt"));
+      this.element.hidden = shown2 === null;
+      if (shown2 === null) return;
+      setText(this.label, shown2.name.charAt(0).toUpperCase() + shown2.name.slice(1));
+      setAttribute(this.input, "aria-label", shown2.name);
+      this.input.placeholder = shown2.hint;
+      this.input.title = shown2.hint;
       setChoices(
         this.examples,
-        [{ value: "", label: "examples" }, ...shown.examples.map((value2) => ({ value: value2, label: value2 }))],
+        [{ value: "", label: "examples" }, ...shown2.examples.map((value2) => ({ value: value2, label: value2 }))],
         ""
       );
-      this.own.hidden = !shown.proposes;
-      this.own.disabled = shown.own;
+      this.own.hidden = !shown2.proposes;
+      this.own.disabled = shown2.own;
       const { value } = this.input;
       const writing = document.activeElement === this.input && value !== this.received && value !== this.sent;
       if (!writing) {
-        this.input.value = shown.text;
+        this.input.value = shown2.text;
         this.clearError();
       }
-      this.received = shown.text;
+      this.received = shown2.text;
     }
     /** Updates the words of the text, which are buttons if they are targets; hidden if none is. */
     showWords() {
@@ -4848,12 +5105,12 @@
     });
     for (const text2 of panels.querySelectorAll(TEXT)) setAttribute(text2, "aria-live", "polite");
   }
-  function passKeys(box2, signal) {
+  function passKeys(box3, signal) {
     document.addEventListener(
       "keydown",
       (event) => {
         const { target, key } = event;
-        if (!(target instanceof HTMLCanvasElement) || box2()?.contains(target) !== true) return;
+        if (!(target instanceof HTMLCanvasElement) || box3()?.contains(target) !== true) return;
         if (!key.startsWith("Arrow") || !actsOnArrows(target)) event.stopPropagation();
       },
       { capture: true, signal }
@@ -4865,11 +5122,11 @@
     return root.closest(".camwidget-explorer");
   }
   function keepFocus(root, frame2, signal) {
-    const box2 = () => explorerBox(root) ?? root;
+    const box3 = () => explorerBox(root) ?? root;
     document.addEventListener(
       "pointerdown",
       ({ target }) => {
-        if (!(target instanceof Node) || !box2().contains(target)) return;
+        if (!(target instanceof Node) || !box3().contains(target)) return;
         if (actsOnArrows(target)) focusInPlace(target);
         else keepFromFocus(target);
       },
@@ -4878,7 +5135,7 @@
     document.addEventListener(
       "click",
       (event) => {
-        if (!(event.target instanceof Node) || !box2().contains(event.target)) return;
+        if (!(event.target instanceof Node) || !box3().contains(event.target)) return;
         setTimeout(() => {
           if (!signal.aborted && !root.contains(document.activeElement) && !isInPanels(document.activeElement)) {
             frame2.focus({ preventScroll: true });
@@ -4914,9 +5171,9 @@
     const observer = new MutationObserver(mark2);
     signal.addEventListener("abort", () => observer.disconnect());
     setTimeout(() => {
-      const box2 = explorerBox(root);
-      if (signal.aborted || box2 === null) return;
-      observer.observe(box2, { childList: true, subtree: true, attributeFilter: ["class"] });
+      const box3 = explorerBox(root);
+      if (signal.aborted || box3 === null) return;
+      observer.observe(box3, { childList: true, subtree: true, attributeFilter: ["class"] });
       mark2();
     });
   }
@@ -4949,22 +5206,22 @@
       { "aria-pressed": "false", title: "Fill the window; Esc returns" },
       "large"
     );
-    let shown = null;
+    let shown2 = null;
     const enter = () => {
-      shown = explorerBox(root) ?? root;
-      shown.classList.add("camwidget-large");
-      if (typeof shown.showPopover === "function") {
-        shown.popover = "manual";
-        shown.showPopover();
+      shown2 = explorerBox(root) ?? root;
+      shown2.classList.add("camwidget-large");
+      if (typeof shown2.showPopover === "function") {
+        shown2.popover = "manual";
+        shown2.showPopover();
       }
       setAttribute(opener, "aria-pressed", "true");
       opener.focus({ preventScroll: true });
     };
     const leave = () => {
-      if (shown === null) return false;
-      shown.removeAttribute("popover");
-      shown.classList.remove("camwidget-large");
-      shown = null;
+      if (shown2 === null) return false;
+      shown2.removeAttribute("popover");
+      shown2.classList.remove("camwidget-large");
+      shown2 = null;
       setAttribute(opener, "aria-pressed", "false");
       return true;
     };
@@ -5035,9 +5292,9 @@
     };
     context.watch(["picture", "pictures", "scene", "thumbnails"], follow2);
     setTimeout(() => {
-      const box2 = explorerBox(root);
-      if (strip !== void 0 || box2 === null || signal.aborted) return;
-      arrivalObserver.observe(box2, { childList: true, subtree: true });
+      const box3 = explorerBox(root);
+      if (strip !== void 0 || box3 === null || signal.aborted) return;
+      arrivalObserver.observe(box3, { childList: true, subtree: true });
       follow2();
     });
   }
@@ -5177,6 +5434,7 @@
     else if (key === "m") nextMethod(context);
     else if (key === "o") toggleOutlines(context);
     else if (key === "b") toggleBoxes(context);
+    else if (key === "f") toggleFindings(context);
     else if (key === "c") parts.contour.flip();
     else if (key === "y") parts.play.toggle();
     else if (key === "+" || key === "=") parts.zoom.step(1);
@@ -5268,7 +5526,7 @@
     probe(event) {
       if (this.context.tool.value !== "" || this.zoom.dragged) return;
       const point = this.stage.at(event);
-      if (point !== null) this.send(point);
+      if (point !== null) this.ask(point);
     }
     /** Moves the marker by a part of the picture; from its middle when there is none. */
     move(right, down) {
@@ -5283,7 +5541,12 @@
     /** Probes the pixel of the marker, as a click there does. */
     probeAtMarker() {
       if (this.requested === null) this.move(0, 0);
-      if (this.requested !== null) this.send(this.requested);
+      if (this.requested !== null) this.ask(this.requested);
+    }
+    /** Chooses what the model finds at a pixel; lists the classes with evidence there where it finds nothing. */
+    ask(point) {
+      if (pickFound(this.context, point)) this.close();
+      else this.send(point);
     }
     send(point) {
       this.requested = point;
@@ -5431,7 +5694,7 @@
     for (const side of entries) follow2(side);
     return parts.join("");
   }
-  function place(side, { values, width: columns, height: rows2, side: size }, level, width, height) {
+  function place(side, { values, width: columns, height: rows2, side: size2 }, level, width, height) {
     const stride = columns + 2;
     const corner = side >> 1;
     const i = corner % stride;
@@ -5440,8 +5703,8 @@
     const value = (x2, y2) => values[columns * clamp(y2 - 1, 0, rows2 - 1) + clamp(x2 - 1, 0, columns - 1)];
     const start2 = value(i, j);
     const part = (level - start2) / (value(isDown ? i : i + 1, isDown ? j + 1 : j) - start2);
-    const x = size * (i - 0.5 + (isDown ? 0 : part));
-    const y = size * (j - 0.5 + (isDown ? part : 0));
+    const x = size2 * (i - 0.5 + (isDown ? 0 : part));
+    const y = size2 * (j - 0.5 + (isDown ? part : 0));
     return `${hundredths(x, width)} ${hundredths(y, height)}`;
   }
   function hundredths(value, most) {
@@ -5538,9 +5801,9 @@
     }
     draw() {
       const { chosenLevel, drawing, stage } = this;
-      const shown = stage.drawn;
-      setText(this.reading, percent(fromTone(chosenLevel, shown?.knee ?? null)));
-      const map = chosenLevel > 0 ? shown?.drawn ?? shown?.saliency ?? null : null;
+      const shown2 = stage.drawn;
+      setText(this.reading, percent(fromTone(chosenLevel, shown2?.knee ?? null)));
+      const map = chosenLevel > 0 ? shown2?.drawn ?? shown2?.saliency ?? null : null;
       if (map === this.drawn && chosenLevel === this.at) return;
       this.drawn = map;
       this.at = chosenLevel;
@@ -5555,6 +5818,7 @@
   var MOST4 = 3;
   var LEAST2 = 5e-3;
   var HINT = hint("point: values", "click: classes", "wheel: zoom", "drag: pan");
+  var FINDING = { boxes: hint("click a box: ask about it", "point: values", "wheel: zoom"), areas: hint("click: the class there", "point: values", "paint: ask about a region") };
   var PAINTING = hint("drag: paint", "shift click: a straight line", "x: next brush", "wheel: zoom");
   function readout(context, stage, zoom) {
     const { model, hover, scrub } = context;
@@ -5571,7 +5835,7 @@
       const point = hover.value;
       line2.classList.toggle("camwidget-readout-empty", point === null);
       scale.hidden = point !== null;
-      setText(facts, point === null ? context.tool.value === "" ? groundTruthSummary(context) || HINT : PAINTING : describePixel(context, stage, point));
+      setText(facts, point === null ? context.tool.value === "" ? groundTruthSummary(context) || usage(context) : PAINTING : describePixel(context, stage, point));
       const isUnknown = point === null || scrub.preview !== null || known.classes.length === 0;
       const strongest = isUnknown ? [] : strengths(known, peak ||= peakOfClasses(known, stage), stage, point);
       setText(caption, isUnknown ? "" : strongest.length === 0 ? "no evidence for the classes listed" : "evidence");
@@ -5592,12 +5856,17 @@
       peak = 0;
       update();
     });
-    context.watch(["fraction", "mode", "ground_truth", "outlines", "box", "boxes"], update);
+    context.watch(["fraction", "mode", "ground_truth", "outlines", "box", "boxes", "found", "findings"], update);
     stage.listen(update);
     hover.listen(update);
     context.tool.listen(update);
     follow(context, stage, zoom);
     return line2;
+  }
+  function usage({ model }) {
+    const { areas: areas2, boxes: boxes2 } = findings(model.get("found"));
+    if (!trait(model, "findings") || areas2 === null && boxes2.length === 0) return HINT;
+    return areas2 === null ? FINDING.boxes : FINDING.areas;
   }
   function hint(...all) {
     return all.map((one) => one.replaceAll(" ", " ")).join(" · ");
@@ -5784,9 +6053,9 @@
     /** Pictures of the same size are compared at the same place. */
     fit() {
       const { width, height } = this.stage.canvas;
-      const size = this.stage.sceneId === null ? "" : `${width}×${height}`;
-      if (size === this.size) return;
-      this.size = size;
+      const size2 = this.stage.sceneId === null ? "" : `${width}×${height}`;
+      if (size2 === this.size) return;
+      this.size = size2;
       this.reset();
     }
     setViewport(viewport) {
@@ -5947,7 +6216,7 @@
       ...compare.numbers,
       ...runsModel ? [mostProbableRow(context)] : [],
       referenceRows(context, classes.names, (name) => editor.edit(name)),
-      make("div", "camwidget-find", { "data-needs": "model" }, new ClassSearch(context).element, editor.element),
+      make("div", "camwidget-find", { "data-needs": "model" }, nothingFound(context), new ClassSearch(context).element, editor.element),
       curveHeading(context),
       curveNames(context),
       fallbackControls(context),
@@ -6003,10 +6272,10 @@
       const masked = numbers(model.get("masked"));
       const chosen = all.findIndex(({ index }) => index === trait(model, "target"));
       const colors = classColors(all.length, chosen);
-      const shown = [0, ...all.map(({ unmasked }) => unmasked), ...masked];
+      const shown2 = [0, ...all.map(({ unmasked }) => unmasked), ...masked];
       const isQuantity = quantity(model.get("quantity")) !== null;
-      const low = isQuantity ? shown.reduce((a, b) => Math.min(a, b)) : 0;
-      const high = isQuantity ? shown.reduce((a, b) => Math.max(a, b)) : 1;
+      const low = isQuantity ? shown2.reduce((a, b) => Math.min(a, b)) : 0;
+      const high = isQuantity ? shown2.reduce((a, b) => Math.max(a, b)) : 1;
       drawing.setAttribute("height", String(ROW * all.length));
       drawing.replaceChildren(
         ...all.flatMap(({ unmasked }, at) => {
@@ -6310,7 +6579,7 @@
     }
     /** The number of registered callbacks. */
     get listening() {
-      return [...this.listeners.values()].reduce((sum, { size }) => sum + size, 0);
+      return [...this.listeners.values()].reduce((sum, { size: size2 }) => sum + size2, 0);
     }
   };
 
@@ -6448,13 +6717,13 @@
       const known = this.made.get(number2);
       if (known !== void 0) return known;
       const { width, height } = this.data.scene;
-      const shown = decodeMap(this.grid(number2), width, height, this.data.grids[number2].knee);
-      this.made.set(number2, shown);
+      const shown2 = decodeMap(this.grid(number2), width, height, this.data.grids[number2].knee);
+      this.made.set(number2, shown2);
       for (const oldest of this.made.keys()) {
         if (this.made.size <= KEPT2) break;
         this.made.delete(oldest);
       }
-      return shown;
+      return shown2;
     }
     /** The numbers of every listed class at every step of the curve; null where there is no curve. */
     curve(number2, key) {
@@ -6490,19 +6759,19 @@
   var SHADES2 = Float32Array.from({ length: 256 }, (_, shade) => shade / 255);
   function maskedInput(picture, map, mask, channels) {
     const { width, height, rgb } = picture;
-    const size = width * height;
-    const pixels = new Float32Array(channels * size);
+    const size2 = width * height;
+    const pixels = new Float32Array(channels * size2);
     const { mode: mode2, fill: fill2, paint: paint2 } = mask;
     const one = fill2.length === 3;
     const cut = threshold(mask.fraction);
-    for (let i = 0; i < size; i++) {
+    for (let i = 0; i < size2; i++) {
       const by = paint2?.[i] ?? 0;
       const isTop = map !== null && mode2 !== "multiply" && map.levels[i] < cut;
       const isHidden = by === 0 ? map !== null && mode2 !== "multiply" && isTop !== (mode2 === "keep") : by > 0;
       const factor2 = mode2 === "multiply" && map !== null && by === 0 ? map.saliency[i] : 1;
       for (let c = 0; c < channels; c++) {
         const shade = SHADES2[isHidden ? fill2[one ? c : 3 * i + c] : rgb[3 * i + c]];
-        pixels[c * size + i] = factor2 === 1 ? shade : fround3(shade * factor2);
+        pixels[c * size2 + i] = factor2 === 1 ? shade : fround3(shade * factor2);
       }
     }
     return { pixels, shape: [channels, height, width] };
@@ -6637,8 +6906,8 @@
       const atInput = this.method(of.method)?.everywhere ?? false;
       const number2 = this.number(of);
       if (number2 !== null) {
-        const { rows: rows2, columns, knee, scale_note, peak, box: box2, at } = this.data.grids[number2];
-        const region3 = box2 === null || at === null ? null : { box: box2, peak: at };
+        const { rows: rows2, columns, knee, scale_note, peak, box: box3, at } = this.data.grids[number2];
+        const region3 = box3 === null || at === null ? null : { box: box3, peak: at };
         return { of, map: this.saved.show(number2), rows: rows2, columns, knee, scaleNote: scale_note, isEmpty: peak === 0, atInput, region: region3 };
       }
       const grid2 = this.computed(of);
@@ -6963,8 +7232,8 @@
         const reason = this.reason(of.method, of);
         if (reason === null) return of;
         this.setAll({ error: `${label2} does not apply: ${reason.replace(/\.$/, "")}.` });
-        const { shown } = this;
-        if (shown !== null && this.maps.has(shown.of)) return { ...of, method: shown.of.method, layer: shown.of.layer };
+        const { shown: shown2 } = this;
+        if (shown2 !== null && this.maps.has(shown2.of)) return { ...of, method: shown2.of.method, layer: shown2.of.layer };
         return { ...of, method: this.data.first.method, layer: this.data.first.layer };
       }
       if (known === void 0 && quick !== void 0 && of.method !== "") {
@@ -7105,9 +7374,9 @@
     }
     /** Asks for the numbers of the masked picture; a newer request replaces one whose turn has not come. */
     updateMasked() {
-      const { picture, mask, shown } = this;
+      const { picture, mask, shown: shown2 } = this;
       if (this.target < 0 || picture.unmasked === null || this.computing !== null) return;
-      const byMap = shown !== null && !shown.isEmpty && !(mask.mode === "remove" && mask.fraction === 0 || mask.mode === "keep" && mask.fraction === 1);
+      const byMap = shown2 !== null && !shown2.isEmpty && !(mask.mode === "remove" && mask.fraction === 0 || mask.mode === "keep" && mask.fraction === 1);
       this.updateCurve();
       if (!byMap && mask.paint?.includes(HIDDEN) !== true) {
         this.unwanted = this.asked;
@@ -7116,34 +7385,34 @@
       }
       const request = ++this.asked;
       this.setAll({ pending: true });
-      void this.runner?.latest(() => this.input(picture, shown, mask)).then((answer) => {
+      void this.runner?.latest(() => this.input(picture, shown2, mask)).then((answer) => {
         if (answer === null || request <= this.unwanted || picture !== this.picture) return;
         const values = this.read(answer);
         const first = values.indexOf(values.reduce((a, b) => Math.max(a, b), -Infinity));
         this.setAll({
           masked: this.rows.map((index) => values[index]),
           most_probable: { index: first, name: this.data.live.names[first], unmasked: this.unmasked(first), masked: values[first] },
-          sentence: shown === this.shown ? this.sentence(mask, values) : text(this.state.sentence),
+          sentence: shown2 === this.shown ? this.sentence(mask, values) : text(this.state.sentence),
           pending: request < this.asked
         });
       });
     }
     sentence(mask, values) {
-      const { shown, target } = this;
+      const { shown: shown2, target } = this;
       const name = this.data.live.names[target];
       const painted = mask.paint === null ? { hidden: 0, kept: 0 } : covered(mask.paint);
-      if (shown === null && values === null) return this.noMap;
+      if (shown2 === null && values === null) return this.noMap;
       return sentence2({
         name,
         evidence: evidenceOf(name, "for", name),
         rival: null,
-        method: shown?.of.method ?? "",
-        layer: shown === null || shown.atInput ? "input" : shown.of.layer,
-        mode: shown === null ? "remove" : mask.mode,
-        fraction: shown === null ? 0 : mask.fraction,
+        method: shown2?.of.method ?? "",
+        layer: shown2 === null || shown2.atInput ? "input" : shown2.of.layer,
+        mode: shown2 === null ? "remove" : mask.mode,
+        fraction: shown2 === null ? 0 : mask.fraction,
         before: this.unmasked(target),
         after: values?.[target] ?? null,
-        evident: shown?.map.evident ?? 1,
+        evident: shown2?.map.evident ?? 1,
         quantity: quantity(this.data.quantity),
         alone: this.data.live.names.length === 1,
         painted
@@ -7151,9 +7420,9 @@
     }
     /** Computes the curve after all that the slider needs; not while the brush is down, when each point would delay it. */
     updateCurve() {
-      const { shown, picture, mask } = this;
+      const { shown: shown2, picture, mask } = this;
       const painted = this.state.paint;
-      if (shown === null || shown.isEmpty || mask.mode === "multiply") {
+      if (shown2 === null || shown2.isEmpty || mask.mode === "multiply") {
         this.drawn = null;
         return;
       }
@@ -7171,7 +7440,7 @@
         const [step2, ...rest] = left;
         if (step2 === void 0 || !isWanted()) return;
         const fraction = fractionAt(step2, steps);
-        void this.runner?.later(() => this.input(picture, shown, { ...mask, fraction }), isWanted).then((answer) => {
+        void this.runner?.later(() => this.input(picture, shown2, { ...mask, fraction }), isWanted).then((answer) => {
           if (answer === null) return;
           curve.points.set(step2, this.read(answer));
           this.emit("change:masked");
@@ -7182,10 +7451,10 @@
     }
     /** Which of the listed classes have the strongest maps at a pixel, on one scale. */
     pick(x, y) {
-      const { shown } = this;
-      if (shown === null) return;
+      const { shown: shown2 } = this;
+      if (shown2 === null) return;
       const { width, height } = this.picture.picture;
-      const grids = this.grids(shown.of);
+      const grids = this.grids(shown2.of);
       const most = peakOf(grids.map(({ grid: grid2 }) => peakOf(grid2.cells))) || 1;
       const found = grids.map(({ index, grid: grid2 }) => ({
         index,
@@ -7432,11 +7701,11 @@
     }
     return { width, height, channels: 1, data: out };
   }
-  function prepared(picture, { size, resize, filter }) {
+  function prepared(picture, { size: size2, resize, filter }) {
     const { width, height } = picture;
     const short = Math.min(width, height);
     const [tall, wide] = typeof resize !== "number" ? resize : height <= width ? [resize, Math.trunc(resize * width / short)] : [Math.trunc(resize * height / short), resize];
-    return centerCropped(resized(picture, wide, tall, filter), size[1], size[0]);
+    return centerCropped(resized(picture, wide, tall, filter), size2[1], size2[0]);
   }
 
   // src/live/pictureFiles.ts

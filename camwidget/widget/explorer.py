@@ -64,6 +64,8 @@ class Explorer(ExplorerTraits):
         references: for a model whose classes are references: a list of texts, for a model such as CLIP, or of
             numbers of pictures, for one that compares pictures with pictures. A reference that the model was ``given``
             goes by its name. Without any, the picture is shown alone.
+        region: for a model that scores every pixel, the pixels that are asked about, bool (H, W) at the model's input
+            size; None for the whole picture. Each picture has its own. The array itself is read-only.
         outlines: whether the ground truth is outlined, of pictures that carry it.
         boxes: whether the map's box (``localize``) and its peak are drawn.
         box_threshold: the share of the map's maximum from which on a pixel counts for its box, in (0, 1].
@@ -100,7 +102,7 @@ class Explorer(ExplorerTraits):
         if unknown := sorted(set(kwargs) - set(self.trait_names())):
             raise CamwidgetError(
                 f"Explorer has no trait {', '.join(unknown)}. Its own: "
-                f"{', '.join((*TWO_WAY_TRAITS, 'target', 'text', 'references', 'mask', 'compare'))}."
+                f"{', '.join((*TWO_WAY_TRAITS, 'target', 'text', 'references', 'region', 'mask', 'compare'))}."
             )
         self._parts = parts = ExplorerParts.of(self, models, pictures, listed)
         kwargs = parts.first_values(kwargs)

@@ -13,7 +13,6 @@ from .. import zoo
 from .._validation import is_integer
 from ..errors import CamwidgetError
 from ..loading import loader
-from ..models.similarity_model import SimilarityModel
 from ..models.vision_model import VisionModel
 from .control.cache import Picture
 from .control.comparison import as_models, model_names
@@ -87,8 +86,8 @@ def check_arguments(
     main = models[0]
     if images is None:
         images = zoo.samples(main.name) if main.name in zoo.available() else []
-    # The classes of a model that takes a text, or references, are not known before there is one.
-    is_open = main.prompt is not None or isinstance(main, SimilarityModel)
+    # The classes of a model that takes a text, or references, are not known before there is one; nor are detections.
+    is_open = prompt_controller(main, list).is_open
     listed = int(top) if is_open else min(int(top), len(main.classes))
     return models, list_pictures(images, main), listed
 
@@ -184,6 +183,10 @@ class ExplorerParts:
             given = first.get("references")
             first["references"] = prompt.first if given is None else prompt.readable(given)
             prompt.write(None, first["references"])
+        elif first.get("region") is not None and prompt.trait == "region":
+            pictures, number = context.pictures.all, first.get("picture", 0)
+            picture = pictures[number] if 0 <= number < len(pictures) else None
+            prompt.write(picture, prompt.readable(first["region"]))
         elif "text" in first:  # before the target, whose classes depend on it
             first["text"] = context.prompt.readable(first["text"])
             pictures, number = context.pictures.all, first.get("picture", 0)

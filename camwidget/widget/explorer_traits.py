@@ -70,6 +70,7 @@ class ExplorerTraits(HeldWhileShown, ipywidgets.Box):
     mask = PaintTrait(None, allow_none=True)
     text = t.Unicode("")
     references: Any = t.Any(())
+    region = PaintTrait(None, allow_none=True)
     outlines = t.Bool(False)
     boxes = t.Bool(False)
     box_threshold = t.Float(THRESHOLD)
@@ -137,6 +138,10 @@ class ExplorerTraits(HeldWhileShown, ipywidgets.Box):
     @t.validate("references")
     def _valid_references(self, proposal: Any) -> tuple[str | int, ...]:
         return self._parts.checks.references(proposal["value"])
+
+    @t.validate("region")
+    def _valid_region(self, proposal: Any) -> np.ndarray | None:
+        return self._parts.checks.region(proposal["value"])
 
     @t.validate("method")
     def _valid_method(self, proposal: Any) -> str:

@@ -68,11 +68,42 @@ def test_detections_have_names_and_pixels(model: DetectionModel, picture: torch.
     assert model.detections(torch.zeros(3, SIDE, SIDE)) == []
 
 
-def test_before_a_choice_there_are_no_classes(model: DetectionModel, picture: torch.Tensor) -> None:
+def test_before_a_choice_each_picture_has_its_own(
+    model: DetectionModel, picture: torch.Tensor
+) -> None:
     assert model.classes == () and "model.given(detections=" in model.no_classes
-    for call in (lambda: cw.explain(model, picture), lambda: cw.Explorer(model, picture)):
-        with pytest.raises(cw.CamwidgetError, match="none of them is chosen"):
-            call()
+    first = cw.explain(model, picture, method="layercam", layer="cells.2")
+    chosen = model.given(detections=model.detections(picture))
+    assert np.array_equal(cw.explain(chosen, picture, "red", "layercam", "cells.2").raw, first.raw)
+    both = cw.explain(model, [picture, picture[[1, 0, 2]]], method="layercam", layer="cells.2")
+    assert [e.target.label for e in both] == ["red", "green"]
+    with pytest.raises(cw.CamwidgetError, match="none of them is chosen"):
+        cw.explain(model, torch.zeros_like(picture))
+
+
+def test_detections_are_measured_and_evaluated(
+    model: DetectionModel, picture: torch.Tensor
+) -> None:
+    own = np.zeros((SIDE, SIDE), bool)
+    own[8:16, 32:40] = True
+    maps = cw.explain(model, picture, ["red", "green"], "layercam", layer="cells.2")
+    red, green = cw.measure(model, picture, list(maps), ["pointing", "energy"], mask=own)
+    assert (red["pointing"].value, green["pointing"].value) == (1, 0)
+    assert red["energy"].value > 0.4 > 0.1 > green["energy"].value
+    curve = cw.mask_curve(model, picture, maps[0], "red", baseline="black")
+    assert curve.probability[0] == pytest.approx(0.9) and curve.probability[-1] < 0.01
+    found = cw.evaluate(
+        model,
+        [picture, torch.zeros_like(picture)],
+        methods=["layercam"],
+        metrics=["pointing"],
+        layers="cells.2",
+        target="predicted",
+        truth=lambda number, element: own,
+    )
+    (row,) = found.rows.to_dict("records")
+    assert (row["target_name"], row["pointing"]) == ("red", 1)
+    assert "none in this picture" in found.skipped["reason"].iloc[0]
 
 
 def test_a_detection_is_followed(model: DetectionModel, picture: torch.Tensor) -> None:

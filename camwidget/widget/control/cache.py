@@ -26,6 +26,7 @@ from ...images.array_pictures import channels_shown
 from ...images.conversion import PictureLike, is_prepared, shades
 from ...images.ground_truth import GroundTruth
 from ...masking.rank_rule import rank_levels
+from ...models.findings import Findings, FindsInPicture
 from ...models.layer_table import AT_INPUT
 from ...models.vision_model import VisionModel
 from ...runtime.caches import BoundedCache, cache_limit, limit_during_pass, make_room, size_of
@@ -64,6 +65,7 @@ class ModelCache:
         #: The same pixels as uint8, which all maps of a picture share.
         self._shown: BoundedCache[np.ndarray] = BoundedCache(32, size_of)
         self._probabilities_of: BoundedCache[np.ndarray] = BoundedCache(256, size_of)
+        self._findings: BoundedCache[Findings] = BoundedCache(32, _size_of_findings)
         self._traces: BoundedCache[Trace] = BoundedCache(4, size_of, grows=True)
         #: Copies of passes whose gradients of several classes are remembered together.
         self._shared: BoundedCache[Trace] = BoundedCache(2, size_of, grows=True)
@@ -88,6 +90,7 @@ class ModelCache:
     def _forget_passes(self) -> None:
         for cache in (
             self._probabilities_of,
+            self._findings,
             self._traces,
             self._shared,
             self._every,
@@ -330,6 +333,14 @@ class ModelCache:
         self._follow_weights()
         return self._probabilities_of.get(picture, run)
 
+    def findings(self, picture: Picture) -> Findings | None:
+        """Return where the classes are in the unmasked picture; None if the model does not say."""
+        model = self.model
+        if not isinstance(model, FindsInPicture):
+            return None
+        self._follow_weights()
+        return self._findings.get(picture, lambda: model.findings(self.pixels(picture)[None]))
+
     def predicted(self, picture: Picture) -> int:
         """Return the class that is explained unless another is requested: the most probable one."""
         return self.model.most_probable(torch.from_numpy(self.probabilities(picture))[None])[0]
@@ -404,6 +415,10 @@ class ModelCache:
 def _size_of_map(explanation: Explanation) -> int:
     """Return the bytes of a map without its picture's pixels, which all maps of the picture share."""
     return size_of([explanation.saliency, explanation.raw])
+
+
+def _size_of_findings(findings: Findings) -> int:
+    return 4096 if findings.areas is None else size_of(findings.areas)
 
 
 def _bytes(values: np.ndarray) -> bytes:

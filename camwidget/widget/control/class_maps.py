@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..view.display import Display
-from .map_request import MapRequest
+from .map_request import Detections, Given, MapRequest, Region
 from .method_settings import configured
 from .prompt_control import PromptController
 from .worker import Worker
@@ -64,7 +64,7 @@ class ClassMaps:
             "scene": shown.picture.id,
             "method": shown.method,
             "layer": shown.layer,
-            "text": list(shown.text) if isinstance(shown.text, tuple) else shown.text or "",
+            "text": _subject_text(shown.text),
             "settings": dict(shown.options),
         }
         classes = list(self._display.row_classes)
@@ -89,3 +89,10 @@ class ClassMaps:
         # If another map is requested meanwhile, the browser ignores these: they name the map that they belong to.
         made = on_one_scale(found, cache.model.classes)
         self._display.publish(class_maps={**subject, "classes": made} if made else {})
+
+
+def _subject_text(given: Given | None) -> Any:
+    """Return what the model is given, as JSON, by which maps are told apart."""
+    if isinstance(given, (Detections, Region)):
+        return [str(hash(given))]
+    return list(given) if isinstance(given, tuple) else given or ""

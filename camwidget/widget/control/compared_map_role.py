@@ -13,6 +13,7 @@ from ...attribution.explanation import Explanation
 from ...attribution.methods import get_method
 from ...attribution.stance import explained_class
 from ...export.selection import quantity_of
+from ...models.findings import Findings
 from ...runtime.error_reports import error_text
 from ..view import sentences
 from ..view.display import Display
@@ -226,6 +227,7 @@ class ComparedMapRole:
         values: np.ndarray | None,
         mask: MaskSettings,
         inpainted: dict[str, Any],
+        found: Findings | None,
     ) -> None:
         """Show B's prediction for the masked picture, and the pixels of an inpainted fill."""
         if values is not None:

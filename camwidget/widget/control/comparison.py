@@ -17,6 +17,7 @@ from ...attribution.stance import FOR
 from ...errors import CamwidgetError, LayerError, MethodError, ModelError, PictureError, TargetError
 from ...models.argument_checks import require_model
 from ...models.class_names import unique_names
+from ...models.detection_model import DetectionModel
 from ...models.similarity_model import SimilarityModel
 from ...models.vision_model import VisionModel
 from .cache import ModelCache, Picture
@@ -61,7 +62,7 @@ def as_models(model: VisionModel | Sequence[VisionModel]) -> tuple[VisionModel, 
         raise CamwidgetError("The list of models is empty: Explorer takes one or more.")
     for one in models:
         require_model(one, "Explorer")
-        if not one.classes and not isinstance(one, SimilarityModel):
+        if not one.classes and not isinstance(one, (SimilarityModel, DetectionModel)):
             raise CamwidgetError(
                 f"There is nothing to choose from: {one.no_classes} Or use camwidget.explain(…, target=callable)."
             )
@@ -201,7 +202,8 @@ def resolve(
         note = "" if shown.stance == FOR else "B is for A's picture alone."
     else:
         picture = pictures[compare["picture"]] if "picture" in compare else shown.picture
-        cache = prompt.cache(picture, shown.text)
+        given = prompt.carried(shown.text, is_same_picture=picture is shown.picture)
+        cache = prompt.cache(picture, given)
         index, stance, note = compared_target(compare, main.target, cache.model)
     model = cache.model
     if note:

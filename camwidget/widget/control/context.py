@@ -43,6 +43,7 @@ class ExplorerValues(Protocol):
     mask: np.ndarray | None
     text: str
     references: tuple[str | int, ...]
+    region: np.ndarray | None
     outlines: bool
     boxes: bool
     box_threshold: float
@@ -105,6 +106,11 @@ class ExplorerContext:
         # The classes depend on the text: a model that proposes it runs here.
         model = prompt.outline(picture, prompt.known(picture))
         return prompt.given_in(model), model
+
+    def publish_given(self, given: Given | None) -> None:
+        """Set the explorer's trait, if there is one, to what the model is given."""
+        if self.prompt.trait:
+            self.traits.publish_known(self.prompt.trait, self.prompt.trait_value(given))
 
     def kept_target(self, given: Given) -> NamedTarget | None:
         """Return the present target where all its classes are among other references; None where one is not."""

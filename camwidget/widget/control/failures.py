@@ -11,6 +11,7 @@ from ...execution.device import (
 from ...models.weights_backup import backup_of
 from ...runtime.error_reports import error_text, log_error
 from .context import ExplorerContext
+from .finding_control import NothingFoundError
 from .trait_requests import TraitRequests
 
 __all__ = ["FailureHandler"]
@@ -39,8 +40,12 @@ class FailureHandler:
             log_error(error, "The GPU was lost.", owner)
             display.publish(error=replaced)
             return
-        text = error_text(translated_error(error, model.name, model.device), owner)
         jobs = self._requests.main.jobs
+        if isinstance(error, NothingFoundError) and job in (jobs.quick, jobs.slow):
+            if context.picture is not None and context.prompt.why_nothing(context.picture):
+                self._requests.without_classes.show(context.picture)
+            return
+        text = error_text(translated_error(error, model.name, model.device), owner)
         if job == jobs.prediction:
             display.show_no_prediction()
         if job in (jobs.quick, jobs.slow):

@@ -59,7 +59,7 @@ class GroundTruthOverlay:
             return {}
         masks = self._masks.get(picture, lambda: [self._fitted(m) for m in truth.masks])
         paths = self._paths.get(picture, lambda: [outline(m) for m in masks])
-        name = model.classes[target]
+        name = model.category(target)
         known = self._evidence.get(
             (picture, name, model.text), lambda: self._find(truth, name, model.text, masks)
         )

@@ -14,6 +14,7 @@ from ...attribution.explanation import Explanation
 from ...attribution.methods import get_method
 from ...execution.shallow_module_copy import weight_versions
 from ...masking.inpainting import INPAINTINGS
+from ...models.findings import Findings
 from ..view import sentences
 from ..view.display import Display, DrawnMap
 from ..view.mask_settings import MaskSettings
@@ -154,6 +155,7 @@ class MainMapRole:
             unmasked=result.unmasked,
             status=sentences.status(result.model, explanation, milliseconds),
             overlays=self._overlays(picture, cache, result.target, explanation),
+            found=cache.findings(picture),
         )
         threshold = self._display.view.box_threshold
 
@@ -212,10 +214,12 @@ class MainMapRole:
         values: np.ndarray | None,
         mask: MaskSettings,
         inpainted: dict[str, Any],
+        found: Findings | None,
     ) -> None:
-        """Show the prediction for the masked picture, and the pixels of an inpainted fill."""
-        filled = {"scene": result.inputs.picture.id, **inpainted} if inpainted else None
-        self._display.show_prediction(result.explanation, values, mask, filled)
+        """Show the prediction for the masked picture, where its classes are, and the pixels of an inpainted fill."""
+        scene = result.inputs.picture.id
+        filled = {"scene": scene, **inpainted} if inpainted else None
+        self._display.show_prediction(result.explanation, values, mask, filled, found)
 
     def show_stale_curve(self, mask: MaskSettings) -> None:
         """Remove the old curve where computing the new one takes long; otherwise keep it until it is replaced."""

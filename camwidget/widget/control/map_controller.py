@@ -15,6 +15,7 @@ import numpy as np
 from ...analysis.mask_curve import MaskCurve
 from ...attribution.explanation import Explanation
 from ...execution.device import is_device_lost
+from ...models.findings import Findings
 from ..host.interrupts import interrupts
 from ..view.mask_settings import MaskSettings, is_unmasked
 from .cache import Picture
@@ -91,8 +92,9 @@ class MapRole(Protocol[R, M]):
         values: np.ndarray | None,
         mask: MaskSettings,
         inpainted: dict[str, Any],
+        found: Findings | None,
     ) -> None:
-        """Show the prediction (classes,) for the masked picture; None if nothing is masked."""
+        """Show the prediction (classes,) for the masked picture, and its classes' places; None if nothing is masked."""
 
     def show_stale_curve(self, mask: MaskSettings) -> None:
         """Show that the curve is out of date: the one for this mask is about to be computed."""
@@ -271,7 +273,7 @@ class MapController(Generic[R, M]):
             mask = self._mask_of(result)
             if is_unmasked(mask, result.explanation):
                 self._worker.drop(self.jobs.prediction)
-                self._role.show_prediction(result, None, mask, {})
+                self._role.show_prediction(result, None, mask, {}, None)
             else:
                 self._role.show_pending()
                 self._worker.submit(self.jobs.prediction, lambda: self._predict(result))
@@ -383,28 +385,27 @@ class MapController(Generic[R, M]):
             return
         mask = self._mask_of(result)
         try:
-            values, inpainted = self._masked_values(result, mask)
+            values, found, inpainted = self._masked_values(result, mask)
         except Exception as error:
             self._show_failed_prediction(error, result)
             return
         with self.lock:
             # A prediction for an earlier position of the slider is shown, unless nothing is masked by now.
             if self.result is result and not self._worker.dropped():
-                self._role.show_prediction(result, values, mask, inpainted)
+                self._role.show_prediction(result, values, mask, inpainted, found)
                 if self._worker.superseded(self.jobs.prediction):
                     self._role.show_pending()
 
     def _masked_values(
         self, result: MapResult[M], mask: MaskSettings
-    ) -> tuple[np.ndarray, dict[str, Any]]:
-        """Predict the masked picture; return the values, and the pixels that the browser cannot compute itself."""
+    ) -> tuple[np.ndarray, Findings | None, dict[str, Any]]:
+        """Predict the masked picture; return also where its classes are, and what the browser cannot compute itself."""
         cache, picture = result.inputs.cache, result.inputs.picture
         levels = cache.levels(result.explanation)
         masked = mask_shown_picture(cache.pixels(picture), result.explanation, levels, mask)
         replaced = replaced_pixels(mask, result.explanation, levels)
-        return predict_masked(cache.strokes, masked), inpainted_payload(
-            masked, replaced, mask.baseline
-        )
+        values, found = predict_masked(cache.strokes, masked)
+        return values, found, inpainted_payload(masked, replaced, mask.baseline)
 
     def _compute_curve(self, result: MapResult[M]) -> Iterator[None]:
         if self.result is not result:

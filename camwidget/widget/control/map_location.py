@@ -19,7 +19,7 @@ def objects_of_picture(picture: Picture, model: VisionModel, target: int) -> Obj
     """Locate the objects of a class, in pixels of the model's input; None if the picture has no ground truth."""
     if picture.truth is None:
         return None
-    return find_objects(picture.truth, model.classes[target], model.text, model.preprocess)
+    return find_objects(picture.truth, model.category(target), model.text, model.preprocess)
 
 
 class MapLocation:
@@ -68,5 +68,5 @@ class MapLocation:
         }
 
     def _true(self, picture: Picture, model: VisionModel, target: int) -> ObjectLocations | None:
-        key = (picture, model.classes[target], model.text)
+        key = (picture, model.category(target), model.text)
         return self._where.get(key, lambda: objects_of_picture(picture, model, target))

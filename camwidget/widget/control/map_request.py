@@ -11,14 +11,65 @@ from ..._registry import Options
 from ...attribution.explanation import Explanation
 from ...attribution.methods import Method
 from ...attribution.stance import FOR, Stance, explained_class, stance_of
+from ...masking.user_mask import decode, encode
+from ...models.detections import Detection
 from ...models.vision_model import VisionModel
 from .cache import ModelCache, Picture
 from .method_settings import configured
 
-__all__ = ["COMPARED_JOBS", "MAIN_JOBS", "Given", "MapInputs", "MapJobs", "MapRequest", "MapResult"]
+__all__ = [
+    "COMPARED_JOBS",
+    "MAIN_JOBS",
+    "WHOLE",
+    "Detections",
+    "Given",
+    "MapInputs",
+    "MapJobs",
+    "MapRequest",
+    "MapResult",
+    "Region",
+]
 
-#: What a model is given beside the picture: a text; or references, each a text, a name, or the number of a picture.
-Given: TypeAlias = str | tuple[str | int, ...]
+
+@dataclass(frozen=True)
+class Detections:
+    """Detections of a picture, which are its classes."""
+
+    chosen: tuple[Detection, ...]
+
+
+@dataclass(frozen=True)
+class Region:
+    """Pixels that are asked about: the shape (H, W) of the picture, and runs of ``user_mask.encode``."""
+
+    shape: tuple[int, int]
+    runs: tuple[int, ...]
+
+    @classmethod
+    def of(cls, mask: np.ndarray | None) -> Region:
+        """Encode a mask, bool (H, W), or None for the whole picture."""
+        if mask is None:
+            return WHOLE
+        height, width = mask.shape
+        return cls((height, width), tuple(encode(mask.astype(np.int8))))
+
+    @property
+    def mask(self) -> np.ndarray | None:
+        """The pixels, bool (H, W), read-only; None for the whole picture."""
+        paint = decode(self.runs, self.shape)
+        if paint is None:
+            return None
+        mask: np.ndarray = paint > 0
+        mask.flags.writeable = False
+        return mask
+
+
+#: The region that is the whole picture.
+WHOLE = Region((0, 0), ())
+
+#: What a model is given beside the picture: a text; references, each a text, a name, or the number of a picture; the
+#: detections that are its classes; or a region that is asked about.
+Given: TypeAlias = str | tuple[str | int, ...] | Detections | Region
 
 
 class MapRequest(NamedTuple):

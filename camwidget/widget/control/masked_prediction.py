@@ -23,6 +23,7 @@ from ...masking.masked_pixels import (
     multiply_pixels,
     paint_pixels,
 )
+from ...models.findings import Findings, FindsInPicture
 from ...models.vision_model import VisionModel
 from ...runtime.caches import make_room
 from ..view.mask_settings import MaskSettings
@@ -98,11 +99,21 @@ def inpainted_payload(masked: torch.Tensor, hidden: np.ndarray, baseline: str) -
     }
 
 
-def predict_masked(passes: StrokePasses, masked: torch.Tensor) -> np.ndarray:
-    """Probabilities (classes,), float64, of one masked picture (C, H, W), which may be near the last one."""
+def predict_masked(
+    passes: StrokePasses, masked: torch.Tensor
+) -> tuple[np.ndarray, Findings | None]:
+    """Predict one masked picture (C, H, W), which may be near the last one.
+
+    Returns:
+        The probabilities (classes,), float64; and where the classes are in it, of a model that says so.
+    """
     make_room(masked)
-    probabilities = passes.model.probabilities(passes.logits(masked))[0]
-    return np.asarray(probabilities.double().cpu().numpy())
+    model = passes.model
+    if isinstance(model, FindsInPicture):
+        found = model.findings(masked[None])
+        return found.probabilities, found
+    probabilities = model.probabilities(passes.logits(masked))[0]
+    return np.asarray(probabilities.double().cpu().numpy()), None
 
 
 def refine_curve(

@@ -65,7 +65,10 @@ class PictureWithoutClasses:
                 self._compared_map.show_nothing()
                 model = context.prompt.outline(picture, context.prompt.known(picture))
                 panels = context.prompt.panels(picture, model)
-                context.display.show_no_classes(model, scene, panels)
+                note = context.prompt.why_nothing(picture)
+                if context.prompt.trait == "references":  # whose hint is where they are added
+                    note = ""
+                context.display.show_no_classes(model, scene, panels, note)
             for name in ("explanation", "curve", "other"):
                 context.traits.publish(name, None)
 

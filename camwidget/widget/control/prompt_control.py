@@ -27,9 +27,10 @@ class PromptController:
         model: the model without a text.
     """
 
-    #: The explorer's trait that has what the model is given beside the picture, and its value without any.
+    #: The explorer's trait that has what the model is given beside the picture ("" if none has), and its value without
+    #: any.
     trait: ClassVar[str] = "text"
-    nothing: ClassVar[Given] = ""
+    nothing: ClassVar[Given | None] = ""
 
     def __init__(self, model: VisionModel) -> None:
         self.model = model
@@ -50,6 +51,19 @@ class PromptController:
     def first(self) -> tuple[str, ...]:
         """The names of the references that the model was given; empty for a model with classes of its own."""
         return ()
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the classes are not known before the model is given something."""
+        return self.model.prompt is not None
+
+    def trait_value(self, given: Given | None) -> Any:
+        """Return what the model is given as the trait has it."""
+        return given
+
+    def carried(self, given: Given | None, *, is_same_picture: bool) -> Given | None:
+        """Return what the compared map is given where the main map is given something."""
+        return given
 
     def why_nothing(self, picture: Picture) -> str:
         """Return what is missing before a picture can be explained; empty if nothing is."""

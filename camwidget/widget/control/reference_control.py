@@ -6,9 +6,12 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from ...errors import PictureError, PromptError
+from ...models.detection_model import DetectionModel
+from ...models.segmentation_model import SegmentationModel
 from ...models.similarity_model import SimilarityModel
 from ...models.vision_model import VisionModel
 from .cache import ModelCache, Picture
+from .finding_control import DetectionController, RegionController
 from .map_request import Given
 from .prompt_control import PromptController
 
@@ -56,6 +59,11 @@ class ReferenceController(PromptController):
     def first(self) -> tuple[str, ...]:
         """The names of the references that the model was given."""
         return tuple(self._first)
+
+    @property
+    def is_open(self) -> bool:
+        """Return True: there are no classes without references."""
+        return True
 
     def why_nothing(self, picture: Picture) -> str:
         """Return what is missing before a picture can be explained: a reference other than itself."""
@@ -151,7 +159,7 @@ class ReferenceController(PromptController):
 
     def write(self, picture: Picture | None, given: Given) -> None:
         """Store references; they hold for every picture."""
-        assert not isinstance(given, str)
+        assert isinstance(given, tuple)
         self._chosen = given
 
     def forget(self, picture: Picture) -> None:
@@ -236,6 +244,10 @@ def prompt_controller(
     """Return the controller of what a model is given beside the picture."""
     if isinstance(model, SimilarityModel):
         return ReferenceController(model, pictures)
+    if isinstance(model, DetectionModel):
+        return DetectionController(model)
+    if isinstance(model, SegmentationModel):
+        return RegionController(model)
     return PromptController(model)
 
 

@@ -11,13 +11,14 @@ from ...analysis.localizing import check_share
 from ...attribution.methods import get_method
 from ...attribution.stance import FOR, NamedTarget, named_target, split_target
 from ...attribution.targets import Contrast, Counterfactual
-from ...errors import PictureError, PromptError
+from ...errors import PictureError, PromptError, TargetError
 from ...masking.baselines import check_baseline
 from ...masking.rank_rule import threshold
 from ...models.vision_model import VisionModel
 from .chosen_target import check_method
 from .comparison import valid_compare
 from .context import ExplorerContext
+from .finding_control import RegionController
 from .method_settings import MethodSettings, checked_settings
 from .paint import PaintController
 
@@ -78,6 +79,8 @@ class TraitChecks:
             return str(prompt.readable(text))
         if text == "":
             return text
+        if prompt.trait != "references":
+            raise PromptError(f"{prompt.model.name} takes no text beside the picture.")
         raise PromptError(f"{prompt.model.name} takes no text beside the picture: set references.")
 
     def references(self, value: Any) -> tuple[str | int, ...]:
@@ -91,13 +94,37 @@ class TraitChecks:
             return tuple(value)
         if prompt.trait == "references":
             read = prompt.readable(value)
-            assert not isinstance(read, str)
+            assert isinstance(read, tuple)
             return read
         if isinstance(value, (list, tuple)) and not value:
             return ()
         raise PromptError(
             f"{prompt.model.name} has classes of its own, and compares pictures with no references."
         )
+
+    def region(self, value: Any) -> np.ndarray | None:
+        """Return a region of the picture shown as bool (H, W); None for the whole picture.
+
+        Raises:
+            TargetError: if it is no mask of the picture's size, has no pixel, or the model is asked about no region.
+        """
+        context = self._context
+        prompt = context.prompt
+        if value is None or context.traits.is_same_known("region", value):
+            return value
+        if not isinstance(prompt, RegionController):
+            raise TargetError(
+                f"{prompt.model.name} has no scores of single pixels, so that no region can be asked about: "
+                "leave region out."
+            )
+        region = prompt.readable(value)
+        shape = self._paint.shape(context.picture)
+        if region.shape != shape:
+            raise TargetError(
+                f"The region has {region.shape[0]}×{region.shape[1]} pixels (rows × columns), and the picture, as "
+                f"{prompt.model.name} gets it, {shape[0]}×{shape[1]}: make it for ex.model.pixels(picture)."
+            )
+        return region.mask
 
     def method(self, name: str) -> str:
         """Return the name of a method that applies at the present layer, and to the present target.

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+import numpy as np
 import traitlets as t
 
 from ...runtime.error_reports import error_text
@@ -80,7 +81,14 @@ class TraitPublisher:
     def is_known(self, name: str, value: Any) -> bool:
         """Whether this thread is setting this trait to an equal value in ``publish_known``."""
         known: tuple[str, Any] | None = getattr(self._local, "known", None)
-        return known == (name, value)
+        if known is None or known[0] != name:
+            return False
+        # Arrays have no single truth value: of them, the very object counts.
+        return known[1] is value or (
+            not isinstance(value, np.ndarray)
+            and not isinstance(known[1], np.ndarray)
+            and bool(known[1] == value)
+        )
 
     def is_same_known(self, name: str, value: Any) -> bool:
         """Whether this thread is setting this trait to this very object in ``publish_known``."""

@@ -95,7 +95,7 @@ class TraitRequests:
         traits.observe(self._two_way_set, list(TWO_WAY_TRAITS))
         traits.observe(self._picture_set, "picture")
         traits.observe(self._target_set, "target")
-        traits.observe(self._given_set, ["text", "references"])
+        traits.observe(self._given_set, ["text", "references", "region"])
         traits.observe(self._request_same_class, ["method", "layer"])
         traits.observe(self._settings_set, "settings")
         traits.observe(self._mask_set, ["fraction", "mode", "baseline"])
@@ -200,9 +200,9 @@ class TraitRequests:
         given = prompt.readable(given)
         with context.traits.step(prompt.trait):
             prompt.write(context.picture, given)
-            context.traits.publish_known(prompt.trait, given)
+            context.publish_given(given)
             context.display.publish(text_error="")
-            if prompt.trait == "references":
+            if prompt.trait != "text":
                 context.display.publish(error="", **prompt.panels(context.picture))
             self.request(target)
 
@@ -304,8 +304,7 @@ class TraitRequests:
             return
         if context.picture is not None:
             # A text that the model has to propose is not known until the picture's map is shown.
-            known = context.prompt.known(context.picture) or context.prompt.nothing
-            context.traits.publish_known(context.prompt.trait, known)
+            context.publish_given(context.prompt.known(context.picture) or context.prompt.nothing)
         self.request(None)
 
     def _target_set(self, change: dict[str, Any]) -> None:
@@ -316,7 +315,9 @@ class TraitRequests:
         context = self._context
         if context.traits.is_restoring or context.traits.is_known(change["name"], change["new"]):
             return
-        if change["name"] == context.prompt.trait:
+        if change["name"] == "region":
+            self.write(change["new"], context.values.target)
+        elif change["name"] == context.prompt.trait:
             self.write(change["new"], context.kept_target(change["new"]))
 
     def _mask_set(self, change: dict[str, Any]) -> None:
@@ -413,7 +414,7 @@ class TraitRequests:
             self._model = model
             self.request_methods()  # another number of classes may be another reason
         if shown.text is not None and self.main.requested == shown:
-            traits.publish_known(self._context.prompt.trait, shown.text)
+            self._context.publish_given(shown.text)
         traits.publish("explanation", result.explanation)
         if self.main.requested == shown:
             traits.publish_known("target", named_target(model, result.target, result.stance))
@@ -431,7 +432,7 @@ class TraitRequests:
         if self.main.requested == shown:
             if shown.text is not None:
                 context.prompt.restore(shown.picture, shown.text)
-                traits.publish_known(context.prompt.trait, shown.text)
+                context.publish_given(shown.text)
                 context.display.publish(**context.prompt.panels(shown.picture, model))
             target = named_target(model, shown.target, shown.stance)
             traits.publish_known("target", target)

@@ -10,7 +10,7 @@ import numpy as np
 
 from ...attribution.stance import split_target, stance_payload
 from ...errors import CamwidgetError, PictureError
-from ...masking.user_mask import HIDDEN
+from ...masking.user_mask import HIDDEN, decode
 from ...runtime.error_reports import error_text
 from ..view.page_messages import KNOWN
 from .cache import Picture
@@ -64,6 +64,7 @@ class ViewEvents:
         view.observe(self._target_set, "target")
         view.observe(self._stance_set, "stance")
         view.observe(self._compare_set, "compare")
+        view.observe(self._region_set, "region")
         view.on_msg(self.receive)
 
     # -- clicks ----------------------------------------------------------------------------
@@ -174,6 +175,19 @@ class ViewEvents:
             return
         self._set("compare", value)
         display.publish(compare=self._context.values.compare or {})
+
+    def _region_set(self, change: dict[str, Any]) -> None:
+        """Ask about the pixels that were marked on a picture, once the stroke has ended."""
+        context, payload = self._context, change["new"]
+        picture = context.picture
+        if context.display.is_publishing or payload.get("painting") is True:
+            return
+        if picture is None or picture.id != payload.get("scene"):
+            return
+        with self.shown_errors():
+            shape = context.prompt.base.pixels(picture).shape[-2:]
+            paint = decode(payload.get("runs", []), (shape[0], shape[1]))
+            self._set("region", None if paint is None else paint == HIDDEN)
 
     # -- messages --------------------------------------------------------------------------
 

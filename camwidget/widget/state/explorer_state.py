@@ -12,12 +12,15 @@ import traitlets as t
 
 from ...attribution.methods import get_method
 from ...attribution.stance import NamedTarget, named_target, split_target
-from ...errors import CamwidgetError, StateError
-from ...masking.user_mask import encode
+from ...errors import CamwidgetError, StateError, TargetError
+from ...masking.user_mask import HIDDEN, encode
+from ...models.segmentation_model import SegmentationModel
 from ...models.vision_model import VisionModel
 from .. import _compat
 from ..control.chosen_target import check_method, target_from_json, target_to_json
 from ..control.context import TWO_WAY_TRAITS, ExplorerContext
+from ..control.finding_control import RegionController
+from ..control.map_request import Region
 from ..control.method_settings import options_of
 from ..control.paint import PaintController
 from ..control.trait_requests import TraitRequests
@@ -41,7 +44,7 @@ State: TypeAlias = dict[str, Any]
 #: Traits of the view that only change how the map is drawn.
 STYLE_TRAITS = names_tagged("style")
 #: Keys of the state that decide which map there is.
-MAP_KEYS = ("picture", "text", "references", "target", "method", "settings", "layer")
+MAP_KEYS = ("picture", "text", "references", "region", "target", "method", "settings", "layer")
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,6 +90,13 @@ def _read_references(context: StateContext, name: str) -> tuple[str | int, ...]:
     return requested.text
 
 
+def _read_region(context: StateContext, name: str) -> np.ndarray | None:
+    requested = context.requests.main.requested
+    if requested is None or not isinstance(requested.text, Region):
+        return context.explorer.values.region
+    return requested.text.mask
+
+
 def _read_target(context: StateContext, name: str) -> NamedTarget | None:
     """Read the requested target; None while the predicted class is not known."""
     requested = context.requests.main.requested
@@ -120,6 +130,14 @@ def _set_references(context: StateContext, name: str, value: tuple[str | int, ..
     explorer.traits.publish_known(name, value)
 
 
+def _set_region(context: StateContext, name: str, value: np.ndarray | None) -> None:
+    explorer, picture = context.explorer, context.explorer.picture
+    if explorer.prompt.trait == "region" and picture is not None:
+        explorer.prompt.write(picture, Region.of(value))
+        explorer.display.publish(**explorer.prompt.panels(picture))
+    explorer.traits.publish_known(name, value)
+
+
 def _set_style(context: StateContext, name: str, value: Any) -> None:
     context.explorer.display.publish(**{name: value})
 
@@ -147,6 +165,9 @@ def _default(context: StateContext, name: str) -> Any:
         return {"model": 1} if len(context.explorer.models) > 1 else None
     if name == "references":
         return context.explorer.prompt.first
+    if name == "region":
+        model = context.explorer.prompt.model
+        return model.region if isinstance(model, SegmentationModel) else None
     if name == "layer":
         return context.explorer.prompt.model.default_layer
     return context.owner(name).traits()[name].default()
@@ -154,7 +175,9 @@ def _default(context: StateContext, name: str) -> Any:
 
 def _runs(paint: np.ndarray | None) -> dict[str, Any] | None:
     """Encode paint as JSON: its shape, and the runs of ``user_mask.encode``."""
-    return None if paint is None else {"shape": list(paint.shape), "runs": encode(paint)}
+    if paint is None:
+        return None
+    return {"shape": list(paint.shape), "runs": encode(paint.astype(np.int8))}
 
 
 def _same(value: Any) -> Any:
@@ -208,6 +231,9 @@ _SPECIAL = (
     StateKey("picture"),
     StateKey("text", read=_read_text, check=_checked_together, apply=_set_text),
     StateKey("references", read=_read_references, apply=_set_references, to_json=list),
+    StateKey(
+        "region", check=_checked_together, read=_read_region, apply=_set_region, to_json=_runs
+    ),
     StateKey(
         "target",
         read=_read_target,
@@ -264,6 +290,7 @@ def checked_state(context: StateContext, wanted: Mapping[str, Any]) -> State:
             plan[name] = key.check(context, name, key.from_json(wanted[name]))
         except (CamwidgetError, t.TraitError, TypeError, ValueError, LookupError) as error:
             raise StateError(f"state[{name!r}]: {error}") from error
+    _check_region(context, plan, wanted)
     _check_map(context, plan, wanted)
     _check_paint(context, plan, wanted)
     return plan
@@ -304,6 +331,22 @@ def _check_paint(context: StateContext, plan: State, wanted: Mapping[str, Any]) 
         plan["mask"] = context.paint.of(picture)
 
 
+def _check_region(context: StateContext, plan: State, wanted: Mapping[str, Any]) -> None:
+    """Check a region; without any, put the region of the state's picture into ``plan``."""
+    pictures, prompt = context.explorer.pictures.all, context.explorer.prompt
+    picture = pictures[plan["picture"]] if pictures else None
+    if "region" in wanted:
+        try:
+            paint = context.paint.read(plan["region"], picture)
+            if paint is not None and not isinstance(prompt, RegionController):
+                raise TargetError(f"{prompt.model.name} is asked about no region.")
+            plan["region"] = None if paint is None else Region.of(paint == HIDDEN).mask
+        except (CamwidgetError, TypeError) as error:
+            raise StateError(f"state['region']: {error}") from error
+    elif picture is not None and isinstance(prompt, RegionController):
+        plan["region"] = prompt.known(picture).mask
+
+
 def _model_of(context: StateContext, plan: State, wanted: Mapping[str, Any]) -> VisionModel:
     """Return the model under the state's text; a new text resets the class, unless that is named too."""
     explorer = context.explorer
@@ -318,6 +361,10 @@ def _model_of(context: StateContext, plan: State, wanted: Mapping[str, Any]) -> 
         if "target" not in wanted and plan["target"] is not None:
             plan["target"] = explorer.kept_target(plan["references"])
         return model
+    if prompt.trait != "text":
+        if prompt.is_open and "target" not in wanted and picture is not explorer.picture:
+            plan["target"] = None
+        return prompt.outline(picture, None)
     if "text" not in wanted and picture is not explorer.picture:
         plan["text"] = prompt.known(picture) or ""
     if "target" not in wanted and ("text" in wanted or "picture" in wanted):

@@ -167,6 +167,8 @@ def _map(axes: Axes, content: _Content) -> None:
     _image(axes, image, title)
     if content.values.boxes and view.box:
         _box(axes, view.box)
+    if view.findings:
+        _findings(axes, content)
     bar = axes.inset_axes((1.04, 0.0, 0.05, 1.0))
     axes.figure.colorbar(ScalarMappable(cmap=view.colormap), cax=bar, ticks=[0, 0.5, 1])
     if explanation.knee is not None:
@@ -271,6 +273,46 @@ def _cells(explanation: Explanation) -> np.ndarray:
         for size, cells in zip(explanation.saliency.shape, raw.shape, strict=True)
     ]
     return raw[np.ix_(*places)]
+
+
+def _findings(axes: Axes, content: _Content) -> None:
+    """Draw the boxes or areas that the model finds in the unmasked picture, and outline what is asked about."""
+    found = content.result.inputs.cache.findings(content.result.inputs.picture)
+    if found is None:
+        return
+    names, target = content.result.model.classes, content.result.target
+    for index, one in enumerate(found.boxes):
+        if one is None:
+            continue
+        left, top, right, bottom = one.box
+        wide = 1.6 if index == target else 0.8
+        for color, width in (("black", wide + 1), (ACCENT if index == target else "white", wide)):
+            corner = (left - 0.5, top - 0.5)
+            axes.add_patch(
+                Rectangle(corner, right - left, bottom - top, fill=False, ec=color, lw=width)
+            )
+        box = {"facecolor": "black", "alpha": 0.65, "pad": 1, "lw": 0}
+        label = f"{_short(names[index])} {one.score:.2f}"
+        # It begins at the box's left edge, or ends at its right one: towards the side with more room.
+        ends = left + right > content.explanation.pixels.shape[1]
+        axes.text(
+            right if ends else left,
+            top - 1,
+            label,
+            fontsize=_SMALL - 1,
+            color="white",
+            va="bottom",
+            ha="right" if ends else "left",
+            bbox=box,
+            parse_math=False,
+        )
+    outlined = [] if found.areas is None else [(found.areas == target, ACCENT, "solid")]
+    if found.region is not None:
+        outlined.append((found.region, "white", "dashed"))
+    for mask, color, style in outlined:
+        if mask.any() and not mask.all():
+            axes.contour(mask, [0.5], colors=["black"], linewidths=[2.0])
+            axes.contour(mask, [0.5], colors=[color], linewidths=[1.0], linestyles=[style])
 
 
 def _box(axes: Axes, box: dict[str, Any]) -> None:

@@ -12,6 +12,7 @@ from ...loading.loader import DEFAULT_MODEL
 from ...models.vision_model import VisionModel
 from ..control.cache import Picture
 from ..control.chosen_target import target_from_json
+from ..control.finding_control import DetectionController
 from ..control.reference_control import ReferenceController
 from ..view.mask_settings import UNMASKED
 from .explorer_state import STYLE_TRAITS, State, StateContext, default_of, read_state
@@ -53,7 +54,8 @@ class CodeWriter:
                 lines += ["", "# The same without the widget:"]
                 given = self._given(now, sources)
                 one = sources.one(now["picture"])
-                lines += _maps(now, model, one, given, is_empty=self._is_empty())
+                asked = self._asked(now)
+                lines += _maps(now, model, one, given, asked, is_empty=self._is_empty())
         else:
             lines += _widget(self._context, now, first, "[]")
         return "\n".join([*lines, ""])
@@ -80,6 +82,21 @@ class CodeWriter:
             return f"{prompt.kind}=[{', '.join(values.values())}]"
         pairs = ", ".join(f"{literal(name)}: {value}" for name, value in values.items())
         return f"{prompt.kind}={{{pairs}}}"
+
+    def _asked(self, now: State) -> tuple[str, list[str]]:
+        """The name of the model that is asked about detections or a region, and the lines that make it."""
+        prompt, region = self._context.explorer.prompt, now["region"]
+        if isinstance(prompt, DetectionController) and prompt.finds_for_itself:
+            return "followed", [
+                "followed = model.given(detections=model.detections(image))  # each is a class"
+            ]
+        if region is None or region == default_of(self._context, "region"):
+            return "model", []
+        runs = f"{literal(region['runs'])}, {tuple(region['shape'])}"
+        return "asked", [
+            f"region = cw.masking.user_mask.decode({runs}) == 1",
+            "asked = model.given(region=region)",
+        ]
 
     def _sources(self, model: VisionModel) -> PictureSources:
         pictures = self._context.explorer.pictures.all
@@ -148,7 +165,7 @@ def _widget(context: StateContext, now: State, models: str, images: str) -> list
     arguments = [models, images]
     explorer = context.explorer
     model, listed = explorer.prompt.model, explorer.display.top
-    if listed != min(6, 9 if explorer.prompt.is_asked else len(model.classes)):
+    if listed != min(6, 9 if explorer.prompt.is_open else len(model.classes)):
         arguments.append(f"top={listed}")
     for name in direct:
         value = other.pop(name)
@@ -186,7 +203,15 @@ def _class_name(value: Any) -> Any:
     return target.of if isinstance(target, (Contrast, Counterfactual)) else target
 
 
-def _maps(now: State, model: VisionModel, picture: str, given: str, *, is_empty: bool) -> list[str]:
+def _maps(
+    now: State,
+    model: VisionModel,
+    picture: str,
+    given: str,
+    asked: tuple[str, list[str]],
+    *,
+    is_empty: bool,
+) -> list[str]:
     """Lines for the map, and for the prediction for the masked picture.
 
     Args:
@@ -194,9 +219,10 @@ def _maps(now: State, model: VisionModel, picture: str, given: str, *, is_empty:
         model: the model as it was declared.
         picture: the expression for the picture.
         given: the argument of ``model.given`` for the references; empty if the model has them.
+        asked: the name of the model that is asked about detections or a region, and the lines that make it.
         is_empty: whether the map is one of zeros.
     """
-    name, lines = "model", [f"image = {picture}"]
+    name, lines = asked[0], [f"image = {picture}", *asked[1]]
     if given:
         lines += _call("compared = model.given(", [given])
         name = "compared"

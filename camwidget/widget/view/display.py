@@ -23,13 +23,16 @@ from ...attribution.stance import (
     stance_target,
 )
 from ...attribution.targets import evidence_phrase
+from ...export.findings_payload import drawn_findings
 from ...export.selection import listed_classes, quantity_of
 from ...masking.baselines import baseline_names
+from ...models.findings import Findings
 from ...models.vision_model import VisionModel
 from ...plotting import DIFFERENCE, lookup_tables
 from ..view.mask_settings import MaskSettings
 from . import sentences
 from .charts import ClassBars, CurveChart, line_colors
+from .findings import change_note, lost_note
 from .page_messages import TraitSender
 from .synced_traits import View
 from .thumbnails import Thumbnails
@@ -43,6 +46,7 @@ _LARGE = (
     "explanation",
     "layer_maps",
     "class_maps",
+    "found_masked",
     "baseline_fill",
     "compared_explanation",
     "compared_scene",
@@ -63,6 +67,7 @@ class DrawnMap:
         unmasked: probabilities (classes,) of the unmasked picture.
         status: the status line below the picture.
         overlays: other traits of the view, set together with the map.
+        found: where the classes are in the unmasked picture; None if the model does not say.
     """
 
     scene: dict[str, Any]
@@ -73,6 +78,7 @@ class DrawnMap:
     unmasked: np.ndarray
     status: str
     overlays: dict[str, Any]
+    found: Findings | None = None
 
 
 class Display:
@@ -99,6 +105,9 @@ class Display:
         self.top = top
         self._unmasked = np.zeros(0)
         self.row_classes: list[int] = []
+        #: Where the classes are in the unmasked picture, and what its sentence says of the masked one and of the curve.
+        self._found: Findings | None = None
+        self._sentence = self._lost = ""
         self.view = View(
             # The classes of a model that takes a text are not known before there is one.
             class_names=list(model.classes) if model.prompt is None else [],
@@ -183,9 +192,11 @@ class Display:
         model_values = self._show_model(drawn.model)
         stance = stance_of(drawn.explanation.target)
         rows = self._list_classes(drawn.target, drawn.unmasked, stance)
+        self._found, self._lost = drawn.found, ""
         self.publish(
             **model_values,
             **drawn.overlays,
+            found_masked={},
             explanation=drawn.payload,
             target=drawn.target,
             stance=stance_payload(stance),
@@ -201,7 +212,7 @@ class Display:
         self._show_bars(drawn.target)
 
     def show_no_classes(
-        self, model: VisionModel, scene: dict[str, Any], panels: dict[str, Any]
+        self, model: VisionModel, scene: dict[str, Any], panels: dict[str, Any], note: str = ""
     ) -> None:
         """Show a picture without a map: the model has no classes yet.
 
@@ -209,8 +220,10 @@ class Display:
             model: the model without references.
             scene: the picture, encoded for the browser.
             panels: traits of the view with what the model needs.
+            note: the sentence below the slider.
         """
         self.model, self.row_classes, self._unmasked = model, [], np.zeros(0)
+        self._found = None
         self.publish(
             **panels,
             **{name: {} for name in _LARGE if name != "scene"},
@@ -225,7 +238,7 @@ class Display:
             ground_truth={},
             box={},
             status=f"{model.name} · no map yet",
-            sentence="",
+            sentence=note,
             busy=False,
             pending=False,
             progress=-1.0,
@@ -261,6 +274,7 @@ class Display:
         """
         model_values = self._show_model(model)
         rows = self._list_classes(target, unmasked, stance)
+        self._lost = ""
         explained = stance_target(model, target, stance)
         self.publish(
             **model_values,
@@ -269,6 +283,7 @@ class Display:
             stance=stance_payload(stance),
             rows=rows,
             masked=[],
+            found_masked={},
             most_probable={},
             pending=False,
             status=sentences.growing(method, explained.label, 0.0),
@@ -295,6 +310,7 @@ class Display:
         values: np.ndarray | None,
         mask: MaskSettings,
         filled: dict[str, Any] | None = None,
+        found: Findings | None = None,
     ) -> None:
         """Show the prediction for the masked picture.
 
@@ -303,6 +319,7 @@ class Display:
             values: the probabilities or quantities (classes,); None where nothing is masked.
             mask: how the picture is masked.
             filled: what the browser needs to show it, where it cannot make the fill itself.
+            found: where the classes are in the masked picture; None if the model does not say.
         """
         target, rival = explained_class(explanation.target), stance_of(explanation.target).other
         before = float(self._unmasked[target])
@@ -310,23 +327,31 @@ class Display:
         masked = [] if values is None else [float(values[i]) for i in self.row_classes]
         first = None if values is None else self._first(values)
         changed = first if first != self._first(self._unmasked) else None
+        self._sentence = sentences.sentence(
+            explanation,
+            mask,
+            before,
+            after,
+            None if changed is None else self.model.classes[changed],
+            None
+            if rival is None or values is None
+            else (
+                self.model.classes[rival],
+                float(self._unmasked[rival]),
+                float(values[rival]),
+            ),
+        )
+        drawn: dict[str, Any] = {}
+        if found is not None and self._found is not None:
+            self._sentence += f" {change_note(target, self._found, found)}"
+            size = explanation.pixels.shape[:2]
+            drawn = drawn_findings(found, self.model.classes, size)
+            drawn["scene"] = self.view.scene.get("id")
         self.publish(
             masked=masked,
+            found_masked=drawn,
             most_probable={} if first is None or values is None else self._row(first, values),
-            sentence=sentences.sentence(
-                explanation,
-                mask,
-                before,
-                after,
-                None if changed is None else self.model.classes[changed],
-                None
-                if rival is None or values is None
-                else (
-                    self.model.classes[rival],
-                    float(self._unmasked[rival]),
-                    float(values[rival]),
-                ),
-            ),
+            sentence=self._full_sentence,
             pending=False,
             **({"baseline_fill": filled} if filled else {}),
         )
@@ -337,8 +362,9 @@ class Display:
             self.chart.mark(mask.fraction, before if after is None else after)
 
     def _first(self, values: np.ndarray) -> int | None:
-        """The most probable class; None of quantities, of which none is more than another, and of a single class."""
-        if self.model.scores == "value" or len(values) < 2:
+        """The most probable class; None of quantities and boxes, which do not compete, and of a single class."""
+        boxes = self._found is not None and self._found.boxes
+        if self.model.scores == "value" or len(values) < 2 or boxes:
             return None
         return int(self.model.ordered(torch.from_numpy(values))[0])
 
@@ -366,6 +392,15 @@ class Display:
             colors = line_colors(curve.others, self.row_classes, curve.target)
             self.chart.show(curve, colors)
             self.publish(curve_names=self.chart.names(curve, colors))
+        self._lost = ""
+        if curve is not None and self._found is not None and self._found.boxes:
+            self._lost = lost_note(curve)
+        if self._sentence and self.view.sentence.startswith(self._sentence):
+            self.publish(sentence=self._full_sentence)
+
+    @property
+    def _full_sentence(self) -> str:
+        return f"{self._sentence} {self._lost}".strip()
 
     def _clear_curve(self) -> None:
         self.chart.clear()

@@ -93,6 +93,15 @@ class View(CheckedMessages, anywidget.AnyWidget):
     # What the pictures are compared with, of a model whose classes these are: typed texts, or pictures.
     references = t.Dict({}).tag(**OUTPUT)
 
+    # What the model finds where in the picture, of a model that says so: boxes or areas, each of them a class; and the
+    # same for the masked picture.
+    found = t.Dict({}).tag(**OUTPUT)
+    found_masked = t.Dict({}).tag(**OUTPUT)
+    # Whether they are drawn.
+    findings = t.Bool(True).tag(**STYLE, offline=True)
+    # The pixels that are asked about, as paint.
+    region = t.Dict({}).tag(**CONVERTED)
+
     ground_truth = t.Dict({}).tag(**OUTPUT)
     has_ground_truth = t.Bool(False).tag(**OUTPUT)
     outlines = t.Bool(False).tag(**SHARED, offline=True)

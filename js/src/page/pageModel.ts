@@ -230,6 +230,14 @@ export class PageModel extends Store implements Model {
   }
 }
 
+/** The boxes or areas that the model finds in the picture. */
+function foundOf({ found }: Payload, archive: BinaryBundle): Readonly<Record<string, unknown>> {
+  if (found === undefined) return {};
+  const place = found.areas?.classes;
+  const areas = place === undefined ? {} : { ...found.areas, classes: archive.bytes(place) };
+  return { scene: SCENE, ...found, areas };
+}
+
 function traitsOf(data: Payload, archive: BinaryBundle): Values<SyncedTraits> {
   const { scene, first } = data;
   const fills = Object.entries(scene.fills).map(([name, place]) => [
@@ -243,6 +251,7 @@ function traitsOf(data: Payload, archive: BinaryBundle): Values<SyncedTraits> {
       id: SCENE, width: scene.width, height: scene.height,
       picture: archive.picture(scene.picture, scene.width), fills: Object.fromEntries(fills),
     },
+    found: foundOf(data, archive),
     rows: data.classes, contrasts: data.contrasts, masked: [], quantity: data.quantity, layers: data.layers, modes: data.modes, baselines: data.baselines,
     colormaps: Object.fromEntries(Object.entries(data.colormaps).map(([name, at]) => [name, archive.bytes(at)])),
   };

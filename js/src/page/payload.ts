@@ -13,6 +13,8 @@ export interface Payload {
     /** By baseline a full picture, or three bytes. */
     readonly fills: Readonly<Record<string, ByteRange>>;
   };
+  /** The boxes or areas that the model finds, as the view has them, with the place of the areas' pixels. */
+  readonly found?: { readonly boxes?: readonly unknown[]; readonly areas?: { readonly classes?: ByteRange } };
   readonly classes: readonly ClassData[];
   /** Of which there are maps besides those for every class. */
   readonly contrasts: readonly Contrast[];

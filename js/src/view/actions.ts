@@ -60,6 +60,11 @@ export function toggleBoxes(context: Context): void {
   context.write({ boxes: !trait(context.model, "boxes") });
 }
 
+/** Draws what the model finds in the picture, or not. */
+export function toggleFindings(context: Context): void {
+  context.write({ findings: !trait(context.model, "findings") });
+}
+
 /** Makes a picture a reference, or no reference any more. */
 export function toggleReference(context: Context, picture: number): void {
   const known = references(context.model.get("references"));

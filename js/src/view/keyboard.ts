@@ -1,5 +1,5 @@
 /** Keyboard shortcuts of the view. */
-import { nextMethod, nudgeFraction, pickRow, stepPicture, toggleBoxes, toggleOutlines, toggleOverlay, toggleReference } from "./actions";
+import { nextMethod, nudgeFraction, pickRow, stepPicture, toggleBoxes, toggleFindings, toggleOutlines, toggleOverlay, toggleReference } from "./actions";
 import type { Context } from "./context";
 import { trait } from "./model";
 import { stepOf, takeStep } from "./controls/undoRedo";
@@ -72,6 +72,7 @@ function act(context: Context, parts: Parts, event: KeyboardEvent): boolean {
   else if (key === "m") nextMethod(context);
   else if (key === "o") toggleOutlines(context);
   else if (key === "b") toggleBoxes(context);
+  else if (key === "f") toggleFindings(context);
   else if (key === "c") parts.contour.flip();
   else if (key === "y") parts.play.toggle();
   else if (key === "+" || key === "=") parts.zoom.step(1);

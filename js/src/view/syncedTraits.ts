@@ -38,6 +38,10 @@ export interface SyncedTraits {
   readonly prompt: unknown;
   readonly text_error: string;
   readonly references: unknown;
+  readonly found: unknown;
+  readonly found_masked: unknown;
+  readonly findings: boolean;
+  readonly region: unknown;
   readonly ground_truth: unknown;
   readonly has_ground_truth: boolean;
   readonly outlines: boolean;
@@ -109,6 +113,10 @@ export const DEFAULTS: SyncedTraits = {
   prompt: {},
   text_error: "",
   references: {},
+  found: {},
+  found_masked: {},
+  findings: true,
+  region: {},
   ground_truth: {},
   has_ground_truth: false,
   outlines: false,
@@ -151,6 +159,7 @@ export const OFFLINE: ReadonlySet<keyof SyncedTraits> = new Set([
   "cells",
   "contour",
   "colormap",
+  "findings",
   "outlines",
   "boxes",
   "arrangement",

@@ -3,7 +3,7 @@ import { Brush } from "./brush/brush";
 import { Comparison } from "./comparison/comparison";
 import { Context } from "./context";
 import type { Host } from "./context";
-import { classList, mostProbableRow } from "./controls/classList";
+import { classList, mostProbableRow, nothingFound } from "./controls/classList";
 import { ClassSearch } from "./controls/classSearch";
 import { curveHeading, curveNames, errorLine, sentence, status } from "./controls/curveHeading";
 import { exportTool } from "./controls/exportTool";
@@ -84,7 +84,7 @@ export function mount(model: Model, root: HTMLElement, signal: AbortSignal, host
     ...compare.numbers,
     ...(runsModel ? [mostProbableRow(context)] : []),
     referenceRows(context, classes.names, (name) => editor.edit(name)),
-    make("div", "camwidget-find", { "data-needs": "model" }, new ClassSearch(context).element, editor.element),
+    make("div", "camwidget-find", { "data-needs": "model" }, nothingFound(context), new ClassSearch(context).element, editor.element),
     curveHeading(context),
     curveNames(context),
     fallbackControls(context),

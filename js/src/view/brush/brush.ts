@@ -9,7 +9,22 @@ import type { Tool } from "../dom/dom";
 import { RadioGroup } from "../dom/radioGroup";
 import type { RadioChoice } from "../dom/radioGroup";
 import { OWN_KEYS } from "../host/compat";
+import { findings } from "../findings";
 import type { Stage } from "../picture/stage";
+import type { PaintLayer } from "./paintLayer";
+
+/** What is painted: the mask, or the region that is asked about. */
+type Purpose = "mask" | "region";
+
+const PURPOSES: readonly RadioChoice<Purpose>[] = [
+  { value: "mask", label: "mask", title: "Paint what is hidden, or kept" },
+  { value: "region", label: "question", title: "Mark the region that is asked about: its mean score is explained" },
+];
+
+const REGION_SHADES: readonly RadioChoice<Shade>[] = [
+  { value: HIDDEN, label: "ask", title: "Mark pixels that are asked about (x for the next)" },
+  { value: 0, label: "erase", title: "Take pixels out of the question; without any, it is about the whole picture (x for the next)" },
+];
 
 const SHADES: readonly RadioChoice<Shade>[] = [
   { value: HIDDEN, label: "hide", title: "Paint what the fill is to replace, whatever the slider says (x for the next)" },
@@ -30,6 +45,10 @@ export class Brush implements Tool {
   readonly drawer: HTMLElement;
   private readonly opener: HTMLButtonElement;
   private readonly shades: RadioGroup<Shade>;
+  private readonly regionShades: RadioGroup<Shade>;
+  private readonly purposes: RadioGroup<Purpose>;
+  private readonly purposeLine: HTMLElement;
+  private purpose: Purpose = "mask";
   private readonly size: HTMLInputElement;
   private readonly ring = make("div", "camwidget-brush", { "aria-hidden": "true", hidden: true });
   private readonly reading = make("output", "camwidget-brush-value", { "aria-hidden": "true" });
@@ -59,17 +78,29 @@ export class Brush implements Tool {
       "camwidget-shades", { "aria-label": "What the brush does" }, SHADES, ({ label }) => label,
       (shade) => this.choose(shade), signal,
     );
+    this.regionShades = new RadioGroup(
+      "camwidget-shades camwidget-region-shades", { "aria-label": "What the brush does to the question" }, REGION_SHADES, ({ label }) => label,
+      (shade) => this.choose(shade), signal,
+    );
+    this.purposes = new RadioGroup(
+      "camwidget-segments camwidget-purposes", { "aria-label": "What is painted" }, PURPOSES, ({ value }) => value,
+      (purpose) => this.turnTo(purpose), signal,
+    );
+    this.purposeLine = labeledLine("Paint", this.purposes.element);
+    this.purposeLine.hidden = true;
     this.size = make("input", "camwidget-range camwidget-brush-size", {
       type: "range", min: 1, max: 100, step: 1, "aria-label": "Size of the brush, in pixels of the picture",
       title: "Size of the brush, in pixels of the picture ({ and })", ...OWN_KEYS,
     });
     this.size.addEventListener("input", () => this.show(), { signal });
     this.wiper = button("camwidget-button", { title: "Take all paint away from this picture" }, "clear");
-    this.wiper.addEventListener("click", () => stage.painted.clear(), { signal });
+    this.wiper.addEventListener("click", () => this.layer.clear(), { signal });
     this.drawer = this.build();
-    stage.plane.append(stage.paintOutlines.element, this.ring);
+    stage.plane.append(stage.paintOutlines.element, stage.regionOutlines.element, this.ring);
     stage.painted.listen(() => this.show());
+    stage.region.listen(() => this.show());
     context.watch(["scene"], () => this.fitSize());
+    context.watch(["found"], () => this.followModel());
     this.listen(stage.canvas);
     this.show();
   }
@@ -92,11 +123,36 @@ export class Brush implements Tool {
     return true;
   }
 
-  /** Switches to the next of hide, keep and erase. */
+  /** Switches to the next of hide, keep and erase, or of ask and erase. */
   cycle(): void {
     if (!this.isOn) return;
-    const now = SHADES.findIndex(({ value }) => value === this.shade);
-    this.choose(SHADES[(now + 1) % SHADES.length]!.value);
+    const all = this.choices;
+    const now = all.findIndex(({ value }) => value === this.shade);
+    this.choose(all[(now + 1) % all.length]!.value);
+  }
+
+  /** What the brush draws on. */
+  private get layer(): PaintLayer {
+    return this.purpose === "mask" ? this.stage.painted : this.stage.region;
+  }
+
+  private get choices(): readonly RadioChoice<Shade>[] {
+    return this.purpose === "mask" ? SHADES : REGION_SHADES;
+  }
+
+  private turnTo(purpose: Purpose): void {
+    if (purpose === this.purpose) return;
+    this.lift();
+    this.purpose = purpose;
+    this.choose(HIDDEN);
+  }
+
+  /** Lets the region be painted of a model that is asked about one: that is what the brush begins with there. */
+  private followModel(): void {
+    const { takesRegion } = findings(this.context.model.get("found"));
+    if (this.purposeLine.hidden !== takesRegion) return;
+    this.purposeLine.hidden = !takesRegion;
+    this.turnTo(takesRegion ? "region" : "mask");
   }
 
   /** Makes the brush a quarter larger or smaller, by at least one pixel. */
@@ -126,9 +182,9 @@ export class Brush implements Tool {
   }
 
   private dab(spot: Position): void {
-    this.stage.painted.begin();
+    this.layer.begin();
     this.stroke(spot, spot);
-    this.stage.painted.end();
+    this.layer.end();
     this.last = spot;
     this.moveRing(spot);
   }
@@ -148,6 +204,7 @@ export class Brush implements Tool {
     this.stage.frame.title = on ? "" : this.title;
     this.stage.frame.classList.toggle("camwidget-painting", on);
     this.stage.paintOutlines.update();
+    this.stage.regionOutlines.update();
   }
 
   private choose(shade: Shade): void {
@@ -160,7 +217,8 @@ export class Brush implements Tool {
       "div",
       "camwidget-paint",
       { role: "group", "aria-label": "Paint", hidden: true },
-      labeledLine("Brush", this.shades.element, this.wiper),
+      this.purposeLine,
+      labeledLine("Brush", this.shades.element, this.regionShades.element, this.wiper),
       labeledLine("Size", this.size, this.reading),
     );
   }
@@ -178,15 +236,19 @@ export class Brush implements Tool {
   }
 
   private show(): void {
-    const { painted } = this.stage;
-    const { size, shade, ring } = this;
+    const { layer: painted, size, shade, ring, purpose } = this;
     this.shades.update(shade);
+    this.regionShades.update(shade);
+    this.purposes.update(purpose);
+    this.shades.element.hidden = purpose !== "mask";
+    this.regionShades.element.hidden = purpose === "mask";
+    this.wiper.title = purpose === "mask" ? "Take all paint away from this picture" : "Ask about the whole picture again";
     const low = Number(size.min);
     size.style.setProperty("--camwidget-slider-fill", String((Number(size.value) - low) / (Number(size.max) - low)));
     setAttribute(size, "aria-valuetext", `${size.value} pixels`);
     setText(this.reading, `${size.value}\u00a0px`);
     ring.style.width = `${(100 * Number(size.value)) / Math.max(1, painted.width)}%`;
-    ring.dataset["shade"] = SHADES.find(({ value }) => value === shade)!.label;
+    ring.dataset["shade"] = this.choices.find(({ value }) => value === shade)!.label;
     if (!painted.isDrawing) this.wiper.disabled = painted.isEmpty;
   }
 
@@ -210,7 +272,7 @@ export class Brush implements Tool {
     this.stage.focus();
     this.pointer = event.pointerId;
     this.stage.canvas.setPointerCapture(event.pointerId);
-    this.stage.painted.begin();
+    this.layer.begin();
     this.stroke(event.shiftKey && this.last !== null ? this.last : spot, spot);
     this.last = spot;
     this.moveRing(spot);
@@ -238,11 +300,11 @@ export class Brush implements Tool {
 
   private lift(): void {
     this.pointer = null;
-    this.stage.painted.end();
+    this.layer.end();
   }
 
   private stroke(from: Position, to: Position): void {
-    this.stage.painted.draw(from, to, Number(this.size.value), this.shade);
+    this.layer.draw(from, to, Number(this.size.value), this.shade);
   }
 
   private moveRing({ x, y }: Position): void {

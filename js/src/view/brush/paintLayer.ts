@@ -1,4 +1,4 @@
-/** ``PaintLayer``: the paint on the picture shown, drawn here at once and synced with the kernel. */
+/** ``PaintLayer``: paint on the picture shown, or a region marked on it, drawn here at once and synced with the kernel. */
 import type { Position } from "../../core/geometry";
 import { percent } from "../../core/numberFormat";
 import { covered, decode, draw, encode } from "../../core/userMask";
@@ -25,8 +25,9 @@ export class PaintLayer {
   private readonly listeners = new Listeners();
   private readonly writing: FrameTask;
 
-  constructor(private readonly context: Context) {
-    context.watch(["scene", "paint"], () => this.follow());
+  /** @param name of the trait: paint, or the region that is asked about, whose pixels are those of the value 1 */
+  constructor(private readonly context: Context, private readonly name: "paint" | "region" = "paint") {
+    context.watch(["scene", name], () => this.follow());
     this.writing = frameTask(context.signal, () => this.write());
   }
 
@@ -78,7 +79,7 @@ export class PaintLayer {
   }
 
   private touch(): void {
-    if (!this.changed) this.stroke = Math.max(this.stroke, paint(this.context.model.get("paint")).stroke) + 1;
+    if (!this.changed) this.stroke = Math.max(this.stroke, paint(this.context.model.get(this.name)).stroke) + 1;
     this.changed = true;
     this.writing.schedule();
     this.listeners.notify();
@@ -89,14 +90,14 @@ export class PaintLayer {
     if (this.context.signal.aborted) return;
     const written = { scene: this.scene, runs: encode(this.pixels), stroke: this.stroke, painting: this.drawing };
     this.raw = written;
-    this.context.write({ paint: written });
+    this.context.write({ [this.name]: written });
     if (!this.drawing) this.listeners.notify();
   }
 
   private follow(): void {
     const { model } = this.context;
     const shown = scene(model.get("scene"));
-    const raw = model.get("paint");
+    const raw = model.get(this.name);
     const given = paint(raw);
     if (shown === null) return;
     const isOther = shown.id !== this.scene || shown.rgb.length !== 3 * this.pixels.length;

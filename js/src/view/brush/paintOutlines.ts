@@ -12,15 +12,16 @@ import type { PaintLayer } from "./paintLayer";
  * overlay, so that these pixels can be seen alone, except while the brush is active.
  */
 export class PaintOutlines {
-  readonly element = overlay("camwidget-paint-outlines");
+  readonly element: SVGSVGElement;
   private readonly context: Context;
   private readonly painted: PaintLayer;
   private readonly hatch: string;
 
-  constructor(context: Context, painted: PaintLayer) {
+  constructor(context: Context, painted: PaintLayer, className = "") {
+    this.element = overlay(`camwidget-paint-outlines ${className}`.trim());
     this.context = context;
     this.painted = painted;
-    this.hatch = context.id("kept");
+    this.hatch = context.id(`kept${className}`);
     painted.listen(frameTask(context.signal, () => this.draw()).schedule);
     context.watch(["overlay", "opacity"], () => this.update());
   }

@@ -5,6 +5,7 @@ import { numbers } from "../../core/parse";
 import { pickClass } from "../actions";
 import type { Context } from "../context";
 import { button, fit, make, setAttribute, setText } from "../dom/dom";
+import { findings } from "../findings";
 import { trait } from "../model";
 import { mostProbable, quantity, rows, stance } from "../traits";
 
@@ -35,7 +36,8 @@ export function classList(context: Context, control: HTMLElement): ClassList {
   );
   const names = make("div", "camwidget-class-names", { role: "group", "aria-label": "Classes" });
   const values = make("div", "camwidget-numbers");
-  context.watch(["rows", "masked", "target", "stance", "quantity"], () => {
+  context.watch(["rows", "masked", "target", "stance", "quantity", "found"], () => {
+    const found = findings(model.get("found")).boxes;
     const all = rows(model.get("rows"));
     const masked = numbers(model.get("masked"));
     const target = trait(model, "target");
@@ -52,7 +54,11 @@ export function classList(context: Context, control: HTMLElement): ClassList {
       item.dataset["index"] = String(row.index);
       const isRival = row.index === other;
       const deed = isRival ? `The class explained is contrasted with ${row.name}` : `Explain ${row.name}`;
-      item.title = at < 9 ? `${deed} (${at + 1})` : deed;
+      const where = found.find((one) => one.index === row.index)?.where ?? "";
+      const placed = where === "" ? deed : `${deed}, ${where} in the picture`;
+      item.title = at < 9 ? `${placed} (${at + 1})` : placed;
+      if (where === "") item.removeAttribute("aria-label");
+      else setAttribute(item, "aria-label", `${row.name}, ${where}`);
       setAttribute(item, "data-rival", String(isRival));
       setText(item, row.name);
       setAttribute(item, "aria-pressed", chosen);
@@ -61,6 +67,17 @@ export function classList(context: Context, control: HTMLElement): ClassList {
     });
   });
   return { head, names, numbers: values };
+}
+
+/** Creates the sentence that stands in place of the list where the model finds nothing. */
+export function nothingFound(context: Context): HTMLElement {
+  const note = make("p", "camwidget-found-note", { hidden: true });
+  context.watch(["found"], () => {
+    const why = findings(context.model.get("found")).note;
+    setText(note, why);
+    note.hidden = why === "";
+  });
+  return note;
 }
 
 function nameButton(context: Context, at: number): HTMLButtonElement {

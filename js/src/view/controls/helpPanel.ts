@@ -24,6 +24,7 @@ const KEYS: Readonly<Record<string, readonly Shortcut[]>> = {
     { keys: "space", does: "map on, off (on the picture)" },
     { keys: "c", does: "the map's contour on, off" },
     { keys: "b", does: "the map's box and peak on, off" },
+    { keys: "f", does: "the model's boxes or areas on, off" },
     { keys: "o", does: "true outlines on, off, if known", needs: "kernel" },
     { keys: "+ − 0", does: "zoom in, out, to the full picture" },
     { keys: "v", does: "compare: side, split, difference, off", needs: "kernel" },
@@ -32,13 +33,13 @@ const KEYS: Readonly<Record<string, readonly Shortcut[]>> = {
     { keys: "← →", does: "mask 1 % less, more" },
     { keys: "shift ← →", does: "mask 10 % less, more" },
     { keys: "p", does: "paint on the picture, stop", needs: "model" },
-    { keys: "x", does: "brush: hide, keep, erase", needs: "model" },
+    { keys: "x", does: "brush: hide, keep, erase; or ask, erase", needs: "model" },
     { keys: "{ }", does: "smaller, larger brush", needs: "model" },
     { keys: "enter", does: "paint a dab at the marker", needs: "model" },
   ],
   "On the picture": [
     { keys: "w a s d", does: "move the marker" },
-    { keys: "enter", does: "list the strongest classes there" },
+    { keys: "enter", does: "choose the box or area there, else list the strongest classes" },
   ],
   Everywhere: [
     { keys: "↑ ↓", does: "move in a group of buttons" },

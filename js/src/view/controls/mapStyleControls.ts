@@ -1,11 +1,12 @@
 /** Controls for how the map is drawn: color map, opacity, cells, box, contour and outlines. */
 import { gradient, GRAY } from "../../core/colormap";
 import { fields, text } from "../../core/parse";
-import { toggleBoxes, toggleOverlay } from "../actions";
+import { toggleBoxes, toggleFindings, toggleOverlay } from "../actions";
 import type { Context } from "../context";
-import { button, labeledLine, make, setAttribute, setChoices } from "../dom/dom";
+import { button, labeledLine, make, setAttribute, setChoices, setText } from "../dom/dom";
 import type { Tool } from "../dom/dom";
 import { Slider } from "../dom/slider";
+import { findings } from "../findings";
 import { OWN_KEYS } from "../host/compat";
 import { portion, trait } from "../model";
 import type { Model } from "../model";
@@ -141,7 +142,24 @@ function region(context: Context, contour: Contours): HTMLElement {
   context.watch(["box_threshold"], () => {
     box.title = `Show the map's box, around all above ${shareOf(model)} % of its maximum, and its peak (b)`;
   });
-  return labeledLine("Region", box, boxThreshold(context), contour.toggle);
+  return labeledLine("Region", box, boxThreshold(context), contour.toggle, findingsToggle(context));
+}
+
+/** Creates the toggle for what the model finds in the picture, shown where it finds anything. */
+function findingsToggle(context: Context): HTMLElement {
+  const { model, signal } = context;
+  const made = toggle("", "");
+  made.classList.add("camwidget-findings-toggle");
+  made.addEventListener("click", () => toggleFindings(context), { signal });
+  context.watch(["found", "findings"], () => {
+    const { areas, boxes } = findings(model.get("found"));
+    const what = areas === null ? "boxes" : "areas";
+    made.hidden = areas === null && boxes.length === 0;
+    setText(made, `found ${what}`);
+    made.title = `Draw the ${what} that the model finds; a click on one chooses it (f)`;
+    setAttribute(made, "aria-pressed", String(trait(model, "findings")));
+  });
+  return made;
 }
 
 /** The threshold of the box, in % of the map's maximum, without the last bits. */

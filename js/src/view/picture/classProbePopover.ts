@@ -4,6 +4,7 @@ import type { Point } from "../../core/geometry";
 import { pickClass } from "../actions";
 import type { Context } from "../context";
 import { button, fit, make, placeAt, setText } from "../dom/dom";
+import { pickFound } from "./foundOverlay";
 import { classProbe } from "../traits";
 import type { ClassProbe } from "../traits";
 import type { Stage } from "./stage";
@@ -82,7 +83,7 @@ export class ClassProbePopover {
     // A tool's click is its own, and the end of a drag is none.
     if (this.context.tool.value !== "" || this.zoom.dragged) return;
     const point = this.stage.at(event);
-    if (point !== null) this.send(point);
+    if (point !== null) this.ask(point);
   }
 
   /** Moves the marker by a part of the picture; from its middle when there is none. */
@@ -99,7 +100,13 @@ export class ClassProbePopover {
   /** Probes the pixel of the marker, as a click there does. */
   probeAtMarker(): void {
     if (this.requested === null) this.move(0, 0);
-    if (this.requested !== null) this.send(this.requested);
+    if (this.requested !== null) this.ask(this.requested);
+  }
+
+  /** Chooses what the model finds at a pixel; lists the classes with evidence there where it finds nothing. */
+  private ask(point: Point): void {
+    if (pickFound(this.context, point)) this.close();
+    else this.send(point);
   }
 
   private send(point: Point): void {

@@ -6,6 +6,7 @@ import { threshold } from "../../core/maskingRule";
 import type { Context } from "../context";
 import { legend } from "../controls/mapStyleControls";
 import { fit, make, setText } from "../dom/dom";
+import { findings } from "../findings";
 import { trait } from "../model";
 import { classMaps, mode, mapLayer } from "../traits";
 import { prompt } from "../promptAndReferences";
@@ -21,6 +22,7 @@ const MOST = 3;
 const LEAST = 0.005;
 
 const HINT = hint("point: values", "click: classes", "wheel: zoom", "drag: pan");
+const FINDING = { boxes: hint("click a box: ask about it", "point: values", "wheel: zoom"), areas: hint("click: the class there", "point: values", "paint: ask about a region") };
 const PAINTING = hint("drag: paint", "shift click: a straight line", "x: next brush", "wheel: zoom");
 
 /** A class with the value of its map at the pixel. */
@@ -50,7 +52,7 @@ export function readout(context: Context, stage: Stage, zoom: Zoom): HTMLElement
     const point = hover.value;
     line.classList.toggle("camwidget-readout-empty", point === null);
     scale.hidden = point !== null;
-    setText(facts, point === null ? (context.tool.value === "" ? groundTruthSummary(context) || HINT : PAINTING) : describePixel(context, stage, point));
+    setText(facts, point === null ? (context.tool.value === "" ? groundTruthSummary(context) || usage(context) : PAINTING) : describePixel(context, stage, point));
     // A preview is of another layer, at which the other classes' maps are not known.
     const isUnknown = point === null || scrub.preview !== null || known.classes.length === 0;
     const strongest = isUnknown ? [] : strengths(known, peak ||= peakOfClasses(known, stage), stage, point);
@@ -76,12 +78,19 @@ export function readout(context: Context, stage: Stage, zoom: Zoom): HTMLElement
     peak = 0;
     update();
   });
-  context.watch(["fraction", "mode", "ground_truth", "outlines", "box", "boxes"], update);
+  context.watch(["fraction", "mode", "ground_truth", "outlines", "box", "boxes", "found", "findings"], update);
   stage.listen(update);
   hover.listen(update);
   context.tool.listen(update);
   follow(context, stage, zoom);
   return line;
+}
+
+/** What the pointer does on the picture. */
+function usage({ model }: Context): string {
+  const { areas, boxes } = findings(model.get("found"));
+  if (!trait(model, "findings") || (areas === null && boxes.length === 0)) return HINT;
+  return areas === null ? FINDING.boxes : FINDING.areas;
 }
 
 /** Joins hints so that lines break only between two of them. */

@@ -15,6 +15,7 @@ import { explanation, mapStyle, mode, scene } from "../traits";
 import type { Explanation, Scene } from "../traits";
 import { BaselineFills } from "./baselineFill";
 import type { Preview } from "./layerScrubber";
+import { foundOverlay } from "./foundOverlay";
 import { boxes, outlines } from "./outlines";
 import { CancelButton, previewTag, progressLine } from "./progress";
 
@@ -45,6 +46,9 @@ export class Stage {
   drawn: Drawn | null = null;
   readonly painted: PaintLayer;
   readonly paintOutlines: PaintOutlines;
+  /** The region that is asked about, of a model that takes one. */
+  readonly region: PaintLayer;
+  readonly regionOutlines: PaintOutlines;
   private readonly fillings: BaselineFills;
   private readonly compositor = new Compositor();
   private readonly drawing: CanvasRenderingContext2D | null;
@@ -67,10 +71,12 @@ export class Stage {
     this.cancel = new CancelButton(context, () => this.focus());
     this.painted = new PaintLayer(context);
     this.paintOutlines = new PaintOutlines(context, this.painted);
+    this.region = new PaintLayer(context, "region");
+    this.regionOutlines = new PaintOutlines(context, this.region, "camwidget-region-outlines");
     this.fillings = new BaselineFills(context);
     this.canvas = make("canvas", "camwidget-canvas", { role: "img" });
     this.drawing = this.canvas.getContext("2d");
-    this.plane = make("div", "camwidget-plane", {}, this.canvas, outlines(context), boxes(context));
+    this.plane = make("div", "camwidget-plane", {}, this.canvas, outlines(context), boxes(context), foundOverlay(context));
     this.clip = make("div", "camwidget-clip", {}, this.plane);
     this.frame = make(
       "div",

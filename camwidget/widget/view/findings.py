@@ -1,0 +1,61 @@
+"""Sentences on what a model finds in a picture."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ...analysis.mask_curve import MaskCurve
+from ...models.findings import LOST_BELOW, Findings, FollowedBox
+from ...models.scores import number_text
+
+__all__ = ["change_note", "lost_note"]
+
+
+def change_note(target: int, before: Findings, after: Findings) -> str:
+    """Describe where a class is in the masked picture, compared with the unmasked one; "" if there is nothing to say.
+
+    Args:
+        target: index of the class explained.
+        before: what the model finds in the unmasked picture.
+        after: what it finds in the masked one.
+    """
+    if after.boxes:
+        return _box_note(after.boxes[target])
+    if after.areas is None:
+        return ""
+    where = "the picture" if after.region is None else "the region"
+    shares = [f"{100 * f.shares[target]:.0f} %" for f in (before, after)]
+    means = [number_text(f.means[target], "softmax") for f in (before, after)]
+    return (
+        f"Its area in {where}: {shares[0]} → {shares[1]}; its mean probability there: "
+        f"{means[0]} → {means[1]}."
+    )
+
+
+def _box_note(now: FollowedBox | None) -> str:
+    if now is None or now.is_lost:
+        return "It is lost."
+    return f"Its box now: score {now.score:.2f}, overlap {now.overlap:.2f}."
+
+
+def lost_note(curve: MaskCurve) -> str:
+    """State the fraction at which a followed detection is first lost, or found where the mask keeps pixels.
+
+    Args:
+        curve: score × overlap of the detection against the fraction.
+    """
+    is_lost = curve.probability < LOST_BELOW
+    percents = 100 * curve.fraction
+    if curve.mode == "keep":
+        found = np.flatnonzero(~is_lost)
+        if not len(found) or is_lost[-1]:
+            return ""
+        return f"First found at {_share(percents[found[0]])}."
+    lost = np.flatnonzero(is_lost)
+    if not len(lost):
+        return "Never lost." if len(curve.fraction) > 2 else ""
+    return f"First lost at {_share(percents[lost[0]])}."
+
+
+def _share(percents: float) -> str:
+    return f"{percents:.0f} %" if percents >= 1 else f"{percents:.1g} %"

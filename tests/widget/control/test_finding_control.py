@@ -1,0 +1,240 @@
+"""The explorer of models that say where in the picture their classes are: boxes and areas; without a browser."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import finding_models
+import numpy as np
+import pytest
+from explorer_internals import parts_of, view_of
+from finding_models import AREAS, NAMES, SIDE, lamps
+from saved_page import SavedPage
+
+import camwidget as cw
+from camwidget.errors import StateError, TargetError
+from camwidget.widget.state.history import History
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+TWO = lamps(red=[(1, 4, 0.9), (4, 1, 0.8)], green=[(4, 4, 0.7)])
+ONE = lamps(green=[(0, 0, 0.6)])
+DARK = lamps()
+
+
+@pytest.fixture
+def boxes() -> Iterator[cw.Explorer]:
+    model = cw.wrap(finding_models.Lamps(), cw.Preprocess(SIDE), NAMES, kind="boxes")
+    explorer = cw.Explorer(
+        model, {"two": TWO, "dark": DARK, "one": ONE}, method="layercam", layer="cells.2"
+    ).wait(30)
+    yield explorer
+    explorer.close()
+
+
+@pytest.fixture
+def areas() -> Iterator[cw.Explorer]:
+    model = cw.wrap(finding_models.Colors(), cw.Preprocess(SIDE), AREAS, kind="segments")
+    explorer = cw.Explorer(
+        model, {"two": TWO, "one": ONE}, method="layercam", layer="cells.2"
+    ).wait(30)
+    yield explorer
+    explorer.close()
+
+
+def listed(explorer: cw.Explorer) -> dict[str, float]:
+    return {row["name"]: row["unmasked"] for row in view_of(explorer).rows}
+
+
+def drawn(explorer: cw.Explorer) -> dict[str, Any]:
+    return {one["name"]: one for one in view_of(explorer).found["boxes"]}
+
+
+def same_map(code: str, values: dict[str, Any]) -> cw.Explanation:
+    """The map of the lines of ``ex.code`` after those that show the widget."""
+    plain = code[code.index("# The same without the widget") :]
+    scope = {"cw": cw, **values}
+    exec(plain, scope)
+    found = scope["exp"]
+    assert isinstance(found, cw.Explanation)
+    return found
+
+
+def test_each_detection_is_a_class(boxes: cw.Explorer) -> None:
+    assert listed(boxes) == pytest.approx({"red #0": 0.9, "red #1": 0.8, "green": 0.7}, abs=1e-5)
+    assert boxes.target == "red #0" and view_of(boxes).error == ""
+    assert {name: one["box"] for name, one in drawn(boxes).items()} == {
+        "red #0": [32, 8, 40, 16],
+        "red #1": [8, 32, 16, 40],
+        "green": [32, 32, 40, 40],
+    }
+    assert [one["where"] for one in drawn(boxes).values()] == [
+        "upper right",
+        "lower left",
+        "lower right",
+    ]
+    for name, place in (("red #0", (1, 4)), ("red #1", (4, 1)), ("green", (4, 4))):
+        boxes.target = name
+        raw = boxes.wait(30).explanation.raw
+        assert np.unravel_index(raw.argmax(), raw.shape) == place, name
+    plain = same_map(boxes.code, {"model": boxes.models[0], "images": {"two": TWO}})
+    assert np.array_equal(plain.raw, boxes.explanation.raw)
+
+
+def test_a_detection_is_followed_until_it_is_lost(boxes: cw.Explorer) -> None:
+    boxes.baseline = "black"
+    boxes.fraction = 0.01
+    boxes.wait(30)
+    view = view_of(boxes)
+    assert view.sentence.count("First lost at") == 1
+    boxes.fraction = 0.2
+    boxes.wait(30)
+    curve = boxes.curve
+    assert curve is not None
+    lost = 100 * curve.fraction[np.flatnonzero(curve.probability < 0.25)[0]]
+    shown = f"{lost:.0f}" if lost >= 1 else f"{lost:.1g}"
+    assert view.sentence.endswith(f"It is lost. First lost at {shown} %.")
+    kept = {one["name"] for one in view.found_masked["boxes"] if not one["lost"]}
+    assert "red #0" not in kept and view.masked[0] < 0.25
+
+
+def test_a_picture_without_detections_is_a_sentence(
+    boxes: cw.Explorer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(History, "PAUSE", 0.0)  # each picture is a step, however quick
+    boxes.picture = 1
+    boxes.wait(30)
+    view = view_of(boxes)
+    assert "detects nothing in this picture" in view.sentence and view.error == ""
+    assert view.rows == [] and boxes.target is None and view.scene["id"] == boxes.pictures[1].id
+    assert view.found.get("boxes", []) == [] and "given" not in boxes.code
+    boxes.picture = 2
+    assert boxes.wait(30).target == "green"
+    assert "detects nothing" not in view.sentence
+    boxes.undo()
+    assert "detects nothing" in view_of(boxes.wait(30)).sentence
+    boxes.undo()
+    assert boxes.wait(30).target == "red #0"
+    boxes.state = {"picture": 2, "target": "green"}
+    assert boxes.wait(30).target == "green"
+    with pytest.raises(StateError, match="red #0"):
+        boxes.state = {"picture": 2, "target": "red #0"}
+
+
+def test_only_dark_pictures() -> None:
+    model = cw.wrap(finding_models.Lamps(), cw.Preprocess(SIDE), NAMES, kind="boxes")
+    explorer = cw.Explorer(model, [DARK]).wait(30)
+    assert "detects nothing" in explorer.sentence and view_of(explorer).error == ""
+    explorer.add(ONE, "one")
+    assert explorer.wait(30).target == "green"
+    explorer.close()
+
+
+def test_detections_that_the_model_was_given() -> None:
+    model = cw.wrap(finding_models.Lamps(), cw.Preprocess(SIDE), NAMES, kind="boxes")
+    chosen = model.given(detections=model.detections(TWO)[1])  # type: ignore[attr-defined]
+    explorer = cw.Explorer(chosen, [TWO], layer="cells.2").wait(30)
+    assert listed(explorer) == pytest.approx({"red": 0.8}, abs=1e-5)
+    assert "followed" not in explorer.code
+    explorer.close()
+
+
+def region(rows: slice, columns: slice) -> np.ndarray:
+    mask = np.zeros((SIDE, SIDE), bool)
+    mask[rows, columns] = True
+    return mask
+
+
+def test_areas_and_a_region(areas: cw.Explorer) -> None:
+    view = view_of(areas)
+    found = view.found
+    assert found["takes_region"] and found["areas"]["width"] == SIDE
+    classes = np.frombuffer(found["areas"]["classes"], "<u2").reshape(SIDE, SIDE)
+    assert np.array_equal(classes, areas.models[0].segments(TWO))  # type: ignore[attr-defined]
+    assert [one["name"] for one in found["areas"]["labels"]] == list(AREAS)
+    assert {one["index"] for one in found["areas"]["labels"]} == {
+        int(classes[one["y"], one["x"]]) for one in found["areas"]["labels"]
+    }
+
+    asked = region(slice(32, 40), slice(8, 16))
+    areas.target = "red"
+    before = areas.wait(30).explanation.raw
+    areas.region = asked
+    after = areas.wait(30).explanation.raw
+    assert areas.target == "red" and listed(areas)["red"] > 0.9
+    assert np.array_equal(areas.region, asked) and (before > 0).sum() > (after > 0).sum()
+    model = areas.models[0].given(region=asked)
+    assert np.array_equal(cw.explain(model, TWO, "red", "layercam", layer="cells.2").raw, after)
+    plain = same_map(areas.code, {"model": areas.models[0], "images": {"two": TWO}})
+    assert np.array_equal(plain.raw, after)
+
+    areas.fraction = 0.1
+    areas.baseline = "black"
+    areas.wait(30)
+    assert "Its area in the region: 100 % →" in view.sentence
+    kept = areas.state
+    areas.undo()
+    areas.undo()
+    areas.undo()
+    assert areas.wait(30).region is None and np.array_equal(areas.explanation.raw, before)
+    areas.state = kept
+    assert np.array_equal(areas.wait(30).region, asked)
+    assert np.array_equal(areas.explanation.raw, after)
+
+
+def test_a_region_belongs_to_its_picture(areas: cw.Explorer) -> None:
+    asked = region(slice(0, 8), slice(0, 8))
+    areas.region = asked
+    areas.wait(30)
+    areas.picture = 1
+    assert areas.wait(30).region is None
+    areas.picture = 0
+    assert np.array_equal(areas.wait(30).region, asked)
+
+
+def test_a_region_from_the_browser(areas: cw.Explorer) -> None:
+    view = view_of(areas)
+    scene = areas.pictures[0].id
+    runs = [0, 4 * SIDE, 1, 2 * SIDE]
+    view.region = {"scene": scene, "runs": runs, "stroke": 1, "painting": True}
+    assert areas.wait(30).region is None, "not before the stroke ends"
+    view.region = {"scene": scene, "runs": runs, "stroke": 1, "painting": False}
+    assert np.array_equal(areas.wait(30).region, region(slice(4, 6), slice(0, SIDE)))
+    assert areas.can_undo
+    view.region = {"scene": scene, "runs": [1, 2], "stroke": 2, "painting": False}
+    areas.wait(30)
+    view.region = {"scene": scene, "runs": [7, 2], "stroke": 3, "painting": False}
+    assert "Paint has the values" in view.error or "Encoded" in view.error
+    view.region = {"scene": scene, "runs": [], "stroke": 4, "painting": False}
+    assert areas.wait(30).region is None, "all is erased: the whole picture"
+
+
+def test_regions_that_cannot_be(areas: cw.Explorer, boxes: cw.Explorer) -> None:
+    with pytest.raises(TargetError, match="no pixel"):
+        areas.region = np.zeros((SIDE, SIDE), bool)
+    with pytest.raises(TargetError, match="has 8×8 pixels"):
+        areas.region = np.ones((8, 8), bool)
+    with pytest.raises(TargetError, match="no region"):
+        boxes.region = np.ones((SIDE, SIDE), bool)
+    with pytest.raises(StateError, match="region"):
+        boxes.state = {"region": {"shape": [SIDE, SIDE], "runs": [1, 4]}}
+    assert parts_of(areas).context.values.region is None
+
+
+def test_what_is_found_is_in_page_and_figure(
+    boxes: cw.Explorer, areas: cw.Explorer, tmp_path: Path
+) -> None:
+    for explorer in (boxes, areas):
+        page = explorer.save(
+            tmp_path / f"{explorer.model.name}.html", methods=["layercam"], steps=2
+        )
+        found = SavedPage(page).data["found"]
+        if explorer is boxes:
+            assert [one["name"] for one in found["boxes"]] == ["red #0", "red #1", "green"]
+        else:
+            assert len(found["areas"]["classes"]) == 2 and not found["boxes"]
+        figure = explorer.figure(panels=("map",))
+        texts = [text.get_text() for text in figure.axes[0].texts]
+        assert ("red #1 0.80" in texts) == (explorer is boxes)

@@ -25,7 +25,8 @@ from .attention_layers import (
     tokens_in,
 )
 from .precision import in_precision
-from .targets import Target, score_of, uses_module_output
+from .target_scores import score_of, uses_module_output
+from .targets import Target
 from .trace import Trace
 
 __all__ = [

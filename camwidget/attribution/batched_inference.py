@@ -20,7 +20,8 @@ from ..models.vision_model import VisionModel
 from ..progress import Progress, Stage, follow
 from .batchnorm_folding import fold_batchnorms
 from .precision import in_precision, warn_if_slower
-from .targets import Target, score_of, uses_module_output
+from .target_scores import score_of, uses_module_output
+from .targets import Target
 from .trace import Trace
 
 __all__ = [

@@ -27,7 +27,8 @@ from ..models.vision_model import VisionModel
 from ..runtime.caches import size_of
 from .precision import check_precision, in_precision, warn_if_slower
 from .relu_rules import ReluRule, relu_rule
-from .targets import ClassTarget, Counterfactual, PerPictureTarget, Target, score_of
+from .target_scores import score_of
+from .targets import ClassTarget, Counterfactual, PerPictureTarget, Target
 
 __all__ = ["INPUT", "LargeGraphError", "Trace"]
 

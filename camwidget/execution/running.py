@@ -12,8 +12,10 @@ from torch import nn
 
 from .._compat.pytorch import COMPILED_MODULE
 from ..errors import ModelError
+from .device import device_lost_error, is_device_lost, is_out_of_memory
 
 __all__ = [
+    "failed_pass_error",
     "hooked",
     "needs_contiguous_input",
     "non_finite_error",
@@ -46,6 +48,28 @@ def non_finite_error(module: nn.Module, name: str, dtype: torch.dtype) -> ModelE
         else "Check its normalization and weights."
     )
     return ModelError(f"{name} gives NaN or infinity for this picture. {remedy}")
+
+
+def failed_pass_error(
+    error: Exception, name: str, device: torch.device, shape: torch.Size
+) -> Exception:
+    """Return the error for a pass that failed, with the remedy.
+
+    Args:
+        error: what the module raised. Lack of memory, and a module that needs contiguous input, have remedies that
+            callers try: those errors are returned as they are.
+        name: the model's name.
+        device: the model's device.
+        shape: shape of the inputs.
+    """
+    if is_out_of_memory(error) or needs_contiguous_input(error):
+        return error
+    if is_device_lost(error):
+        return device_lost_error(name, device, error)
+    return ModelError(
+        f"{name} fails on inputs of shape {tuple(shape)}: {type(error).__name__}: {error}. "
+        "Explain pictures of the size it was made for, with preprocess=camwidget.Preprocess(size, …)."
+    )
 
 
 def needs_contiguous_input(error: BaseException) -> bool:

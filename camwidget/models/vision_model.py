@@ -13,11 +13,10 @@ from torch import nn
 
 from .._compat.pytorch import BATCH_NORM
 from ..errors import CamwidgetError, ModelError, PictureError, PromptError
-from ..execution.device import device_lost_error, is_device_lost, is_out_of_memory
 from ..execution.isolated_pass import PassIsolation, isolated_module
 from ..execution.random_numbers import PrivateRandomNumbers
 from ..execution.reused_copy import ReusedCopy
-from ..execution.running import needs_contiguous_input, non_finite_error, unwrapped_module
+from ..execution.running import non_finite_error, unwrapped_module
 from ..images.conversion import PictureLike
 from ..images.preprocess import Preprocess
 from .cam_head import GapHead
@@ -380,14 +379,10 @@ class VisionModel(ClassScores):
         except CamwidgetError:
             raise
         except Exception as error:  # a user's module may raise anything
-            if is_out_of_memory(error) or needs_contiguous_input(error):
+            translated = failed_pass_error(error, self.name, self.device, inputs.shape)
+            if translated is error:
                 raise
-            if is_device_lost(error):
-                raise device_lost_error(self.name, self.device, error) from error
-            raise ModelError(
-                f"{self.name} fails on inputs of shape {tuple(inputs.shape)}: {type(error).__name__}: {error}. "
-                "Explain pictures of the size it was made for, with preprocess=camwidget.Preprocess(size, …)."
-            ) from error
+            raise translated from error
 
     def logits_of(self, output: Any, count: int) -> torch.Tensor:
         """Return the logits (N, classes) in an output of ``run``; (N, 0) for a model without classes.

@@ -11,7 +11,8 @@ from torch import nn
 import camwidget as cw
 from camwidget.attribution import batched_inference
 from camwidget.attribution.batched_inference import rerun_from_input, rerun_scores
-from camwidget.attribution.targets import ClassTarget, Target, score_of
+from camwidget.attribution.target_scores import score_of
+from camwidget.attribution.targets import ClassTarget, Target
 from camwidget.attribution.trace import Trace
 
 TOTAL = 40

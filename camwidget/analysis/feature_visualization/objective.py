@@ -8,7 +8,8 @@ from typing import Any, NamedTuple, SupportsIndex
 import torch
 
 from ..._validation import check_integer
-from ...attribution.targets import PerPictureTarget, Target, TargetLike, resolve_target, score_of
+from ...attribution.target_scores import score_of
+from ...attribution.targets import PerPictureTarget, Target, TargetLike, resolve_target
 from ...errors import LayerError, MethodError, TargetError
 from ...execution.running import hooked
 from ...models.vision_model import VisionModel

@@ -11,7 +11,8 @@ import torch
 
 from ...errors import MethodError
 from ..batched_inference import batch_size, in_batches
-from ..targets import Target, uses_module_output
+from ..target_scores import uses_module_output
+from ..targets import Target
 from ..trace import INPUT, Trace
 from .backprop import saliency
 from .registry import Method, Step, get_method, method, wrapper

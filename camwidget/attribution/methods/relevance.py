@@ -29,7 +29,8 @@ from ..relevance import (
     with_gamma,
     with_positive,
 )
-from ..targets import Target, score_of
+from ..target_scores import score_of
+from ..targets import Target
 from ..trace import Trace
 from .registry import method
 from .settings import Range

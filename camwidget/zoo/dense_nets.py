@@ -93,8 +93,9 @@ class BoxNet(nn.Module):
         """Boxes of pictures (N, 3, H, W), one for each of K cells, of which few have a score.
 
         Returns:
-            "logits" (N, K, classes), independent of each other; a logit is −20 at all but the best of neighboring cells,
-            so that a thing has one box. "pred_boxes" (N, K, 4): center, width and height, as shares of the picture.
+            "logits" (N, K, classes), independent of each other; a logit is −20 at all but the best of neighboring
+            cells, so that a thing has one box. "pred_boxes" (N, K, 4): center, width and height, as shares of the
+            picture.
         """
         (fine, fine_boxes), (coarse, coarse_boxes) = self.levels(self.early(pictures))
         logits = [cells.flatten(2) for cells in _best_of_neighbors(fine, coarse)]

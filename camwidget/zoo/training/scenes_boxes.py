@@ -17,7 +17,7 @@ from ..registry import ZooEntry
 from .fitting import fit
 from .labeled_places import PlacedThings, frozen_stages, placed_batches, start_from_scenes
 
-STEPS = 1500
+STEPS = 600
 LEARNING_RATE = 3e-3
 WEIGHT_DECAY = 0.02
 _LARGE = 48

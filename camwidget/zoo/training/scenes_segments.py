@@ -14,7 +14,7 @@ from ..registry import ZooEntry
 from .fitting import fit
 from .labeled_places import frozen_stages, placed_batches, start_from_scenes
 
-STEPS = 1200
+STEPS = 500
 LEARNING_RATE = 3e-3
 WEIGHT_DECAY = 0.02
 _GROUND = 0.3

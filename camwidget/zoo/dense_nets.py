@@ -44,14 +44,13 @@ class CellHead(nn.Module):
     def __init__(self, width: int, classes: int, stride: int) -> None:
         super().__init__()
         self.stride = stride
-        self.classes = nn.Sequential(
-            OrderedDict(unit=_unit(width, width), out=nn.Conv2d(width, classes, 1))
-        )
+        scores = nn.Conv2d(width, classes, 1)
+        # A score of 0.01 at first: few cells have a thing (Lin et al. 2017, arXiv:1708.02002, section 3.3).
+        nn.init.constant_(scores.bias, -math.log(99.0))  # type: ignore[arg-type]
+        self.classes = nn.Sequential(OrderedDict(unit=_unit(width, width), out=scores))
         self.sides = nn.Sequential(
             OrderedDict(unit=_unit(width, width // 2), out=nn.Conv2d(width // 2, 4, 1))
         )
-        # A score of 0.01 everywhere at first: few cells have a thing (Lin et al. 2017, arXiv:1708.02002, section 3.3).
-        nn.init.constant_(self.classes.out.bias, -math.log(99.0))  # type: ignore[arg-type]
 
     def forward(self, level: Tensor) -> tuple[Tensor, Tensor]:
         """Logits (N, classes, h, w), and boxes (N, 4, h, w): left, top, right, bottom in pixels.

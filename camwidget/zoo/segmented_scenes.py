@@ -33,7 +33,7 @@ class SegmentedScene(Scene):
             bool (H, W), all false if the class is absent.
         """
         if label == len(CLASSES) - 1:
-            return ~self.masks.any(0)
+            return np.asarray(~self.masks.any(0))
         return super().mask_of(label)
 
     def segments(self) -> NDArray[np.int64]:

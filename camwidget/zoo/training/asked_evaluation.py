@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...attribution.explaining import explain
-from ...attribution.methods import Method, get_method
+from ...attribution.explanation import Explanations
 from ...attribution.targets import TargetLike
 from ...images.ground_truth import share_inside
 from ...models.vision_model import VisionModel
@@ -18,13 +18,6 @@ from ..scenes import draw as draw_scene
 
 METHODS = ("gradcam", "gradcam++", "xgradcam", "layercam", "hirescam")
 """Methods of one pass that weight a layer's maps."""
-
-RISE_MASKS = 1000
-
-
-def rise() -> Method:
-    """RISE with the grid of D-RISE (Petsiuk et al. 2021, arXiv:2006.03204, section 4)."""
-    return get_method("rise", masks=RISE_MASKS, cells=16)
 
 
 def two_alike(seed: int) -> Scene:
@@ -73,32 +66,51 @@ def add_maps(
     figures: dict[str, AskedFigures],
     model: VisionModel,
     scene: Scene,
-    targets: Sequence[tuple[TargetLike, Sequence[int]]],
+    targets: Sequence[TargetLike],
     layers: Sequence[str],
-    *,
-    with_rise: bool,
+    things: Sequence[int] = (0, 1),
 ) -> None:
     """Add the maps of a scene of two things to the figures, by method and layer.
 
     Args:
-        figures: results so far; the key of a map at the picture has no layer.
+        figures: results so far.
         model: the model, asked.
         scene: a scene of two things.
-        targets: what is explained, and the numbers of the things with which its maps are compared.
-        layers: layers at which the methods of a layer are compared.
-        with_rise: whether to add RISE, which takes a thousand passes.
+        targets: what is explained.
+        layers: layers at which the methods are compared.
+        things: number of the thing with which the maps of each target are compared; one target is compared with each.
     """
-    for target, things in targets:
-        found = list(explain(model, scene.image, target, list(METHODS), list(layers)))
-        maps = {f"{exp.method} at {exp.layer}": exp.saliency for exp in found}
-        if with_rise:
-            maps["rise"] = explain(model, scene.image, target, rise(), progress=_silent).saliency
-        for key, saliency in maps.items():
-            for n in things:
-                figures.setdefault(key, AskedFigures()).add_map(
-                    saliency, scene.masks[n], scene.masks[1 - n]
-                )
+    wanted = list(dict.fromkeys(targets))
+    found = explain(model, scene.image, wanted, list(METHODS), list(layers))
+    assert isinstance(found, Explanations)
+    for n, thing in enumerate(things):
+        for exp in found[_part(len(found), len(wanted), n % len(wanted))]:
+            add_map(figures, f"{exp.method} at {exp.layer}", exp.saliency, scene, thing)
 
 
-def _silent(done: int, total: int) -> None:
-    """Show nothing."""
+def add_map(
+    figures: dict[str, AskedFigures],
+    key: str,
+    saliency: NDArray[np.floating],
+    scene: Scene,
+    thing: int,
+) -> None:
+    """Add a map (H, W) that is asked about one of a scene's two things."""
+    masks = scene.masks[thing], scene.masks[1 - thing]
+    figures.setdefault(key, AskedFigures()).add_map(saliency, *masks)
+
+
+def means_of(
+    asked: dict[str, AskedFigures], of_class: dict[str, AskedFigures]
+) -> dict[str, dict[str, dict[str, float]]]:
+    """The means by kind of question and by method, for the model card."""
+    return {
+        question: {key: figures.means() for key, figures in found.items()}
+        for question, found in (("asked", asked), ("whole_class", of_class))
+    }
+
+
+def _part(length: int, parts: int, number: int) -> slice:
+    """The part of a sequence of equal parts."""
+    size = length // parts
+    return slice(number * size, (number + 1) * size)

@@ -10,12 +10,14 @@ import torch
 from torch import Tensor, nn
 from tqdm.auto import tqdm
 
+from ...attribution.explaining import explain
+from ...attribution.methods import get_method
 from ...attribution.targets import FunctionTarget
 from ...models.detection_model import DetectionModel
 from ...models.detections import Detection
 from ..registry import ZooEntry
 from ..scenes import MAX_OBJECTS, Scene, draw
-from .asked_evaluation import AskedFigures, add_maps, two_alike
+from .asked_evaluation import AskedFigures, add_map, add_maps, means_of, two_alike
 from .average_precision import Precision, overlaps
 from .cam_evaluation import batches, normalize, stacked
 from .gradcam_evaluation import UNSEEN, model_of
@@ -25,8 +27,10 @@ _LEAST = 0.05
 """Least score of a detection that counts for the average precision."""
 _SURE = 0.5
 """Least score of a detection, as in ``DetectionModel.detections``."""
-_ASKED, _SLOW = 5, 50
-"""Maps are compared on one of so many pictures, those by RISE on one of so many."""
+_PRECISION, _ASKED, _SLOW = 2, 10, 100
+"""Precision is measured on one of so many pictures, maps on one of so many, those by RISE on one of so many."""
+_MASKS, _MASK_CELLS = 500, 10
+"""Number of RISE's masks, and cells on a side of their grid."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +49,9 @@ def measure_boxes(
 ) -> dict[str, Any]:
     """Average precision over unseen scenes, and maps of scenes with two things of one class."""
     figures: dict[str, Any] = {
-        "detections": measure_detections(found, net, pictures=pictures, progress=progress)
+        "detections": measure_detections(
+            found, net, pictures=pictures // _PRECISION, progress=progress
+        )
     }
     model = model_of(found, net)
     assert isinstance(model, DetectionModel)
@@ -91,7 +97,7 @@ def measure_detections(
 
 def measure_asked(
     model: DetectionModel, pictures: int, slow: int, *, progress: bool
-) -> dict[str, dict[str, float]]:
+) -> dict[str, dict[str, dict[str, float]]]:
     """Where the maps of one of two detections of a class lie, by method and layer, and those of the class.
 
     Scenes of which not both things are detected are left out.
@@ -102,20 +108,24 @@ def measure_asked(
         slow: number of scenes for RISE, which is D-RISE of a detection.
         progress: whether to show a progress bar.
     """
-    figures: dict[str, AskedFigures] = {}
+    asked: dict[str, AskedFigures] = {}
     of_class: dict[str, AskedFigures] = {}
+    rise = get_method("rise", masks=_MASKS, cells=_MASK_CELLS)
     for n in tqdm(range(pictures), "asked", disable=not progress):
         scene = two_alike(UNSEEN + n)
         both = detected(model, scene)
         if both is None:
             continue
         chosen = model.given(detections=list(both))
-        asked = [(name, [thing]) for thing, name in enumerate(chosen.classes)]
-        target = FunctionTarget(ClassScore(scene.label), "class")
-        add_maps(figures, chosen, scene, asked, LAYERS, with_rise=n < slow)
-        add_maps(of_class, chosen, scene, [(target, (0, 1))], LAYERS, with_rise=n < slow)
-    named = {f"{key}, whole class": value for key, value in of_class.items()}
-    return {key: value.means() for key, value in (figures | named).items()}
+        add_maps(asked, chosen, scene, chosen.classes, LAYERS)
+        add_maps(
+            of_class, chosen, scene, [FunctionTarget(ClassScore(scene.label), "class")], LAYERS
+        )
+        if n < slow:
+            maps = explain(chosen, scene.image, list(chosen.classes), rise, progress=_silent)
+            for thing, exp in enumerate(maps):
+                add_map(asked, "rise", exp.saliency, scene, thing)
+    return means_of(asked, of_class)
 
 
 def detected(model: DetectionModel, scene: Scene) -> tuple[Detection, ...] | None:
@@ -132,3 +142,7 @@ def detected(model: DetectionModel, scene: Scene) -> tuple[Detection, ...] | Non
 
 def _overlap(detection: Detection, box: tuple[int, int, int, int]) -> float:
     return float(overlaps(np.array([detection.box]), np.array([box], float))[0, 0])
+
+
+def _silent(done: int, total: int) -> None:
+    """Show nothing."""

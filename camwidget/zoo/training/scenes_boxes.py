@@ -107,7 +107,8 @@ def _overlaps(a: Tensor, b: Tensor) -> Tensor:
     sides = (torch.minimum(a[:, 2:], b[:, 2:]) - torch.maximum(a[:, :2], b[:, :2])).clamp(min=0)
     both = sides.prod(1)
     areas = (a[:, 2:] - a[:, :2]).prod(1) + (b[:, 2:] - b[:, :2]).prod(1)
-    return both / (areas - both)
+    ratio: Tensor = both / (areas - both)
+    return ratio
 
 
 def train_boxes(entry: ZooEntry, net: BoxNet, *, steps: int, seed: int, progress: bool) -> None:

@@ -69,10 +69,13 @@ def train_segments(
         ]
         return first_stages(things.images), torch.from_numpy(np.stack(labels))
 
+    def loss(logits: Tensor, labels: Tensor) -> Tensor:
+        return functional.cross_entropy(logits, labels, weights)
+
     fit(
         _Cells(net),
         batch,
-        lambda logits, labels: functional.cross_entropy(logits, labels, weights),
+        loss,
         steps=steps,
         learning_rate=LEARNING_RATE,
         weight_decay=WEIGHT_DECAY,

@@ -13,13 +13,13 @@ from ...models.segmentation_model import SegmentationModel
 from ..registry import ZooEntry
 from ..scenes import MAX_OBJECTS
 from ..segmented_scenes import CLASSES, draw
-from .asked_evaluation import AskedFigures, add_maps, two_alike
+from .asked_evaluation import AskedFigures, add_maps, means_of, two_alike
 from .cam_evaluation import batches, normalize, stacked
 from .gradcam_evaluation import UNSEEN, model_of
 
 LAYERS = ("late.stage3", "middle", "fine")
-_ASKED, _SLOW = 5, 50
-"""Maps are compared on one of so many pictures, those by RISE on one of so many."""
+_PIXELS, _ASKED = 2, 10
+"""Pixels are compared on one of so many pictures, maps on one of so many."""
 
 
 def measure_segments(
@@ -27,13 +27,11 @@ def measure_segments(
 ) -> dict[str, Any]:
     """Intersection over union over unseen scenes, and maps of scenes with two things of one class."""
     figures: dict[str, Any] = {
-        "pixels": measure_pixels(found, net, pictures=pictures, progress=progress)
+        "pixels": measure_pixels(found, net, pictures=pictures // _PIXELS, progress=progress)
     }
     model = model_of(found, net)
     assert isinstance(model, SegmentationModel)
-    figures["two_of_a_class"] = measure_asked(
-        model, pictures // _ASKED, pictures // _SLOW, progress=progress
-    )
+    figures["two_of_a_class"] = measure_asked(model, pictures // _ASKED, progress=progress)
     return figures
 
 
@@ -62,27 +60,24 @@ def measure_pixels(
 
 
 def measure_asked(
-    model: SegmentationModel, pictures: int, slow: int, *, progress: bool
-) -> dict[str, dict[str, float]]:
+    model: SegmentationModel, pictures: int, *, progress: bool
+) -> dict[str, dict[str, dict[str, float]]]:
     """Where the maps of a class lie that is asked about one of two things, by method and layer, and over both.
 
     The region is the mask of the thing asked about; for the whole class, the masks of both.
 
     Args:
         model: segmenter of scenes.
-        pictures: number of scenes for methods of one pass.
-        slow: number of scenes for RISE.
+        pictures: number of scenes.
         progress: whether to show a progress bar.
     """
-    figures: dict[str, AskedFigures] = {}
+    asked: dict[str, AskedFigures] = {}
     of_class: dict[str, AskedFigures] = {}
     for n in tqdm(range(pictures), "asked", disable=not progress):
         scene = two_alike(UNSEEN + n)
-        name = scene.names[0]
-        both = scene.mask_of(scene.label)
-        for things, region in (((0,), scene.masks[0]), ((1,), scene.masks[1]), ((0, 1), both)):
-            results = figures if len(things) == 1 else of_class
-            asked = model.given(region=region)
-            add_maps(results, asked, scene, [(name, things)], LAYERS, with_rise=n < slow)
-    named = {f"{key}, whole class": value for key, value in of_class.items()}
-    return {key: value.means() for key, value in (figures | named).items()}
+        target = [scene.names[0]]
+        for thing, region in enumerate(scene.masks):
+            add_maps(asked, model.given(region=region), scene, target, LAYERS, [thing])
+        both = model.given(region=scene.mask_of(scene.label))
+        add_maps(of_class, both, scene, target, LAYERS)
+    return means_of(asked, of_class)

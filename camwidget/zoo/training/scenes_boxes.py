@@ -99,7 +99,8 @@ def _loss(outputs: Cells, targets: Cells) -> Tensor:
     quality[there, labels[there]] = _overlaps(given.detach(), wanted)
     focus = (quality - logits.sigmoid()) ** 2
     entropy = functional.binary_cross_entropy_with_logits(logits, quality, reduction="none")
-    return (focus * entropy).sum() / there.sum() + 2 * misfit
+    total: Tensor = (focus * entropy).sum() / there.sum() + 2 * misfit
+    return total
 
 
 def _overlaps(a: Tensor, b: Tensor) -> Tensor:

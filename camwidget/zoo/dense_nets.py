@@ -92,17 +92,19 @@ class BoxNet(nn.Module):
         """Boxes of pictures (N, 3, H, W), one for each of K cells, of which few have a score.
 
         Returns:
-            "logits" (N, K, classes), independent of each other; a logit is −20 at all but the best of neighboring
-            cells, so that a thing has one box. "pred_boxes" (N, K, 4): center, width and height, as shares of the
-            picture.
+            "logits" (N, K, classes), independent of each other; those of a cell are −20 where another cell has a
+            better box for the same thing. "pred_boxes" (N, K, 4): center, width and height, as shares of the picture.
         """
-        (fine, fine_boxes), (coarse, coarse_boxes) = self.levels(self.early(pictures))
-        logits = [cells.flatten(2) for cells in _best_of_neighbors(fine, coarse)]
-        corners = torch.cat([fine_boxes.flatten(2), coarse_boxes.flatten(2)], 2).transpose(1, 2)
+        levels = self.levels(self.early(pictures))
+        logits, corners = (
+            torch.cat([level[i].flatten(2) for level in levels], 2).transpose(1, 2)
+            for i in range(2)
+        )
         first, last = corners[..., :2], corners[..., 2:]
         size = torch.tensor(pictures.shape[:-3:-1], device=corners.device)
         boxes = torch.cat([0.5 * (first + last) / size, (last - first) / size], 2)
-        return {"logits": torch.cat(logits, 2).transpose(1, 2), "pred_boxes": boxes}
+        others = _has_better(logits.detach().amax(2), corners.detach())
+        return {"logits": logits.masked_fill(others[..., None], -20.0), "pred_boxes": boxes}
 
     def levels(self, early: Tensor) -> list[tuple[Tensor, Tensor]]:
         """Logits (N, classes, h, w) and boxes (N, 4, h, w) of each level, given the map of ``early``."""
@@ -121,20 +123,28 @@ class BoxNet(nn.Module):
         ]
 
 
-def _best_of_neighbors(fine: Tensor, coarse: Tensor) -> tuple[Tensor, Tensor]:
-    """Logits of both levels (N, classes, h, w), those of cells with a better neighbor of the same class being −20.
+def _has_better(scores: Tensor, boxes: Tensor) -> Tensor:
+    """Whether a box overlaps another one with a higher score by more than half of their union, bool (N, K).
 
-    Neighbors are those within two cells of the fine level or one of the coarse level (the peaks of Zhou et al. 2019,
-    arXiv:1904.07850, section 4), and the cells of the other level at the same place.
+    Boxes that are left out for a better one count too, so that all are decided at once. Things do not overlap, so that
+    this differs little from deciding by decreasing score.
+
+    Args:
+        scores: scores (N, K).
+        boxes: left, top, right, bottom (N, K, 4).
     """
-    above = functional.interpolate(coarse, scale_factor=2.0)[..., : fine.shape[2], : fine.shape[3]]
-    below = functional.max_pool2d(fine, 2, ceil_mode=True)
-    best_fine = torch.maximum(functional.max_pool2d(fine, 5, 1, 2), above)
-    best_coarse = torch.maximum(functional.max_pool2d(coarse, 3, 1, 1), below)
-    return (
-        fine.masked_fill(fine < best_fine, -20.0),
-        coarse.masked_fill(coarse < best_coarse, -20.0),
+    left, top, right, bottom = boxes.unbind(2)
+    width, height = (
+        (
+            torch.minimum(last[:, :, None], last[:, None])
+            - torch.maximum(first[:, :, None], first[:, None])
+        ).clamp(min=0)
+        for first, last in ((left, right), (top, bottom))
     )
+    areas = (right - left) * (bottom - top)
+    both = width * height
+    alike = both > 0.5 * (areas[:, :, None] + areas[:, None] - both)
+    return (alike & (scores[:, None] > scores[:, :, None])).any(2)
 
 
 class SegmentNet(nn.Module):

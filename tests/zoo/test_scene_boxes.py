@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from torchvision.ops import box_iou
+from torchvision.ops import box_convert, box_iou
 
 import camwidget as cw
 from camwidget.models.detection_model import DetectionModel
@@ -50,7 +50,7 @@ def test_the_things_of_the_gallery_are_found(model):
 
 def test_an_elementwise_map_is_of_the_box_asked_about(model):
     """Of two things of one class, LayerCAM of a detection has its peak in that thing; the class's map cannot."""
-    scene = two_alike(FRESH)
+    scene = two_alike(FRESH + 1)
     both = detected(model, scene)
     assert both is not None
     asked = model.given(detections=list(both))
@@ -98,14 +98,17 @@ def test_the_pyramid_is_both_levels_as_one_map(net, size):
     assert (output["pred_boxes"][..., 2:] > 0).all()
 
 
-def test_of_neighboring_cells_of_a_class_one_is_kept(net):
+def test_of_boxes_of_one_thing_the_best_is_kept(net):
+    picture = torch.from_numpy(draw(FRESH).image).permute(2, 0, 1)[None] / 255.0
     with torch.no_grad():
-        logits = net(torch.rand(1, 3, 128, 128))["logits"][0]
-    assert logits.min() == -20
-    for of_class in logits[:256].T[:5]:
-        places = torch.nonzero(of_class.reshape(16, 16) > -20).float()
-        apart = (places[:, None] - places[None]).abs().amax(2) + 99 * torch.eye(len(places))
-        assert len(places) and apart.min() > 2
+        output = net(picture)
+        levels = net.levels(net.early(picture))
+    every = torch.cat([logits.flatten(2) for logits, _ in levels], 2)[0].T
+    kept = output["logits"][0].amax(1) > -20
+    torch.testing.assert_close(output["logits"][0][kept], every[kept])
+    overlap = box_iou(*2 * [box_convert(output["pred_boxes"][0], "cxcywh", "xyxy")])
+    better = (overlap > 0.5) & (every.amax(1)[None] > every.amax(1)[:, None])
+    assert torch.equal(kept, ~better.any(1)) and 0 < kept.sum() < len(kept)
 
 
 def test_a_cell_near_a_things_center_is_to_find_it():

@@ -27,7 +27,7 @@ _LEAST = 0.05
 """Least score of a detection that counts for the average precision."""
 _SURE = 0.5
 """Least score of a detection, as in ``DetectionModel.detections``."""
-_PRECISION, _ASKED, _SLOW = 2, 10, 100
+_PRECISION, _ASKED, _SLOW = 2, 20, 200
 """Precision is measured on one of so many pictures, maps on one of so many, those by RISE on one of so many."""
 _MASKS, _MASK_CELLS = 500, 10
 """Number of RISE's masks, and cells on a side of their grid."""

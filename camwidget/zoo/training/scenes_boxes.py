@@ -33,7 +33,7 @@ ABOUT: dict[str, Any] = {
     "used. The first two stages are those of zoo/scenes, unchanged; the others start there.",
     "known_faults": [
         "It was trained on drawn objects only; what it finds in photographs means little.",
-        "A thing has one box as long as two things of one class are more than two cells (16 pixels) apart.",
+        "A thing has one box: of boxes that overlap by more than half, whatever their class, the best is kept.",
         "Its score is how well it expects the box to fit: a box that is found for certain rarely scores above 0.95.",
     ],
     "license": "BSD-3-Clause",

@@ -18,7 +18,7 @@ from .cam_evaluation import batches, normalize, stacked
 from .gradcam_evaluation import UNSEEN, model_of
 
 LAYERS = ("late.stage3", "middle", "fine")
-_PIXELS, _ASKED = 2, 10
+_PIXELS, _ASKED = 2, 20
 """Pixels are compared on one of so many pictures, maps on one of so many."""
 
 

@@ -187,7 +187,7 @@ def test_with_two_of_a_class_the_peak_is_in_the_asked_one(model, card):
 def test_a_training_learns_a_few_pictures_by_heart(monkeypatch):
     monkeypatch.setattr(labeled_places, "PICTURES", 24)
     monkeypatch.setattr(labeled_places, "BATCH", 8)
-    net = train("scenes-boxes", steps=120, seed=3, progress=False)
+    net = train("scenes-boxes", steps=80, seed=3, progress=False)
     assert not net.training
     found = cw.wrap(
         net,

@@ -94,7 +94,7 @@ def test_with_two_of_a_class_the_peak_is_in_the_asked_one(model, card):
 def test_a_training_learns_a_few_pictures_by_heart(monkeypatch):
     monkeypatch.setattr(labeled_places, "PICTURES", 16)
     monkeypatch.setattr(labeled_places, "BATCH", 4)
-    net = train("scenes-segments", steps=160, seed=3, progress=False)
+    net = train("scenes-segments", steps=110, seed=3, progress=False)
     assert not net.training
     preprocess = cw.load("zoo/scenes-segments", device="cpu").preprocess
     found = cw.wrap(net, preprocess, CLASSES, kind="segments")

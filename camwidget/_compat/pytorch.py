@@ -44,6 +44,7 @@ __all__ = [
     "graph_changes",
     "has_amx_tiles",
     "is_rectifier",
+    "mutated_arguments",
     "operation_name",
     "overload_name",
     "parameters_of",
@@ -169,6 +170,18 @@ def argument_names(operation: Any) -> list[str]:
     """The names of an operation's arguments, in order."""
     try:
         return [argument.name for argument in operation._schema.arguments]
+    except AttributeError as error:
+        raise CompatibilityError.of(_LIBRARY, "OpOverload._schema") from error
+
+
+def mutated_arguments(operation: Any) -> list[int]:
+    """The positions of the arguments that an operation writes into."""
+    try:
+        return [
+            position
+            for position, argument in enumerate(operation._schema.arguments)
+            if argument.alias_info is not None and argument.alias_info.is_write
+        ]
     except AttributeError as error:
         raise CompatibilityError.of(_LIBRARY, "OpOverload._schema") from error
 

@@ -6,7 +6,7 @@ import copy
 import itertools
 from collections.abc import Iterator, Mapping, Sequence, Sized
 from contextlib import contextmanager, nullcontext
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import nn
@@ -24,10 +24,10 @@ from .cam_head import GapHead
 from .class_names import configured_names, unique_names
 from .extra_inputs import ExtraInputs
 from .first_passes import first_passes, first_picture
-from .layer_discovery import Reshape, spatial
 from .layer_table import Layer, LayerTable
 from .nondeterminism import leaves_random_state, randomness_note
 from .output_reader import OutputReader, picture_keyword
+from .output_recorder import Reshape, spatial
 from .outputs import check_output_path, describe_output
 from .prediction import ClassScores, Prediction
 from .provenance import Provenance
@@ -65,6 +65,8 @@ class VisionModel(ClassScores):
         >>> tuple(pixels.shape), tuple(model.logits(pixels).shape)
         ((1, 3, 192, 192), (1, 10))
     """
+
+    finds_boxes: ClassVar[bool] = False
 
     def __init__(
         self,
@@ -110,6 +112,7 @@ class VisionModel(ClassScores):
             requested=None if output is None else check_output_path(output),
             declared="value" if unit else scores,
             names=len(classes) if isinstance(classes, Sized) else None,
+            finds_boxes=self.finds_boxes,
             keyword=picture_keyword(self.module, self.extras(1)),
         )
         self.randomness_note = ""

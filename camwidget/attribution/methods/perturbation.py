@@ -11,6 +11,7 @@ from torch.nn import functional as nnF
 
 from ...errors import MethodError
 from ..batched_inference import rerun_from_input, rerun_scores
+from ..partial.windows import rerun_hidden_squares
 from ..targets import ClassTarget, ProbabilityTarget, Target
 from ..trace import Trace
 from .registry import Step, method
@@ -81,21 +82,12 @@ def occlusion(
     columns = _window_starts(width, window, stride)
     corners = [(y, x) for y, x in _coarse_to_fine(rows, columns)]
     total = len(corners) + 1
-
-    def make(start: int, stop: int) -> torch.Tensor:
-        # The first input of the series is the unchanged picture.
-        batch = inputs.repeat(stop - start, 1, 1, 1)
-        for row in range(max(start, 1), stop):
-            y, x = corners[row - 1]
-            batch[row - start, :, y : y + window, x : x + window] = 0
-        return batch
-
     drop_sums, counts = inputs.new_zeros(height, width), inputs.new_zeros(height, width)
     added = 0
     key = ("occlusion", picture, window, stride)
-    for scores in rerun_scores(
-        trace, target, key, total, rerun_from_input(trace, picture, total, make)
-    ):
+    # The first input of the series is the unchanged picture.
+    series = rerun_hidden_squares(trace, picture, corners, window)
+    for scores in rerun_scores(trace, target, key, total, series):
         drops = (scores[0] - scores[added + 1 :]).tolist()
         for (y, x), drop in zip(corners[added : added + len(drops)], drops, strict=True):
             drop_sums[y : y + window, x : x + window] += drop
@@ -192,8 +184,18 @@ def rise(
             ]
         )
 
+    latest: tuple[int, torch.Tensor] = (0, inputs.new_zeros(0))
+
     def make(start: int, stop: int) -> torch.Tensor:
-        return inputs * masks_of(start, stop)
+        nonlocal latest
+        latest = (start, masks_of(start, stop))
+        return inputs * latest[1]
+
+    def visible_in(start: int, stop: int) -> torch.Tensor:
+        """Return masks, those of the batch that has just run as they were made."""
+        first, made = latest
+        is_made = first <= start and stop <= first + len(made)
+        return (made[start - first : stop - first] if is_made else masks_of(start, stop))[:, 0]
 
     weighted_sum, added = inputs.new_zeros(size), 0
     series = rerun_from_input(trace, picture, masks, make)
@@ -202,7 +204,7 @@ def rise(
     for scores in rerun_scores(trace, measured, key, masks, series):
         for start in range(added, len(scores), 64):
             stop = min(start + 64, len(scores))
-            visible = masks_of(start, stop)[:, 0]
+            visible = visible_in(start, stop)
             weighted_sum += torch.einsum("nhw,n->hw", visible, scores[start:stop].to(visible))
         added = len(scores)
         yield Step(added, masks, weighted_sum / (keep * added))

@@ -11,9 +11,10 @@ import numpy as np
 import torch
 
 from ...analysis.dissection import LabeledPicture
-from ...attribution.explaining import PictureFacts, build_explanation, scale_saliency
+from ...attribution.explaining import PictureFacts, build_explanation, part_values, scale_saliency
 from ...attribution.explanation import Explanation
 from ...attribution.methods import Method, get_method
+from ...attribution.partial.strokes import StrokePasses
 from ...attribution.stance import FOR, Stance, stance_target
 from ...attribution.targets import resolve_target
 from ...attribution.tone_mapping import tone_mapped, tone_note
@@ -73,6 +74,8 @@ class ModelCache:
         self._explanations: BoundedCache[Explanation] = BoundedCache(96, _size_of_map)
         self._levels: BoundedCache[np.ndarray] = BoundedCache(16, size_of)
         self._weights: tuple[int, ...] = ()
+        #: Predictions under a brush, which start from the last picture's activations.
+        self.strokes = StrokePasses(model)
 
     def _follow_weights(self) -> tuple[int, ...]:
         """Clear results of other weights than the model's present ones; return the version numbers of these."""
@@ -91,6 +94,7 @@ class ModelCache:
             self._explanations,
         ):
             cache.clear()
+        self.strokes.forget()
 
     def forget(self) -> None:
         """Clear all caches."""
@@ -226,7 +230,8 @@ class ModelCache:
         for step in chosen.steps(trace, resolved, layer):
             scaled = scale_saliency(step.maps, trace.pixels.shape[-2:], chosen.scale)[0]
             raw = step.maps[0].float().cpu().numpy()
-            explanation = build_explanation(facts, resolved, chosen, layer, raw, scaled)
+            parts = part_values(trace, chosen, resolved, 0)
+            explanation = build_explanation(facts, resolved, chosen, layer, raw, scaled, parts)
             if step.done == step.total and weights == self._weights:
                 self._explanations.put(key, explanation, low_priority=spare)
             yield step.done / step.total, explanation

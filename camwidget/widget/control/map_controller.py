@@ -402,7 +402,7 @@ class MapController(Generic[R, M]):
         levels = cache.levels(result.explanation)
         masked = mask_shown_picture(cache.pixels(picture), result.explanation, levels, mask)
         replaced = replaced_pixels(mask, result.explanation, levels)
-        return predict_masked(cache.model, masked), inpainted_payload(
+        return predict_masked(cache.strokes, masked), inpainted_payload(
             masked, replaced, mask.baseline
         )
 

@@ -12,6 +12,7 @@ import torch
 from ...analysis.mask_curve import MaskCurve, curve_of, spaced_fractions
 from ...attribution.batched_inference import batch_size
 from ...attribution.explanation import Explanation
+from ...attribution.partial.strokes import StrokePasses
 from ...attribution.stance import explained_class, stance_of
 from ...images.conversion import shades
 from ...masking.baselines import BaselineCache
@@ -97,10 +98,10 @@ def inpainted_payload(masked: torch.Tensor, hidden: np.ndarray, baseline: str) -
     }
 
 
-def predict_masked(model: VisionModel, masked: torch.Tensor) -> np.ndarray:
-    """Probabilities (classes,), float64, of one masked picture (C, H, W)."""
+def predict_masked(passes: StrokePasses, masked: torch.Tensor) -> np.ndarray:
+    """Probabilities (classes,), float64, of one masked picture (C, H, W), which may be near the last one."""
     make_room(masked)
-    probabilities = model.probabilities(model.logits(masked[None]))[0]
+    probabilities = passes.model.probabilities(passes.logits(masked))[0]
     return np.asarray(probabilities.double().cpu().numpy())
 
 

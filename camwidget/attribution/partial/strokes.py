@@ -1,0 +1,132 @@
+"""Passes of pictures that differ from the last one in a part, as under a brush: only what that reaches runs again."""
+
+from __future__ import annotations
+
+import torch
+
+from ...errors import CamwidgetError
+from ...execution.isolated_pass import autocast_off
+from ...execution.shallow_module_copy import weight_versions
+from ...models.scores import are_close
+from ...models.vision_model import VisionModel
+from ...runtime import fork_safety
+from ...runtime.caches import BoundedCache, size_of
+from .geometry import Region, Span
+from .recording import UnrecordableError
+from .replay import RecordedPass
+from .windows import TOLERANCE, WORTH, can_record, memory_format_of, record_pass
+
+__all__ = ["StrokePasses"]
+
+#: Largest part of a picture that a stroke changes, for which the pass is recorded. The plan decides for the next one.
+_SMALL = 1 / 8
+
+
+class StrokePasses:
+    """Logits of one picture after another, each of which may differ from the one before in a small part.
+
+    After the first small change, the activations of the last picture are kept, within the limit of all caches. The
+    first partial pass is checked by a whole one.
+
+    Args:
+        model: left unchanged. New weights are noticed, except those written through ``.data``.
+    """
+
+    def __init__(self, model: VisionModel) -> None:
+        self.model = model
+        self._lock = fork_safety.rlock()
+        self._passes: BoundedCache[RecordedPass] = BoundedCache(1, size_of)
+        self._last: torch.Tensor | None = None
+        self._weights: tuple[int, ...] = ()
+        self._is_checked = False
+        self._is_refused = False
+
+    def logits(self, pixels: torch.Tensor) -> torch.Tensor:
+        """Return the logits (1, classes), float32, of pixels (C, H, W) in [0, 1].
+
+        Raises:
+            ModelError: if the module fails, or the logits are not finite.
+        """
+        if self._is_refused or not can_record(self.model):
+            return self.model.logits(pixels[None])
+        with self._lock, torch.inference_mode(False), torch.no_grad():
+            inputs = self.model.inputs(pixels[None].clone())
+            self._follow_weights()
+            found = self._partial(inputs, pixels)
+            if found is None:
+                found = self._whole(inputs, pixels)
+            self._last = inputs
+        return found
+
+    def forget(self) -> None:
+        """Drop the activations and the last picture. It waits for no pass: an explorer closes at any time."""
+        self._passes.clear()
+        self._last = None
+
+    def _follow_weights(self) -> None:
+        weights = weight_versions(self.model.module)
+        if weights != self._weights:
+            self._weights = weights
+            self.forget()
+
+    def _partial(self, inputs: torch.Tensor, pixels: torch.Tensor) -> torch.Tensor | None:
+        """Return logits by a partial pass; None if there is nothing to start from, or it would not pay."""
+        recorded = self._passes.peek("last")
+        if recorded is None or recorded.inputs.shape != inputs.shape:
+            return None
+        region = _changed(recorded.inputs, inputs)
+        if region is None:
+            return recorded.logits.to(torch.float32)
+        plan = recorded.plan(region)
+        if recorded.cost < WORTH * plan.cost:
+            return None
+        y, x = region.rows.starts[0], region.columns.starts[0]
+        patch = inputs[:, :, y : y + region.rows.length, x : x + region.columns.length]
+        patch = patch.clone(memory_format=memory_format_of(self.model))
+        try:
+            with autocast_off(inputs.device):
+                logits = recorded.update(patch, plan).to(torch.float32)
+        except (RuntimeError, AssertionError):  # a whole pass reports the model's own errors
+            self._refuse()
+            return None
+        if not self._is_checked:
+            expected = self.model.logits(pixels[None])
+            if not are_close(logits, expected, TOLERANCE, torch.finfo(expected.dtype).tiny):
+                self._refuse()
+                return expected
+            self._is_checked = True
+        self.model.check_finite(logits)
+        return logits
+
+    def _whole(self, inputs: torch.Tensor, pixels: torch.Tensor) -> torch.Tensor:
+        """Return logits by a whole pass, which is recorded if the picture is near the last one."""
+        region = (
+            None
+            if self._last is None or self._last.shape != inputs.shape
+            else _changed(self._last, inputs)
+        )
+        if region is not None and region.area <= _SMALL * inputs.shape[2] * inputs.shape[3]:
+            try:
+                recorded = record_pass(self.model, inputs)
+            except (UnrecordableError, CamwidgetError):
+                self._refuse()
+            else:
+                self.model.check_finite(recorded.logits)
+                self._passes.put("last", recorded)
+                return recorded.logits.to(torch.float32)
+        return self.model.logits(pixels[None])
+
+    def _refuse(self) -> None:
+        self._is_refused = True
+        self.forget()
+
+
+def _changed(before: torch.Tensor, after: torch.Tensor) -> Region | None:
+    """Return the smallest region that has all differences of two inputs (1, C, H, W); None if they are equal."""
+    differs = (before != after).any(1)[0]
+    rows, columns = differs.any(1).nonzero()[:, 0].tolist(), differs.any(0).nonzero()[:, 0].tolist()
+    if not rows:
+        return None
+    return Region(
+        Span((rows[0],), rows[-1] - rows[0] + 1), Span((columns[0],), columns[-1] - columns[0] + 1)
+    )

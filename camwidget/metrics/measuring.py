@@ -24,6 +24,7 @@ from ..images.ground_truth import (
     object_locations,
 )
 from ..models.argument_checks import require_model
+from ..models.spatial_model import SpatialModel
 from ..models.vision_model import VisionModel
 from ..progress import Progress, follow
 from .cases import Case, MetricContext, ScoredPicture
@@ -81,7 +82,8 @@ def measure(
         explanation: an explanation from ``explain``, or several. Computations that they share run once.
         metrics: names from ``list_metrics``, or metrics from ``get_metric``.
         mask: the target's pixels, at the picture's own size or the model's input size: bool (H, W), which counts as one
-            object, or bool (n, H, W), one mask for each of n objects.
+            object, or bool (n, H, W), one mask for each of n objects. If None, those of the sample; of chosen
+            detections, each one's own box, and of a region, the region.
         label: the picture's true class, as an index or a name.
         precision: "fp32", "bf16" or "fp16", as in ``explain``.
         seed: seed of all random numbers, ≥ 0.
@@ -206,6 +208,12 @@ def _as_masks(mask: Any) -> np.ndarray:
     return np.asarray(values != 0)
 
 
+def _place_asked_about(model: SpatialModel, target: int) -> ObjectLocations | None:
+    """Return the box of a detection, or the region, as the object at which its map should lie; None if it is empty."""
+    place = model.place_of(target)
+    return None if place is None or not place.any() else object_locations(place[None])
+
+
 def _object_locator(
     model: VisionModel,
     image: PictureLike | GroundTruth,
@@ -217,7 +225,8 @@ def _object_locator(
     Args:
         model: the explained model.
         image: the explained picture, perhaps with a ground truth.
-        mask: the user's mask, which applies to every class; None for the ground truth of ``image``.
+        mask: the user's mask, which applies to every class; None for the place that the model is asked about, or
+            otherwise for the ground truth of ``image``.
         fitted: (H, W) of the model's input.
 
     Raises:
@@ -225,6 +234,10 @@ def _object_locator(
     """
     preprocess = model.preprocess
     if mask is None:
+        has_truth = isinstance(image, GroundTruth)
+        # A sample knows the places of classes, and not which of its objects a detection is.
+        if isinstance(model, SpatialModel) and (model.finds_boxes or not has_truth):
+            return lambda target: _place_asked_about(model, target)
         if not isinstance(image, GroundTruth):
             return lambda target: None
         return lambda target: find_objects(image, model.classes[target], model.text, preprocess)

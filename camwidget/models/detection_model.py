@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
 import torch
 from torch import nn
 
@@ -228,6 +229,16 @@ class DetectionModel(SpatialModel):
     def chosen_size(self) -> tuple[int, int] | None:
         """Rows and columns of the picture in which the detections were found; None if none is chosen."""
         return self.detected[0].size if self.detected else None
+
+    def place_of(self, index: int) -> np.ndarray | None:
+        """Return the pixels of a detection's box, bool (H, W): those whose centers lie in it."""
+        if not self.detected:
+            return None
+        left, top, right, bottom = self.detected[index].box
+        rows, columns = self.detected[index].size
+        y, x = np.arange(rows)[:, None] + 0.5, np.arange(columns) + 0.5
+        found: np.ndarray = (y >= top) & (y < bottom) & (x >= left) & (x < right)
+        return found
 
     @property
     def _chosen(self) -> str:

@@ -170,6 +170,10 @@ class SegmentationModel(SpatialModel):
         """Rows and columns of the region; None for the whole picture."""
         return None if self.region is None else (self.region.shape[0], self.region.shape[1])
 
+    def place_of(self, index: int) -> np.ndarray | None:
+        """Return the region, bool (H, W); None for the whole picture."""
+        return self.region
+
     @property
     def _chosen(self) -> str:
         return "The region is"

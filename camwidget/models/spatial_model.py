@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import torch
 
 from ..errors import PictureError, TargetError
@@ -22,6 +23,15 @@ class SpatialModel(VisionModel):
     @property
     def chosen_size(self) -> tuple[int, int] | None:
         """Rows and columns of the pixels in which the chosen region or detections lie; None if nothing is chosen."""
+        raise NotImplementedError
+
+    def place_of(self, index: int) -> np.ndarray | None:
+        """Return the pixels that a class is asked about, bool (H, W) of ``chosen_size``; None without a choice.
+
+        Args:
+            index: the class: of a ``DetectionModel``, the detection, whose box is its place; of a
+                ``SegmentationModel``, any, since the region is that of all classes.
+        """
         raise NotImplementedError
 
     @property

@@ -145,7 +145,7 @@ def find_clusters(
         >>> model = cw.load("zoo/biased", device="cpu")
         >>> found = cw.survey.survey_pictures(model, cw.zoo.samples("zoo/biased"))
         >>> cw.survey.find_clusters(found, by="maps", count=1).table["pictures"].tolist()
-        [3, 5]
+        [5, 3]
     """
     vectors = represent(survey, by)
     if count is not None:

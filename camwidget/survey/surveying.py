@@ -235,6 +235,6 @@ def mistakes(model: VisionModel, data: Any, **settings: Any) -> pd.DataFrame:
         >>> model = cw.load("zoo/biased", device="cpu")
         >>> wrong = cw.mistakes(model, cw.zoo.samples("zoo/biased"))
         >>> wrong[["truth", "prediction"]].iloc[0].tolist()
-        ['stag beetle', 'weevil']
+        ['weevil', 'stag beetle']
     """
     return survey_pictures(model, data, **settings).mistakes.drop(columns="correct")

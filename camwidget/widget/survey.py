@@ -61,7 +61,7 @@ class Survey(HeldWhileShown, ipywidgets.VBox):
         >>> survey = cw.Survey(model, cw.zoo.samples("zoo/biased")).wait()
         >>> survey.select(outcome="wrong")
         >>> survey.selected["truth"].unique().tolist()
-        ['stag beetle']
+        ['weevil']
         >>> survey.close()
     """
 

@@ -13,11 +13,13 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+import torchvision
 from torch import nn
 
 import camwidget as cw
 from camwidget.masking.masked_pixels import mask_pixels
 from camwidget.masking.rank_rule import rank_levels
+from camwidget.models.detection_model import DetectionModel
 
 # Peers' Score-CAM of 2048 channels takes minutes.
 pytestmark = pytest.mark.timeout(3600)
@@ -232,6 +234,96 @@ def test_rise(
         rounds=3,
         warm=0,
     )
+
+
+class Boxes(nn.Module):
+    """Anchor-free detector of one scale: six convolutions, boxes by the distances of their sides, suppression."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        layers: list[nn.Module] = []
+        before = 3
+        for i, width in enumerate((24, 24, 48, 48, 96, 96)):
+            step = 2 if i in (0, 2, 4) else 1
+            layers += [
+                nn.Conv2d(before, width, 3, step, 1, bias=False),
+                nn.BatchNorm2d(width),
+                nn.ReLU(),
+            ]
+            before = width
+        self.trunk = nn.Sequential(*layers)
+        self.out = nn.Conv2d(before, 7, 1)
+
+    def forward(self, x: torch.Tensor) -> list[dict[str, torch.Tensor]]:
+        values = self.out(self.trunk(x)).flatten(2)
+        rows, columns = (8 * torch.arange(n // 8) + 4.0 for n in x.shape[-2:])
+        centers = torch.cartesian_prod(rows, columns).flip(1)
+        found = []
+        for each in values:
+            scores, labels = each[:3].sigmoid().max(0)
+            sides = 8 * each[3:].T.exp()
+            boxes = torch.cat([centers - sides[:, :2], centers + sides[:, 2:]], 1)
+            keep = torchvision.ops.batched_nms(boxes, scores, labels, 0.5)[:50]
+            found.append({"boxes": boxes[keep], "scores": scores[keep], "labels": labels[keep]})
+        return found
+
+
+def test_d_rise(race: Callable[..., Any], report: Callable[[str], None]) -> None:
+    """A transcription with 32 masks at once, and the forward passes of the module alone, which bound the factor."""
+    count, side, keep = 256, 128, 0.5
+    module = Boxes().eval()
+    names = ["nothing", "one", "two"]
+    model = cw.wrap(module, cw.Preprocess(side), names, kind="boxes")
+    assert isinstance(model, DetectionModel)
+    picture = torch.rand((3, side, side), generator=torch.Generator().manual_seed(0))
+    chosen = model.detections(picture, 0.0)[:5]
+    given = model.given(detections=chosen)
+    inputs = model.inputs(picture[None])
+
+    def masks() -> torch.Tensor:
+        generator = torch.Generator().manual_seed(0)
+        grids = (torch.rand((count, 1, 7, 7), generator=generator) < keep).float()
+        cell = -(-side // 7)
+        down, right = (torch.randint(cell, (count,), generator=generator).tolist() for _ in "yx")
+        large = nn.functional.interpolate(grids, size=8 * cell, mode="bilinear")
+        cut = zip(large, down, right, strict=True)
+        return torch.stack([m[:, y : y + side, x : x + side] for m, y, x in cut])
+
+    def transcription() -> torch.Tensor:
+        maps = torch.zeros(len(chosen), side, side)
+        with torch.no_grad():
+            for part in masks().split(32):
+                for mask, found in zip(part, module(inputs * part), strict=True):
+                    for k, d in enumerate(chosen):
+                        overlap = torchvision.ops.box_iou(torch.tensor([d.box]), found["boxes"])[0]
+                        same = found["labels"] == d.label
+                        maps[k] += float((overlap * same * found["scores"]).max()) * mask[0]
+        return maps / (count * keep)
+
+    def forward_only() -> None:
+        with torch.no_grad():
+            for part in masks().split(8):
+                module(inputs * part)
+
+    def ours() -> list[cw.Explanation]:
+        rise = cw.get_method("rise", masks=count)
+        return list(cw.explain(given, picture, list(range(5)), rise, progress=quiet))
+
+    for expected, found in zip(transcription(), ours(), strict=True):
+        np.testing.assert_allclose(found.raw, expected.numpy(), atol=1e-4)
+    medians = race(
+        f"D-RISE of 5 detections, {count} masks, {side}²",
+        {
+            "transcription, 32 at once": transcription,
+            "forward passes only, 8 at once": forward_only,
+            "camwidget": ours,
+        },
+        rounds=5,
+        warm=1,
+    )
+    share = medians["forward passes only, 8 at once"] / medians["transcription, 32 at once"]
+    report(f"  the module's own passes are {share:.0%} of the transcription's time")
 
 
 def test_scorecam_of_further_classes(

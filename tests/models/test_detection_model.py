@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -102,6 +103,27 @@ def test_a_map_is_of_its_own_box(model: DetectionModel, picture: torch.Tensor) -
     assert red.raw.max() == pytest.approx(0.9 / (0.9 * 0.1), rel=1e-4)
     covered = cw.explain(chosen, picture, "green", "occlusion").saliency
     assert covered[28, 4] > 5 * covered[12, 36]
+
+
+def test_metrics_measure_each_detection_at_its_own_box(
+    model: DetectionModel, picture: torch.Tensor
+) -> None:
+    chosen = model.given(detections=model.detections(picture))
+    maps = cw.explain(chosen, picture, ["red", "green"], "layercam", layer="cells.2")
+    names = ["pointing", "energy", "inside-outside"]
+    rows = cw.measure(chosen, picture, list(maps), names)
+    for each, row, (left, top) in zip(maps, rows, [(32, 8), (0, 24)], strict=True):
+        box = np.zeros((SIDE, SIDE), bool)
+        box[top : top + CELL, left : left + CELL] = True
+        inside = each.saliency[box].sum() / each.saliency.sum()
+        assert row["pointing"].value == 1
+        assert row["energy"].value == pytest.approx(inside, rel=1e-4)
+        assert row["inside-outside"].value > 5
+    # A map of the other detection misses this one's box.
+    other = cw.measure(chosen, picture, replace(maps[0], target=maps[1].target), names)
+    assert other["pointing"].value == 0 and other["energy"].value < 0.01
+    mask = np.ones((SIDE, SIDE), bool)
+    assert cw.measure(chosen, picture, maps[0], "energy", mask=mask)["energy"].value == 1
 
 
 def test_rise_of_detections_is_d_rise(model: DetectionModel, picture: torch.Tensor) -> None:

@@ -12,7 +12,7 @@ from torch import nn
 from torch.nn import functional as nnF
 
 import camwidget as cw
-from camwidget.errors import ModelError, TargetError
+from camwidget.errors import MetricError, ModelError, TargetError
 from camwidget.models.segmentation_model import SegmentationModel
 
 SIDE = 24
@@ -251,3 +251,16 @@ def test_torchvision_segmenters_are_loaded(monkeypatch: pytest.MonkeyPatch) -> N
     torch.testing.assert_close(
         model.inputs(pixels)[0], weights.transforms()(photograph), rtol=0, atol=1e-5
     )
+
+
+def test_metrics_measure_at_the_region(model: SegmentationModel, picture: torch.Tensor) -> None:
+    region = corner(12, 8)
+    chosen = model.given(region=region)
+    e = cw.explain(chosen, picture, "tree", "saliency")
+    row = cw.measure(chosen, picture, e, ["energy", "inside-outside"])
+    inside = float(e.saliency[region].sum() / e.saliency.sum())
+    assert row["energy"].value == pytest.approx(inside, rel=1e-4) and inside > 0.5
+    ratio = float(e.saliency[region].mean() / max(e.saliency[~region].mean(), 1e-3))
+    assert row["inside-outside"].value == pytest.approx(ratio, rel=1e-4)
+    with pytest.raises(MetricError, match="mask"):
+        cw.measure(model, picture, cw.explain(model, picture, "tree"), "energy")

@@ -126,7 +126,7 @@ class SurveyGroups:
             elif left_out > 0:
                 note += f" {left_out} classes with fewer mistakes are left out."
         self._pane.children = parts
-        self._note.value = f"<small>{note}</small>"
+        self._note.value = f'<div style="line-height:18px"><small>{note}</small></div>'
 
     def _card(self, cluster: Cluster) -> ipywidgets.Widget:
         """A cluster's description, with a button that shows its pictures."""

@@ -7,6 +7,7 @@ import pytest
 
 import camwidget as cw
 from camwidget import zoo
+from camwidget.models.detection_model import DetectionModel
 
 #: Few passes for each method that runs the model again.
 SETTINGS = {
@@ -53,6 +54,8 @@ def test_a_model(name: str) -> None:
     sample = zoo.samples(name)[0]
     if model.prompt is not None and model.prompt.name == "question":
         model = model.given(question=model.prompt.examples[0])
+    if isinstance(model, DetectionModel):
+        model = model.given(detections=model.detections(sample.image))
     exp = cw.explain(model, sample.image, progress=quiet)
     assert exp.saliency.shape == sample.image.shape[:2]
     assert not exp.is_empty

@@ -31,6 +31,8 @@ __all__ = ["DEFAULT_MODEL", "embedded", "list_models", "load"]
 
 DEFAULT_MODEL = "zoo/textures"
 
+_MAKERS: dict[str | None, Any] = {"segments": SegmentationModel, "boxes": DetectionModel}
+
 
 def load(
     name: str = DEFAULT_MODEL,
@@ -162,8 +164,7 @@ def _load_model(
         module, entry = _pretrained(name, chosen), chosen
     else:
         module, entry = _from_file(name, weights, classes, options), known.DEFAULT
-    makers: dict[str | None, Any] = {"segments": SegmentationModel, "boxes": DetectionModel}
-    model: VisionModel = makers.get(kind, VisionModel)(
+    model: VisionModel = _MAKERS.get(kind, VisionModel)(
         module.eval().to(place),
         Preprocess.of(entry.transforms()),
         classes,
@@ -214,10 +215,14 @@ def embedded(
             )
         towers = text_model(module, preprocess, model.texts.tokenize, name=model.name)
         return towers.given(texts=model.texts.default)
+    named = model.classes if classes is None else classes
+    if maker := _MAKERS.get(model.kind):
+        found: VisionModel = maker(module, preprocess, named, name=model.name, layers=model.layers)
+        return found
     return VisionModel(
         module,
         preprocess,
-        model.classes if classes is None else classes,
+        named,
         name=model.name,
         prompt=model.prompt,
         scores=model.scores,

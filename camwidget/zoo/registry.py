@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import ModelError, WeightsError
-from . import beetles, captions, descriptions, scenes, textures, vqa
+from . import beetles, captions, descriptions, scenes, segmented_scenes, textures, vqa
 from .sample import Sample
 
 if TYPE_CHECKING:
@@ -55,6 +55,7 @@ class ZooEntry:
         texts: of a model with two towers, its texts and their tokenizer; None for any other model.
         draw: draws the picture of a seed; none that the model was trained on.
         categories: the category of each concept of the pictures; empty where they have none.
+        kind: what the outputs are, as in ``wrap``: "classes", "boxes" or "segments".
     """
 
     name: str
@@ -70,6 +71,7 @@ class ZooEntry:
     texts: Texts | None = None
     draw: Callable[[int], Sample] | None = None
     categories: Mapping[str, str] = field(default_factory=dict)
+    kind: str = "classes"
 
     def weights(self, folder: Path = WEIGHTS) -> Path:
         """The file of the weights."""
@@ -93,6 +95,7 @@ class ZooEntry:
             self.scores,
             self.layers,
             self.texts,
+            self.kind,
         )
 
 
@@ -112,6 +115,7 @@ class ZooModel:
         scores: how the outputs become probabilities: "softmax", "sigmoid" or "log".
         layers: names of the selectable layers, the last one the default; None to search for them.
         texts: of a model with two towers, its texts and their tokenizer; None for any other model.
+        kind: what the outputs are, as in ``wrap``: "classes", "boxes" or "segments".
 
     Example:
         >>> from camwidget import zoo
@@ -131,6 +135,7 @@ class ZooModel:
     scores: str = "softmax"
     layers: tuple[str, ...] | None = None
     texts: Texts | None = None
+    kind: str = "classes"
 
 
 def _net(kind: str, *sizes: int, family: str = "nets", **options: Any) -> Callable[[], nn.Module]:
@@ -210,6 +215,28 @@ _ENTRIES = {
             draw=descriptions.draw,
             categories=scenes.CATEGORIES,
             texts=Texts(descriptions.TEXTS, descriptions.tokenize),
+        ),
+        ZooEntry(
+            "zoo/scenes-boxes",
+            scenes.CLASSES,
+            _net("BoxNet", len(scenes.CLASSES), family="dense_nets"),
+            scenes.gallery,
+            scenes.SIZE,
+            layers=("early.stage1", "late.stage2", "late.stage3", "pyramid"),
+            draw=scenes.draw,
+            categories=scenes.CATEGORIES,
+            kind="boxes",
+        ),
+        ZooEntry(
+            "zoo/scenes-segments",
+            segmented_scenes.CLASSES,
+            _net("SegmentNet", len(segmented_scenes.CLASSES), family="dense_nets"),
+            segmented_scenes.gallery,
+            scenes.SIZE,
+            layers=("early.stage1", "late.stage2", "middle", "fine", "late.stage3"),
+            draw=segmented_scenes.draw,
+            categories=scenes.CATEGORIES,
+            kind="segments",
         ),
         ZooEntry(
             "zoo/captions",

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 import camwidget as cw
+from camwidget.models.detection_model import DetectionModel
 from camwidget.zoo import available, build, registry, samples
 from camwidget.zoo.captions import VOCABULARY
 from camwidget.zoo.captions import draw as draw_described
@@ -49,6 +50,8 @@ def test_it_explains_a_picture_of_its_own(name):
     sample = samples(name)[0]
     if model.prompt is not None and model.prompt.name == "question":
         model = model.given(question=sample.questions[0])
+    if isinstance(model, DetectionModel):
+        model = model.given(detections=model.detections(sample.image))
     exp = cw.explain(model, sample.image)
     assert exp.saliency.shape == sample.image.shape[:2]
     assert not exp.is_empty

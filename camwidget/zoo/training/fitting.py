@@ -134,4 +134,6 @@ def _channels_last(tensor: Tensor) -> Tensor:
 
 def _to_float32(output: Any) -> Any:
     """A network's output in float32."""
+    if isinstance(output, tuple):
+        return tuple(map(_to_float32, output))
     return output.float() if isinstance(output, Tensor) else output

@@ -8,9 +8,21 @@ from functools import partial
 from typing import Any
 
 from ..bias import Odds
-from . import bias, captions, questions, scenes, scenes_clip, scenes_vit, textures
+from . import (
+    bias,
+    captions,
+    questions,
+    scenes,
+    scenes_boxes,
+    scenes_clip,
+    scenes_segments,
+    scenes_vit,
+    textures,
+)
+from .boxes_evaluation import measure_boxes
 from .gradcam_evaluation import measure_against_scenes, measure_scenes
 from .methods_evaluation import measure_with_methods
+from .segments_evaluation import measure_segments
 
 
 @dataclass(frozen=True)
@@ -79,6 +91,15 @@ RECIPES = {
     ),
     "zoo/scenes-clip": Recipe(
         scenes_clip.STEPS, scenes_clip.train_clip, scenes_clip.measure_clip, scenes_clip.ABOUT
+    ),
+    "zoo/scenes-boxes": Recipe(
+        scenes_boxes.STEPS, scenes_boxes.train_boxes, measure_boxes, scenes_boxes.ABOUT
+    ),
+    "zoo/scenes-segments": Recipe(
+        scenes_segments.STEPS,
+        scenes_segments.train_segments,
+        measure_segments,
+        scenes_segments.ABOUT,
     ),
     "zoo/captions": Recipe(
         captions.STEPS, captions.train_captions, captions.measure_captions, captions.ABOUT

@@ -70,7 +70,6 @@ def isolated_module(
     module: nn.Module,
     device: torch.device,
     isolation: PassIsolation,
-    *,
     runs: bool = True,
     reused: ReusedCopy | None = None,
 ) -> Iterator[nn.Module]:

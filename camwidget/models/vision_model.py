@@ -16,7 +16,7 @@ from ..errors import CamwidgetError, ModelError, PictureError, PromptError
 from ..execution.isolated_pass import PassIsolation, isolated_module
 from ..execution.random_numbers import PrivateRandomNumbers
 from ..execution.reused_copy import ReusedCopy
-from ..execution.running import non_finite_error, unwrapped_module
+from ..execution.running import failed_pass_error, non_finite_error, unwrapped_module
 from ..images.conversion import PictureLike
 from ..images.preprocess import Preprocess
 from .cam_head import GapHead
@@ -463,10 +463,8 @@ class VisionModel(ClassScores):
             is_kept: whether the module that is yielded is used after the ``with`` block too. Otherwise the next pass
                 uses the same copy, if nothing has changed, and its tensors are taken out meanwhile.
         """
-        reused = None if is_kept else self._reused_copy
-        with isolated_module(
-            self.module, self.device, self.isolation, runs=runs, reused=reused
-        ) as module:
+        copy = None if is_kept else self._reused_copy
+        with isolated_module(self.module, self.device, self.isolation, runs, copy) as module:
             yield self._copy_with(module=module)
 
     def check_finite(self, logits: torch.Tensor) -> None:

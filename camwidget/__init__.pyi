@@ -14,6 +14,7 @@ from . import models as models
 from . import plotting as plotting
 from . import progress as progress
 from . import runtime as runtime
+from . import survey as survey
 from . import widget as widget
 from . import zoo as zoo
 from ._version import __version__ as __version__
@@ -55,6 +56,7 @@ from .export import save_page as save_page
 from .images.preprocess import Preprocess as Preprocess
 from .loading.loader import list_models as list_models
 from .loading.loader import load as load
+from .masking.parts import Parts as Parts
 from .metrics import get_metric as get_metric
 from .metrics import list_metrics as list_metrics
 from .metrics import measure as measure
@@ -62,8 +64,10 @@ from .models.vision_model import Prediction as Prediction
 from .models.vision_model import VisionModel as VisionModel
 from .models.wrapping import wrap as wrap
 from .runtime.caches import set_cache_limit as set_cache_limit
+from .survey import mistakes as mistakes
 from .widget import Explorer as Explorer
 from .widget import FootprintExample as FootprintExample
 from .widget import Quiz as Quiz
+from .widget import Survey as Survey
 
 def load_ipython_extension(shell: object) -> None: ...

@@ -24,6 +24,7 @@ await build({
     quiz: "src/quiz/index.ts",
     table: "src/table/index.ts",
     footprints: "src/footprints/index.ts",
+    survey: "src/survey/index.ts",
   },
   format: "esm",
 });
@@ -38,6 +39,7 @@ await build({
     quiz: "src/quiz/css/quiz.css",
     table: "src/table/css/table.css",
     footprints: "src/footprints/css/footprints.css",
+    survey: "src/survey/css/survey.css",
     page: "src/page/css/page.css",
     index: "src/page/css/index.css",
   },

@@ -20,6 +20,7 @@ sys.path.insert(0, str(ROOT))
 from camwidget.widget.panels.score_table import ScoreTable  # noqa: E402
 from camwidget.widget.quiz import Quiz  # noqa: E402
 from camwidget.widget.view.footprint_keys import FootprintKeys  # noqa: E402
+from camwidget.widget.view.survey_keys import SurveyKeys  # noqa: E402
 from camwidget.widget.view.synced_traits import View, synced  # noqa: E402
 
 #: The widget class, the file that declares its traits, the file to write, and the name of the interface.
@@ -37,6 +38,12 @@ WIDGETS: tuple[tuple[type[t.HasTraits], str, str, str], ...] = (
         "camwidget.widget.view.footprint_keys.py",
         "js/src/footprints/syncedTraits.ts",
         "FootprintTraits",
+    ),
+    (
+        SurveyKeys,
+        "camwidget.widget.view.survey_keys.py",
+        "js/src/survey/syncedTraits.ts",
+        "SurveyTraits",
     ),
 )
 

@@ -11,6 +11,8 @@ from camwidget import zoo
 #: Few passes for each method that runs the model again.
 SETTINGS = {
     "rise": {"masks": 60},
+    "part-occlusion": {"parts": 8},
+    "kernelshap": {"parts": 6},
     "occlusion": {"window": 48, "stride": 24},
     "integrated-gradients": {"steps": 8},
     "smoothgrad": {"samples": 3},

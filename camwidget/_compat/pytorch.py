@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from types import FunctionType
 from typing import Any, TypeVar
 
@@ -39,6 +39,7 @@ __all__ = [
     "argument_names",
     "body_of",
     "buffers_of",
+    "cloned_tensors",
     "copy_metadata",
     "graph_changes",
     "has_amx_tiles",
@@ -134,6 +135,32 @@ def buffers_of(module: nn.Module) -> dict[str, torch.Tensor | None]:
         return module._buffers
     except AttributeError as error:
         raise CompatibilityError.of(_LIBRARY, "Module._buffers") from error
+
+
+#: Types of elements that can be multiplied by one without a change.
+_EXACT = frozenset({torch.float32, torch.float64, torch.float16, torch.bfloat16, torch.int64})
+
+
+def cloned_tensors(tensors: Sequence[torch.Tensor]) -> list[torch.Tensor]:
+    """Return copies of tensors, without graph.
+
+    Those of one type and device are copied by one operation: on a GPU, each operation takes some 10 µs to start.
+    """
+    groups: dict[Any, list[int]] = {}
+    for number, tensor in enumerate(tensors):
+        plain = type(tensor) is torch.Tensor and tensor.layout is torch.strided
+        is_grouped = plain and tensor.dtype in _EXACT and tensor.device.type != "meta"
+        groups.setdefault((tensor.dtype, tensor.device) if is_grouped else number, []).append(
+            number
+        )
+    at_once = getattr(torch, "_foreach_mul", None)
+    copies = list(tensors)
+    for numbers in groups.values():
+        group = [tensors[number].detach() for number in numbers]
+        made = at_once(group, 1) if at_once and len(group) > 1 else [t.clone() for t in group]
+        for number, copy in zip(numbers, made, strict=True):
+            copies[number] = copy
+    return copies
 
 
 # -- operations ------------------------------------------------------------------------------

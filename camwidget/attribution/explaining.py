@@ -23,6 +23,7 @@ from ..models.vision_model import Prediction, VisionModel
 from ..progress import Progress, follow
 from .explanation import Explanation, Explanations
 from .methods import Method, get_method
+from .part_values import PartValues
 from .targets import PerPictureTarget, Target, TargetLike, predicted_target, resolve_target
 from .trace import Trace
 
@@ -281,6 +282,7 @@ def _combinations(
                 layer,
                 raws[i, j, layer][picture.number].float().cpu().numpy(),
                 saliency[i, j, layer][picture.number],
+                part_values(trace, m, target, picture.number),
             )
             for picture in pictures
             for i, target in enumerate(targets)
@@ -324,8 +326,9 @@ def build_explanation(
     layer: str,
     raw: np.ndarray,
     saliency: np.ndarray,
+    parts: PartValues | None = None,
 ) -> Explanation:
-    """Build an explanation from its raw map (h, w) and its saliency (H, W)."""
+    """Build an explanation from its raw map (h, w), its saliency (H, W) and the values of its parts."""
     return Explanation(
         saliency=saliency,
         raw=raw,
@@ -340,7 +343,14 @@ def build_explanation(
         text=picture.text,
         options=method.options,
         tone_mapped=method.tone_mapped,
+        parts=parts,
     )
+
+
+def part_values(trace: Trace, method: Method, target: Target, picture: int) -> PartValues | None:
+    """Return the values of a picture's parts, of a method whose units are parts and whose map has been computed."""
+    own = target.targets[picture] if isinstance(target, PerPictureTarget) else target
+    return method.part_values(trace, own, picture)
 
 
 def _scale_by_shape(

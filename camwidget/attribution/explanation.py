@@ -19,6 +19,7 @@ from ..errors import CamwidgetError
 from ..masking.rank_rule import top_mask
 from ..models.vision_model import Prediction
 from ..runtime.atomic_files import check_folder, write_files
+from .part_values import PartValues
 from .targets import Target, evidence_phrase
 from .tone_mapping import tone_knee, tone_mapped, tone_note
 
@@ -48,6 +49,8 @@ class Explanation:
         text: question or caption under which the model was explained; None for a model without text input.
         options: settings of the method that differ from its defaults, as (name, value) pairs.
         tone_mapped: whether few pixels dominate the map, so that display brightens it (``drawn``).
+        parts: values of the picture's parts with their standard errors, of a method whose units are parts
+            ("part-occlusion", "kernelshap"); None of any other method.
 
     Example:
         >>> import camwidget as cw
@@ -71,6 +74,7 @@ class Explanation:
     text: str | None = None
     options: tuple[tuple[str, Any], ...] = field(default=(), repr=False)
     tone_mapped: bool = field(default=False, repr=False)
+    parts: PartValues | None = field(default=None, repr=False)
 
     @property
     def is_empty(self) -> bool:

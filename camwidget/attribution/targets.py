@@ -352,13 +352,17 @@ def uses_module_output(target: object) -> bool:
     return isinstance(target, FunctionTarget)
 
 
-def score_of(target: Target, returned: Any, logits: torch.Tensor) -> torch.Tensor:
+def score_of(
+    target: Target, returned: Any, logits: torch.Tensor, *, are_finite: bool = False
+) -> torch.Tensor:
     """Compute a target's score.
 
     Args:
         target: the target, resolved for the model.
         returned: the module's output.
         logits: the logits (N, classes) in the output.
+        are_finite: whether the logits are known to be finite: then so is a class's score, for which a GPU would have
+            to be waited for.
 
     Returns:
         One number per picture, shape (N,).
@@ -367,10 +371,13 @@ def score_of(target: Target, returned: Any, logits: torch.Tensor) -> torch.Tenso
         TargetError: if the target fails, or does not give one number per picture.
     """
     if isinstance(target, Contrast):
-        sides = (score_of(_inner(t), returned, logits) for t in (target.of, target.against))
-        return next(sides) - next(sides)
+        of, against = (
+            score_of(_inner(t), returned, logits, are_finite=are_finite)
+            for t in (target.of, target.against)
+        )
+        return of - against
     if isinstance(target, Counterfactual):
-        return -score_of(_inner(target.of), returned, logits)
+        return -score_of(_inner(target.of), returned, logits, are_finite=are_finite)
     count = len(logits)
     # A copy, since a user's function may modify its argument in place.
     source = logits.clone()
@@ -391,6 +398,8 @@ def score_of(target: Target, returned: Any, logits: torch.Tensor) -> torch.Tenso
         raise TargetError(
             f"The target {target.label!r} must give one number per picture, shape ({count},), not {got}."
         )
+    if are_finite and type(target) is ClassTarget:
+        return score
     if not bool(score.detach().isfinite().all()):
         if bool(torch.isfinite(logits).all()):
             raise TargetError(

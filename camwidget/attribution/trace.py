@@ -55,7 +55,7 @@ class Trace:
         pixels: the pixels given.
         precision: the precision given.
         logits: logits (N, classes), detached; float32, or float64 in a float64 model.
-        module: the module that ran: the model's module, or a copy of its structure around the same weights.
+        head_weight: weight of the linear layer behind a global average pooling; None if the model has none.
         attention: weights (N, queries, keys) of each attention operation; None unless ``with_attention``.
         memory: results that methods store with the pass, such as the scores of masked pictures.
 
@@ -86,6 +86,7 @@ class Trace:
         self._most_bytes = most_bytes
         self._graph_bytes: int | None = None
         self._outputs: dict[str, torch.Tensor] = {}
+        self.head_weight: torch.Tensor | None = None
         #: By target, layer and rule; None if the target's score does not depend on the layer.
         self._gradients: dict[tuple[Target, str, ReluRule | None], torch.Tensor | None] = {}
         # Autograd refuses tensors that are made in a caller's inference mode.
@@ -195,7 +196,11 @@ class Trace:
         leaves = [self._output(name) for name in names]
         with self.model.isolated(runs=False), torch.enable_grad():
             # Pictures do not mix in evaluation mode, so that the gradient of the sum is each picture's own gradient.
-            scores = torch.stack([score_of(t, self._returned, self._graph).sum() for t in missing])
+            each = [
+                score_of(t, self._returned, self._graph, are_finite=self._is_finite)
+                for t in missing
+            ]
+            scores = torch.stack([score.sum() for score in each])
             with contextlib.nullcontext() if rule is None else relu_rule(scores, rule):
                 rows = (
                     self._rows(scores, leaves)
@@ -281,7 +286,10 @@ class Trace:
             return output.clone()
 
         with self.model.isolated() as isolated, start, in_precision(self.precision, inputs.device):
-            self.module = isolated.module
+            if self.model.gap_head is not None:
+                # A plain tensor, not a parameter, where it is computed from others (pruning, weight normalization).
+                head: Any = isolated.module.get_submodule(self.model.gap_head.module)
+                self.head_weight = head.weight.detach()
             names = {isolated.module.get_submodule(name): name for name in self.layers}
             if self._with_input:
                 self._outputs[INPUT] = inputs = inputs.detach().requires_grad_()

@@ -102,7 +102,7 @@ def _run(
         trace = Trace(
             model,
             pixels.to(model.device),
-            [c.layer for c in plan.combinations if not c.method.at_input],
+            [c.layer for c in plan.combinations if plan.extra is not None or not c.method.at_input],
             precision=plan.precision,
             with_input=any(c.method.needs_input for c in plan.combinations),
         )
@@ -112,13 +112,16 @@ def _run(
         for scoring in score_steps(cases, plan.metrics, lenient=True):
             scores = scoring.scores
             tick()
+        extra: list[dict[str, Any]] = [{} for _ in group]
+        if plan.extra is not None:
+            extra = plan.extra.columns(trace, group, [s.cases[0] for s in subjects])
     except (RuntimeError, MemoryError) as error:
         if not is_out_of_memory(error):
             raise
         raise CamwidgetError(
             f"A batch of {len(group)} pictures does not fit into the memory of {model.device}: pass a smaller batch=…"
         ) from error
-    return {
+    rows = {
         opened.item.number: [
             _row(
                 opened.item, combination, case, {m.name: scores[case, m.name] for m in plan.metrics}
@@ -127,6 +130,9 @@ def _run(
         ]
         for opened, subject in zip(group, subjects, strict=True)
     }
+    for found, more in zip(rows.values(), extra, strict=True):
+        found[0].update(more)
+    return rows
 
 
 def _subjects(

@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 import contextlib
-import itertools
 import os
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..attribution.methods import Method
-from ..errors import DataError, MetricError, ModelError
-from ..metrics import Metric, MetricContext
+from ..errors import DataError, ModelError
+from ..metrics import Metric
 from ..models.argument_checks import require_model
 from ..models.vision_model import VisionModel
-from ..progress import Progress, Stage, follow
-from .batch import Row, run_batch
-from .data import Data, open_data
+from ..progress import Progress, follow
+from .data import open_data
 from .evaluation import Evaluation
-from .items import Item
 from .parsing import TruthLike
-from .plan import EvaluationPlan, facts_of, make_plan
+from .plan import facts_of, make_plan
+from .plan_run import PlanRun
 from .results_file import ResultsFile
 
 __all__ = ["evaluate"]
@@ -112,7 +110,7 @@ def evaluate(
         )
     facts = facts_of(plan, found)
     with contextlib.closing(ResultsFile(results, facts)) as results_file:
-        steps = _Run(plan, found, results_file, client, progress).steps()
+        steps = PlanRun(plan, found, results_file, client, progress).steps()
         # Closed at once on cancellation, which also cancels the batches on a cluster.
         with contextlib.closing(steps):
             follow(steps, f"evaluating {model.name}", progress)
@@ -125,95 +123,3 @@ def evaluate(
         )
     combinations = [(c.method.name, c.listed_layer) for c in plan.combinations]
     return Evaluation.from_rows(rows, plan.metrics, combinations, facts)
-
-
-class _Run:
-    """The run over all batches that are not finished yet, in this process or on a cluster."""
-
-    def __init__(
-        self,
-        plan: EvaluationPlan,
-        data: Data,
-        results_file: ResultsFile,
-        client: Any,
-        progress: Progress | None,
-    ) -> None:
-        self.plan, self.data, self.results_file = plan, data, results_file
-        self.client, self.progress = client, progress
-        self.total = data.total or 0
-        self._done = sum(
-            len({row["picture"] for row in rows}) for rows in results_file.batches.values()
-        )
-
-    def steps(self) -> Generator[Stage]:
-        """Compute the missing batches, and yield the progress after each."""
-        yield self._stage()
-        if self.client is None:
-            context = MetricContext(self.plan.precision, self.plan.seed)
-            for number, items in self._batches():
-                # Failures on all of the first batch raise; later failures only skip their pictures.
-                rows = run_batch(self.plan, context, items, self._tick, strict=self._done == 0)
-                del items  # frees the memory before the next batch is read
-                yield self._record(number, rows)
-        else:
-            from .dask_backend import run_on_cluster
-
-            for number, rows in run_on_cluster(self.client, self.plan, self._batches()):
-                yield self._record(number, rows)
-
-    def _tick(self) -> None:
-        """Report the progress within a batch, which allows cancellation: a batch may take minutes."""
-        if self.progress is not None:
-            self.progress(self._done, self.total)
-
-    def _stage(self) -> Stage:
-        return Stage(self._done, self.total)
-
-    def _record(self, number: int, rows: list[Row]) -> Stage:
-        self.results_file.add(number, rows)
-        self._done += len({row["picture"] for row in rows})
-        return self._stage()
-
-    def _batches(self) -> Iterator[tuple[int, list[Item]]]:
-        """Iterate over the missing batches with their numbers; every run has the same batches."""
-        size = self.plan.batch
-        number = 0
-        while number in self.results_file.batches:
-            number += 1
-        if self.data.total is not None and number * size >= self.data.total:
-            return
-        items = self.data.items(number * size)
-        while chunk := list(itertools.islice(items, size)):
-            if number not in self.results_file.batches:
-                if number == 0:
-                    self._check_first(chunk)
-                yield number, chunk
-            chunk = []  # frees the memory before the next batch is read
-            number += 1
-
-    def _check_first(self, items: Sequence[Item]) -> None:
-        """Refuse data whose first pictures all lack a label or truth that is needed.
-
-        Raises:
-            DataError: if the classes to explain are missing.
-            MetricError: if a metric lacks what it needs.
-        """
-        readable = [item for item in items if not item.error]
-        if not readable:
-            return
-        unlabeled = all(item.label is None for item in readable)
-        if unlabeled and self.plan.target == "label":
-            raise DataError(
-                "The pictures have no classes to explain: give them as (picture, class), in class folders, or in rows "
-                'under "label", or pass target="predicted" to explain the predicted class.'
-            )
-        for metric in self.plan.metrics:
-            if "label" in metric.needs and unlabeled:
-                raise MetricError(
-                    f"{metric.label} needs the pictures' true classes: give the data as (picture, class)."
-                )
-            if "truth" in metric.needs and all(item.truth is None for item in readable):
-                raise MetricError(
-                    f"{metric.label} needs to know where the objects are: give the data as (picture, class, mask or "
-                    "boxes), samples of the zoo, or truth=…, a function of (number, element)."
-                )

@@ -11,21 +11,31 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from numbers import Integral
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 import torch
 
 from .._version import __version__
 from ..attribution.methods import Method, get_method
 from ..attribution.precision import check_precision
+from ..attribution.trace import Trace
 from ..errors import DataError, MethodError, MetricError
-from ..metrics import Metric, get_metric
+from ..metrics import Case, Metric, get_metric
 from ..metrics.settings import as_list, check_integer
 from ..models.layer_table import AT_INPUT
 from ..models.vision_model import VisionModel
 from .data import Data, check_count
+from .items import OpenedItem
 
-__all__ = ["FIXED", "Combination", "EvaluationPlan", "facts_of", "make_plan", "weights_fingerprint"]
+__all__ = [
+    "FIXED",
+    "Combination",
+    "EvaluationPlan",
+    "ExtraColumns",
+    "facts_of",
+    "make_plan",
+    "weights_fingerprint",
+]
 
 #: Columns of every row, besides those of the metrics.
 FIXED = (
@@ -66,6 +76,25 @@ class Combination:
     listed_layer: str
 
 
+class ExtraColumns(Protocol):
+    """Columns of a plan's rows that are no metrics, computed from the trace of a batch."""
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """Everything that the columns depend on, in JSON types."""
+
+    def columns(
+        self, trace: Trace, opened: Sequence[OpenedItem], cases: Sequence[Case]
+    ) -> list[dict[str, Any]]:
+        """Compute the columns of each picture, in JSON types.
+
+        Args:
+            trace: the pictures' forward pass, which has the layer of every combination.
+            opened: the pictures.
+            cases: the first map of each picture.
+        """
+
+
 @dataclass(frozen=True, eq=False)
 class EvaluationPlan:
     """Everything that is computed for each picture.
@@ -78,6 +107,8 @@ class EvaluationPlan:
         precision: as in ``evaluate``.
         seed: as in ``evaluate``.
         batch: number of pictures per batch.
+        extra: computes further columns of each picture's first row; None for none.
+        lenient: whether a metric that lacks what it needs for every picture is left empty, not refused.
     """
 
     model: VisionModel
@@ -87,6 +118,8 @@ class EvaluationPlan:
     precision: str
     seed: int
     batch: int
+    extra: ExtraColumns | None = None
+    lenient: bool = False
 
     @property
     def needs(self) -> set[str]:
@@ -198,6 +231,7 @@ def facts_of(plan: EvaluationPlan, data: Data) -> dict[str, Any]:
         "batch": plan.batch,
         "pictures": data.total,
         "names and classes": data.fingerprint(),
+        **({} if plan.extra is None else plan.extra.facts),
     }
 
 

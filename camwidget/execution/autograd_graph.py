@@ -44,10 +44,13 @@ def _is_of_vectors(node: Any) -> bool:
     return any(tensor.ndim <= 2 for tensor in saved_tensors(node))
 
 
-def graph_nodes(root: torch.Tensor, seen: set[Any] | None = None) -> Iterator[Any]:
-    """Iterate over the graph nodes behind a tensor, each once; skip nodes in ``seen``, and add the others to it."""
+def graph_nodes(root: torch.Tensor | Any, seen: set[Any] | None = None) -> Iterator[Any]:
+    """Iterate over the graph nodes behind a tensor or from a node on, each once.
+
+    Skips nodes in ``seen``, and adds the others to it.
+    """
     seen = set() if seen is None else seen
-    stack = [root.grad_fn]
+    stack = [root.grad_fn if isinstance(root, torch.Tensor) else root]
     while stack:
         node = stack.pop()
         if node is None or node in seen:

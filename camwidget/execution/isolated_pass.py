@@ -22,6 +22,7 @@ from ..errors import warn
 from ..runtime import fork_safety
 from .random_numbers import PrivateRandomNumbers
 from .random_state import watch_random_draws
+from .reused_copy import CopyRecord, ReusedCopy
 from .shallow_module_copy import Uncopyable, copy_structure, named_tensors, submodules_of
 
 __all__ = [
@@ -66,7 +67,12 @@ _warned: weakref.WeakSet[nn.Module] = weakref.WeakSet()
 
 @contextmanager
 def isolated_module(
-    module: nn.Module, device: torch.device, isolation: PassIsolation, *, runs: bool = True
+    module: nn.Module,
+    device: torch.device,
+    isolation: PassIsolation,
+    *,
+    runs: bool = True,
+    reused: ReusedCopy | None = None,
 ) -> Iterator[nn.Module]:
     """Yield the module to run for one pass, in evaluation mode; autocast is off in the ``with`` block.
 
@@ -75,6 +81,8 @@ def isolated_module(
         device: device of the module.
         isolation: what the pass needs so that the module stays unchanged.
         runs: whether a forward pass follows; if not, the module itself is given, for a backward pass.
+        reused: the copy that passes of the module use one after the other; None for a copy that is only used here, and
+            may be kept.
 
     Yields:
         A copy of the module, or the module itself if it cannot be copied or needs no copy.
@@ -87,7 +95,14 @@ def isolated_module(
         if isolation.restores_generators:
             stack.enter_context(watch_random_draws(device, submodules_of(module)))
         needs_isolation = runs and not (isolation.is_private_copy and not written)
-        copy = _isolated_copy(module, written) if needs_isolation and isolation.runs_copy else None
+        copy = None
+        if needs_isolation and isolation.runs_copy:
+            record = None if written or reused is None else _reused(reused, module)
+            if reused is not None and record is not None:
+                yield record.copy
+                reused.give_back(record)
+                return
+            copy = _isolated_copy(module, written)
         if copy is None and (needs_isolation or not isolation.runs_copy):
             warn_if_training(module)
             stack.enter_context(in_evaluation_mode(module, restores_buffers=bool(written)))
@@ -133,12 +148,25 @@ def _isolated_copy(module: nn.Module, written: frozenset[str]) -> nn.Module | No
     def tensor(value: torch.Tensor) -> torch.Tensor:
         if id(value) in cloned or id(value) in buffers:
             return _cloned(value)
-        return _alias(value) if type(value) is nn.Parameter else value
+        return _alias_of_plain(value)
 
     try:
         return copy_structure(module, tensor)
     except Uncopyable:
         return None
+
+
+def _reused(reused: ReusedCopy, module: nn.Module) -> CopyRecord | None:
+    """Return the copy that passes use one after the other; None if there is none."""
+    try:
+        return reused.take(module, _alias_of_plain)
+    except Uncopyable:
+        return None
+
+
+def _alias_of_plain(value: torch.Tensor) -> torch.Tensor:
+    """Return an alias of a parameter; a parameter of another class as it is."""
+    return _alias(value) if type(value) is nn.Parameter else value
 
 
 def _alias(parameter: nn.Parameter, requires_grad: bool = False) -> nn.Parameter:

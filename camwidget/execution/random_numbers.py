@@ -86,12 +86,16 @@ def _device(args: tuple[Any, ...], kwargs: dict[str, Any]) -> torch.device:
 
 
 def _is_random_call(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
-    """Return whether a call uses random numbers: attention has a dropout probability, which is usually 0."""
+    """Return whether a call uses random numbers.
+
+    Attention, and a recurrent layer of cuDNN, have a dropout probability, which is usually 0.
+    """
     names = argument_names(func)
-    if "dropout_p" not in names:
-        return True
-    position = names.index("dropout_p")
-    return bool(args[position] if position < len(args) else kwargs.get("dropout_p", 0))
+    for name in ("dropout_p", "dropout"):
+        if name in names:
+            position = names.index(name)
+            return bool(args[position] if position < len(args) else kwargs.get(name, 0))
+    return True
 
 
 @functools.cache

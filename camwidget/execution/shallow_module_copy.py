@@ -27,12 +27,21 @@ from .._compat.pytorch import (
     version_of,
 )
 
-__all__ = ["Uncopyable", "copy_structure", "named_tensors", "submodules_of", "weight_versions"]
+__all__ = [
+    "Uncopyable",
+    "copied_parts",
+    "copy_structure",
+    "named_tensors",
+    "submodules_of",
+    "weight_versions",
+]
 
 #: Types of values that hold neither tensors nor submodules, and cannot be modified.
 _IMMUTABLE = frozenset(
     {int, float, str, bool, bytes, complex, type(None), type, torch.dtype, torch.device, torch.Size}
 )
+#: Recurrent layers, which cuDNN runs on a GPU.
+_RECURRENT = frozenset({nn.RNN, nn.LSTM, nn.GRU})
 #: Types of containers that are copied with their contents.
 _CONTAINERS = frozenset({list, tuple, set, dict, OrderedDict})
 
@@ -59,8 +68,29 @@ def copy_structure(module: nn.Module, tensor: Callable[[torch.Tensor], torch.Ten
     Raises:
         Uncopyable: for TorchScript, and for attributes that are functions with a submodule in their closure.
     """
+    return copied_parts(module, tensor)[0][1]  # type: ignore[no-any-return]
+
+
+def copied_parts(
+    module: nn.Module, tensor: Callable[[torch.Tensor], torch.Tensor]
+) -> list[tuple[Any, Any]]:
+    """Copy a module's structure as ``copy_structure`` does, and list what was copied.
+
+    Args:
+        module: only read, never run.
+        tensor: as in ``copy_structure``.
+
+    Returns:
+        The originals with their copies, each once: submodules, tensors, lists, dictionaries and sets. The first pair is
+        the module with its copy.
+
+    Raises:
+        Uncopyable: as in ``copy_structure``.
+    """
     require_module_attributes()
-    return _Copier(module, tensor).copy_module(module)
+    copier = _Copier(module, tensor)
+    copier.copy_module(module)
+    return copier.pairs
 
 
 class _Copier:
@@ -72,6 +102,11 @@ class _Copier:
         #: The original objects: if one were freed during the copy, a new object might get its identity.
         self._keep_alive: list[Any] = []
         self._classes: dict[type[nn.Module], type[nn.Module]] = {}
+
+    @property
+    def pairs(self) -> list[tuple[Any, Any]]:
+        """The originals with their copies."""
+        return [(original, self._copies[id(original)]) for original in self._keep_alive]
 
     def copy_module(self, module: nn.Module) -> nn.Module:
         """Return the copy of a submodule, made at the first call."""
@@ -112,6 +147,9 @@ class _Copier:
                 state[name] = self._value(value)
         if id(module) in self._registered:  # eval() reaches registered submodules only
             state["training"] = False
+            if kind in _RECURRENT:
+                # cuDNN has no gradients of them in evaluation mode. Without dropout, both modes are the same.
+                state.update(training=True, dropout=0.0)
         state[PARTS] = inner = state[PARTS].copy()
         for name, part in inner.items():
             if part is not None:

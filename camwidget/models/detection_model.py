@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -11,20 +10,19 @@ from typing import Any
 import torch
 from torch import nn
 
-from ..errors import PictureError, TargetError
+from ..errors import TargetError
 from ..images.preprocess import Preprocess
 from .class_names import configured_names, unique_names
 from .detections import Detection, FoundBoxes, boxes_found
-from .layer_discovery import Reshape
-from .outputs import OutputPath, ScoredOutput, check_output_path, value_at
+from .output_recorder import Reshape
+from .outputs import OutputPath, check_output_path, value_at
+from .spatial_model import SpatialModel, size_of
 from .vision_model import VisionModel
 
 __all__ = ["DetectionModel"]
 
 #: Scores are kept this far from 0 and 1, whose logits are infinite.
 _MARGIN = 1e-6
-#: Names of the parts that compute boxes and classes from features.
-_HEAD = re.compile(r"head|classifier|predictor|bbox|extra")
 
 
 @dataclass(frozen=True)
@@ -54,7 +52,8 @@ class _Matches:
         self, read: _DetectionReader, detections: Sequence[Detection], size: tuple[int, int]
     ) -> None:
         self._read = read
-        self._detections = detections
+        self._boxes = torch.tensor([d.box for d in detections])
+        self._labels = torch.tensor([d.label for d in detections])
         self._size = size
         text = repr([(d.box, d.label) for d in detections])
         #: What ``VisionModel.output_path`` shows, by which an evaluation is recognized when it is resumed.
@@ -62,15 +61,12 @@ class _Matches:
 
     def __call__(self, output: Any) -> torch.Tensor:
         scores = torch.stack(
-            [
-                torch.stack([found.match(d.box, d.label) for d in self._detections])
-                for found in self._read(output, self._size)
-            ]
+            [found.matches(self._boxes, self._labels) for found in self._read(output, self._size)]
         ).clamp(_MARGIN, 1 - _MARGIN)
         return torch.logit(scores)
 
 
-class DetectionModel(VisionModel):
+class DetectionModel(SpatialModel):
     """A model that finds boxes. ``wrap(…, kind="boxes")`` and ``load`` make it.
 
     It has no classes until detections are chosen: ``model.given(detections=model.detections(picture))`` returns a model
@@ -118,6 +114,8 @@ class DetectionModel(VisionModel):
         (32, 32)
     """
 
+    finds_boxes = True
+
     def __init__(
         self,
         module: nn.Module,
@@ -153,10 +151,6 @@ class DetectionModel(VisionModel):
             scores="value",
             output=_Unscored(self._read),
         )
-        if not layers:
-            # The heads' layers belong to single scales, or to boxes rather than to places.
-            trunk = [x for x in self.layers if not _HEAD.search(x.name)]
-            self.default_layer = trunk[-1].name if trunk else self.default_layer
         self.classes = ()
         self.scores = "sigmoid"
         self._index = {}
@@ -188,15 +182,8 @@ class DetectionModel(VisionModel):
         Example:
             See ``DetectionModel``.
         """
-        pixels = self.pixels(picture)
-        if len(pixels) != 1:
-            raise PictureError(
-                f"One picture has detections, not a batch of {len(pixels)}: pass them one by one."
-            )
-        with self.isolated() as isolated, torch.no_grad():
-            returned = isolated.run(self.inputs(pixels))
-        output = returned.output if isinstance(returned, ScoredOutput) else returned
-        (found,) = self._read(output, _size(pixels))
+        pixels = self.one_picture(picture, "detections")
+        (found,) = self._read(self.output_of(pixels), size_of(pixels))
         return found.detections(threshold, self._label_name)
 
     def given(self, **inputs: Any) -> VisionModel:
@@ -237,20 +224,14 @@ class DetectionModel(VisionModel):
             ),
         }
 
-    def inputs(self, pixels: torch.Tensor) -> torch.Tensor:
-        """Normalize pixels (N, C, H, W) to the module's input.
+    @property
+    def chosen_size(self) -> tuple[int, int] | None:
+        """Rows and columns of the picture in which the detections were found; None if none is chosen."""
+        return self.detected[0].size if self.detected else None
 
-        Raises:
-            TargetError: if the chosen detections are of pixels of another size.
-        """
-        size = _size(pixels)
-        if self.detected and self.detected[0].size != size:
-            rows, columns = self.detected[0].size
-            raise TargetError(
-                f"The detections are of a picture of {rows}×{columns} pixels (rows × columns), and this one, as "
-                f"{self.name} gets it, has {size[0]}×{size[1]}: choose those of model.detections(picture)."
-            )
-        return super().inputs(pixels)
+    @property
+    def _chosen(self) -> str:
+        return "The detections are"
 
     def _label_name(self, label: int) -> str:
         return self.labels[label] if 0 <= label < len(self.labels) else f"label {label}"
@@ -266,10 +247,6 @@ class _Unscored:
 
     def __call__(self, output: Any) -> torch.Tensor:
         return torch.stack([found.total() for found in self._read(output, (1, 1))])[:, None]
-
-
-def _size(pixels: torch.Tensor) -> tuple[int, int]:
-    return int(pixels.shape[-2]), int(pixels.shape[-1])
 
 
 def _checked_detections(value: Any) -> tuple[Detection, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -57,25 +57,26 @@ class FoundBoxes:
         # A picture without boxes still has a number that belongs to the graph.
         return self.scores.sum() + 0 * self.boxes.sum()
 
-    def match(self, box: Sequence[float], label: int) -> torch.Tensor:
-        """Return how well the best box matches one of a class: score × intersection over union, in [0, 1].
+    def matches(self, boxes: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+        """Return how well the best box matches each of some detections: score × intersection over union, in [0, 1].
 
         Args:
-            box: left, top, right, bottom.
-            label: the class.
+            boxes: left, top, right, bottom (n, 4) of the detections.
+            labels: their classes (n,).
 
         Returns:
-            A scalar, differentiable through the score.
+            Shape (n,), differentiable through the scores.
         """
-        scores = self.scores if self.labels is not None else self.scores[:, label]
-        if not len(scores):
-            return self.total()
-        wanted = torch.tensor([box], device=self.boxes.device, dtype=self.boxes.dtype)
-        overlap = box_iou(wanted, self.boxes.detach())[0].to(scores)
-        if self.labels is not None:
-            overlap = overlap * (self.labels == label)
-        products: torch.Tensor = overlap * scores
-        return products.max()
+        if not len(self.boxes):
+            return self.total().expand(len(boxes))
+        overlap = box_iou(boxes.to(self.boxes), self.boxes.detach()).to(self.scores)
+        labels = labels.to(self.scores.device)
+        if self.labels is None:
+            products = overlap * self.scores[:, labels].T
+        else:
+            products = overlap * (labels[:, None] == self.labels) * self.scores
+        found: torch.Tensor = products.amax(1)
+        return found
 
     def detections(self, threshold: float, name_of: Callable[[int], str]) -> list[Detection]:
         """Return the boxes whose best score reaches a threshold, by decreasing score."""

@@ -93,4 +93,7 @@ class Similarity:
 
     def __call__(self, embeddings: torch.Tensor) -> torch.Tensor:
         """Return the logits (N, references) of embeddings (N, D)."""
-        return embeddings @ self.references.to(embeddings).T * self._scale + self._bias
+        weights = self.references.to(embeddings.device, embeddings.dtype) * self._scale
+        # One linear operation with a bias, for which relevance has a rule.
+        bias = weights.new_full((len(weights),), self._bias) if self._bias else None
+        return nnF.linear(embeddings, weights, bias)

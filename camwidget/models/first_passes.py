@@ -20,9 +20,10 @@ from ..execution.isolated_pass import (
 from ..execution.random_state import GeneratorWatch
 from ..execution.shallow_module_copy import Uncopyable
 from ..images.preprocess import Preprocess
-from .layer_discovery import Reshape, discover_layers
+from .layer_discovery import discover_layers
 from .layer_table import LayerTable
 from .output_reader import OutputReader
+from .output_recorder import Reshape
 
 __all__ = ["first_passes", "first_picture"]
 

@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from collections.abc import Container, Iterable, Mapping
+from typing import TYPE_CHECKING, Any
 
+import torch
 from torch import nn
+
+from ..execution.autograd_graph import graph_nodes
 
 if TYPE_CHECKING:
     from .layer_table import Layer
 
-__all__ = ["is_routed", "last_features", "list_stages", "listed_name"]
+__all__ = [
+    "has_weights",
+    "is_routed",
+    "last_features",
+    "last_shared_features",
+    "list_stages",
+    "listed_name",
+]
 
 #: Largest and smallest number of layers that are offered for choice.
 MANY, FEW = 40, 4
@@ -121,14 +131,63 @@ def last_features(
     for layer in reversed(stages):
         # A map for each class, as in segmentation networks, is the output itself, unless weights follow.
         is_answer = layer.shape[0] == classes and not any(
-            _has_weights(module.get_submodule(name))
-            for name in order[order.index(layer.name) + 1 :]
+            has_weights(module.get_submodule(name)) for name in order[order.index(layer.name) + 1 :]
         )
         if not is_answer and not isinstance(module.get_submodule(layer.name), _NO_FEATURES):
             return layer.name
     return stages[-1].name
 
 
-def _has_weights(part: nn.Module) -> bool:
+def last_shared_features(
+    module: nn.Module,
+    stages: tuple[Layer, ...],
+    score: torch.Tensor,
+    outputs: Mapping[str, torch.Tensor],
+    weighted: Container[Any],
+) -> str | None:
+    """Return the last layer of a detector whose features every box and class of it is computed from.
+
+    The heads are the last operations with weights, behind which the outputs of a detector only select, scale and
+    decode. What they return are boxes and classes, not features; and a layer of one head, or of one scale, is no source
+    of the others.
+
+    Args:
+        module: the network.
+        stages: its listed layers.
+        score: a number that depends on all boxes and classes, with graph.
+        outputs: the layers' outputs, by name.
+        weighted: the graph nodes of the outputs of all modules with weights.
+
+    Returns:
+        The layer's name; None if there is no such layer, or no graph.
+    """
+    answers: set[Any] = set()
+    heads: list[Any] = []
+    stack = [score.grad_fn]
+    while stack:
+        node = stack.pop()
+        if node is None or node in answers:
+            continue
+        answers.add(node)
+        if node in weighted:
+            heads.append(node)
+        else:
+            stack.extend(parent for parent, _ in node.next_functions)
+    sources = [set(graph_nodes(head)) for head in heads]
+    if not sources:
+        return None
+    shared = set.intersection(*sources) - answers
+    return next(
+        (
+            layer.name
+            for layer in reversed(stages)
+            if outputs[layer.name].grad_fn in shared
+            and not isinstance(module.get_submodule(layer.name), _NO_FEATURES)
+        ),
+        None,
+    )
+
+
+def has_weights(part: nn.Module) -> bool:
     """Return whether a module has a matrix or kernel of its own; a normalization has only vectors."""
     return any(p.ndim >= 2 for p in part.parameters(recurse=False))

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import logging
-import math
-from collections.abc import Callable, Container, Sequence
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from typing import Any
@@ -12,196 +11,32 @@ from typing import Any
 import torch
 from torch import nn
 
-from .._compat.pytorch import version_of
 from ..errors import CamwidgetError, LayerError, ModelError
 from ..execution.autograd_graph import has_reentrant_checkpoint, other_activations
 from ..execution.random_numbers import PrivateRandomNumbers
 from ..execution.running import hooked
 from ..runtime.error_reports import error_line, log_error
-from .cam_head import GapHeadDetector
-from .layer_choice import is_routed, last_features, list_stages, listed_name
+from .layer_choice import (
+    is_routed,
+    last_features,
+    last_shared_features,
+    list_stages,
+    listed_name,
+)
 from .layer_table import AT_INPUT, Layer, LayerTable
 from .output_reader import OutputReader
-from .outputs import describe_output, tensors_of
+from .output_recorder import OutputRecorder, Reshape, needs_reshape, sketch_output, spatial
+from .outputs import tensors_of
 from .spatial_layout import (
     CONSTANT,
     MISPLACED,
     corner_variants,
-    layout_fault,
-    sketch_maps,
-    sketch_tokens,
 )
-from .token_grid import TokenGrid
 
-__all__ = ["Reshape", "discover_layers", "spatial"]
+__all__ = ["discover_layers"]
 
 #: Remedy for a module without layers.
 _WITHOUT = "For methods at the picture alone, such as 'saliency' and 'occlusion', pass layers=[]."
-
-#: Conversion of a layer's output to (N, C, H, W).
-Reshape = Callable[[torch.Tensor], torch.Tensor]
-
-
-def spatial(
-    output: Any, size: Sequence[int], reshape: Reshape | None, tokens: TokenGrid | None = None
-) -> torch.Tensor | None:
-    """Convert a layer's output to maps (N, C, H, W) with more than one cell; None if it is no map.
-
-    Args:
-        output: the layer's output.
-        size: height and width of the picture. Maps have about the same proportions, which distinguishes (N, C, H, W)
-            from the (N, H, W, C) of Swin and of ConvNeXt's inner layers.
-        reshape: conversion of outputs that are not (N, C, H, W).
-        tokens: grid for a transformer's tokens (N, T, C), if there is no ``reshape``.
-    """
-    if not isinstance(output, torch.Tensor) or not output.is_floating_point():
-        return None
-    if output.ndim == 5 and output.shape[2] == 1 and reshape is None:
-        output = output.squeeze(2)  # a volume of one slice is a picture
-    if _needs_reshape(output, size):
-        if reshape is not None and output.ndim >= 3:
-            try:
-                output = reshape(output)
-            except (RuntimeError, ValueError, IndexError, TypeError):
-                return None
-        elif output.ndim == 4:
-            output = output.permute(0, 3, 1, 2)
-        elif output.ndim == 3 and tokens is not None:
-            output = tokens.maps(output, size)
-            if output is None:
-                return None
-    maps: torch.Tensor = output
-    if (
-        maps.ndim != 4
-        or maps.shape[-1] * maps.shape[-2] < 2
-        or not _has_picture_proportions(maps, size)
-    ):
-        return None
-    return maps
-
-
-def _needs_reshape(output: torch.Tensor, size: Sequence[int]) -> bool:
-    return output.ndim != 4 or _is_channels_last(output, size)
-
-
-def _is_channels_last(output: torch.Tensor, size: Sequence[int]) -> bool:
-    first, second, third = output.shape[1:]
-    if 0 in output.shape:
-        return False
-    return _skew(first, second, size) < _skew(second, third, size)
-
-
-def _skew(height: int, width: int, size: Sequence[int]) -> float:
-    """Return how far a map's proportions are from the picture's."""
-    return abs(math.log(height / width) - math.log(size[0] / size[1]))
-
-
-def _has_picture_proportions(maps: torch.Tensor, size: Sequence[int]) -> bool:
-    """Return whether height and width have the picture's proportions, unlike those of attention."""
-    height, width = maps.shape[-2:]
-    # The proportions of few cells are rounded coarsely.
-    return min(height, width) <= 4 or _skew(height, width, size) < math.log(1.5)
-
-
-class _OutputRecorder:
-    """Forward hook that records every module's output, and which modules return the same tensor."""
-
-    def __init__(self, module: nn.Module, size: Sequence[int], reshape: Reshape | None) -> None:
-        parts = {m: name for name, m in module.named_modules() if name}
-        #: TorchScript modules, which take no hooks.
-        self.scripted = [n for m, n in parts.items() if isinstance(m, torch.jit.ScriptModule)]
-        self.names = {m: n for m, n in parts.items() if not isinstance(m, torch.jit.ScriptModule)}
-        self.size = size
-        self.reshape = reshape
-        self.calls: dict[str, int] = {}
-        self.gap_detector = GapHeadDetector()
-        self.tokens = TokenGrid()
-        #: Possible maps by name, kept alive, so that identity shows which modules return the same tensor.
-        self.outputs: dict[str, torch.Tensor] = {}
-        self.sketches: dict[str, torch.Tensor] = {}
-        #: Descriptions of outputs that are no tensors.
-        self.others: dict[str, str] = {}
-        #: Inputs of linear maps with zero weights, as heads are initialized: no score depends on them yet.
-        self.zero_weight_inputs: list[torch.Tensor] = []
-        #: Whether no output can have height and width.
-        self.is_flat = True
-        self._shapes: dict[str, tuple[int, int, int]] = {}
-        self._same: dict[tuple[int, int], list[str]] = {}
-
-    @torch.no_grad()
-    def __call__(self, module: nn.Module, args: Any, output: Any) -> None:
-        name = self.names[module]
-        self.calls[name] = self.calls.get(name, 0) + 1
-        maps = spatial(output, self.size, self.reshape, self.tokens)
-        if maps is not None and len(maps) != 1:  # windows of a picture form a batch
-            maps = None
-        sketch = _sketch(output, self.size, self.reshape)
-        if not isinstance(output, torch.Tensor):
-            self.others[name] = (
-                f"it returns {describe_output(output)}, so that a layer inside it has to be named"
-            )
-        elif output.ndim > 2:
-            self.is_flat = False
-        if sketch is not None:
-            if maps is not None and output.ndim == 4:
-                self.tokens.add_grid((maps.shape[2], maps.shape[3]), self.size)
-            if maps is not None:
-                self._shapes[name] = (maps.shape[1], maps.shape[2], maps.shape[3])
-            self.sketches[name] = sketch
-            self.outputs[name] = output
-            # An in-place ReLU hands on the tensor it was given, at a newer version.
-            self._same.setdefault((id(output), version_of(output)), []).append(name)
-        source = args[0] if args and isinstance(args[0], torch.Tensor) else None
-        self.gap_detector.record(name, module, source, maps)
-        if isinstance(module, nn.Linear) and source is not None and not bool(module.weight.any()):
-            self.zero_weight_inputs.append(source)
-
-    @property
-    def called_once(self) -> list[str]:
-        """Names of possible layers that run once in a pass; the others have several maps."""
-        return [n for n in self.sketches if self.calls[n] == 1]
-
-    def is_tokens(self, name: str) -> bool:
-        """Return whether a module gives tokens (1, T, C), whose positions have to be found."""
-        return self.outputs[name].ndim == 3 and self.reshape is None
-
-    def same(self, layers: Container[str]) -> tuple[tuple[str, ...], ...]:
-        """Return groups of layer names that stand for the same tensor, the module that computed it first."""
-        groups = (tuple(n for n in group if n in layers) for group in self._same.values())
-        return tuple(group for group in groups if len(group) > 1)
-
-    def find_layers(
-        self, variants: Sequence[dict[str, torch.Tensor]] | None
-    ) -> tuple[dict[str, Layer], dict[str, str]]:
-        """Return the outputs that are maps, by name, and the reasons why other outputs of a map's shape are not.
-
-        Args:
-            variants: sketches for the corner variants of the picture; None to decide by shapes alone.
-        """
-        faults: dict[str, str] = {}
-
-        def passes(name: str) -> bool:
-            sketches = [self.sketches[name], *(v[name] for v in variants or () if name in v)]
-            if self.is_tokens(name):
-                maps = [self.tokens.maps(s, self.size) for s in sketches]
-                sketches = [sketch_maps(m) for m in maps if m is not None]
-            # A layer that did not run for every variant is accepted.
-            fault = layout_fault(*sketches) if len(sketches) == 3 else None
-            if fault is not None:
-                faults[name] = fault
-            return fault is None
-
-        found = {n for n in self.called_once if not self.is_tokens(n) and passes(n)}
-        # Tokens lie on the grids of the outputs that are maps.
-        self.tokens.keep_grids([self._shapes[n][1:] for n in found])
-        for name in self.called_once:
-            output = self.outputs[name]
-            maps = self.tokens.maps(output, self.size) if self.is_tokens(name) else None
-            if maps is not None and passes(name):
-                found.add(name)
-                self.tokens.record_extra_tokens(output, maps)
-                self._shapes[name] = (maps.shape[1], maps.shape[2], maps.shape[3])
-        return {n: Layer(n, self._shapes[n]) for n in self.called_once if n in found}, faults
 
 
 def discover_layers(
@@ -227,7 +62,7 @@ def discover_layers(
         LayerError: if no layer has a map of the picture, though an output has a map's shape.
     """
     extras = extras or {}
-    recorder = _OutputRecorder(module, inputs.shape[-2:], reshape)
+    recorder = OutputRecorder(module, inputs.shape[-2:], reshape)
 
     draws = PrivateRandomNumbers(0)
 
@@ -312,10 +147,15 @@ def discover_layers(
     if head is not None:
         head = replace(head, layer=listed_name(head.layer, stages, same))
     is_at_head = head is not None and head.layer in influential
+    shared = (
+        last_shared_features(module, stages, found, recorder.outputs, recorder.weighted)
+        if reader.finds_boxes and found is not None
+        else None
+    )
     default = (
         head.layer
         if head is not None and is_at_head
-        else last_features(module, stages, reader.channels, recorder.calls)
+        else shared or last_features(module, stages, reader.channels, recorder.calls)
     )
     if not is_at_head and recorder.is_tokens(default):
         # A class token reads the patches for the last time inside the last block, from queries, keys and values;
@@ -344,33 +184,23 @@ def discover_layers(
     )
 
 
-def _sketch(output: Any, size: Sequence[int], reshape: Reshape | None) -> torch.Tensor | None:
-    """Return a sketch of an output that may be maps or tokens; None for any other output."""
-    if not isinstance(output, torch.Tensor) or not output.is_floating_point():
-        return None
-    if output.ndim == 3 and reshape is None:
-        return sketch_tokens(output) if len(output) == 1 and output.numel() else None
-    maps = spatial(output, size, reshape)
-    return None if maps is None or len(maps) != 1 else sketch_maps(maps)
-
-
 def _sketch_hooks(
-    module: nn.Module, recorder: _OutputRecorder, sketches: dict[str, torch.Tensor], ran: set[str]
+    module: nn.Module, recorder: OutputRecorder, sketches: dict[str, torch.Tensor], ran: set[str]
 ) -> dict[nn.Module, Callable[..., Any]]:
     """Return hooks that sketch the outputs of the possible layers."""
 
-    def sketch_output(layer: nn.Module, args: Any, output: Any) -> None:
+    def record_sketch(layer: nn.Module, args: Any, output: Any) -> None:
         ran.add(recorder.names[layer])
         with torch.no_grad():
-            sketch = _sketch(output, recorder.size, recorder.reshape)
+            sketch = sketch_output(output, recorder.size, recorder.reshape)
         if sketch is not None:
             sketches[recorder.names[layer]] = sketch
 
-    return {module.get_submodule(name): sketch_output for name in recorder.called_once}
+    return {module.get_submodule(name): record_sketch for name in recorder.called_once}
 
 
 def _gradients(
-    logits: torch.Tensor | None, recorder: _OutputRecorder
+    logits: torch.Tensor | None, recorder: OutputRecorder
 ) -> dict[str, torch.Tensor | None] | None:
     """Return the gradient of the highest logit at the possible layers; None if it cannot be computed.
 
@@ -408,7 +238,7 @@ def _random_sum(features: torch.Tensor) -> torch.Tensor:
 def _influential_layers(
     layers: dict[str, Layer],
     gradients: dict[str, torch.Tensor | None] | None,
-    recorder: _OutputRecorder,
+    recorder: OutputRecorder,
 ) -> dict[str, Layer]:
     """Return the layers whose maps influence the score; unused patches and auxiliary heads do not."""
     if gradients is None:
@@ -434,14 +264,14 @@ def _has_zero_gradient(name: str, gradients: dict[str, torch.Tensor | None] | No
 
 
 def _is_reshape_wrong(
-    recorder: _OutputRecorder, layers: dict[str, Layer], faults: dict[str, str]
+    recorder: OutputRecorder, layers: dict[str, Layer], faults: dict[str, str]
 ) -> bool:
     """Return whether ``reshape`` makes no map of any output that needs it."""
-    reshaped = {n for n, o in recorder.outputs.items() if _needs_reshape(o, recorder.size)}
+    reshaped = {n for n, o in recorder.outputs.items() if needs_reshape(o, recorder.size)}
     return reshaped.isdisjoint(layers) and any(faults.get(n) == MISPLACED for n in reshaped)
 
 
-def _why_no_maps(recorder: _OutputRecorder) -> str:
+def _why_no_maps(recorder: OutputRecorder) -> str:
     """Return why no module of a network can have a map; empty if one might."""
     if recorder.scripted and recorder.is_flat and not recorder.others:
         return f"{recorder.scripted[0]!r} is TorchScript, which does not show its layers (use what it was made from)"
@@ -455,7 +285,7 @@ def _why_no_maps(recorder: _OutputRecorder) -> str:
     return ""
 
 
-def _no_layer(recorder: _OutputRecorder, faults: dict[str, str]) -> str:
+def _no_layer(recorder: OutputRecorder, faults: dict[str, str]) -> str:
     """Return the message for a module without layers, with the remedy."""
     again = [n for n in recorder.sketches if recorder.calls[n] > 1 and not recorder.is_tokens(n)]
     if again and not any(fault != CONSTANT for fault in faults.values()):

@@ -9,7 +9,7 @@ import torch
 
 from ..errors import LayerError
 from .cam_head import GapHead
-from .spatial_layout import CONSTANT
+from .spatial_layout import CONSTANT, QUERIES
 from .token_grid import TokenGrid
 
 __all__ = ["AT_INPUT", "Layer", "LayerTable"]
@@ -138,7 +138,7 @@ class LayerTable:
                 "It may be a table of parameters, a branch that the picture does not reach, or rectifiers that are all "
                 "off."
             )
-        elif reason.startswith("it returns"):
+        elif reason == QUERIES or reason.startswith("it returns"):
             remedy = ""
         else:
             remedy = "For tokens whose places are not found pass reshape=… to wrap."

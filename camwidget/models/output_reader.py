@@ -46,6 +46,7 @@ class OutputReader:
         requested: the path of the scores given by the user; None to find it.
         declared: the kind of the scores given by the user; None to find it.
         names: number of class names; None if unknown.
+        finds_boxes: whether the module's output are boxes.
         keyword: name of the argument that takes the picture; None if it is the first argument.
         scores: kind of the scores, one of ``scores.SCORES`` other than "probability".
         path: path of the scores; None for a model without classes.
@@ -61,6 +62,7 @@ class OutputReader:
     requested: OutputPath | None = None
     declared: str | None = None
     names: int | None = None
+    finds_boxes: bool = False
     keyword: str | None = None
     scores: str = "softmax"
     path: OutputPath | None = None

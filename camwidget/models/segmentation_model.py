@@ -12,17 +12,17 @@ import torch
 from torch import nn
 from torch.nn import functional as nnF
 
-from ..errors import ModelError, PictureError, TargetError
+from ..errors import ModelError, TargetError
 from ..images.preprocess import Preprocess
-from .layer_discovery import Reshape
+from .output_recorder import Reshape
 from .outputs import (
     OutputPath,
-    ScoredOutput,
     check_output_path,
     describe_output,
     pixel_scores_path,
     value_at,
 )
+from .spatial_model import SpatialModel
 from .vision_model import VisionModel
 
 __all__ = ["SegmentationModel"]
@@ -74,7 +74,7 @@ class _RegionMean:
         return (scores * (weights / weights.sum())).sum((2, 3))
 
 
-class SegmentationModel(VisionModel):
+class SegmentationModel(SpatialModel):
     """A model that classifies every pixel. ``wrap(…, kind="segments")`` and ``load`` make it.
 
     The logit of a class is the mean of its logits over a region: over the whole picture, or over the pixels of
@@ -165,19 +165,14 @@ class SegmentationModel(VisionModel):
             }
         return self._copy_with(**changes)
 
-    def inputs(self, pixels: torch.Tensor) -> torch.Tensor:
-        """Normalize pixels (N, C, H, W) to the module's input.
+    @property
+    def chosen_size(self) -> tuple[int, int] | None:
+        """Rows and columns of the region; None for the whole picture."""
+        return None if self.region is None else (self.region.shape[0], self.region.shape[1])
 
-        Raises:
-            TargetError: if the region has another size than the pixels.
-        """
-        if self.region is not None and self.region.shape != tuple(pixels.shape[-2:]):
-            raise TargetError(
-                f"The region has {self.region.shape[0]}×{self.region.shape[1]} pixels (rows × columns), and the "
-                f"picture, as {self.name} gets it, {pixels.shape[-2]}×{pixels.shape[-1]}: make it for "
-                "model.pixels(picture)."
-            )
-        return super().inputs(pixels)
+    @property
+    def _chosen(self) -> str:
+        return "The region is"
 
     def segments(self, picture: Any) -> np.ndarray:
         """Return the most probable class of every pixel.
@@ -195,16 +190,12 @@ class SegmentationModel(VisionModel):
         Example:
             See ``SegmentationModel``.
         """
-        pixels = self.pixels(picture)
-        if len(pixels) != 1:
-            raise PictureError(
-                f"One picture has segments, not a batch of {len(pixels)}: pass them one by one."
-            )
-        with self.isolated() as isolated, torch.no_grad():
-            returned = isolated.run(self.inputs(pixels))
-            output = returned.output if isinstance(returned, ScoredOutput) else returned
-            scores = self._pixel_scores(output).float()
+        return self.segments_of(self.one_picture(picture, "segments"))
+
+    def segments_of(self, pixels: torch.Tensor) -> np.ndarray:
+        """Return the most probable class of every pixel, int64 (H, W), of pixels (1, C, H, W) in [0, 1]."""
         size = pixels.shape[-2:]
+        scores = self._pixel_scores(self.output_of(pixels)).float()
         if scores.shape[-2:] != size:
             scores = nnF.interpolate(scores, size, mode="bilinear", align_corners=False)
         found: np.ndarray = scores[0].argmax(0).cpu().numpy()

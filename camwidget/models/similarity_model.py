@@ -15,7 +15,7 @@ from torch import nn
 from ..errors import PictureError, PromptError
 from ..images.preprocess import Preprocess
 from .embeddings import EmbeddingReader, Similarity
-from .layer_discovery import Reshape
+from .output_recorder import Reshape
 from .outputs import check_output_path
 from .two_towers import TextEncoder, Tokenize, TwoTowers
 from .vision_model import VisionModel

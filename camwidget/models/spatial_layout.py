@@ -20,7 +20,10 @@ from torch.nn import functional as nnF
 __all__ = [
     "CONSTANT",
     "MISPLACED",
+    "QUERIES",
     "corner_variants",
+    "is_constant",
+    "layout_correlation",
     "layout_fault",
     "sketch_maps",
     "sketch_tokens",
@@ -29,6 +32,8 @@ __all__ = [
 #: Reasons why an output is no map.
 CONSTANT = "its output does not change with the picture"
 MISPLACED = "its output is not laid out like the picture: where the picture changes, it does not"
+
+QUERIES = "its tokens are queries: they do not depend on the picture before they read it, and have no places in it"
 
 #: Side of a changed corner as a fraction of the picture's side.
 _CORNER = 1 / 4
@@ -84,20 +89,47 @@ def layout_fault(sketch: torch.Tensor, upper: torch.Tensor, lower: torch.Tensor)
     """
     if not (sketch.shape == upper.shape == lower.shape):
         return MISPLACED
-    changes = [upper - sketch, lower - sketch]
-    if not all(bool(torch.isfinite(c).all()) for c in changes):
+    if not all(bool(torch.isfinite(s).all()) for s in (sketch, upper, lower)):
         return None  # the caller reports weights that are NaN
-    most = max(float(c.abs().max()) for c in changes)
-    if most <= _ROUNDING * float(sketch.abs().max()):
+    if is_constant(sketch, upper, lower):
         return CONSTANT
-    # Normalized in double precision, since squares of small values would underflow.
-    first, second = (_strength((c.double() / most).float()) for c in changes)
+    first, second = _strengths(sketch, upper, lower)
     if _correlation(first, second) >= _MIN_CORRELATION:
         return None
     is_coarse = min(sketch.shape[-2:]) <= _COARSE
     if is_coarse and min(_spread(first), _spread(second)) >= _CONCENTRATED:
         return None
     return MISPLACED
+
+
+def is_constant(sketch: torch.Tensor, upper: torch.Tensor, lower: torch.Tensor) -> bool:
+    """Return whether a layer's output is the same for a picture and its ``corner_variants``, up to rounding."""
+    most = max(float((upper - sketch).abs().max()), float((lower - sketch).abs().max()))
+    return most <= _ROUNDING * float(sketch.abs().max())
+
+
+def layout_correlation(sketch: torch.Tensor, upper: torch.Tensor, lower: torch.Tensor) -> float:
+    """Return the correlation of an output's changes with those of the picture, from sketches (sums, h, w); 0 if it is
+    constant, or not finite.
+    """
+    if not all(bool(torch.isfinite(s).all()) for s in (sketch, upper, lower)):
+        return 0.0
+    return (
+        0.0
+        if is_constant(sketch, upper, lower)
+        else _correlation(*_strengths(sketch, upper, lower))
+    )
+
+
+def _strengths(
+    sketch: torch.Tensor, upper: torch.Tensor, lower: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return how much each cell changed in the two variants."""
+    changes = [upper - sketch, lower - sketch]
+    most = max(float(c.abs().max()) for c in changes)
+    # Normalized in double precision, since squares of small values would underflow.
+    first, second = (_strength((c.double() / most).float()) for c in changes)
+    return first, second
 
 
 @functools.cache

@@ -6,21 +6,32 @@ from collections.abc import Sequence
 
 import torch
 
+from .spatial_layout import layout_correlation, sketch_maps
+
 __all__ = ["TokenGrid"]
 
 #: Largest number of class, distillation and register tokens before the patches in known models.
 _MAX_EXTRA_TOKENS = 16
+#: The same where the grid is only guessed to be a merged one: a class and a distillation token. The tokens of a
+#: detector's head are few, and would fit some merged grid with others left over.
+_MAX_EXTRA_TOKENS_MERGED = 2
 #: Common patch sides, for networks without a convolution that defines the grid.
 _USUAL_PATCH_SIDES = (16, 14, 32, 8, 4, 28, 7)
+#: Least correlation of tokens' changes with those of the picture where their order is unusual. Tokens that nothing has
+#: mixed yet have more.
+_SURE_CORRELATION = 0.8
+#: Smallest gain in correlation for which tokens are taken to lie elsewhere than behind all extra ones.
+_CLEAR_GAIN = 0.02
 
 
 class TokenGrid:
     """Grid of patches in tokens (N, T, C).
 
     A layer that gives maps, mostly the patch embedding, defines the grid of a picture's size. T minus the number of
-    patches is the number of extra tokens (class, distillation, registers), which come first in every known model. What
-    the first pass finds is final: a picture of another size has a grid only if the patches divide it evenly, and other
-    numbers of extra tokens are refused.
+    patches is the number of extra tokens. Those of classifiers (class, distillation, registers) come first; the
+    detection tokens of YOLOS (Fang et al. 2021, arXiv:2106.00666) come last, and the tokens that change with a corner
+    of the picture show it. What the first pass finds is final: a picture of another size has a grid only if the patches
+    divide it evenly, and other numbers of extra tokens are refused.
     """
 
     def __init__(self) -> None:
@@ -30,6 +41,8 @@ class TokenGrid:
         #: Whether no grid is that of a map, so that patches of common sides are as likely.
         self._is_ambiguous = False
         self._extras: set[int] = set()
+        #: Number of extra tokens before the patches, by the number of all, where some come after them.
+        self._leading: dict[int, int] = {}
 
     def add_grid(self, grid: tuple[int, int], size: Sequence[int]) -> None:
         """Add the height and width of a layer's maps for a picture of a size, during the first pass."""
@@ -47,16 +60,51 @@ class TokenGrid:
         """Record the number of extra tokens when tokens were converted to maps, during the first pass."""
         self._extras.add(tokens.shape[1] - maps.shape[-2] * maps.shape[-1])
 
+    def find_places(
+        self, sketches: Sequence[torch.Tensor], size: Sequence[int], *, are_queries: bool
+    ) -> bool:
+        """Find where the patches lie among tokens, during the first pass, from the first of their layers that changes.
+
+        Args:
+            sketches: sketches (1, T, sums) of its output for a picture and its two ``corner_variants``.
+            size: height and width of the picture.
+            are_queries: whether an earlier layer has as many tokens that do not depend on the picture. Queries, which
+                ask about the picture, and position embeddings, which are added to patches, begin so.
+
+        Returns:
+            Whether the tokens may be patches; False for queries.
+        """
+        count = sketches[0].shape[1]
+        usual, best, place = 0.0, 0.0, (0, 0)
+        for height, width in self._grids_of((size[0], size[1])):
+            extra = count - height * width
+            if extra < 0 or height * width < 4:
+                continue
+            for leading in range(min(extra, _MAX_EXTRA_TOKENS) + 1):
+                span = [s[:, leading : leading + height * width].transpose(1, 2) for s in sketches]
+                maps = [sketch_maps(s.unflatten(2, (height, width))) for s in span]
+                correlation = layout_correlation(*maps)
+                if leading == extra:
+                    usual = max(usual, correlation)
+                elif correlation > best:
+                    best, place = correlation, (extra, leading)
+        if best >= max(_SURE_CORRELATION, usual + _CLEAR_GAIN):
+            self._leading[place[0]] = place[1]
+        return not are_queries or max(best, usual) >= _SURE_CORRELATION
+
     def maps(self, tokens: torch.Tensor, size: Sequence[int]) -> torch.Tensor | None:
         """Convert tokens (N, T, C) to maps (N, C, h, w) for a picture of a size; None if the numbers do not fit."""
         count = tokens.shape[1]
         fitting: list[tuple[int, tuple[int, int]]] = []
         for height, width in self._grids_of((size[0], size[1])):
+            is_merged = False
             while height * width >= 4:
                 extra = count - height * width
                 known = not self._extras or extra in self._extras or self._is_first(size)
-                if 0 <= extra <= _MAX_EXTRA_TOKENS and known:
+                most = _MAX_EXTRA_TOKENS_MERGED if is_merged else _MAX_EXTRA_TOKENS
+                if known and (0 <= extra <= most or extra in self._leading):
                     fitting.append((extra, (height, width)))
+                is_merged = True
                 if min(height, width) < 3:
                     break
                 # If patches are merged without a convolution, only their number shows the grid. The last of an odd
@@ -66,7 +114,8 @@ class TokenGrid:
             return None
         # 16 tokens are a grid of 4 × 4 rather than one of 2 × 2 and twelve others.
         extra, (height, width) = min(fitting, key=lambda fit: fit[0])
-        places = tokens[:, extra:].transpose(1, 2)
+        first = self._leading.get(extra, extra)
+        places = tokens[:, first : first + height * width].transpose(1, 2)
         return places.reshape(len(tokens), tokens.shape[2], height, width)
 
     def _is_first(self, size: Sequence[int]) -> bool:

@@ -6,7 +6,7 @@ import copy
 import itertools
 from collections.abc import Iterator, Mapping, Sequence, Sized
 from contextlib import contextmanager, nullcontext
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import nn
@@ -16,6 +16,7 @@ from ..errors import CamwidgetError, ModelError, PictureError, PromptError
 from ..execution.device import device_lost_error, is_device_lost, is_out_of_memory
 from ..execution.isolated_pass import PassIsolation, isolated_module
 from ..execution.random_numbers import PrivateRandomNumbers
+from ..execution.reused_copy import ReusedCopy
 from ..execution.running import needs_contiguous_input, non_finite_error, unwrapped_module
 from ..images.conversion import PictureLike
 from ..images.preprocess import Preprocess
@@ -23,10 +24,10 @@ from .cam_head import GapHead
 from .class_names import configured_names, unique_names
 from .extra_inputs import ExtraInputs
 from .first_passes import first_passes, first_picture
-from .layer_discovery import Reshape, spatial
 from .layer_table import Layer, LayerTable
 from .nondeterminism import leaves_random_state, randomness_note
 from .output_reader import OutputReader, picture_keyword
+from .output_recorder import Reshape, spatial
 from .outputs import check_output_path, describe_output
 from .prediction import ClassScores, Prediction
 from .provenance import Provenance
@@ -64,6 +65,8 @@ class VisionModel(ClassScores):
         >>> tuple(pixels.shape), tuple(model.logits(pixels).shape)
         ((1, 3, 192, 192), (1, 10))
     """
+
+    finds_boxes: ClassVar[bool] = False
 
     def __init__(
         self,
@@ -109,9 +112,11 @@ class VisionModel(ClassScores):
             requested=None if output is None else check_output_path(output),
             declared="value" if unit else scores,
             names=len(classes) if isinstance(classes, Sized) else None,
+            finds_boxes=self.finds_boxes,
             keyword=picture_keyword(self.module, self.extras(1)),
         )
         self.randomness_note = ""
+        self._reused_copy = ReusedCopy()
         #: What a pass needs so that the module stays unchanged.
         self._discovery, self._reader, self.isolation = self._discover(
             reader, without=layers is not None and not layers
@@ -355,7 +360,7 @@ class VisionModel(ClassScores):
     def with_module(self, module: nn.Module) -> VisionModel:
         """Return the same model, with the same text, around another module: a copy of its module with any weights."""
         names = {m: n for n, m in module.named_modules()}
-        return self._copy_with(module=module, _module_names=names)
+        return self._copy_with(module=module, _module_names=names, _reused_copy=ReusedCopy())
 
     def extras(self, count: int) -> dict[str, torch.Tensor]:
         """Return the inputs besides the picture, by name, for a batch of ``count`` pictures."""
@@ -452,7 +457,7 @@ class VisionModel(ClassScores):
         return ready.prediction(ready.logits(pixels)[0], top)
 
     @contextmanager
-    def isolated(self, *, runs: bool = True) -> Iterator[VisionModel]:
+    def isolated(self, *, runs: bool = True, is_kept: bool = False) -> Iterator[VisionModel]:
         """Yield the model for one pass, around a copy of the module's structure in evaluation mode.
 
         The copy has the module's current weights and hooks; the pass leaves no trace in the module. Autocast and
@@ -460,8 +465,13 @@ class VisionModel(ClassScores):
 
         Args:
             runs: whether a forward pass follows; False for a backward pass.
+            is_kept: whether the module that is yielded is used after the ``with`` block too. Otherwise the next pass
+                uses the same copy, if nothing has changed, and its tensors are taken out meanwhile.
         """
-        with isolated_module(self.module, self.device, self.isolation, runs=runs) as module:
+        reused = None if is_kept else self._reused_copy
+        with isolated_module(
+            self.module, self.device, self.isolation, runs=runs, reused=reused
+        ) as module:
             yield self._copy_with(module=module)
 
     def check_finite(self, logits: torch.Tensor) -> None:

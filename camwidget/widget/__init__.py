@@ -1,7 +1,8 @@
-"""The notebook widgets: ``Explorer`` and its parts, ``Quiz``, and ``FootprintExample`` for lessons."""
+"""The notebook widgets: ``Explorer`` and its parts, ``Survey``, ``Quiz``, and ``FootprintExample`` for lessons."""
 
 from .explorer import Explorer
 from .footprint_example import FootprintExample
 from .quiz import Quiz
+from .survey import Survey
 
-__all__ = ["Explorer", "FootprintExample", "Quiz"]
+__all__ = ["Explorer", "FootprintExample", "Quiz", "Survey"]

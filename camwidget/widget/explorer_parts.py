@@ -32,6 +32,7 @@ from .panels.accordion import FIND_ATTENTION_JOB, Panels
 from .panels.attention import ATTENTION_JOB
 from .panels.concepts import CONCEPT_JOBS
 from .panels.deepvis import DEEPVIS_JOB
+from .panels.factorization import FACTORIZATION_JOB
 from .state.explorer_state import StateContext
 from .state.history import History
 from .state.python_code import CodeWriter
@@ -52,6 +53,7 @@ _JOBS = (
     "thumbnails",
     FIND_ATTENTION_JOB,
     ATTENTION_JOB,
+    FACTORIZATION_JOB,
     MAIN_JOBS.slow,
     MAIN_JOBS.curve,
     COMPARED_JOBS.curve,

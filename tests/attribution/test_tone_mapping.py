@@ -22,6 +22,8 @@ SPIKY = (np.exp(SPIKY) / np.exp(SPIKY).max()).astype(np.float32)
 #: Quick settings of slow methods; the scaling is the same.
 SETTINGS = {
     "rise": {"masks": 16},
+    "part-occlusion": {"parts": 8},
+    "kernelshap": {"parts": 6},
     "integrated-gradients": {"steps": 2},
     "smoothgrad": {"samples": 2},
 }

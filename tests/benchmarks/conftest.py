@@ -1,19 +1,60 @@
-"""Benchmark helper: implementations take turns in one process, and ratios of medians are compared."""
+"""Benchmark helper: implementations take turns in one process, and ratios of medians are compared.
+
+All run on the CPU, or on the device that the environment variable ``CAMWIDGET_BENCHMARK_DEVICE`` names.
+"""
 
 from __future__ import annotations
 
+import os
 import statistics
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+import torch
+import torchvision
+
+import camwidget as cw
 
 _results: list[str] = []
 
 
+@pytest.fixture(scope="session")
+def device() -> torch.device:
+    """The device to measure."""
+    return torch.device(os.environ.get("CAMWIDGET_BENCHMARK_DEVICE", "cpu"))
+
+
+@pytest.fixture(scope="module")
+def model(device: torch.device) -> cw.VisionModel:
+    """ResNet-50 with seeded random weights: the time does not depend on them."""
+    torch.manual_seed(0)
+    module = torchvision.models.resnet50(weights=None).eval().to(device)
+    weights = torchvision.models.ResNet50_Weights
+    return cw.wrap(module, weights.IMAGENET1K_V1.transforms(), weights.DEFAULT.meta["categories"])
+
+
+@pytest.fixture(scope="module")
+def pixels() -> torch.Tensor:
+    """A picture of 224 × 224, ready for the model."""
+    return torch.rand((3, 224, 224), generator=torch.Generator().manual_seed(0))
+
+
+@pytest.fixture(scope="module")
+def inputs(model: cw.VisionModel, pixels: torch.Tensor) -> torch.Tensor:
+    """The picture as the module takes it."""
+    return model.inputs(pixels[None])
+
+
+def _wait(device: torch.device) -> None:
+    """A GPU's work is begun by a call and ends later."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+
+
 @pytest.fixture
-def race(benchmark: Any) -> Callable[..., dict[str, float]]:
+def race(benchmark: Any, device: torch.device) -> Callable[..., dict[str, float]]:
     """Run contestants in turns; the medians in seconds by name, printed as ratios to the first."""
 
     def run(
@@ -22,8 +63,10 @@ def race(benchmark: Any) -> Callable[..., dict[str, float]]:
         times: dict[str, list[float]] = {name: [] for name in contestants}
         for number in range(rounds + warm):
             for name, function in contestants.items():
+                _wait(device)
                 start = time.perf_counter()
                 function()
+                _wait(device)
                 if number >= warm:  # the first turns warm up
                     times[name].append(time.perf_counter() - start)
         medians = {name: statistics.median(values) for name, values in times.items()}

@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 import torch
-import torchvision
 
 import camwidget as cw
 from camwidget.attribution.methods import get_method
@@ -18,25 +17,6 @@ from camwidget.attribution.targets import resolve_target
 from camwidget.attribution.trace import Trace
 
 METHODS = ["cam", "gradcam", "gradcam++"]
-
-
-@pytest.fixture(scope="module")
-def model() -> cw.VisionModel:
-    """ResNet-50 with seeded random weights: the time does not depend on them."""
-    torch.manual_seed(0)
-    module = torchvision.models.resnet50(weights=None).eval()
-    preset = torchvision.models.ResNet50_Weights.DEFAULT
-    return cw.wrap(
-        module,
-        torchvision.models.ResNet50_Weights.IMAGENET1K_V1.transforms(),
-        preset.meta["categories"],
-    )
-
-
-@pytest.fixture(scope="module")
-def pixels() -> torch.Tensor:
-    """A picture of 224 × 224, ready for the model."""
-    return torch.rand((3, 224, 224), generator=torch.Generator().manual_seed(0))
 
 
 def plain(model: cw.VisionModel, pixels: torch.Tensor) -> Callable[[], Any]:

@@ -13,10 +13,11 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-import torchvision
 from torch import nn
 
 import camwidget as cw
+from camwidget.masking.masked_pixels import mask_pixels
+from camwidget.masking.rank_rule import rank_levels
 
 # Peers' Score-CAM of 2048 channels takes minutes.
 pytestmark = pytest.mark.timeout(3600)
@@ -28,25 +29,6 @@ BLOCKS = [
 
 def quiet(done: int, total: int) -> None:
     """No bar."""
-
-
-@pytest.fixture(scope="module")
-def model() -> cw.VisionModel:
-    """ResNet-50 with seeded random weights: the time does not depend on them."""
-    torch.manual_seed(0)
-    module = torchvision.models.resnet50(weights=None).eval()
-    return cw.wrap(module, torchvision.models.ResNet50_Weights.IMAGENET1K_V1.transforms())
-
-
-@pytest.fixture(scope="module")
-def pixels() -> torch.Tensor:
-    """A picture of 224 × 224, ready for the model."""
-    return torch.rand((3, 224, 224), generator=torch.Generator().manual_seed(0))
-
-
-@pytest.fixture(scope="module")
-def inputs(model: cw.VisionModel, pixels: torch.Tensor) -> torch.Tensor:
-    return model.inputs(pixels[None])
 
 
 def test_all_blocks(
@@ -78,15 +60,15 @@ def test_mask_curve_beside_a_loop(
     race: Callable[..., Any], model: cw.VisionModel, pixels: torch.Tensor
 ) -> None:
     exp = cw.explain(model, pixels, 7)
-    levels = cw.masking.ranks.rank_levels(exp.saliency)
+    levels = rank_levels(exp.saliency)
     fractions = np.linspace(0, 1, 21).tolist()
     curves: dict[str, np.ndarray] = {}
 
     def loop() -> None:
-        stack = cw.masking.masked_pixels.mask_pixels(pixels, levels, fractions)
+        stack = mask_pixels(pixels, levels, fractions)
         with torch.no_grad():
             rows = [model.module(model.inputs(batch)) for batch in stack.split(32)]
-        curves["loop"] = torch.cat(rows).softmax(1)[:, 7].numpy()
+        curves["loop"] = torch.cat(rows).softmax(1)[:, 7].cpu().numpy()
 
     def ours() -> None:
         curves["camwidget"] = cw.mask_curve(model, pixels, exp, 7, progress=quiet).probability
@@ -118,7 +100,7 @@ def test_scorecam(
             torch.inference_mode(),
         ):
             model.module(inputs)
-            maps["torchcam"] = extractor(7, normalized=False)[0][0].numpy()
+            maps["torchcam"] = extractor(7, normalized=False)[0][0].cpu().numpy()
 
     def by_grad_cam() -> None:
         with (
@@ -231,7 +213,7 @@ def test_rise(
     race: Callable[..., Any], model: cw.VisionModel, pixels: torch.Tensor, inputs: torch.Tensor
 ) -> None:
     """No peer has RISE: the loop is what its authors' code does, 100 masks at once."""
-    grids = (torch.rand(200, 1, 7, 7) < 0.5).float()
+    grids = (torch.rand(200, 1, 7, 7) < 0.5).float().to(inputs.device)
 
     def loop() -> None:
         with torch.no_grad():

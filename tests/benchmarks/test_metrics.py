@@ -14,7 +14,6 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-import torchvision
 
 import camwidget as cw
 from camwidget.metrics import Case, Metric, MetricContext, ScoredPicture, get_metric, score_steps
@@ -26,14 +25,6 @@ pytestmark = pytest.mark.timeout(7200)
 PICTURES = int(os.environ.get("CAMWIDGET_PICTURES", 64))
 #: Pictures that are explained at once.
 BATCH = 8
-
-
-@pytest.fixture(scope="module")
-def model() -> cw.VisionModel:
-    """ResNet-50 with seeded random weights: the time does not depend on them."""
-    torch.manual_seed(0)
-    module = torchvision.models.resnet50(weights=None).eval()
-    return cw.wrap(module, torchvision.models.ResNet50_Weights.IMAGENET1K_V1.transforms())
 
 
 @pytest.fixture(scope="module")

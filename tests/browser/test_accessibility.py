@@ -51,7 +51,8 @@ def test_axe(lab: Any, open_page: Callable[..., Any]) -> None:
     shown.open(lab.write("axe", BOTH))
     shown.widget()
     page = shown.page
-    shown.execute("ex.fraction = 0.3; ex.boxes = ex.outlines = True; ex.wait(120)")
+    shown.execute("ex.fraction = 0.3; ex.boxes = ex.outlines = True")
+    shown.settled()
     page.wait_for_selector(".camwidget-quiz-option", timeout=PATIENCE)
     for theme in ("Light", "Dark"):
         page.evaluate(
@@ -113,7 +114,7 @@ def test_everything_by_keyboard(lab: Any, open_page: Callable[..., Any]) -> None
     keys.press("]")
     says(page, status, "stage4")
     keys.press(".")
-    shown.execute("ex.wait(120)")
+    shown.settled()
     assert page.locator(".camwidget-class-probe-marker").is_hidden()
     for key in "wwa":  # the marker, and which classes are strong there
         keys.press(key)

@@ -19,6 +19,7 @@ from page_driver import (
     numbers,
     painted,
     repainted,
+    says,
     status_has,
     until,
 )
@@ -361,6 +362,7 @@ def test_nothing_is_lost_on_reload_or_in_a_second_view(
           return readings.length === 2 && readings[0] === readings[1];
         }""",
     )
+    shown.settled()
     page.evaluate("() => window.jupyterapp.commands.execute('docmanager:save')")
     before = canvas_pixels(page)
     thumbs = canvas_pixels(page, ".camwidget-thumbnails canvas")
@@ -369,7 +371,7 @@ def test_nothing_is_lost_on_reload_or_in_a_second_view(
     until(
         page, "() => document.querySelector('.camwidget-slider-value').textContent.startsWith('35')"
     )
-    assert page.locator(".camwidget-name[aria-pressed=true]").first.inner_text() == chosen
+    says(page, ".camwidget-name[aria-pressed=true]", chosen)
     painted(page, before)
     painted(page, thumbs, selector=".camwidget-thumbnails canvas")  # it is drawn again
     fraction_is(page, 10)
@@ -490,6 +492,7 @@ def test_a_busy_cell_does_not_stop_the_slider(lab: Any, open_page: Callable[...,
     shown.open(lab.write("busy", EXPLORER))
     shown.widget()
     page = shown.page
+    shown.settled()
     shown.start("import time; time.sleep(3)")
     shown.busy()
     before = canvas_pixels(page)
@@ -521,6 +524,7 @@ def test_a_real_net_on_a_real_photograph(
     shown.widget()
     page = shown.page
     status_has(page, "bull mastiff")
+    shown.settled()
     dog = canvas_pixels(page)
     page.locator(".camwidget-search[role=combobox]").fill("tiger cat")
     page.keyboard.press("Enter")

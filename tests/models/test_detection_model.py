@@ -12,7 +12,7 @@ from explorer_internals import view_of
 from torch import nn
 
 import camwidget as cw
-from camwidget.errors import ModelError, TargetError
+from camwidget.errors import LayerError, ModelError, TargetError
 from camwidget.models.detection_model import DetectionModel
 
 SIDE, CELL = 48, 8
@@ -102,6 +102,36 @@ def test_a_map_is_of_its_own_box(model: DetectionModel, picture: torch.Tensor) -
     assert red.raw.max() == pytest.approx(0.9 / (0.9 * 0.1), rel=1e-4)
     covered = cw.explain(chosen, picture, "green", "occlusion").saliency
     assert covered[28, 4] > 5 * covered[12, 36]
+
+
+def test_rise_of_detections_is_d_rise(model: DetectionModel, picture: torch.Tensor) -> None:
+    """Petsiuk et al. 2021, eqs. 1 to 5, pair by pair, with masks made one by one."""
+    found = model.detections(picture)
+    count, cells, keep = 40, 3, 0.6
+    generator = torch.Generator().manual_seed(2)
+    grids = (torch.rand((count, 1, cells, cells), generator=generator) < keep).float()
+    side = -(-SIDE // cells)
+    down, right = (torch.randint(side, (count,), generator=generator).tolist() for _ in range(2))
+    total = torch.zeros(len(found), SIDE, SIDE)
+    inputs = model.inputs(model.pixels(picture))
+    for grid, y, x in zip(grids, down, right, strict=True):
+        large = nn.functional.interpolate(grid[None], size=(cells + 1) * side, mode="bilinear")
+        mask = large[0, 0, y : y + SIDE, x : x + SIDE]
+        with torch.no_grad():
+            (proposals,) = model.module(inputs * mask)
+        for k, detection in enumerate(found):
+            similarity = 0.0
+            for box, label, score in zip(*proposals.values(), strict=True):
+                overlap = torchvision.ops.box_iou(torch.tensor([detection.box]), box[None])
+                same = float(label == detection.label)
+                similarity = max(similarity, float(overlap) * same * float(score))
+            total[k] += similarity * mask
+    expected = total / (keep * count)
+    rise = cw.get_method("rise", masks=count, cells=cells, keep=keep, seed=2)
+    maps = cw.explain(model.given(detections=found), picture, [0, 1], rise)
+    assert expected.flatten(1).amax(1).min() > 0.01
+    for k in range(2):
+        np.testing.assert_allclose(maps[k].raw, expected[k].numpy(), atol=2e-6)
 
 
 def test_two_of_a_kind_are_told_apart() -> None:
@@ -213,6 +243,84 @@ def test_a_classifier_finds_no_boxes() -> None:
         cw.wrap(Lamps(), cw.Preprocess(SIDE), kind="boxes", scores="softmax")
 
 
+class TwoScales(nn.Module):
+    """Finds a box at each of two scales, by convolutions whose names say nothing."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.one = nn.Sequential(nn.Conv2d(3, 4, 3, stride=4, padding=1), nn.ReLU())
+        self.two = nn.Sequential(nn.Conv2d(4, 4, 3, padding=1), nn.ReLU())
+        self.three = nn.Sequential(nn.Conv2d(4, 4, 3, stride=2, padding=1), nn.ReLU())
+        self.four = nn.Conv2d(4, 5, 1)
+        self.five = nn.Conv2d(4, 5, 1)
+
+    def forward(self, x: torch.Tensor) -> list[dict[str, torch.Tensor]]:
+        fine = self.two(self.one(x))
+        each = torch.cat([self.four(fine).flatten(2), self.five(self.three(fine)).flatten(2)], 2)
+        return [
+            {
+                "boxes": torch.cat([o[:2], o[:2] + 4 + o[2:4].exp()]).T,
+                "labels": torch.ones(len(o.T), dtype=torch.long),
+                "scores": o[4].sigmoid(),
+            }
+            for o in each
+        ]
+
+
+def test_the_default_layer_is_the_last_that_all_boxes_are_computed_from() -> None:
+    """Not the boxes and classes themselves, nor the features of one scale, whatever the parts are called."""
+    model = cw.wrap(TwoScales(), cw.Preprocess(SIDE), NAMES, kind="boxes")
+    assert model.layers[-1].name == "five", "the second head, which is offered"
+    assert model.default_layer == "two"
+
+
+@pytest.mark.parametrize("tokens", [3, 7, 40])
+def test_yolos_has_layers(tokens: int) -> None:
+    """Its detection tokens come after the patches, and are no grid of their own."""
+    transformers = pytest.importorskip("transformers")
+    config = transformers.YolosConfig(
+        hidden_size=16, num_hidden_layers=2, num_attention_heads=2, intermediate_size=32, image_size=[64, 64],
+        patch_size=8, num_detection_tokens=tokens, num_labels=3,
+    )  # fmt: skip
+    torch.manual_seed(0)
+    module = transformers.YolosForObjectDetection(config).eval()
+    model = cw.wrap(module, cw.Preprocess(64), kind="boxes")
+    assert isinstance(model, DetectionModel)
+    assert model.default_layer == "vit.encoder.layer.1.layernorm_before"
+    assert "vit.encoder.layer.0" in [x.name for x in model.layers]
+    assert not any(x.name.startswith("class_labels") for x in model.layers)
+    # A cell of the map is the patch there: behind the class token, before the detection tokens.
+    sequence = torch.arange(1 + 64 + tokens).float()[None, :, None]
+    maps = model.maps(sequence, (64, 64))
+    assert maps is not None and torch.equal(maps[0, 0], torch.arange(1.0, 65).reshape(8, 8))
+    picture = torch.rand(3, 64, 64)
+    chosen = model.given(detections=model.detections(picture, 0.0)[0])
+    assert np.abs(cw.explain(chosen, picture, 0).raw).max() > 0
+    wide = model.pixels(torch.rand(3, 64, 96))
+    assert model.maps(torch.zeros(1, 1 + 96 + tokens, 1), wide.shape[-2:]) is not None
+
+
+def test_queries_of_detr_are_no_grid() -> None:
+    transformers = pytest.importorskip("transformers")
+    backbone = transformers.ResNetConfig(
+        embedding_size=4, hidden_sizes=[4, 4, 8, 8], depths=[1] * 4, out_features=["stage4"]
+    )
+    config = transformers.DetrConfig(
+        use_timm_backbone=False, backbone_config=backbone, use_pretrained_backbone=False, d_model=16,
+        encoder_layers=1, decoder_layers=1, encoder_ffn_dim=16, decoder_ffn_dim=16, encoder_attention_heads=2,
+        decoder_attention_heads=2, num_queries=4, num_labels=3,
+    )  # fmt: skip
+    torch.manual_seed(0)
+    model = cw.wrap(
+        transformers.DetrForObjectDetection(config).eval(), cw.Preprocess(96), kind="boxes"
+    )
+    assert model.default_layer == "model.encoder.layers.0" and model.layer().shape == (16, 3, 3)
+    for name in ("class_labels_classifier", "model.decoder.layers.0"):
+        with pytest.raises(LayerError, match="queries"):
+            model.layer(name)
+
+
 @pytest.mark.full
 def test_a_detector_is_loaded_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing is fetched, not even for the classifier inside."""
@@ -221,7 +329,7 @@ def test_a_detector_is_loaded_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
     )
     model = cw.load("ssdlite320_mobilenet_v3_large", pretrained=False, device="cpu")
     assert isinstance(model, DetectionModel) and model.labels[:2] == ("__background__", "person")
-    assert not model.default_layer.startswith("head")
+    assert model.default_layer == "backbone.features.0.13", "the finest head sees no layer behind"
     photograph = np.random.default_rng(0).integers(0, 255, (100, 140, 3), np.uint8)
     assert model.pixels(photograph).shape == (1, 3, 100, 140), "the module resizes by itself"
     assert model.detections(photograph, 0.0)[0].size == (100, 140)

@@ -23,11 +23,11 @@ def has_hooks(module: nn.Module) -> bool:
 def fingerprint(module: nn.Module) -> dict[str, object]:
     """Everything about a module that explaining must not change, to the bit."""
     return {
-        "state": {k: v.clone().numpy().tobytes() for k, v in module.state_dict().items()},
+        "state": {k: v.clone().cpu().numpy().tobytes() for k, v in module.state_dict().items()},
         "kinds": [(n, type(m), m.training) for n, m in module.named_modules()],
         "flags": [(n, p.requires_grad, p.dtype, id(p)) for n, p in module.named_parameters()],
         "grads": [
-            None if p.grad is None else p.grad.clone().numpy().tobytes()
+            None if p.grad is None else p.grad.clone().cpu().numpy().tobytes()
             for p in module.parameters()
         ],
         "hooks": [[dict(getattr(m, h)) for h in HOOKS] for m in module.modules()],

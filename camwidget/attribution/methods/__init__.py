@@ -6,7 +6,7 @@ A new method belongs here, in the module of its family. Rules of relevance propa
 
 # The order of these imports is the order in which menus and tables list the methods.
 from . import cam, refinecam, factorization  # isort: skip
-from . import score, backprop, averaged, relevance, attention, perturbation, control_maps  # isort: skip
+from . import score, backprop, averaged, relevance, attention, perturbation, parts, control_maps  # isort: skip
 from .registry import Method, Step, get_method, list_methods
 
 __all__ = [
@@ -20,6 +20,7 @@ __all__ = [
     "factorization",
     "get_method",
     "list_methods",
+    "parts",
     "perturbation",
     "refinecam",
     "relevance",

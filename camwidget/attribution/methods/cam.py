@@ -84,8 +84,8 @@ def class_activation(trace: Trace, target: Target, layer: str) -> torch.Tensor:
     features = trace.activation(layer)
     if head.rectified:
         features = features.relu()
-    # The weight is a plain tensor, not a parameter, where it is computed from others (pruning, weight normalization).
-    weight: torch.Tensor = trace.module.get_submodule(head.module).weight.detach().flatten(1)  # type: ignore[operator]
+    assert trace.head_weight is not None
+    weight = trace.head_weight.flatten(1)
     # A single logit is the score of the second class against the first.
     if len(weight) == 1 and len(trace.model.classes) == 2:
         weight = torch.cat([-weight, weight])
@@ -412,4 +412,5 @@ def _class_indices(trace: Trace, target: Target, label: str) -> torch.Tensor:
         indices = [target.index] * len(trace.logits)
     else:
         raise MethodError(f"{label} explains classes, not {target.label!r}. Use 'gradcam' for it.")
-    return torch.tensor(indices, device=trace.logits.device)
+    # A copy to a GPU that is not waited for.
+    return torch.tensor(indices).to(trace.logits.device, non_blocking=True)

@@ -184,8 +184,18 @@ def rise(
             ]
         )
 
+    latest: tuple[int, torch.Tensor] = (0, inputs.new_zeros(0))
+
     def make(start: int, stop: int) -> torch.Tensor:
-        return inputs * masks_of(start, stop)
+        nonlocal latest
+        latest = (start, masks_of(start, stop))
+        return inputs * latest[1]
+
+    def visible_in(start: int, stop: int) -> torch.Tensor:
+        """Return masks, those of the batch that has just run as they were made."""
+        first, made = latest
+        is_made = first <= start and stop <= first + len(made)
+        return (made[start - first : stop - first] if is_made else masks_of(start, stop))[:, 0]
 
     weighted_sum, added = inputs.new_zeros(size), 0
     series = rerun_from_input(trace, picture, masks, make)
@@ -194,7 +204,7 @@ def rise(
     for scores in rerun_scores(trace, measured, key, masks, series):
         for start in range(added, len(scores), 64):
             stop = min(start + 64, len(scores))
-            visible = masks_of(start, stop)[:, 0]
+            visible = visible_in(start, stop)
             weighted_sum += torch.einsum("nhw,n->hw", visible, scores[start:stop].to(visible))
         added = len(scores)
         yield Step(added, masks, weighted_sum / (keep * added))

@@ -6,11 +6,14 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
+import numpy as np
 import torch
 
 from ..._registry import Options, did_you_mean, with_settings
 from ...errors import MethodError
+from ...masking.parts import Parts
 from ...models.vision_model import VisionModel
+from ..part_values import PartValues
 from ..targets import PerPictureTarget, Target
 from ..trace import Trace
 from .settings import Setting, checked_options, declared_settings
@@ -37,11 +40,13 @@ class Step:
         done: number of finished units of work, such as forward passes.
         total: number of all units of work.
         maps: the maps computed so far: (h, w) of one picture, or (N, h, w) of all pictures of a trace.
+        parts: of a method with parts of the picture as units, the parts' values so far.
     """
 
     done: int
     total: int
     maps: torch.Tensor
+    parts: PartValues | None = None
 
 
 @dataclass(frozen=True)
@@ -235,11 +240,27 @@ class Method:
             )
             step = None
             for step in self.function(trace, picture_target, layer, picture, **options):
+                if step.parts is not None:
+                    trace.memory[self._parts_key(picture_target, picture)] = step.parts
                 pending = [torch.zeros_like(step.maps)] * (count - picture - 1)
                 maps = torch.stack([*finished, step.maps, *pending])
                 yield Step(picture * step.total + step.done, count * step.total, maps)
             assert step is not None
             finished.append(step.maps)
+
+    def part_values(self, trace: Trace, target: Target, picture: int) -> PartValues | None:
+        """Return the values of a picture's parts, once the method has computed its map; None without parts.
+
+        Args:
+            trace: the trace of which the map was computed.
+            target: the picture's target.
+            picture: index of the picture in the trace.
+        """
+        found: PartValues | None = trace.memory.get(self._parts_key(target, picture))
+        return found
+
+    def _parts_key(self, target: Target, picture: int) -> tuple[Any, ...]:
+        return ("part values", self.name, self.options, target, picture)
 
     def with_options(self, **options: Any) -> Method:
         """Return the same method with other settings.
@@ -258,8 +279,14 @@ class Method:
             >>> cw.get_method("rise").with_options(masks=1000).options
             (('masks', 1000),)
         """
+        options = {n: Parts(v) if _is_array(v) else v for n, v in options.items()}
         settings = with_settings(self.function, self.options, options, self.label, MethodError)
         return replace(self, options=settings)
+
+
+def _is_array(value: Any) -> bool:
+    """Return whether a setting is an array, which is neither equal to another one nor hashable."""
+    return isinstance(value, (np.ndarray, torch.Tensor)) and value.ndim == 2
 
 
 _methods: dict[str, Method] = {}

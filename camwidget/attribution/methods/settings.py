@@ -24,6 +24,10 @@ __all__ = [
 ]
 
 
+#: Types that a ``Range`` is of.
+_NUMBERS = (int, float, type(None))
+
+
 @dataclass(frozen=True)
 class Range:
     """Range of a setting, for the annotation of a method's keyword-only argument.
@@ -50,22 +54,24 @@ class Setting:
         default: value where none is given; None if it depends on the picture.
         is_whole: whether its values are whole numbers.
         range: its least and greatest value, and what it is.
+        other_types: types of values that are no numbers, which the method checks itself.
     """
 
     name: str
     default: float | None
     is_whole: bool
     range: Range
+    other_types: tuple[type, ...] = ()
 
-    def checked(self, value: Any) -> float | None:
+    def checked(self, value: Any) -> Any:
         """Return a value of the setting.
 
         Raises:
             MethodError: if it is no number in the range.
         """
         low, high = self.range.low, self.range.high
-        if value is None and self.default is None:
-            return None
+        if isinstance(value, self.other_types) or (value is None and self.default is None):
+            return value
         if not self.is_whole:
             return check_number(self.name, value, low, high, error=MethodError)
         number = check_integer(self.name, value, int(low), error=MethodError)
@@ -83,8 +89,12 @@ def declared_settings(function: Callable[..., Any]) -> tuple[Setting, ...]:
         hint = hints.get(parameter.name)
         ranges = [one for one in getattr(hint, "__metadata__", ()) if isinstance(one, Range)]
         if parameter.kind is parameter.KEYWORD_ONLY and ranges:
-            kinds = {hint.__origin__, *typing.get_args(hint.__origin__)}  # type: ignore[union-attr]
-            found.append(Setting(parameter.name, parameter.default, int in kinds, ranges[0]))
+            declared = hint.__origin__  # type: ignore[union-attr]
+            kinds = typing.get_args(declared) or (declared,)
+            others = tuple(kind for kind in kinds if kind not in _NUMBERS)
+            found.append(
+                Setting(parameter.name, parameter.default, int in kinds, ranges[0], others)
+            )
     return tuple(found)
 
 
@@ -104,7 +114,9 @@ def checked_options(function: Callable[..., Any], options: Mapping[str, Any]) ->
 def options_text(options: Options) -> str:
     """Return settings in words, such as "masks 1000, keep 0.3"; empty if there are none."""
     return ", ".join(
-        f"{name} {value:g}" for name, value in options if isinstance(value, (int, float))
+        f"{name} {value:g}" if isinstance(value, (int, float)) else f"{name} {value}"
+        for name, value in options
+        if isinstance(value, (int, float, str))
     )
 
 

@@ -1,4 +1,4 @@
-"""Rules of linear operations on activations of both signs: ε and γ (``Gamma``), and z+ (``Positive``).
+"""Rules of linear operations: ε and γ (``Gamma``) and z+ (``Positive``) for both signs, and flat (``Flat``).
 
 They equal zennit's rules of the same names, in fewer products: contributions are split by sign with ``|x|·|w|``.
 """
@@ -13,7 +13,7 @@ import torch
 if TYPE_CHECKING:
     from .operation import Operation
 
-__all__ = ["STABILIZER", "Gamma", "Positive", "stabilized"]
+__all__ = ["STABILIZER", "Flat", "Gamma", "Positive", "stabilized"]
 
 #: Keeps denominators from zero. It is small enough to absorb no relevance even where activations shrink with depth,
 #: and large enough that its inverse is a float32.
@@ -74,11 +74,12 @@ class Gamma:
             relevance: relevance of the output.
         """
         assert operation.weight is not None
-        received = operation.transposed(operation.weight, x, relevance / denominator).mul_(x)
-        if self.gamma:
-            unsigned = relevance / denominator.abs()
+        share = relevance / denominator
+        received = operation.transposed(operation.weight, x, share).mul_(x)
+        if self.gamma:  # relevance over the magnitude of the denominator has the relevance's sign
+            unsigned = share.copysign_(relevance)
             absolute = operation.transposed(operation.magnitude(), x, unsigned)
-            received.addcmul_(absolute, x.abs(), value=self._beta)
+            received.add_(absolute.mul_(x.abs()), alpha=self._beta)
         return received
 
     @property
@@ -114,3 +115,34 @@ class Positive:
         received = operation.transposed(operation.weight, x, share).mul_(x)
         absolute = operation.transposed(operation.magnitude(), x, share)
         return received.addcmul_(absolute, x.abs())
+
+
+@dataclass(frozen=True)
+class Flat:
+    """Flat rule: relevance is shared equally by all inputs of an output (Lapuschkin et al. 2019, arXiv:1902.10178)."""
+
+    def denominator(
+        self, operation: Operation, x: torch.Tensor, output: torch.Tensor
+    ) -> torch.Tensor:
+        """Return the number of inputs of each output; padding does not count."""
+        return stabilized(operation.call(torch.ones_like(x), self._ones(operation, x), None))
+
+    def propagate(
+        self,
+        operation: Operation,
+        x: torch.Tensor,
+        denominator: torch.Tensor,
+        relevance: torch.Tensor,
+    ) -> torch.Tensor:
+        """Return the relevance of an operation's input, as ``Gamma.propagate``."""
+        weight = self._ones(operation, x)
+        if len(weight) == 1:
+            relevance = relevance.sum(1, keepdim=True)
+        return operation.transposed(weight, x, relevance / denominator)
+
+    def _ones(self, operation: Operation, x: torch.Tensor) -> torch.Tensor:
+        """Return weights of 1: of one output channel where all channels have the same inputs."""
+        assert operation.weight is not None
+        weight = operation.weight
+        is_shared = weight.ndim > 2 and operation.mergeable and weight.shape[1] == x.shape[1]
+        return torch.ones_like(weight[:1] if is_shared else weight)

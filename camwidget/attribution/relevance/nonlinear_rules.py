@@ -172,6 +172,8 @@ class _TaylorSoftmax(torch.autograd.Function):
     def backward(ctx: Any, *relevance: torch.Tensor) -> Any:
         x, weights = ctx.saved_tensors
         total = relevance[0].sum(ctx.dimension, keepdim=True)
-        received = x * (relevance[0] - weights * total)
-        # A masked score is −inf: it has no influence, and must not become −inf · 0.
-        return torch.where(torch.isinf(x), torch.zeros_like(received), received), None, None
+        received = (relevance[0] - weights * total).mul_(x)
+        if not bool(weights.amin() > 0):
+            # A masked score is −inf: it has no influence, and must not become −inf · 0.
+            received.masked_fill_(torch.isinf(x), 0)
+        return received, None, None

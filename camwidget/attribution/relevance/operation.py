@@ -117,7 +117,8 @@ class Operation(nn.Module):
         """Return the relevance of the input by a ``DirectRule``; tokens without relevance cost nothing."""
         rule: Any = self.rule
         # Behind the last attention, relevance is at the class token only.
-        rows = relevance.any(-1) if self.is_dense else None
+        is_everywhere = not self.is_dense or bool(relevance[..., 0].all())
+        rows = None if is_everywhere else relevance.any(-1)
         if rows is None or bool(rows.all()):
             denominator = self._denominator(x, output, None)
             result: torch.Tensor = rule.propagate(self, x, denominator, relevance)

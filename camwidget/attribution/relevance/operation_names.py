@@ -16,8 +16,11 @@ __all__ = [
     "AFFINE",
     "AVERAGES",
     "CONSTANTS",
+    "DIVISIONS",
     "GATES",
     "HEAD_DESCRIPTIONS",
+    "KEEP_LENGTH",
+    "LENGTHS",
     "LINEAR",
     "MATRIX_PRODUCTS",
     "MAXIMA",
@@ -38,8 +41,8 @@ _PREFIXES = ("torch.nn.functional.", "torch.functional.", "torch.Tensor.", "torc
 HEAD_DESCRIPTIONS = {
     "normalize": "division of the features by their own length (normalize), as in a head of cosines",
     "norm": "the length of the features (norm), as in a head of cosines",
-    "linalg_norm": "the length of the features (linalg.norm), as in a head of cosines",
-    "linalg_vector_norm": "the length of the features (linalg.vector_norm), as in a head of cosines",
+    "linalg.norm": "the length of the features (linalg.norm), as in a head of cosines",
+    "linalg.vector_norm": "the length of the features (linalg.vector_norm), as in a head of cosines",
     "cosine_similarity": "a head of cosines (cosine_similarity)",
     "cdist": "a head of distances (cdist)",
 }
@@ -100,12 +103,17 @@ PRODUCTS = _names("mul mul_ __mul__ __rmul__ __imul__ multiply")
 #: Elementwise sums and differences.
 ADDITIONS = SUMS | _names("sub sub_ __sub__ __isub__ __rsub__ rsub subtract")
 
+#: Elementwise quotients.
+DIVISIONS = _names("div div_ __truediv__ __itruediv__ divide true_divide")
+
 #: Arithmetic with a constant, elementwise.
-AFFINE = (
-    ADDITIONS
-    | PRODUCTS
-    | _names("div div_ __truediv__ __itruediv__ divide true_divide neg neg_ __neg__")
-)
+AFFINE = ADDITIONS | PRODUCTS | DIVISIONS | _names("neg neg_ __neg__")
+
+#: Lengths of vectors.
+LENGTHS = _names("norm linalg.norm linalg.vector_norm")
+
+#: What is done with a length before activations are divided by it.
+KEEP_LENGTH = MOVES | SUMS | _names("clamp clamp_ clamp_min clamp_min_")
 
 #: Divide activations by a statistic of themselves.
 NORMALIZATIONS = _names("layer_norm rms_norm group_norm")

@@ -11,10 +11,12 @@ from typing import Any
 
 import torch
 from torch import nn
+from torch.nn import functional as nnF
 from torch.overrides import TorchFunctionMode
 
 from ...errors import LayerError
 from . import operation_names
+from .cosine_operations import CosineOperations
 from .nonlinear_rules import signed_sum
 from .operation import Magnitudes, Operation, pass_through, propagate
 from .replica import replicate
@@ -153,6 +155,7 @@ class _RuleMode(TorchFunctionMode):
         #: By identity of a tensor that was written into, the tensor that holds its new values.
         self._replacements: dict[int, torch.Tensor] = {}
         self._operations: list[Operation] = []
+        self._cosines = CosineOperations(self)
         self._transformer = (
             None if rules.attention is None else TransformerOperations(self, rules.attention)
         )
@@ -259,6 +262,12 @@ class _RuleMode(TorchFunctionMode):
         sources: tuple[TrackedTensor, ...],
     ) -> tuple[Any, Role]:
         """Run an operation with its rule; return its result and the role of it."""
+        cosine = self._cosines.run(name, func, args, kwargs, sources)
+        if cosine is not None:
+            return cosine
+        if name in ("matmul", "__matmul__") and _is_by_constant(args, sources):
+            product = self.linear("linear", nnF.linear, args[0], [args[1].mT], {}, sources[0])
+            return product, Role.ACTIVATION
         if self._transformer is not None and kwargs.get("out") is None:
             first = self.first_transformer_operation
             if first is None:
@@ -326,7 +335,7 @@ class _RuleMode(TorchFunctionMode):
             self._rules.first
             if source.is_picture
             else self._rules.dense
-            if name == "linear"
+            if name in ("linear", "cosine")
             else self._rules.convolution
         )
         operation = Operation(
@@ -339,7 +348,7 @@ class _RuleMode(TorchFunctionMode):
             is_reused=self._is_reused,
         )
         # The weights of transposed convolutions have the output's channels in another dimension.
-        operation.mergeable = not name.startswith("conv_transpose")
+        operation.mergeable = name != "cosine" and not name.startswith("conv_transpose")
         return self._propagate(x, operation)
 
     def _batch_norm(
@@ -461,7 +470,19 @@ class _RuleMode(TorchFunctionMode):
 
 
 def _described(name: str, role: Role) -> str:
-    return f"{name} of two activations" if role is Role.SCORES else name
+    described = operation_names.HEAD_DESCRIPTIONS.get(name, name)
+    return f"{name} of two activations" if role is Role.SCORES else described
+
+
+def _is_by_constant(args: tuple[Any, ...], sources: tuple[TrackedTensor, ...]) -> bool:
+    """Return whether the arguments of a product are an activation and a constant matrix."""
+    return (
+        len(sources) == 1
+        and len(args) == 2
+        and sources[0].tensor is args[0]
+        and sources[0].role.receives_relevance
+        and args[1].ndim == 2
+    )
 
 
 def _keeps_zero(func: Any, x: torch.Tensor, rest: Any, kwargs: Any) -> bool:

@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from .linear_rules import STABILIZER, Gamma, Positive
+from .linear_rules import STABILIZER, Flat, Gamma, Positive
 from .operation import Rule, ZennitRule
 
 __all__ = [
@@ -52,12 +52,6 @@ class Rules:
 
 
 # -- rules: zennit is imported inside them, so that importing camwidget stays fast -----------
-
-
-def _flat(signed: bool, negative: bool) -> Any:
-    from zennit.rules import Flat
-
-    return Flat(stabilizer=STABILIZER)
 
 
 def _epsilon(signed: bool, negative: bool) -> Any:
@@ -165,7 +159,7 @@ def _minus(x: torch.Tensor) -> torch.Tensor:
 _zplus, _zplus_unbiased = _positive([]), _positive(["bias"])
 
 #: LRP: ε in dense layers, z+ in convolutions, flat at the picture, as zennit's EpsilonPlusFlat.
-LRP = Rules(_flat, _zplus, _epsilon, _norm, _norm)
+LRP = Rules(Flat(), _zplus, _epsilon, _norm, _norm)
 #: Relevance-CAM: z+ in all layers, without biases; sums distribute by signed contributions.
 ZPLUS = Rules(_zplus_unbiased, _zplus_unbiased, _zplus_unbiased, _norm, _norm)
 #: Excitation backprop: only contributions with the output's sign count, in sums and averages too; at the last linear

@@ -143,7 +143,7 @@ def relevance_pass(
             f"of the relevance. {REMEDY}"
         )
     try:
-        with model.isolated() as isolated:
+        with model.isolated(is_kept=True) as isolated:
             inputs = model.inputs(pixels.clone() if pixels.is_inference() else pixels)
             # A copy of the structure has its own of whatever the module writes into.
             return RelevancePass(

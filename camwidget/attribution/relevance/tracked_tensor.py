@@ -17,13 +17,14 @@ class UnsupportedOperation(Exception):  # noqa: N818 - it becomes the reason of 
 
 
 class Role(Enum):
-    """What a tensor is in an attention or a gate, on which the rule of the next operation depends."""
+    """What a tensor is in an attention, a gate or a cosine, on which the rule of the next operation depends."""
 
     ACTIVATION = "an activation that receives relevance"
     SMOOTH = "the output of a smooth activation function, which may gate another activation"
     GATE = "factors of another activation, such as a sigmoid's output"
     SCORES = "products of queries and keys, before softmax"
     WEIGHTS = "attention weights, after softmax"
+    LENGTH = "the length of activations, by which they are divided"
     LOST = "computed from factors or scores by an operation without a rule"
 
     @property

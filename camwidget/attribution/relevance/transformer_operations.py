@@ -17,7 +17,6 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 import torch
-from torch.nn import functional as nnF
 
 from ..._compat.pytorch import body_of
 from ...execution.attention_capture import attention_weights
@@ -38,9 +37,6 @@ class Mode(Protocol):
     def __enter__(self) -> Any: ...
     def __exit__(self, *error: Any) -> Any: ...
     def refusal(self, what: str) -> UnsupportedOperation: ...
-    def linear(
-        self, name: str, func: Any, x: torch.Tensor, rest: Any, kwargs: Any, source: TrackedTensor
-    ) -> torch.Tensor: ...
 
 
 class TransformerOperations:
@@ -152,15 +148,10 @@ class TransformerOperations:
         kwargs: dict[str, Any],
         sources: tuple[TrackedTensor, ...],
     ) -> Result:
-        operands = list(tensors_in(args))
-        if len(operands) != 2:
-            raise self._mode.refusal(f"{name} of {len(operands)} tensors")
+        operands = len(list(tensors_in(args)))
+        if operands != 2:
+            raise self._mode.refusal(f"{name} of {operands} tensors")
         roles = [source.role for source in sources]
-        if len(sources) == 1 and roles[0].receives_relevance:
-            x, weight = operands
-            if name != "einsum" and sources[0].tensor is x and weight.ndim == 2:
-                product = self._mode.linear("linear", nnF.linear, x, [weight.mT], {}, sources[0])
-                return product, Role.ACTIVATION
         if Role.WEIGHTS in roles:
             return self._weighted_values(name, func, args, kwargs, sources), Role.ACTIVATION
         self._check_activations(sources)

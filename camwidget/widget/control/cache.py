@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from ...analysis.dissection import LabeledPicture
-from ...attribution.explaining import PictureFacts, build_explanation, scale_saliency
+from ...attribution.explaining import PictureFacts, build_explanation, part_values, scale_saliency
 from ...attribution.explanation import Explanation
 from ...attribution.methods import Method, get_method
 from ...attribution.partial.strokes import StrokePasses
@@ -230,7 +230,8 @@ class ModelCache:
         for step in chosen.steps(trace, resolved, layer):
             scaled = scale_saliency(step.maps, trace.pixels.shape[-2:], chosen.scale)[0]
             raw = step.maps[0].float().cpu().numpy()
-            explanation = build_explanation(facts, resolved, chosen, layer, raw, scaled)
+            parts = part_values(trace, chosen, resolved, 0)
+            explanation = build_explanation(facts, resolved, chosen, layer, raw, scaled, parts)
             if step.done == step.total and weights == self._weights:
                 self._explanations.put(key, explanation, low_priority=spare)
             yield step.done / step.total, explanation

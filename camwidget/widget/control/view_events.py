@@ -6,10 +6,14 @@ import contextlib
 from collections.abc import Iterator
 from typing import Any, Protocol
 
+import numpy as np
+
 from ...attribution.stance import split_target, stance_payload
 from ...errors import CamwidgetError, PictureError
+from ...masking.user_mask import HIDDEN
 from ...runtime.error_reports import error_text
 from ..view.page_messages import KNOWN
+from .cache import Picture
 from .chosen_target import picked_target, target_with_stance
 from .context import TWO_WAY_TRAITS, ExplorerContext
 from .reference_control import changed_references
@@ -84,6 +88,22 @@ class ViewEvents:
         with self.shown_errors(), self._context.traits.step():
             self.pick_method(method)
             self._pick_class(target)
+
+    def toggle_paint(self, picture: Picture, region: np.ndarray) -> None:
+        """Hide a region of a picture by paint, or show it again if all of it is hidden.
+
+        Args:
+            picture: the picture; nothing happens if another one is chosen by now.
+            region: bool (H, W) at the model's input size.
+        """
+        context = self._context
+        if picture is not context.picture:
+            return
+        with self.shown_errors():
+            before = context.values.mask
+            paint = np.zeros(region.shape, np.int8) if before is None else before.copy()
+            paint[region] = 0 if bool((paint[region] == HIDDEN).all()) else HIDDEN
+            self._set("mask", paint)
 
     def upload(self, name: str, content: bytes) -> None:
         """Add a file that was chosen."""

@@ -25,6 +25,7 @@ from .concepts import ConceptPanel
 from .contact_sheet import ContactSheet
 from .deepvis import DeepVisPanel
 from .evaluate import EvaluatePanel
+from .factorization import FactorizationPanel
 
 __all__ = ["FIND_ATTENTION_JOB", "Panels"]
 
@@ -127,6 +128,13 @@ class Panels:
                     lambda: ConceptPanel(prompts, worker, labeled),
                 )
             )
+        if not prompts.model.no_maps:
+            self._folds.append(
+                _Fold(
+                    "Parts: what the layer sees, in colors that can be masked",
+                    lambda: FactorizationPanel(prompts, worker, display.view, events.toggle_paint),
+                )
+            )
         self.box = ipywidgets.Accordion(
             [fold.place for fold in self._folds],
             titles=tuple(fold.title for fold in self._folds),
@@ -173,6 +181,11 @@ class Panels:
     def concepts(self) -> ConceptPanel | None:
         """The panel of named units; None before it is opened, and where no concepts are known."""
         return self._built(ConceptPanel)
+
+    @property
+    def factorization(self) -> FactorizationPanel | None:
+        """The panel of parts; None before it is opened, and for a model without layers that are maps."""
+        return self._built(FactorizationPanel)
 
     @property
     def attention(self) -> AttentionPanel | None:

@@ -30,6 +30,8 @@ DEFAULTS: dict[str, dict[str, Any]] = {
     "smoothgrad": {"base": None, "samples": 32, "noise": 0.15, "seed": 0},
     "occlusion": {"window": None, "stride": None},
     "rise": {"masks": 4000, "cells": 7, "keep": 0.5, "seed": 0},
+    "part-occlusion": {"parts": 50},
+    "kernelshap": {"parts": 50, "samples": 1000, "seed": 0},
 }
 
 
@@ -65,10 +67,8 @@ def test_methods_are_listed_by_family() -> None:
         "saliency", "guided-backprop", "deconvnet", "guided-gradcam", "integrated-gradients", "smoothgrad",
     ]  # fmt: skip
     assert groups["Scores"] == ["scorecam", "ablationcam", "recipro-cam"]
-    assert groups["Perturbation"] == ["occlusion", "rise"] and groups["Control"] == [
-        "random",
-        "center",
-    ]
+    assert groups["Perturbation"] == ["occlusion", "rise", "part-occlusion", "kernelshap"]
+    assert groups["Control"] == ["random", "center"]
     assert groups["Class activation"] == [
         "cam", "gradcam", "gradcam++", "layercam", "hirescam", "xgradcam", "eigencam", "finercam",
         "refinecam", "deep-feature-factorization",

@@ -226,39 +226,6 @@ def test_ways_of_writing_the_same(what: str, method: str) -> None:
     assert maps[0].abs().max() > 0
 
 
-@pytest.mark.parametrize(
-    ("head", "words"),
-    [
-        (
-            lambda f, w: nnF.linear(nnF.normalize(f), nnF.normalize(w)),
-            r"own length \(normalize\), as in a head of cosines",
-        ),
-        (lambda f, w: (f / f.norm(dim=1, keepdim=True)) @ w.T, r"length of the features \(norm\)"),
-        (
-            lambda f, w: nnF.cosine_similarity(f[:, None], w[None], dim=2),
-            r"a head of cosines \(cosine_similarity\)",
-        ),
-        (lambda f, w: -torch.cdist(f, w), r"a head of distances \(cdist\)"),
-    ],
-)
-def test_heads_of_cosines_are_called_so(head: Callable[..., torch.Tensor], words: str) -> None:
-    """Such as ArcFace's, whose margin is for training only."""
-
-    class Cosines(Odd):
-        def __init__(self) -> None:
-            super().__init__(lambda x: x)
-            self.weight = nn.Parameter(torch.randn(5, 6))
-
-        def forward(self, x: torch.Tensor) -> torch.Tensor:
-            return 30 * head(nnF.relu(self.one(x)).mean((2, 3)), self.weight)
-
-    model = cw.wrap(Cosines().eval(), cw.Preprocess(16), name="cosines")
-    for method in ("lrp", "relevancecam"):
-        with pytest.raises(errors.MethodError, match=words) as raised:
-            cw.explain(model, torch.rand(3, 16, 16), 1, method)
-        assert "out=" not in str(raised.value)
-
-
 def test_a_layer_beside_the_output_is_refused() -> None:
     class Beside(Odd):
         def forward(self, x: torch.Tensor) -> torch.Tensor:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -630,3 +631,17 @@ def test_models_of_libraries_are_followed(name: str, record_property: Callable[.
             if method == "lrp":
                 kept = maps.sum((1, 2)) / trace.logits[:, 1]
                 record_property(f"{rule}: share of the score", kept.tolist())
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("name", ["torchvision ViT", "timm ViT"])
+def test_the_table_of_conservation_is_what_its_script_measures(name: str) -> None:
+    import measure_conservation
+
+    page = Path(__file__).parents[3] / "docs" / "pages" / "methods.md"
+    line = next(x for x in page.read_text("utf-8").splitlines() if x.startswith(f"| {name} |"))
+    stated, found = (
+        [float(cell) for cell in x.split("|")[2:-1]] for x in (line, measure_conservation.row(name))
+    )
+    assert found == pytest.approx(stated, abs=0.021)
+    assert found[2] == pytest.approx(1, abs=0.006), "nothing absorbs relevance"

@@ -21,6 +21,8 @@ CONTROLS = {"random", "center"}
 #: Few passes for each method that runs the model again.
 SETTINGS = {
     "rise": {"masks": 60},
+    "part-occlusion": {"parts": 12},
+    "kernelshap": {"parts": 12, "samples": 60},
     "occlusion": {"window": 48, "stride": 24},
     "integrated-gradients": {"steps": 16},
     "smoothgrad": {"samples": 8},

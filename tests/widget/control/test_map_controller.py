@@ -284,6 +284,7 @@ def test_methods_that_need_a_run_to_judge_are_judged_in_time() -> None:
         assert reasons["saliency"] is None
         assert {m["name"] for m in view_of(explorer).methods if m["slow"]} == {
             "scorecam", "ablationcam", "recipro-cam", "integrated-gradients", "smoothgrad", "occlusion", "rise",
+            "part-occlusion", "kernelshap",
         }  # fmt: skip
     finally:
         explorer.close()

@@ -1,0 +1,199 @@
+"""``ReusedCopy``: one copy of a module's structure for many passes, as long as the structure does not change.
+
+Copying the structure takes longer than a pass of a small network, and on a GPU a good part of a large one's. A copy is
+used again if the module holds the same objects as when it was copied, and if the last pass has left the copy as it was.
+Each pass gets new tensors in it, so that its weights are always the module's present ones.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable
+from typing import Any, TypeAlias
+
+import torch
+from torch import nn
+
+from .._compat.pytorch import HOOKS, PARTS, buffers_of, cloned_tensors, parameters_of
+from .shallow_module_copy import copied_parts
+
+__all__ = ["CopyRecord", "ReusedCopy"]
+
+#: Times in a row that a copy could not be used again, after which each pass gets a new copy that is not recorded.
+_MOST_FAILURES = 4
+
+#: Pairs of dictionaries of tensors by name: a submodule's and its copy's, or a copy's and what it was given.
+_Holders: TypeAlias = list[tuple[dict[str, Any], dict[str, Any]]]
+
+
+class ReusedCopy:
+    """Copy of the structure of one module, which passes use one after the other.
+
+    Only used under the module's lock (``exclusive_pass``). Copied or pickled, it is empty.
+    """
+
+    def __init__(self) -> None:
+        self._idle: CopyRecord | None = None
+        self._failures = 0
+
+    def __reduce__(self) -> tuple[type[ReusedCopy], tuple[()]]:
+        return ReusedCopy, ()
+
+    def take(self, module: nn.Module, alias: Callable[[Any], torch.Tensor]) -> CopyRecord | None:
+        """Return a copy for a pass, with its record; None if it could not be used again anyway.
+
+        A pass within a pass gets another copy.
+
+        Args:
+            module: only read.
+            alias: function of a parameter to the copy's parameter.
+
+        Raises:
+            Uncopyable: if the structure cannot be copied.
+        """
+        if self._failures >= _MOST_FAILURES:
+            return None
+        record, self._idle = self._idle, None
+        if record is None or not record.is_of(module):
+            record = CopyRecord(module)
+            if not record.is_reusable:
+                self._failures = _MOST_FAILURES
+                return None
+        record.fill(alias)
+        return record
+
+    def give_back(self, record: CopyRecord) -> None:
+        """Keep a copy for the next pass if the pass that used it has left it as it was."""
+        if record.is_unchanged():
+            self._failures = 0
+            record.empty()
+            self._idle = record
+        else:
+            self._failures += 1
+
+
+class CopyRecord:
+    """A copy of a module's structure without tensors, and what both held when the copy was made.
+
+    Args:
+        module: only read.
+
+    Attributes:
+        copy: the copy; it has parameters and buffers from ``fill`` to ``empty``.
+        is_reusable: whether parameters and buffers are held by name only, so that all can be replaced.
+
+    Raises:
+        Uncopyable: if the structure cannot be copied.
+    """
+
+    def __init__(self, module: nn.Module) -> None:
+        pairs = copied_parts(module, lambda tensor: tensor)
+        self.copy: nn.Module = pairs[0][1]
+        self._state = vars(module)
+        parts = [(one, copy) for one, copy in pairs if isinstance(one, nn.Module)]
+        self._parameters = _holders(parts, parameters_of)
+        self._buffers = _holders(parts, buffers_of)
+        self._names = [(holder, tuple(holder)) for holder, _ in (*self._parameters, *self._buffers)]
+        self._module_contents = _Held([one for one, _ in pairs])
+        self._copy_contents = _Held([copy for _, copy in pairs])
+        self._filled: _Holders = []
+        replaced = {
+            id(tensor)
+            for holder, _ in (*self._parameters, *self._buffers)
+            for tensor in holder.values()
+            if tensor is not None
+        }
+        self.is_reusable = not self._copy_contents.has_any_of(replaced)
+        self.empty()
+
+    def is_of(self, module: nn.Module) -> bool:
+        """Return whether the module holds what it held when it was copied, apart from its tensors."""
+        return (
+            vars(module) is self._state
+            and all(tuple(holder) == names for holder, names in self._names)
+            and self._module_contents.are_unchanged()
+        )
+
+    def is_unchanged(self) -> bool:
+        """Return whether the copy holds what it held when it was filled."""
+        return self._copy_contents.are_unchanged() and all(
+            len(copied) == len(given) and all(copied.get(name) is given[name] for name in given)
+            for copied, given in self._filled
+        )
+
+    def fill(self, alias: Callable[[Any], torch.Tensor]) -> None:
+        """Give the copy aliases of the module's present parameters, and clones of its present buffers."""
+        made: dict[int, Any] = {id(None): None}
+        buffers = {
+            id(b): b for holder, _ in self._buffers for b in holder.values() if b is not None
+        }
+        made.update(zip(buffers, cloned_tensors(list(buffers.values())), strict=True))
+        for holder, _ in self._parameters:
+            for parameter in holder.values():
+                if id(parameter) not in made:
+                    made[id(parameter)] = alias(parameter)
+        for holder, copied in (*self._parameters, *self._buffers):
+            for name, value in holder.items():
+                copied[name] = made[id(value)]
+            self._filled.append((copied, copied.copy()))
+
+    def empty(self) -> None:
+        """Take the tensors out of the copy, so that it keeps none in memory that the module has no more."""
+        self._filled.clear()
+        for _, copied in (*self._parameters, *self._buffers):
+            copied.update(dict.fromkeys(copied))
+
+
+def _holders(
+    parts: list[tuple[nn.Module, nn.Module]], tensors_of: Callable[[nn.Module], dict[str, Any]]
+) -> _Holders:
+    """Return the dictionaries of tensors of the submodules that have any, with those of their copies."""
+    return [(tensors_of(one), tensors_of(copy)) for one, copy in parts if tensors_of(one)]
+
+
+class _Held:
+    """What submodules, dictionaries, lists and sets hold.
+
+    Args:
+        owners: these, and others, which are left out.
+    """
+
+    def __init__(self, owners: list[Any]) -> None:
+        #: Most are empty dictionaries of hooks, which are compared all at once.
+        self._empty: list[Any] = []
+        self._dictionaries: list[tuple[dict[Any, Any], tuple[Any, ...], tuple[Any, ...]]] = []
+        self._others: list[tuple[Any, tuple[Any, ...]]] = []
+        for owner in owners:
+            if isinstance(owner, nn.Module):
+                state = vars(owner)
+                containers = [state, *(state[name] for name in (PARTS, *HOOKS))]
+            else:
+                containers = [owner] if isinstance(owner, (dict, list, set)) else []
+            for one in containers:
+                if not one:
+                    self._empty.append(one)
+                elif isinstance(one, dict):
+                    self._dictionaries.append((one, tuple(one), tuple(one.values())))
+                else:
+                    self._others.append((one, tuple(one)))
+
+    def are_unchanged(self) -> bool:
+        """Return whether all still hold the same objects under the same names."""
+        if any(self._empty):
+            return False
+        for dictionary, names, values in self._dictionaries:
+            if (
+                len(dictionary) != len(names)
+                or not all(map(operator.is_, dictionary.values(), values))
+                or tuple(dictionary) != names
+            ):
+                return False
+        return all(
+            len(other) == len(values) and all(map(operator.is_, other, values))
+            for other, values in self._others
+        )
+
+    def has_any_of(self, identities: set[int]) -> bool:
+        """Return whether one of these objects is held."""
+        held = (values for *_, values in (*self._dictionaries, *self._others))
+        return any(not identities.isdisjoint(map(id, values)) for values in held)

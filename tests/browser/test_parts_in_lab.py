@@ -1,0 +1,51 @@
+"""The panel of parts in a real JupyterLab: a click on a color masks the part, a second shows it again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from page_driver import still, until
+
+pytestmark = [pytest.mark.browser, pytest.mark.full]
+
+NOTEBOOK = """
+import numpy as np, camwidget as cw
+ex = cw.Explorer(top=4)
+ex
+"""
+CANVAS = ".camwidget-factorization canvas"
+#: A place of part 2 in CSS pixels of the canvas, away from the part's edge.
+PLACE = """(lambda area: [float(300 / max(area.shape) * (i + .5)) for i in __import__("scipy.ndimage").ndimage
+    .distance_transform_edt(area == 1).argmax(keepdims=True).flat for i in divmod(int(i), area.shape[1])[::-1]])(
+    ex._parts.panels.factorization.found.areas[0])"""
+#: Whether what is hidden by paint is part 2.
+IS_MASKED = (
+    "ex.mask is not None and "
+    "bool(((ex.mask == 1) == (ex._parts.panels.factorization.found.areas[0] == 1)).all())"
+)
+
+
+def test_a_click_on_a_color_masks_the_part(lab: Any, open_page: Callable[..., Any]) -> None:
+    shown = open_page(viewport={"width": 1280, "height": 900})
+    shown.open(lab.write("parts", NOTEBOOK))
+    shown.widget()
+    page = shown.page
+    page.locator(".camwidget-panels").get_by_text("Parts:").click()
+    until(page, "(s) => document.querySelector(s)?.width > 100", CANVAS)
+    shown.execute("ex.wait(120)")
+    canvas = page.locator(CANVAS)
+    canvas.scroll_into_view_if_needed()
+    still(page)
+    x, y = shown.value(PLACE)
+    canvas.click(position={"x": x, "y": y})
+    shown.comes_to(IS_MASKED, True)
+    button = page.locator(".camwidget-factorization button").nth(1)
+    button.get_by_text("masked").wait_for()
+    # The same from the keyboard.
+    button.press("Enter")
+    shown.comes_to("ex.mask is None", True)
+    button.get_by_text("masked").wait_for(state="detached")
+    page.keyboard.press("Enter")
+    shown.comes_to(IS_MASKED, True)

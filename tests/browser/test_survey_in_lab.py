@@ -59,9 +59,7 @@ def test_a_survey_in_lab(lab: Any, open_page: Callable[..., Any]) -> None:
     second = shown.value("str(survey.selected['name'].iloc[1])")
     says(page, STATUS, f"{second}: ")
     page.locator(".camwidget-explorer").first.wait_for(timeout=PATIENCE)
-    page.wait_for_function(
-        f"document.activeElement?.matches('{KEYS}') ?? false", timeout=PATIENCE
-    )
+    page.wait_for_function(f"document.activeElement?.matches('{KEYS}') ?? false", timeout=PATIENCE)
     assert focused(page, KEYS)
     cells = page.locator(".jp-Cell").count()
     page.keyboard.press("ArrowRight")

@@ -139,6 +139,12 @@ def _parser() -> argparse.ArgumentParser:
         help="points of a curve, at each of which the model is run (default: 21)",
     )
 
+    shown.add_argument(
+        "--live",
+        action="store_true",
+        help="the page contains the model and runs it (needs camwidget[live])",
+    )
+
     output = parser.add_argument_group("output")
     output.add_argument(
         "-o",
@@ -338,6 +344,7 @@ def _save(
         baselines=options.fill,
         steps=options.steps,
         name=name,
+        live=options.live,
         overwrite=options.force,
         progress=(lambda done, total: None) if options.quiet else None,
     )

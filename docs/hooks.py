@@ -7,6 +7,7 @@ A page writes ``<!-- methods -->``, ``<!-- metrics -->``, ``<!-- models -->``, `
 from __future__ import annotations
 
 import re
+import tempfile
 import tomllib
 from collections import Counter
 from collections.abc import Iterable
@@ -28,6 +29,9 @@ REPOSITORY = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["projec
 ]
 PICTURE = "notebooks/explorer.webp"
 
+#: The page that runs the embedded model, and the megabytes that it may have.
+LIVE_PAGE, LARGEST = "live.html", 8
+
 #: Where a link to a file of the repository leads; others lead to the repository itself.
 PAGES = {"CONTRIBUTING.md": "adding.md", "CHANGELOG.md": "changelog.md", PICTURE: PICTURE}
 
@@ -36,9 +40,27 @@ _LINK = re.compile(r"\]\((?!https?:|#)([^)]+)\)")
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
-    """Add the README's picture to the site."""
+    """Add the README's picture to the site, and the page that runs the embedded model."""
     files.append(File.generated(config, PICTURE, abs_src_path=str(ROOT / PICTURE)))
+    files.append(File.generated(config, LIVE_PAGE, content=_live_page()))
     return files
+
+
+def _live_page() -> bytes:
+    """A saved page that runs the embedded model."""
+    with tempfile.TemporaryDirectory() as folder:
+        page = cw.save_page(
+            cw.load(device="cpu"),
+            cw.zoo.samples("zoo/textures")[0].image,
+            Path(folder) / LIVE_PAGE,
+            name="three textures",
+            title="camwidget, with its embedded model",
+            live=True,
+        )
+        content = page.path.read_bytes()
+    if len(content) > LARGEST * 1e6:
+        raise PluginError(f"{LIVE_PAGE} has {len(content) / 1e6:.1f} MB; {LARGEST} are allowed.")
+    return content
 
 
 def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:

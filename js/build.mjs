@@ -1,7 +1,9 @@
 // Bundles src/ into the files the Python package ships, two a widget and two for the offline page. The output is readable on purpose:
 // it is committed, so a reviewer can diff it.
 import { build } from "esbuild";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
+import { gunzipSync, gzipSync } from "node:zlib";
 
 const NOTE = "built from js/ — do not edit";
 
@@ -30,7 +32,24 @@ await build({
 });
 
 // Stands in a page as it is, which has no modules: blob: and data: scripts are forbidden there.
-await build({ ...common, entryPoints: { page: "src/page/index.ts" }, format: "iife" });
+await build({ ...common, entryPoints: { page: "src/page/index.ts", live: "src/live/index.ts" }, format: "iife" });
+
+// The worker of a live page, with the runtime's script. An inline script has no address, for which the runtime asks.
+const LICENSE = readFileSync(fileURLToPath(new URL("src/live/runtime-license.txt", import.meta.url)), "utf8").trim();
+await build({
+  ...common,
+  entryPoints: { worker: "src/live/worker.ts" },
+  format: "iife",
+  minifySyntax: true,
+  define: { "import.meta.url": '"https://camwidget.invalid/worker.js"' },
+  banner: { js: `// ${NOTE}\n/*!\n${LICENSE}\n*/` },
+});
+
+// The runtime itself. Compressors differ by version: the file is kept where it holds the same bytes.
+const WASM = fileURLToPath(new URL("node_modules/onnxruntime-web/dist/ort-wasm-simd-threaded.wasm", import.meta.url));
+const PACKED = fileURLToPath(new URL("../camwidget/static/runtime.wasm.gz", import.meta.url));
+const wasm = readFileSync(WASM);
+if (!existsSync(PACKED) || !gunzipSync(readFileSync(PACKED)).equals(wasm)) writeFileSync(PACKED, gzipSync(wasm, { level: 9 }));
 
 await build({
   ...common,
@@ -41,6 +60,7 @@ await build({
     footprints: "src/footprints/css/footprints.css",
     survey: "src/survey/css/survey.css",
     page: "src/page/css/page.css",
+    live: "src/live/css/live.css",
     index: "src/page/css/index.css",
   },
 });

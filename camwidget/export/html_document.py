@@ -11,6 +11,7 @@ import json
 import os
 import re
 import tempfile
+from collections.abc import Mapping
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -64,7 +65,16 @@ def read_static(name: str) -> str:
     return text
 
 
-def html_document(*, title: str, style: str, body: str, script: str = "", data: Any = None) -> str:
+def html_document(
+    *,
+    title: str,
+    style: str,
+    body: str,
+    script: str = "",
+    data: Any = None,
+    texts: Mapping[str, str] | None = None,
+    runs_wasm: bool = False,
+) -> str:
     """Render a complete HTML document.
 
     Args:
@@ -73,6 +83,8 @@ def html_document(*, title: str, style: str, body: str, script: str = "", data: 
         body: HTML, with users' texts escaped by ``escape_html``.
         script: the only script; none if empty.
         data: data for the script, as JSON in the element with the id ``camwidget-data``.
+        texts: further data for the script by element id: ASCII without markup, or a file of ``read_static``.
+        runs_wasm: whether the script may compile WebAssembly, and start workers from its own blobs.
 
     Returns:
         The document's text.
@@ -80,7 +92,8 @@ def html_document(*, title: str, style: str, body: str, script: str = "", data: 
     policy = "; ".join(
         (
             f"default-src {_NONE}",
-            f"script-src {_hash(script) if script else _NONE}",
+            f"script-src {_hash(script) if script else _NONE}" + " 'wasm-unsafe-eval'" * runs_wasm,
+            *(["worker-src blob:"] if runs_wasm else []),
             f"style-src {_hash(style)}",
             "img-src data:",
             f"base-uri {_NONE}",
@@ -108,6 +121,10 @@ def html_document(*, title: str, style: str, body: str, script: str = "", data: 
     if script:
         parts.append(
             f'<script type="application/json" id="camwidget-data">{script_json(data)}</script>'
+        )
+        parts.extend(
+            f'<script type="text/plain" id="{id}">{text}</script>'
+            for id, text in (texts or {}).items()
         )
         parts.append(f"<script>{script}</script>")
     return "\n".join([*parts, "</body>", "</html>", ""])

@@ -13,8 +13,6 @@ from ..analysis.localizing import THRESHOLD, localize
 from ..attribution.explaining import explain
 from ..attribution.explanation import Explanation
 from ..attribution.methods import Method
-from ..attribution.methods.settings import options_text
-from ..attribution.methods.target_reasons import target_reasons
 from ..attribution.stance import FOR, explained_class, stance_of, stance_payload, stance_target
 from ..attribution.targets import Target
 from ..attribution.tone_mapping import tone_note
@@ -25,7 +23,10 @@ from ..plotting import lookup_tables
 from ..progress import Progress
 from .binary_bundle import BinaryBundle
 from .curves import curves
+from .exported_model import ExportedModel
 from .html_document import encodable_text
+from .live_payload import live_payload
+from .method_payload import method_payload
 from .picture_payload import fill_of
 from .quantized_maps import QuantizedMap, quantize_map
 from .selection import Selection, quantity_of
@@ -43,6 +44,7 @@ class MaskOptions:
     modes: Sequence[str]
     baselines: Sequence[str]
     steps: int
+    has_curves: bool = True  #: False for a page that runs the model
 
 
 @dataclass(frozen=True)
@@ -64,6 +66,7 @@ def build_payload(
     *,
     methods_are_explicit: bool,
     box_threshold: float = THRESHOLD,
+    exported: ExportedModel | None = None,
     progress: Progress | None = None,
 ) -> Payload:
     """Compute the data of a page.
@@ -77,6 +80,7 @@ def build_payload(
         label: label of the progress bar.
         methods_are_explicit: whether the user named the methods; then a method that fails is an error.
         box_threshold: the share of a map's maximum from which on a pixel counts for its box.
+        exported: the model's graph, for a page that runs the model.
         progress: called with (done, total); a bar appears after a second if None.
 
     Raises:
@@ -85,18 +89,24 @@ def build_payload(
     grids, maps, start, places = _quantize_maps(
         model, pixels, chosen, methods_are_explicit=methods_are_explicit, progress=progress
     )
-    curves_of_maps = curves(
-        model,
-        pixels,
-        grids,
-        chosen.classes,
-        masks.modes,
-        masks.baselines,
-        masks.steps,
-        label,
-        progress,
-    )
+    curves_of_maps: list[dict[str, np.ndarray]] = [{} for _ in grids]
+    if masks.has_curves:
+        curves_of_maps = curves(
+            model,
+            pixels,
+            grids,
+            chosen.classes,
+            masks.modes,
+            masks.baselines,
+            masks.steps,
+            label,
+            progress,
+        )
     bundle = BinaryBundle()
+    live = None
+    if exported is not None:
+        methods = [m for m in chosen.methods if places[m.name]]
+        live = live_payload(model, pixels, exported, methods, chosen.layers, chosen.classes, bundle)
     data = {
         "format": _FORMAT,
         "model": encodable_text(model.name),
@@ -108,19 +118,7 @@ def build_payload(
         "contrasts": [
             {"target": index, **stance_payload(stance)} for index, stance in chosen.contrasts
         ],
-        "methods": [
-            {
-                "name": m.name,
-                "label": m.label,
-                "settings": options_text(m.options),
-                "group": m.group,
-                "tip": f"{m.summary} ({m.citation})",
-                "everywhere": m.at_input,
-                **target_reasons(m),
-            }
-            for m in chosen.methods
-            if places[m.name]
-        ],
+        "methods": [method_payload(m) for m in chosen.methods if places[m.name]],
         "layers": [{"name": n, "shape": list(model.layer(n).shape)} for n in chosen.layers],
         "missing": _missing(model, chosen, places),
         "maps": maps,
@@ -135,6 +133,7 @@ def build_payload(
         "modes": list(masks.modes),
         "baselines": list(masks.baselines),
         "colormaps": {k: bundle.add(v) for k, v in lookup_tables().items()},
+        **({} if live is None else {"live": live}),
         "archive": bundle.text(),
     }
     return Payload(data, start, any(g.is_rounded for g in grids))

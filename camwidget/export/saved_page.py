@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import datetime
 import operator
 import os
@@ -26,7 +27,16 @@ from ..models.argument_checks import require_model
 from ..models.vision_model import VisionModel
 from ..progress import Progress
 from ..runtime.atomic_files import write_file
+from .exported_model import ExportedModel, export_model
 from .html_document import encodable_text, escape_html, html_document, page_path, read_static
+from .live_payload import (
+    RUNTIME_NAME,
+    announce_size,
+    check_live,
+    encoded,
+    rounded_pixels,
+    runtime,
+)
 from .payload import MaskOptions, build_payload
 from .quantized_maps import STEPS
 from .selection import (
@@ -88,6 +98,7 @@ def save_page(
     box_threshold: float = THRESHOLD,
     name: str | None = None,
     title: str | None = None,
+    live: bool = False,
     overwrite: bool = False,
     progress: Progress | None = None,
 ) -> Page:
@@ -96,7 +107,7 @@ def save_page(
     ``target``, ``method``, ``layer``, ``mode``, ``baseline`` and ``fraction`` choose what is shown first; the plural
     arguments choose what else the page contains. For every map, the model runs on the masked picture at ``steps``
     fractions, and the page interpolates linearly between them. Maps of more than 1024 cells are quantized to 4096
-    levels before anything is masked.
+    levels before anything is masked. With ``live``, the page runs the model instead.
 
     Args:
         model: from ``load`` or ``wrap``.
@@ -119,6 +130,8 @@ def save_page(
         steps: number of fractions, from 0 to 1, the squares of evenly spaced numbers, at least 2.
         name: name of the picture; the name of its file if None.
         title: title of the page; picture and model if None.
+        live: whether the page contains the model and runs it: every mode and baseline, paint, any class, and pictures
+            of one's own. Needs ``pip install "camwidget[live]"``. Anyone who has the page has the model's weights.
         overwrite: whether an existing file is replaced.
         progress: called with (done, total); may raise to cancel. If None, a bar appears after a second.
 
@@ -133,7 +146,8 @@ def save_page(
         TargetError: if there is no such class.
         MethodError: if a method is unknown, or does not apply at the layer or to the target that is shown first.
         LayerError: if there is no such layer.
-        ModelError: if ``model`` is not from ``load`` or ``wrap``.
+        ModelError: if ``model`` is not from ``load`` or ``wrap``; with ``live``, if it cannot be exported, or its
+            export gives other numbers.
 
     Example:
         >>> import camwidget as cw
@@ -157,7 +171,13 @@ def save_page(
     name = encodable_text(name)
     title = encodable_text(title) if title is not None else f"{name} · {model.name}"
 
+    if live:
+        all_modes, all_baselines = [*MODES, "multiply"], list(BASELINES)
+        check_live(model)
+        announce_size(model, file.name)
     pixels = model.preprocess.pixels(image)
+    if live:
+        pixels = rounded_pixels(pixels)
     prompted = model.with_text_for(pixels)
     unmasked = (
         prompted.probabilities(prompted.logits(pixels[None]).float())[0].double().cpu().numpy()
@@ -170,15 +190,17 @@ def save_page(
     selected = choose_methods(prompted, first, method, methods)
     selected[1].check_target(stance_target(prompted, shown, stance))
     chosen = Selection(listed, shown, *selected, layer_names, first, stance, contrasts)
+    exported = export_model(prompted, pixels) if live else None
     payload = build_payload(
         prompted,
         pixels,
         unmasked,
         chosen,
-        MaskOptions(all_modes, all_baselines, steps),
+        MaskOptions(all_modes, all_baselines, steps, has_curves=not live),
         f"{name}: masks",
         methods_are_explicit=methods is not None,
         box_threshold=box_threshold,
+        exported=exported,
         progress=progress,
     )
     start = {
@@ -193,10 +215,12 @@ def save_page(
     }
     html = html_document(
         title=title,
-        style=read_static("page.css"),
-        body=_body(title, prompted, name, steps, payload.is_rounded),
-        script=read_static("page.js"),
-        data={**payload.data, "first": start},
+        style=read_static("page.css" if exported is None else "live.css"),
+        body=_body(title, prompted, name, _footer(steps, payload.is_rounded, exported)),
+        script=read_static("page.js" if exported is None else "live.js"),
+        data={**payload.data, "name": name, "first": start},
+        texts=None if exported is None else _model_texts(exported),
+        runs_wasm=live,
     )
     write_file(file, html.encode("utf-8"), overwrite=overwrite)
     return Page(file, name, title, payload.start, float(unmasked[shown]))
@@ -223,7 +247,16 @@ def _selected_names(
     return [name for name in known if name in selected]
 
 
-def _body(title: str, model: VisionModel, name: str, steps: int, rounded: bool) -> str:
+def _model_texts(exported: ExportedModel) -> dict[str, str]:
+    """What the page runs: the worker's script, the runtime, and the model."""
+    return {
+        "camwidget-worker": read_static("worker.js"),
+        "camwidget-runtime": base64.b64encode(runtime()).decode("ascii"),
+        "camwidget-model": encoded(exported.graph),
+    }
+
+
+def _body(title: str, model: VisionModel, name: str, footer: str) -> str:
     facts = {
         "Model": model.name,
         "Picture": name,
@@ -235,22 +268,33 @@ def _body(title: str, model: VisionModel, name: str, steps: int, rounded: bool) 
         f"<div><dt>{escape_html(key)}</dt><dd><bdi>{escape_html(value)}</bdi></dd></div>"
         for key, value in facts.items()
     )
-    rounding = (
-        f" Maps of large layers are rounded to {STEPS + 1} steps of their maximum, here and for the model alike."
-        if rounded
-        else ""
-    )
     return f"""<header class="camwidget-page-head">
 <h1><bdi>{escape_html(title)}</bdi></h1>
 <dl>{terms}</dl>
 </header>
 <main id="camwidget-page" class="camwidget-page-main">
+<p>The page is being opened. If this stays, the file is not complete: copy or download it again.</p>
 <noscript><p>This page draws the picture and its maps by its own script, which is switched off here.</p></noscript>
 </main>
 <footer class="camwidget-page-foot">
 <p>A map shows where there is evidence for a class, by one method and at one layer. It does not prove that the model
 relies on that region: move the mask, and see how the prediction changes.</p>
-<p>The model was run on the masked picture at {steps} fractions of every map; in between, numbers are
-interpolated.{rounding} Other classes, methods and pictures need the notebook. This file makes no network
-requests.</p>
+{footer}
 </footer>"""
+
+
+def _footer(steps: int, is_rounded: bool, exported: ExportedModel | None) -> str:
+    """What the page computes and what was computed before, in HTML."""
+    rounding = (
+        f" Maps of large layers are rounded to {STEPS + 1} steps of their maximum, here and for the model alike."
+        if is_rounded
+        else ""
+    )
+    if exported is None:
+        return f"""<p>The model was run on the masked picture at {steps} fractions of every map; in between, numbers are
+interpolated.{rounding} Other classes, methods and pictures need the notebook. This file makes no network
+requests.</p>"""
+    return f"""<p>This file contains the model and runs it in your browser; it makes no network requests, and your own
+pictures stay on your computer. When it was saved, its probabilities and those of PyTorch differed by at most
+{exported.difference:.0e} on {exported.pictures} pictures.{rounding}</p>
+<p>The model is run by {RUNTIME_NAME}, © Microsoft Corporation, MIT License.</p>"""

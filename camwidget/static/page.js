@@ -1,6 +1,57 @@
 // built from js/ — do not edit
 "use strict";
 (() => {
+  // src/page/binaryBundle.ts
+  var BinaryBundle = class _BinaryBundle {
+    constructor(data) {
+      this.data = data;
+    }
+    data;
+    /** From text: zlib's format in base64. */
+    static async read(text2) {
+      const packed = Uint8Array.from(atob(text2), (letter) => letter.charCodeAt(0));
+      const stream = new Blob([packed]).stream().pipeThrough(new DecompressionStream("deflate"));
+      return new _BinaryBundle(new Uint8Array(await new Response(stream).arrayBuffer()));
+    }
+    bytes([offset, length]) {
+      return this.data.subarray(offset, offset + length);
+    }
+    uint16(place3) {
+      return new Uint16Array(joined(this.bytes(place3), 2).buffer);
+    }
+    float32(place3) {
+      return new Float32Array(joined(this.bytes(place3), 4).buffer);
+    }
+    /** RGB bytes, row by row. */
+    picture(place3, width) {
+      return unfiltered(this.bytes(place3), 3 * width);
+    }
+  };
+  function joined(planes, size) {
+    const count = planes.length / size;
+    const out = new Uint8Array(planes.length);
+    for (let byte = 0, i = 0; byte < size; byte++) {
+      for (let at = 0; at < count; at++, i++) out[at * size + byte] = planes[i];
+    }
+    return out;
+  }
+  function unfiltered(residuals, row) {
+    const out = new Uint8Array(residuals.length);
+    for (let i = 0; i < out.length; i++) {
+      const inRow = i % row;
+      const left = inRow < 3 ? 0 : out[i - 3];
+      const above = i < row ? 0 : out[i - row];
+      const corner = inRow < 3 || i < row ? 0 : out[i - row - 3];
+      const guess = left + above - corner;
+      const fromLeft = Math.abs(guess - left);
+      const fromAbove = Math.abs(guess - above);
+      const fromCorner = Math.abs(guess - corner);
+      const nearest2 = fromLeft <= fromAbove && fromLeft <= fromCorner ? left : fromAbove <= fromCorner ? above : corner;
+      out[i] = residuals[i] + nearest2;
+    }
+    return out;
+  }
+
   // src/view/host/compat.ts
   var reported = /* @__PURE__ */ new Set();
   function reportChange(detail, effect2) {
@@ -3037,17 +3088,17 @@
     /**
      * @param model the synced traits
      * @param signal aborts when the view is removed
-     * @param live whether there is a kernel; an offline page has only precomputed maps
+     * @param host what answers the view
      */
-    constructor(model, signal, live = true) {
+    constructor(model, signal, host = "kernel") {
       this.model = model;
       this.signal = signal;
-      this.live = live;
+      this.host = host;
       this.scrub = new LayerScrubber(this);
     }
     model;
     signal;
-    live;
+    host;
     prefix = `camwidget-${++views}`;
     /** The pixel of the picture that the pointer or the marker is on; null: none. */
     hover = new Observable(null, (a, b) => a?.x === b?.x && a?.y === b?.y);
@@ -3057,6 +3108,14 @@
     fraction = () => portion(this.model, "fraction");
     /** The layer to name and to draw: the model's, or the layer slider's own while it is dragged. */
     scrub;
+    /** Whether there is a kernel. */
+    get live() {
+      return this.host === "kernel";
+    }
+    /** Whether the model can be run, in a kernel or in the page: on any mask, and for any class. */
+    get runsModel() {
+      return this.host !== "page";
+    }
     id(name) {
       return `${this.prefix}-${name}`;
     }
@@ -3413,10 +3472,10 @@
       window.clearTimeout(timer);
       timer = window.setTimeout(() => setText(feedback, ""), FEEDBACK_TIME);
     };
-    const show = (open2) => {
-      drawer.hidden = !open2;
-      code.setAttribute("aria-expanded", String(open2));
-      if (!open2) return;
+    const show = (open) => {
+      drawer.hidden = !open;
+      code.setAttribute("aria-expanded", String(open));
+      if (!open) return;
       field2.value = trait(model, "code");
       field2.focus({ preventScroll: true });
       field2.select();
@@ -3465,26 +3524,26 @@
       { keys: "m", does: "next quick method" },
       { keys: "[ ]", does: "shallower, deeper layer" },
       { keys: "y", does: "play through the layers, stop" },
-      { keys: ", .", does: "previous, next picture", live: true },
-      { keys: "r", does: "use the picture as a reference, if pictures are compared", live: true },
-      { keys: "ctrl z", does: "undo", live: true },
-      { keys: "ctrl shift z", does: "redo (or ctrl y)", live: true }
+      { keys: ", .", does: "previous, next picture", needs: "model" },
+      { keys: "r", does: "use the picture as a reference, if pictures are compared", needs: "kernel" },
+      { keys: "ctrl z", does: "undo", needs: "kernel" },
+      { keys: "ctrl shift z", does: "redo (or ctrl y)", needs: "kernel" }
     ],
     "Display": [
       { keys: "space", does: "map on, off (on the picture)" },
       { keys: "c", does: "the map's contour on, off" },
       { keys: "b", does: "the map's box and peak on, off" },
-      { keys: "o", does: "true outlines on, off, if known", live: true },
+      { keys: "o", does: "true outlines on, off, if known", needs: "kernel" },
       { keys: "+ − 0", does: "zoom in, out, to the full picture" },
-      { keys: "v", does: "compare: side, split, difference, off", live: true }
+      { keys: "v", does: "compare: side, split, difference, off", needs: "kernel" }
     ],
     "Mask": [
       { keys: "← →", does: "mask 1 % less, more" },
       { keys: "shift ← →", does: "mask 10 % less, more" },
-      { keys: "p", does: "paint on the picture, stop", live: true },
-      { keys: "x", does: "brush: hide, keep, erase", live: true },
-      { keys: "{ }", does: "smaller, larger brush", live: true },
-      { keys: "enter", does: "paint a dab at the marker", live: true }
+      { keys: "p", does: "paint on the picture, stop", needs: "model" },
+      { keys: "x", does: "brush: hide, keep, erase", needs: "model" },
+      { keys: "{ }", does: "smaller, larger brush", needs: "model" },
+      { keys: "enter", does: "paint a dab at the marker", needs: "model" }
     ],
     "On the picture": [
       { keys: "w a s d", does: "move the marker" },
@@ -3520,7 +3579,7 @@
             "dl",
             "camwidget-keys",
             {},
-            ...all.filter(({ live }) => context.live || live !== true).flatMap(({ keys, does }) => [make("dt", "", {}, keys), make("dd", "", {}, does)])
+            ...all.filter(({ needs }) => context.live || needs === void 0 || needs === "model" && context.runsModel).flatMap(({ keys, does }) => [make("dt", "", {}, keys), make("dd", "", {}, does)])
           )
         )
       );
@@ -3851,9 +3910,9 @@
       "style"
     );
     const drawer = make("div", "camwidget-map-style", { id, hidden: true }, colormap(context, contour2), opacity(context), region(context, contour2), truth);
-    const show = (open2) => {
-      drawer.hidden = !open2;
-      setAttribute(opener, "aria-expanded", String(open2));
+    const show = (open) => {
+      drawer.hidden = !open;
+      setAttribute(opener, "aria-expanded", String(open));
     };
     opener.addEventListener("click", () => show(drawer.hidden === true), { signal });
     drawer.addEventListener(
@@ -3981,8 +4040,8 @@
     input.addEventListener(
       "change",
       () => {
-        const share = Number(input.value) / 100;
-        if (share > 0 && share <= 1) context.write({ box_threshold: share });
+        const share2 = Number(input.value) / 100;
+        if (share2 > 0 && share2 <= 1) context.write({ box_threshold: share2 });
         follow2();
       },
       { signal }
@@ -4272,10 +4331,10 @@
     reset = button("camwidget-button", { title: "All settings of this method as they were at first" }, "defaults");
     message = make("span", "camwidget-settings-message", { role: "alert" });
     method;
-    show(open2) {
-      this.row.hidden = !open2;
-      setAttribute(this.opener, "aria-expanded", String(open2));
-      if (open2) this.focusFirst();
+    show(open) {
+      this.row.hidden = !open;
+      setAttribute(this.opener, "aria-expanded", String(open));
+      if (open) this.focusFirst();
     }
     focusFirst() {
       this.row.querySelector("input:not([hidden])")?.focus({ preventScroll: true });
@@ -5125,7 +5184,7 @@
     else if (key === "0") parts.zoom.reset();
     else if (context.live && key === "v") parts.cycleComparison();
     else if (context.live && key === "r") toggleReference(context, trait(context.model, "picture"));
-    else if (context.live && key === "p") parts.brush.toggle();
+    else if (context.runsModel && key === "p") parts.brush.toggle();
     else if (key === "x") parts.brush.cycle();
     else if (key === "{" || key === "}") parts.brush.resize(key === "}" ? 1 : -1);
     else if (key === "?") parts.toggleHelp();
@@ -5195,12 +5254,12 @@
     }
     /** Returns true if there was something to close. */
     close() {
-      const open2 = !this.marker.hidden;
-      if (open2) this.context.hover.set(null);
+      const open = !this.marker.hidden;
+      if (open) this.context.hover.set(null);
       this.closed = true;
       this.requested = null;
       this.update();
-      return open2;
+      return open;
     }
     /** The pixel of the marker; null while there is none. */
     get point() {
@@ -5847,9 +5906,10 @@
   }
 
   // src/view/view.ts
-  function mount(model, root, signal, live = true) {
+  function mount(model, root, signal, host = "kernel") {
     const connection = new KernelConnection(model, root, signal);
-    const context = new Context(connection.guarded(), signal, live);
+    const context = new Context(connection.guarded(), signal, host);
+    const { live, runsModel } = context;
     const stage = new Stage(context);
     const zoom = new Zoom(context, stage);
     const probe = new ClassProbePopover(context, stage, zoom);
@@ -5871,7 +5931,7 @@
     const truth = groundTruthLine(context);
     const drawing = mapStyleTool(context, contour2, truth);
     const large = largeTool(context, root);
-    const tools = live ? [historyTool(context), brush, compare.tool, new MethodSettings(context).tool, drawing, keep, large.tool] : [drawing, keep];
+    const tools = live ? [historyTool(context), brush, compare.tool, new MethodSettings(context).tool, drawing, keep, large.tool] : runsModel ? [brush, drawing, keep] : [drawing, keep];
     const editor = new ReferenceEditor(context);
     const parts = [
       make(
@@ -5885,9 +5945,9 @@
       classes.names,
       classes.numbers,
       ...compare.numbers,
-      ...live ? [mostProbableRow(context)] : [],
+      ...runsModel ? [mostProbableRow(context)] : [],
       referenceRows(context, classes.names, (name) => editor.edit(name)),
-      make("div", "camwidget-find", { "data-needs": "kernel" }, new ClassSearch(context).element, editor.element),
+      make("div", "camwidget-find", { "data-needs": "model" }, new ClassSearch(context).element, editor.element),
       curveHeading(context),
       curveNames(context),
       fallbackControls(context),
@@ -5972,57 +6032,6 @@
   function classColors(count, chosen) {
     let rival = 0;
     return Array.from({ length: count }, (_, at) => at === chosen ? ACCENT : RIVALS[rival++] ?? NEUTRAL);
-  }
-
-  // src/page/binaryBundle.ts
-  var BinaryBundle = class _BinaryBundle {
-    constructor(data) {
-      this.data = data;
-    }
-    data;
-    /** From text: zlib's format in base64. */
-    static async read(text2) {
-      const packed = Uint8Array.from(atob(text2), (letter) => letter.charCodeAt(0));
-      const stream = new Blob([packed]).stream().pipeThrough(new DecompressionStream("deflate"));
-      return new _BinaryBundle(new Uint8Array(await new Response(stream).arrayBuffer()));
-    }
-    bytes([offset, length]) {
-      return this.data.subarray(offset, offset + length);
-    }
-    uint16(place3) {
-      return new Uint16Array(joined(this.bytes(place3), 2).buffer);
-    }
-    float32(place3) {
-      return new Float32Array(joined(this.bytes(place3), 4).buffer);
-    }
-    /** RGB bytes, row by row. */
-    picture(place3, width) {
-      return unfiltered(this.bytes(place3), 3 * width);
-    }
-  };
-  function joined(planes, size) {
-    const count = planes.length / size;
-    const out = new Uint8Array(planes.length);
-    for (let byte = 0, i = 0; byte < size; byte++) {
-      for (let at = 0; at < count; at++, i++) out[at * size + byte] = planes[i];
-    }
-    return out;
-  }
-  function unfiltered(residuals, row) {
-    const out = new Uint8Array(residuals.length);
-    for (let i = 0; i < out.length; i++) {
-      const inRow = i % row;
-      const left = inRow < 3 ? 0 : out[i - 3];
-      const above = i < row ? 0 : out[i - row];
-      const corner = inRow < 3 || i < row ? 0 : out[i - row - 3];
-      const guess = left + above - corner;
-      const fromLeft = Math.abs(guess - left);
-      const fromAbove = Math.abs(guess - above);
-      const fromCorner = Math.abs(guess - corner);
-      const nearest2 = fromLeft <= fromAbove && fromLeft <= fromCorner ? left : fromAbove <= fromCorner ? above : corner;
-      out[i] = residuals[i] + nearest2;
-    }
-    return out;
   }
 
   // src/page/curve.ts
@@ -6155,6 +6164,39 @@
     }
   };
 
+  // src/page/payload.ts
+  var FORMAT = 2;
+  function curveKey(mode2, baseline) {
+    return mode2 === "multiply" ? mode2 : `${mode2} ${baseline}`;
+  }
+
+  // src/page/opening.ts
+  async function openPage(build) {
+    const main = document.getElementById("camwidget-page");
+    const source = document.getElementById("camwidget-data");
+    if (main === null || source === null) return;
+    try {
+      const data = JSON.parse(source.textContent ?? "");
+      if (data.format !== FORMAT) throw new Error(`the data is of format ${data.format}, the script of ${FORMAT}`);
+      main.replaceChildren(await build(data));
+      performance.mark("camwidget-shown");
+    } catch (error) {
+      main.replaceChildren(make("p", "camwidget-page-error", { role: "alert" }, `This page cannot be shown: ${String(error)}`));
+    }
+  }
+  function pageView(model, host = "page") {
+    const { signal } = new AbortController();
+    const root = make("div", "");
+    const explorer = make("div", "camwidget-explorer camwidget-page");
+    const pick = (at) => {
+      const row = rows(model.get("rows"))[at];
+      if (row !== void 0) write(model, { target: row.index });
+    };
+    explorer.append(root, bars(model, pick, signal), curveChart(model, () => model.curve(), signal));
+    mount(model, root, signal, host);
+    return explorer;
+  }
+
   // src/view/store.ts
   var Store = class {
     state;
@@ -6190,12 +6232,6 @@
       return [...this.listeners.values()].reduce((sum, { size }) => sum + size, 0);
     }
   };
-
-  // src/page/payload.ts
-  var FORMAT = 2;
-  function curveKey(mode2, baseline) {
-    return mode2 === "multiply" ? mode2 : `${mode2} ${baseline}`;
-  }
 
   // src/page/quantizedMaps.ts
   var KEPT2 = 24;
@@ -6254,16 +6290,7 @@
       const known = this.made.get(number2);
       if (known !== void 0) return known;
       const { width, height } = this.data.scene;
-      const grid2 = this.grid(number2);
-      const map = enlarge(grid2, width, height);
-      const { knee } = this.data.grids[number2];
-      const shown = {
-        saliency: toBytes(map),
-        drawn: knee === null ? null : toneBytes(map, knee),
-        levels: rankLevels(unit2(map)),
-        cells: knee === null ? toBytes(grid2.cells) : toneBytes(grid2.cells, knee),
-        evident: map.reduce((count, value) => count + (value > 0 ? 1 : 0), 0) / map.length
-      };
+      const shown = decodeMap(this.grid(number2), width, height, this.data.grids[number2].knee);
       this.made.set(number2, shown);
       for (const oldest of this.made.keys()) {
         if (this.made.size <= KEPT2) break;
@@ -6283,6 +6310,18 @@
       );
     }
   };
+  function decodeMap(grid2, width, height, knee) {
+    const map = enlarge(grid2, width, height);
+    const shares = unit2(map);
+    return {
+      saliency: toBytes(map),
+      drawn: knee === null ? null : toneBytes(map, knee),
+      levels: rankLevels(shares),
+      unit: shares,
+      cells: knee === null ? toBytes(grid2.cells) : toneBytes(grid2.cells, knee),
+      evident: map.reduce((count, value) => count + (value > 0 ? 1 : 0), 0) / map.length
+    };
+  }
   function unit2(map) {
     const peak = peakOf(map);
     return peak > 0 ? map.map((value) => Math.min(1, fround2(value / peak))) : map;
@@ -6296,25 +6335,44 @@
     return `No positive evidence ${evidence} at ${layer}.`;
   }
   function sentence2(of) {
-    const { name, evidence, rival, mode: mode2, fraction, before, after, evident } = of;
-    if (evident === 0) return `${note(evidence, of.layer)} Choose another ${others(of)}layer or method.`;
+    const { evidence, rival, mode: mode2, fraction, before, after, evident } = of;
+    const kept = of.painted?.kept ?? 0;
     const isUnmasked = mode2 === "remove" && fraction === 0 || mode2 === "keep" && fraction === 1;
-    if (after === null || isUnmasked) {
-      return mode2 === "keep" ? `Nothing is masked yet. Drag the slider to keep only the most evidence ${evidence}.` : `Nothing is removed yet. Drag the slider to take the evidence ${evidence} away.`;
+    const isPainted = (of.painted?.hidden ?? 0) > 0;
+    if (after === null || (evident === 0 || isUnmasked) && !isPainted) {
+      if (evident === 0) return `${note(evidence, of.layer)} Choose another ${others(of)}layer or method.`;
+      return mode2 === "keep" ? `Nothing is masked yet. Drag the slider to keep only the most evidence ${evidence}.` : `Nothing is removed yet. Drag the slider to take the evidence ${evidence} away.${kept > 0 ? ` The ${share(kept)} painted to be kept would stay.` : ""}`;
     }
-    const part = `${rounded(100 * fraction, 1)} %`;
-    const control = { random: `a random ${part}`, center: `the middle ${part}` }[of.method];
-    const most = control ?? `the ${part} with the most evidence ${evidence}`;
-    const deed = {
-      remove: `Removing ${most}`,
-      keep: fraction === 0 ? "Hiding everything" : `Keeping only ${most}`,
-      multiply: `Multiplying the picture by its map ${evidence}`
-    }[mode2];
+    const deed = deedOf(of, evident === 0 || isUnmasked);
+    if (evident === 0) return `${deed} ${effectOf(of, before, after, deed)} ${note(evidence, of.layer)}`;
     const beyond = mode2 !== "multiply" && fraction > evident + 5e-3 ? ` Only ${fixed(100 * evident, 0)} % of the picture has any; beyond, pixels go in reading order.` : "";
     const say = of.quantity === null ? effect : moved2(of.quantity);
-    const found = say(before, after, deed.includes(name) && rival === null ? "it" : name);
+    const found = effectOf(of, before, after, deed);
     if (rival === null || rival.after === null) return `${deed} ${found}${beyond}`;
     return `${deed} ${found.slice(0, -1)} and ${say(rival.before, rival.after, rival.name)}${beyond}`;
+  }
+  function effectOf({ quantity: quantity2, rival, name }, before, after, deed) {
+    const say = quantity2 === null ? effect : moved2(quantity2);
+    return say(before, after, deed.includes(name) && rival === null ? "it" : name);
+  }
+  function deedOf(of, byPaintAlone) {
+    const { evidence, mode: mode2, fraction } = of;
+    const { hidden, kept } = of.painted ?? { hidden: 0, kept: 0 };
+    const hiding = `iding the painted ${share(hidden)}`;
+    if (byPaintAlone) return `H${hiding}`;
+    const part = share(fraction);
+    const control = { random: `a random ${part}`, center: `the middle ${part}` }[of.method];
+    const most = control ?? `the ${part} with the most evidence ${evidence}`;
+    if (mode2 === "keep") {
+      if (fraction === 0) return kept > 0 ? `Keeping only the painted ${share(kept)}` : "Hiding everything";
+      return `Keeping only ${most}${kept > 0 ? ` and the painted ${share(kept)}` : ""}${hidden > 0 ? `, and h${hiding} of the picture,` : ""}`;
+    }
+    const rest = kept > 0 ? `, but for the ${share(kept)} painted to be kept,` : "";
+    if (mode2 === "remove") return `${hidden > 0 ? `H${hiding} and removing` : "Removing"} ${most}${rest}`;
+    return `${hidden > 0 ? `H${hiding} and multiplying` : "Multiplying"} the picture by its map ${evidence}${rest}`;
+  }
+  function share(part) {
+    return part >= 5e-4 || part === 0 ? `${rounded(100 * part, 1)} %` : "under 0.1 %";
   }
   function others({ alone, quantity: quantity2 }) {
     if (alone) return "";
@@ -6579,31 +6637,5 @@
   }
 
   // src/page/index.ts
-  async function open() {
-    const main = document.getElementById("camwidget-page");
-    const source = document.getElementById("camwidget-data");
-    if (main === null || source === null) return;
-    try {
-      const data = JSON.parse(source.textContent ?? "");
-      if (data.format !== FORMAT) throw new Error(`the data is of format ${data.format}, the script of ${FORMAT}`);
-      const model = new PageModel(data, await BinaryBundle.read(data.archive));
-      main.replaceChildren(pageView(model));
-      performance.mark("camwidget-shown");
-    } catch (error) {
-      main.replaceChildren(make("p", "camwidget-page-error", { role: "alert" }, `This page cannot be shown: ${String(error)}`));
-    }
-  }
-  function pageView(model) {
-    const { signal } = new AbortController();
-    const root = make("div", "");
-    const explorer = make("div", "camwidget-explorer camwidget-page");
-    const pick = (at) => {
-      const row = rows(model.get("rows"))[at];
-      if (row !== void 0) write(model, { target: row.index });
-    };
-    explorer.append(root, bars(model, pick, signal), curveChart(model, () => model.curve(), signal));
-    mount(model, root, signal, false);
-    return explorer;
-  }
-  void open();
+  void openPage(async (data) => pageView(new PageModel(data, await BinaryBundle.read(data.archive))));
 })();

@@ -3015,17 +3015,17 @@ var Context = class {
   /**
    * @param model the synced traits
    * @param signal aborts when the view is removed
-   * @param live whether there is a kernel; an offline page has only precomputed maps
+   * @param host what answers the view
    */
-  constructor(model, signal, live = true) {
+  constructor(model, signal, host = "kernel") {
     this.model = model;
     this.signal = signal;
-    this.live = live;
+    this.host = host;
     this.scrub = new LayerScrubber(this);
   }
   model;
   signal;
-  live;
+  host;
   prefix = `camwidget-${++views}`;
   /** The pixel of the picture that the pointer or the marker is on; null: none. */
   hover = new Observable(null, (a, b) => a?.x === b?.x && a?.y === b?.y);
@@ -3035,6 +3035,14 @@ var Context = class {
   fraction = () => portion(this.model, "fraction");
   /** The layer to name and to draw: the model's, or the layer slider's own while it is dragged. */
   scrub;
+  /** Whether there is a kernel. */
+  get live() {
+    return this.host === "kernel";
+  }
+  /** Whether the model can be run, in a kernel or in the page: on any mask, and for any class. */
+  get runsModel() {
+    return this.host !== "page";
+  }
   id(name) {
     return `${this.prefix}-${name}`;
   }
@@ -3443,26 +3451,26 @@ var KEYS = {
     { keys: "m", does: "next quick method" },
     { keys: "[ ]", does: "shallower, deeper layer" },
     { keys: "y", does: "play through the layers, stop" },
-    { keys: ", .", does: "previous, next picture", live: true },
-    { keys: "r", does: "use the picture as a reference, if pictures are compared", live: true },
-    { keys: "ctrl z", does: "undo", live: true },
-    { keys: "ctrl shift z", does: "redo (or ctrl y)", live: true }
+    { keys: ", .", does: "previous, next picture", needs: "model" },
+    { keys: "r", does: "use the picture as a reference, if pictures are compared", needs: "kernel" },
+    { keys: "ctrl z", does: "undo", needs: "kernel" },
+    { keys: "ctrl shift z", does: "redo (or ctrl y)", needs: "kernel" }
   ],
   "Display": [
     { keys: "space", does: "map on, off (on the picture)" },
     { keys: "c", does: "the map's contour on, off" },
     { keys: "b", does: "the map's box and peak on, off" },
-    { keys: "o", does: "true outlines on, off, if known", live: true },
+    { keys: "o", does: "true outlines on, off, if known", needs: "kernel" },
     { keys: "+ − 0", does: "zoom in, out, to the full picture" },
-    { keys: "v", does: "compare: side, split, difference, off", live: true }
+    { keys: "v", does: "compare: side, split, difference, off", needs: "kernel" }
   ],
   "Mask": [
     { keys: "← →", does: "mask 1 % less, more" },
     { keys: "shift ← →", does: "mask 10 % less, more" },
-    { keys: "p", does: "paint on the picture, stop", live: true },
-    { keys: "x", does: "brush: hide, keep, erase", live: true },
-    { keys: "{ }", does: "smaller, larger brush", live: true },
-    { keys: "enter", does: "paint a dab at the marker", live: true }
+    { keys: "p", does: "paint on the picture, stop", needs: "model" },
+    { keys: "x", does: "brush: hide, keep, erase", needs: "model" },
+    { keys: "{ }", does: "smaller, larger brush", needs: "model" },
+    { keys: "enter", does: "paint a dab at the marker", needs: "model" }
   ],
   "On the picture": [
     { keys: "w a s d", does: "move the marker" },
@@ -3498,7 +3506,7 @@ var HelpPanel = class {
           "dl",
           "camwidget-keys",
           {},
-          ...all.filter(({ live }) => context.live || live !== true).flatMap(({ keys, does }) => [make("dt", "", {}, keys), make("dd", "", {}, does)])
+          ...all.filter(({ needs }) => context.live || needs === void 0 || needs === "model" && context.runsModel).flatMap(({ keys, does }) => [make("dt", "", {}, keys), make("dd", "", {}, does)])
         )
       )
     );
@@ -5103,7 +5111,7 @@ function act(context, parts, event) {
   else if (key === "0") parts.zoom.reset();
   else if (context.live && key === "v") parts.cycleComparison();
   else if (context.live && key === "r") toggleReference(context, trait(context.model, "picture"));
-  else if (context.live && key === "p") parts.brush.toggle();
+  else if (context.runsModel && key === "p") parts.brush.toggle();
   else if (key === "x") parts.brush.cycle();
   else if (key === "{" || key === "}") parts.brush.resize(key === "}" ? 1 : -1);
   else if (key === "?") parts.toggleHelp();
@@ -5816,9 +5824,10 @@ function distance(a, b) {
 }
 
 // src/view/view.ts
-function mount(model, root, signal, live = true) {
+function mount(model, root, signal, host = "kernel") {
   const connection = new KernelConnection(model, root, signal);
-  const context = new Context(connection.guarded(), signal, live);
+  const context = new Context(connection.guarded(), signal, host);
+  const { live, runsModel } = context;
   const stage = new Stage(context);
   const zoom = new Zoom(context, stage);
   const probe = new ClassProbePopover(context, stage, zoom);
@@ -5840,7 +5849,7 @@ function mount(model, root, signal, live = true) {
   const truth = groundTruthLine(context);
   const drawing = mapStyleTool(context, contour2, truth);
   const large = largeTool(context, root);
-  const tools = live ? [historyTool(context), brush, compare.tool, new MethodSettings(context).tool, drawing, keep, large.tool] : [drawing, keep];
+  const tools = live ? [historyTool(context), brush, compare.tool, new MethodSettings(context).tool, drawing, keep, large.tool] : runsModel ? [brush, drawing, keep] : [drawing, keep];
   const editor = new ReferenceEditor(context);
   const parts = [
     make(
@@ -5854,9 +5863,9 @@ function mount(model, root, signal, live = true) {
     classes.names,
     classes.numbers,
     ...compare.numbers,
-    ...live ? [mostProbableRow(context)] : [],
+    ...runsModel ? [mostProbableRow(context)] : [],
     referenceRows(context, classes.names, (name) => editor.edit(name)),
-    make("div", "camwidget-find", { "data-needs": "kernel" }, new ClassSearch(context).element, editor.element),
+    make("div", "camwidget-find", { "data-needs": "model" }, new ClassSearch(context).element, editor.element),
     curveHeading(context),
     curveNames(context),
     fallbackControls(context),

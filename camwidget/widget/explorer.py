@@ -233,7 +233,8 @@ class Explorer(ExplorerTraits):
 
         Args:
             path: the file; ``.html`` is appended to a name without a suffix.
-            options: as of ``camwidget.save_page``, such as ``methods``, ``layers``, ``modes``, ``overwrite``.
+            options: as of ``camwidget.save_page``, such as ``methods``, ``layers``, ``modes``, ``overwrite``, and
+                ``live`` for a page that contains the model and runs it.
 
         Returns:
             The file.

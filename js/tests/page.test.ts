@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, it, vi } from "vitest";
 import { BinaryBundle } from "../src/page/binaryBundle";
 import type { ByteRange } from "../src/page/binaryBundle";
-import { pageView } from "../src/page/index";
+import { pageView } from "../src/page/opening";
 import { PageModel } from "../src/page/pageModel";
 import type { Payload } from "../src/page/payload";
 import type { Values } from "../src/view/model";

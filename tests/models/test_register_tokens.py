@@ -40,12 +40,13 @@ CASES: dict[str, Case] = {
 }
 
 
+#: One without class token, and one with.
+QUICK = {"vit_little_patch16_reg4_gap_256", "vit_small_patch14_reg4_dinov2"}
+
+
 @pytest.fixture(
     scope="module",
-    params=[
-        pytest.param(name, marks=pytest.mark.full if "wee" in name or "medium" in name else ())
-        for name in CASES
-    ],
+    params=[pytest.param(name, marks=() if name in QUICK else pytest.mark.full) for name in CASES],
 )
 def known(request: pytest.FixtureRequest) -> tuple[cw.VisionModel, Any]:
     build, side, class_tokens, registers = CASES[request.param]

@@ -17,7 +17,7 @@ from ..trace import Trace
 from .registry import Step, method
 from .settings import Range
 
-__all__ = ["occlusion", "rise"]
+__all__ = ["default_window", "occlusion", "rise"]
 
 _GROUP = "Perturbation"
 
@@ -71,7 +71,8 @@ def occlusion(
     """
     inputs = trace.model.inputs(trace.pixels[picture : picture + 1])
     height, width = inputs.shape[-2:]
-    window = max(1, min(height, width) // 7) if window is None else window
+    usual = default_window(height, width)[0]
+    window = usual if window is None else window
     stride = max(1, window // 2) if stride is None else stride
     if not 1 <= window <= min(height, width) or not 1 <= stride <= window:
         raise MethodError(
@@ -94,6 +95,12 @@ def occlusion(
             counts[y : y + window, x : x + window] += 1
         added += len(drops)
         yield Step(len(scores), total, drop_sums / counts.clamp(min=1))
+
+
+def default_window(height: int, width: int) -> tuple[int, int]:
+    """The default window and stride of occlusion for a picture, in pixels."""
+    window = max(1, min(height, width) // 7)
+    return window, max(1, window // 2)
 
 
 def _window_starts(length: int, window: int, stride: int) -> list[int]:

@@ -13,6 +13,8 @@ export interface DecodedMap {
   /** The map as it is drawn; null where that is the saliency itself. */
   readonly drawn: Uint8Array | null;
   readonly levels: Uint16Array;
+  /** The saliency from 0 to 1, whose ranks the levels are. */
+  readonly unit: Float32Array;
   readonly cells: Uint8Array;
   /** The part of the picture with any evidence. */
   readonly evident: number;
@@ -69,7 +71,7 @@ export class QuantizedMaps {
   }
 
   /** A grid, so that its values compare with those of others. */
-  private inProportion(number: number): CellGrid {
+  inProportion(number: number): CellGrid {
     const { rounded, peak } = this.data.grids[number]!;
     const grid = this.grid(number);
     const step = rounded ? peak / (peakOf(grid.cells) || 1) : 1;
@@ -80,16 +82,7 @@ export class QuantizedMaps {
     const known = this.made.get(number);
     if (known !== undefined) return known;
     const { width, height } = this.data.scene;
-    const grid = this.grid(number);
-    const map = enlarge(grid, width, height);
-    const { knee } = this.data.grids[number]!;
-    const shown = {
-      saliency: toBytes(map),
-      drawn: knee === null ? null : toneBytes(map, knee),
-      levels: rankLevels(unit(map)),
-      cells: knee === null ? toBytes(grid.cells) : toneBytes(grid.cells, knee),
-      evident: map.reduce((count, value) => count + (value > 0 ? 1 : 0), 0) / map.length,
-    };
+    const shown = decodeMap(this.grid(number), width, height, this.data.grids[number]!.knee);
     this.made.set(number, shown);
     for (const oldest of this.made.keys()) {
       if (this.made.size <= KEPT) break;
@@ -111,6 +104,20 @@ export class QuantizedMaps {
       values.slice(step * count, (step + 1) * count),
     );
   }
+}
+
+/** A map of cells ready to be shown. */
+export function decodeMap(grid: CellGrid, width: number, height: number, knee: number | null): DecodedMap {
+  const map = enlarge(grid, width, height);
+  const shares = unit(map);
+  return {
+    saliency: toBytes(map),
+    drawn: knee === null ? null : toneBytes(map, knee),
+    levels: rankLevels(shares),
+    unit: shares,
+    cells: knee === null ? toBytes(grid.cells) : toneBytes(grid.cells, knee),
+    evident: map.reduce((count, value) => count + (value > 0 ? 1 : 0), 0) / map.length,
+  };
 }
 
 /** A map divided by its maximum. Rounding may make two values equal; the kernel ranks these values. */

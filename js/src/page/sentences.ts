@@ -27,6 +27,8 @@ export interface MaskedResult {
   readonly quantity: Quantity | null;
   /** Whether no other class, or quantity, is listed. */
   readonly alone: boolean;
+  /** The parts of the picture that are painted to be hidden, and to be kept. */
+  readonly painted?: { readonly hidden: number; readonly kept: number };
 }
 
 /** What the evidence in a map is, from the name of its class and of what is explained. */
@@ -40,30 +42,55 @@ export function note(evidence: string, layer: string): string {
 
 /** One sentence on what masking did. */
 export function sentence(of: MaskedResult): string {
-  const { name, evidence, rival, mode, fraction, before, after, evident } = of;
-  if (evident === 0) return `${note(evidence, of.layer)} Choose another ${others(of)}layer or method.`;
+  const { evidence, rival, mode, fraction, before, after, evident } = of;
+  const kept = of.painted?.kept ?? 0;
   const isUnmasked = (mode === "remove" && fraction === 0) || (mode === "keep" && fraction === 1);
-  if (after === null || isUnmasked) {
+  const isPainted = (of.painted?.hidden ?? 0) > 0;
+  if (after === null || ((evident === 0 || isUnmasked) && !isPainted)) {
+    if (evident === 0) return `${note(evidence, of.layer)} Choose another ${others(of)}layer or method.`;
     return mode === "keep"
       ? `Nothing is masked yet. Drag the slider to keep only the most evidence ${evidence}.`
-      : `Nothing is removed yet. Drag the slider to take the evidence ${evidence} away.`;
+      : `Nothing is removed yet. Drag the slider to take the evidence ${evidence} away.${
+        kept > 0 ? ` The ${share(kept)} painted to be kept would stay.` : ""}`;
   }
-  const part = `${rounded(100 * fraction, 1)} %`;
-  const control = { random: `a random ${part}`, center: `the middle ${part}` }[of.method];
-  const most = control ?? `the ${part} with the most evidence ${evidence}`;
-  const deed = {
-    remove: `Removing ${most}`,
-    keep: fraction === 0 ? "Hiding everything" : `Keeping only ${most}`,
-    multiply: `Multiplying the picture by its map ${evidence}`,
-  }[mode];
+  const deed = deedOf(of, evident === 0 || isUnmasked);
+  if (evident === 0) return `${deed} ${effectOf(of, before, after, deed)} ${note(evidence, of.layer)}`;
   const beyond =
     mode !== "multiply" && fraction > evident + 0.005
       ? ` Only ${fixed(100 * evident, 0)} % of the picture has any; beyond, pixels go in reading order.`
       : "";
   const say = of.quantity === null ? effect : moved(of.quantity);
-  const found = say(before, after, deed.includes(name) && rival === null ? "it" : name);
+  const found = effectOf(of, before, after, deed);
   if (rival === null || rival.after === null) return `${deed} ${found}${beyond}`;
   return `${deed} ${found.slice(0, -1)} and ${say(rival.before, rival.after, rival.name)}${beyond}`;
+}
+
+function effectOf({ quantity, rival, name }: MaskedResult, before: number, after: number, deed: string): string {
+  const say = quantity === null ? effect : moved(quantity);
+  return say(before, after, deed.includes(name) && rival === null ? "it" : name);
+}
+
+/** How the picture was masked, by its map and by paint. */
+function deedOf(of: MaskedResult, byPaintAlone: boolean): string {
+  const { evidence, mode, fraction } = of;
+  const { hidden, kept } = of.painted ?? { hidden: 0, kept: 0 };
+  const hiding = `iding the painted ${share(hidden)}`;
+  if (byPaintAlone) return `H${hiding}`;
+  const part = share(fraction);
+  const control = { random: `a random ${part}`, center: `the middle ${part}` }[of.method];
+  const most = control ?? `the ${part} with the most evidence ${evidence}`;
+  if (mode === "keep") {
+    if (fraction === 0) return kept > 0 ? `Keeping only the painted ${share(kept)}` : "Hiding everything";
+    return `Keeping only ${most}${kept > 0 ? ` and the painted ${share(kept)}` : ""}${hidden > 0 ? `, and h${hiding} of the picture,` : ""}`;
+  }
+  const rest = kept > 0 ? `, but for the ${share(kept)} painted to be kept,` : "";
+  if (mode === "remove") return `${hidden > 0 ? `H${hiding} and removing` : "Removing"} ${most}${rest}`;
+  return `${hidden > 0 ? `H${hiding} and multiplying` : "Multiplying"} the picture by its map ${evidence}${rest}`;
+}
+
+/** A part of the picture, such as "12.5 %". */
+function share(part: number): string {
+  return part >= 0.0005 || part === 0 ? `${rounded(100 * part, 1)} %` : "under 0.1 %";
 }
 
 function others({ alone, quantity }: MaskedResult): string {

@@ -8,6 +8,12 @@ import type { SyncedTraits } from "./syncedTraits";
 
 let views = 0;
 
+/**
+ * What answers the view: a kernel; a page that runs the model by itself; or a page that has only precomputed maps and
+ * curves.
+ */
+export type Host = "kernel" | "model" | "page";
+
 /** The widget's model, the abort signal, the pixel under the pointer, and ids unique in the document, shared by all parts of a view. */
 export class Context {
   private readonly prefix = `camwidget-${++views}`;
@@ -27,14 +33,24 @@ export class Context {
   /**
    * @param model the synced traits
    * @param signal aborts when the view is removed
-   * @param live whether there is a kernel; an offline page has only precomputed maps
+   * @param host what answers the view
    */
   constructor(
     readonly model: Model,
     readonly signal: AbortSignal,
-    readonly live = true,
+    readonly host: Host = "kernel",
   ) {
     this.scrub = new LayerScrubber(this);
+  }
+
+  /** Whether there is a kernel. */
+  get live(): boolean {
+    return this.host === "kernel";
+  }
+
+  /** Whether the model can be run, in a kernel or in the page: on any mask, and for any class. */
+  get runsModel(): boolean {
+    return this.host !== "page";
   }
 
   id(name: string): string {

@@ -79,7 +79,7 @@ function act(context: Context, parts: Parts, event: KeyboardEvent): boolean {
   else if (key === "0") parts.zoom.reset();
   else if (context.live && key === "v") parts.cycleComparison();
   else if (context.live && key === "r") toggleReference(context, trait(context.model, "picture"));
-  else if (context.live && key === "p") parts.brush.toggle();
+  else if (context.runsModel && key === "p") parts.brush.toggle();
   else if (key === "x") parts.brush.cycle();
   else if (key === "{" || key === "}") parts.brush.resize(key === "}" ? 1 : -1);
   else if (key === "?") parts.toggleHelp();

@@ -2,6 +2,7 @@
 import { Brush } from "./brush/brush";
 import { Comparison } from "./comparison/comparison";
 import { Context } from "./context";
+import type { Host } from "./context";
 import { classList, mostProbableRow } from "./controls/classList";
 import { ClassSearch } from "./controls/classSearch";
 import { curveHeading, curveNames, errorLine, sentence, status } from "./controls/curveHeading";
@@ -38,11 +39,12 @@ import { markPending } from "./picture/progress";
 /**
  * Builds one view of the model inside `root`; everything it holds on to ends with the signal.
  *
- * @param live whether there is a kernel: what needs one is left out where there is none
+ * @param host what answers the view: what it cannot do is left out
  */
-export function mount(model: Model, root: HTMLElement, signal: AbortSignal, live = true): void {
+export function mount(model: Model, root: HTMLElement, signal: AbortSignal, host: Host = "kernel"): void {
   const connection = new KernelConnection(model, root, signal);
-  const context = new Context(connection.guarded(), signal, live);
+  const context = new Context(connection.guarded(), signal, host);
+  const { live, runsModel } = context;
   const stage = new Stage(context);
   const zoom = new Zoom(context, stage);
   const probe = new ClassProbePopover(context, stage, zoom);
@@ -66,7 +68,7 @@ export function mount(model: Model, root: HTMLElement, signal: AbortSignal, live
   const large = largeTool(context, root);
   const tools: readonly Tool[] = live
     ? [historyTool(context), brush, compare.tool, new MethodSettings(context).tool, drawing, keep, large.tool]
-    : [drawing, keep];
+    : runsModel ? [brush, drawing, keep] : [drawing, keep];
   const editor = new ReferenceEditor(context);
   const parts = [
     make(
@@ -80,9 +82,9 @@ export function mount(model: Model, root: HTMLElement, signal: AbortSignal, live
     classes.names,
     classes.numbers,
     ...compare.numbers,
-    ...(live ? [mostProbableRow(context)] : []),
+    ...(runsModel ? [mostProbableRow(context)] : []),
     referenceRows(context, classes.names, (name) => editor.edit(name)),
-    make("div", "camwidget-find", { "data-needs": "kernel" }, new ClassSearch(context).element, editor.element),
+    make("div", "camwidget-find", { "data-needs": "model" }, new ClassSearch(context).element, editor.element),
     curveHeading(context),
     curveNames(context),
     fallbackControls(context),

@@ -15,6 +15,7 @@ import numpy as np
 
 from camwidget.attribution.explanation import Explanation
 from camwidget.attribution.targets import ClassTarget, Contrast, Counterfactual, Target
+from camwidget.masking.user_mask import as_paint
 from camwidget.models.vision_model import Prediction
 from camwidget.widget.view import sentences
 from camwidget.widget.view.mask_settings import MaskSettings, is_unmasked
@@ -72,7 +73,13 @@ def cases() -> list[dict[str, Any]]:
         }
         for case in plain[::7]
     ]
-    return [*plain, *against, *rather]
+    painted = [
+        {**case, "painted": {"hidden": hidden / 64, "kept": kept / 64}}
+        for case, (hidden, kept) in zip(
+            plain[::3], itertools.cycle(((0, 0), (5, 0), (0, 7), (3, 9), (64, 0))), strict=False
+        )
+    ]
+    return [*plain, *against, *rather, *painted]
 
 
 def target(case: dict[str, Any]) -> Target:
@@ -99,7 +106,11 @@ def said(case: dict[str, Any]) -> str:
         pixels=np.zeros((8, 8, 3), np.uint8),
         model="",
     )
-    mask = MaskSettings(case["mode"], "blur", case["fraction"])
+    paint = None
+    if "painted" in case:
+        hidden, kept = (round(64 * case["painted"][name]) for name in ("hidden", "kept"))
+        paint = as_paint(np.repeat([1, -1, 0], [hidden, kept, 64 - hidden - kept]).reshape(8, 8))
+    mask = MaskSettings(case["mode"], "blur", case["fraction"], paint)
     # A picture that stays whole has no other answer.
     after = None if is_unmasked(mask, explanation) else case["after"]
     rival = case["rival"]

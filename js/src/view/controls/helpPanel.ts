@@ -5,8 +5,8 @@ import { button, make } from "../dom/dom";
 interface Shortcut {
   readonly keys: string;
   readonly does: string;
-  /** Left out on a page without a kernel. */
-  readonly live?: true;
+  /** Left out where there is no kernel, or nothing that runs the model. */
+  readonly needs?: "kernel" | "model";
 }
 
 const KEYS: Readonly<Record<string, readonly Shortcut[]>> = {
@@ -15,26 +15,26 @@ const KEYS: Readonly<Record<string, readonly Shortcut[]>> = {
     { keys: "m", does: "next quick method" },
     { keys: "[ ]", does: "shallower, deeper layer" },
     { keys: "y", does: "play through the layers, stop" },
-    { keys: ", .", does: "previous, next picture", live: true },
-    { keys: "r", does: "use the picture as a reference, if pictures are compared", live: true },
-    { keys: "ctrl z", does: "undo", live: true },
-    { keys: "ctrl shift z", does: "redo (or ctrl y)", live: true },
+    { keys: ", .", does: "previous, next picture", needs: "model" },
+    { keys: "r", does: "use the picture as a reference, if pictures are compared", needs: "kernel" },
+    { keys: "ctrl z", does: "undo", needs: "kernel" },
+    { keys: "ctrl shift z", does: "redo (or ctrl y)", needs: "kernel" },
   ],
   "Display": [
     { keys: "space", does: "map on, off (on the picture)" },
     { keys: "c", does: "the map's contour on, off" },
     { keys: "b", does: "the map's box and peak on, off" },
-    { keys: "o", does: "true outlines on, off, if known", live: true },
+    { keys: "o", does: "true outlines on, off, if known", needs: "kernel" },
     { keys: "+ − 0", does: "zoom in, out, to the full picture" },
-    { keys: "v", does: "compare: side, split, difference, off", live: true },
+    { keys: "v", does: "compare: side, split, difference, off", needs: "kernel" },
   ],
   "Mask": [
     { keys: "← →", does: "mask 1 % less, more" },
     { keys: "shift ← →", does: "mask 10 % less, more" },
-    { keys: "p", does: "paint on the picture, stop", live: true },
-    { keys: "x", does: "brush: hide, keep, erase", live: true },
-    { keys: "{ }", does: "smaller, larger brush", live: true },
-    { keys: "enter", does: "paint a dab at the marker", live: true },
+    { keys: "p", does: "paint on the picture, stop", needs: "model" },
+    { keys: "x", does: "brush: hide, keep, erase", needs: "model" },
+    { keys: "{ }", does: "smaller, larger brush", needs: "model" },
+    { keys: "enter", does: "paint a dab at the marker", needs: "model" },
   ],
   "On the picture": [
     { keys: "w a s d", does: "move the marker" },
@@ -74,7 +74,7 @@ export class HelpPanel {
           "camwidget-keys",
           {},
           ...all
-            .filter(({ live }) => context.live || live !== true)
+            .filter(({ needs }) => context.live || needs === undefined || (needs === "model" && context.runsModel))
             .flatMap(({ keys, does }) => [make("dt", "", {}, keys), make("dd", "", {}, does)]),
         ),
       ),

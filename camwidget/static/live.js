@@ -1,0 +1,7588 @@
+// built from js/ — do not edit
+"use strict";
+(() => {
+  // src/page/binaryBundle.ts
+  var BinaryBundle = class _BinaryBundle {
+    constructor(data) {
+      this.data = data;
+    }
+    data;
+    /** From text: zlib's format in base64. */
+    static async read(text2) {
+      const packed = Uint8Array.from(atob(text2), (letter) => letter.charCodeAt(0));
+      const stream = new Blob([packed]).stream().pipeThrough(new DecompressionStream("deflate"));
+      return new _BinaryBundle(new Uint8Array(await new Response(stream).arrayBuffer()));
+    }
+    bytes([offset, length]) {
+      return this.data.subarray(offset, offset + length);
+    }
+    uint16(place3) {
+      return new Uint16Array(joined(this.bytes(place3), 2).buffer);
+    }
+    float32(place3) {
+      return new Float32Array(joined(this.bytes(place3), 4).buffer);
+    }
+    /** RGB bytes, row by row. */
+    picture(place3, width) {
+      return unfiltered(this.bytes(place3), 3 * width);
+    }
+  };
+  function joined(planes, size) {
+    const count = planes.length / size;
+    const out = new Uint8Array(planes.length);
+    for (let byte = 0, i = 0; byte < size; byte++) {
+      for (let at = 0; at < count; at++, i++) out[at * size + byte] = planes[i];
+    }
+    return out;
+  }
+  function unfiltered(residuals, row) {
+    const out = new Uint8Array(residuals.length);
+    for (let i = 0; i < out.length; i++) {
+      const inRow = i % row;
+      const left = inRow < 3 ? 0 : out[i - 3];
+      const above = i < row ? 0 : out[i - row];
+      const corner = inRow < 3 || i < row ? 0 : out[i - row - 3];
+      const guess = left + above - corner;
+      const fromLeft = Math.abs(guess - left);
+      const fromAbove = Math.abs(guess - above);
+      const fromCorner = Math.abs(guess - corner);
+      const nearest2 = fromLeft <= fromAbove && fromLeft <= fromCorner ? left : fromAbove <= fromCorner ? above : corner;
+      out[i] = residuals[i] + nearest2;
+    }
+    return out;
+  }
+
+  // src/view/host/compat.ts
+  var reported = /* @__PURE__ */ new Set();
+  function reportChange(detail, effect2) {
+    if (reported.has(detail)) return;
+    reported.add(detail);
+    console.error(`camwidget: ${detail} has changed. ${effect2} Please report this with the versions of JupyterLab and ipywidgets.`);
+  }
+  var OWN_KEYS = { "data-lm-suppress-shortcuts": "true" };
+  function hasLabColors(element) {
+    return getComputedStyle(element).getPropertyValue("--jp-layout-color1").trim() !== "";
+  }
+  var COMM_EVENT = "comm_live_update";
+  var DEAD_COMM = ".jupyter-widgets-disconnected";
+  var GONE = /* @__PURE__ */ new Set(["starting", "restarting", "autorestarting", "terminating", "dead"]);
+  var NO_KERNEL_CHECK = "A lost kernel may go unnoticed, and its controls stay enabled.";
+  var HostKernel = class {
+    constructor(model, root) {
+      this.model = model;
+      this.root = root;
+      this.manager = model.widget_manager;
+      this.firstId = this.manager?.kernel?.id;
+    }
+    model;
+    root;
+    manager;
+    firstId;
+    /** The present state of the connection; "live" in hosts that do not tell. */
+    get link() {
+      if (this.root.closest(DEAD_COMM) !== null) return "lost";
+      if (this.manager === void 0 || this.firstId === void 0) return "live";
+      const { kernel } = this.manager;
+      if (kernel == null || kernel.id !== this.firstId) return "lost";
+      const { connectionStatus } = kernel;
+      if (typeof connectionStatus !== "string") reportChange("JupyterLab's kernel.connectionStatus", NO_KERNEL_CHECK);
+      return connectionStatus === "connecting" || connectionStatus === "disconnected" ? "waiting" : "live";
+    }
+    /**
+     * Call `update` after whatever may change the link, until `signal` aborts.
+     *
+     * @param update gets true where the host says that the kernel's process is gone
+     */
+    observe(update, signal) {
+      const later = () => queueMicrotask(() => update(false));
+      this.model.on(COMM_EVENT, later);
+      signal.addEventListener("abort", () => this.model.off(COMM_EVENT, later));
+      this.connect("kernelChanged", () => update(false), signal);
+      this.connect("connectionStatusChanged", () => update(false), signal);
+      this.connect("statusChanged", (_, status2) => update(GONE.has(status2)), signal);
+    }
+    /** Connect to a signal of the notebook's session, which outlives its kernels, or of the kernel where there is no session. */
+    connect(name, slot, signal) {
+      const session = this.manager?.context?.sessionContext;
+      const emitter = (session ?? this.manager?.kernel)?.[name];
+      if (typeof emitter?.connect !== "function") {
+        if (session !== void 0) reportChange(`JupyterLab's sessionContext.${name}`, NO_KERNEL_CHECK);
+        return;
+      }
+      emitter.connect(slot);
+      signal.addEventListener("abort", () => emitter.disconnect(slot));
+    }
+  };
+  var ACCORDION = ".jupyter-widget-Accordion, .widget-accordion";
+  var HEADER = ".jupyter-widget-Collapse-header";
+  var OPEN = ".jupyter-widget-Collapse-open";
+  function accordionHeaders(element) {
+    const headers = Array.from(element.querySelectorAll(HEADER));
+    const accordion = element.matches(ACCORDION) ? element : element.querySelector(ACCORDION);
+    const hasTitles = accordion?.firstElementChild != null;
+    if (headers.length > 0 || !hasTitles) return headers;
+    reportChange(`ipywidgets' ${HEADER}`, "The panels can only be opened with the mouse.");
+    return Array.from(element.querySelectorAll('[class*="Collapse-header"]'));
+  }
+  function isOpen(header) {
+    return header.closest(OPEN) !== null;
+  }
+  function unnamedImages(element) {
+    return Array.from(element.querySelectorAll("img:not([alt])"));
+  }
+  function keepFromFocus(target) {
+    if (target instanceof HTMLCanvasElement) target.removeAttribute("tabindex");
+  }
+
+  // src/view/dom/dom.ts
+  function make(tag, className2, attributes = {}, ...children) {
+    const element = document.createElement(tag);
+    if (className2 !== "") element.className = className2;
+    for (const [name, value] of Object.entries(attributes)) {
+      if (value === true) element.setAttribute(name, "");
+      else if (value !== false) element.setAttribute(name, String(value));
+    }
+    element.append(...children);
+    return element;
+  }
+  function button(className2, attributes, ...children) {
+    return make("button", className2, { type: "button", ...OWN_KEYS, ...attributes }, ...children);
+  }
+  function setText(element, value) {
+    if (element.textContent !== value) element.textContent = value;
+  }
+  function setAttribute(element, name, value) {
+    if (element.getAttribute(name) !== value) element.setAttribute(name, value);
+  }
+  function fit(parent, count, create) {
+    while (parent.children.length > count) parent.lastElementChild?.remove();
+    while (parent.children.length < count) parent.append(create(parent.children.length));
+    return Array.from(parent.children);
+  }
+  function setChoices(select2, choices2, value) {
+    const same = select2.options.length === choices2.length && choices2.every((choice, at) => {
+      const option = select2.options[at];
+      return option?.value === choice.value && option.textContent === choice.label;
+    });
+    if (!same) {
+      select2.replaceChildren(
+        ...choices2.map(({ value: of, label: label2 }) => make("option", "", { value: of }, label2))
+      );
+    }
+    select2.selectedIndex = choices2.findIndex((choice) => choice.value === value);
+  }
+  function labeledLine(label2, ...controls) {
+    return make("div", "camwidget-line", {}, make("span", "camwidget-label", {}, label2), ...controls);
+  }
+  function relativePosition(element, { clientX, clientY }) {
+    const { left, top, width, height } = element.getBoundingClientRect();
+    return width === 0 || height === 0 ? null : { x: (clientX - left) / width, y: (clientY - top) / height };
+  }
+  function placeAt(element, { x, y }) {
+    element.style.left = `${100 * x}%`;
+    element.style.top = `${100 * y}%`;
+  }
+  var SVG = "http://www.w3.org/2000/svg";
+  function svg(tag, attributes = {}, ...children) {
+    const made = document.createElementNS(SVG, tag);
+    for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, String(value));
+    made.append(...children);
+    return made;
+  }
+  function overlay(className2, viewBox = "") {
+    const made = svg("svg", { class: className2, "aria-hidden": "true", preserveAspectRatio: "none" });
+    if (viewBox !== "") made.setAttribute("viewBox", viewBox);
+    return made;
+  }
+  function line(d, over = "over", under = "under") {
+    return [svg("path", { class: under, d }), svg("path", { class: over, d })];
+  }
+  function toolbar(tools, status2) {
+    const line2 = make("div", "camwidget-tools camwidget-line", { role: "toolbar", "aria-label": "Tools" });
+    const drawers = make("div", "camwidget-drawers");
+    for (const { buttons, drawer } of tools) {
+      line2.append(...buttons);
+      if (drawer !== void 0) drawers.append(drawer);
+    }
+    line2.hidden = line2.children.length === 0;
+    return make("div", "camwidget-toolbox", {}, line2, status2, drawers);
+  }
+
+  // src/core/parse.ts
+  function fields(value) {
+    return typeof value === "object" && value !== null ? value : {};
+  }
+  function list(value) {
+    return Array.isArray(value) ? value : [];
+  }
+  function text(value, otherwise = "") {
+    return typeof value === "string" ? value : otherwise;
+  }
+  function number(value, otherwise) {
+    return typeof value === "number" && Number.isFinite(value) ? value : otherwise;
+  }
+  function flag(value, otherwise) {
+    return typeof value === "boolean" ? value : otherwise;
+  }
+  function unit(value, otherwise) {
+    return clamp(number(value, otherwise), 0, 1);
+  }
+  function clamp(value, low, high) {
+    return Math.min(high, Math.max(low, value));
+  }
+  function texts(value) {
+    return list(value).filter((item) => typeof item === "string");
+  }
+  function numbers(value) {
+    return list(value).map((item) => number(item, Number.NaN));
+  }
+  function plain(value, defaults, name) {
+    const isValid = typeof value === typeof defaults[name] && !(typeof value === "number" && !Number.isFinite(value));
+    return isValid ? value : defaults[name];
+  }
+  function bytes(value) {
+    if (ArrayBuffer.isView(value)) {
+      return new Uint8Array(value.buffer, value.byteOffset, value.byteLength);
+    }
+    return value instanceof ArrayBuffer ? new Uint8Array(value) : null;
+  }
+  function uint16(raw) {
+    const out = new Uint16Array(raw.length >> 1);
+    for (let i = 0; i < out.length; i++) {
+      out[i] = raw[2 * i] | raw[2 * i + 1] << 8;
+    }
+    return out;
+  }
+  function float32(raw) {
+    const view = new DataView(raw.buffer, raw.byteOffset, raw.byteLength);
+    return Float32Array.from({ length: raw.length >> 2 }, (_, i) => view.getFloat32(4 * i, true));
+  }
+
+  // src/view/syncedTraits.ts
+  var DEFAULTS = {
+    scene: {},
+    explanation: {},
+    target: -1,
+    stance: { "kind": "for", "other": -1 },
+    awaits_rival: false,
+    contrasts: [],
+    rows: [],
+    masked: [],
+    most_probable: {},
+    curve_names: [],
+    quantity: {},
+    class_names: [],
+    methods: [],
+    method: "",
+    settings: {},
+    layers: [],
+    layer: "",
+    layer_maps: {},
+    class_maps: {},
+    mode: "remove",
+    modes: [],
+    baseline: "blur",
+    baselines: [],
+    fraction: 0,
+    paint: {},
+    baseline_fill: {},
+    opacity: 0.65,
+    overlay: true,
+    cells: false,
+    contour: 0,
+    colormap: "inferno",
+    colormaps: {},
+    pictures: [],
+    picture: -1,
+    thumbnails: {},
+    prompt: {},
+    text_error: "",
+    references: {},
+    ground_truth: {},
+    has_ground_truth: false,
+    outlines: false,
+    box: {},
+    boxes: false,
+    box_threshold: 0.15,
+    models: [],
+    compare: {},
+    arrangement: "side",
+    divider: 0.5,
+    difference_colors: new Uint8Array(),
+    compared_explanation: {},
+    compared_scene: {},
+    compared_status: {},
+    compared_prediction: {},
+    compared_baseline_fill: {},
+    can_undo: false,
+    can_redo: false,
+    code: "",
+    sentence: "",
+    status: "",
+    busy: false,
+    pending: false,
+    progress: -1,
+    partial: false,
+    can_cancel: false,
+    error: "",
+    class_probe: {},
+    fallback_note: ""
+  };
+  var OFFLINE = /* @__PURE__ */ new Set([
+    "mode",
+    "baseline",
+    "fraction",
+    "paint",
+    "opacity",
+    "overlay",
+    "cells",
+    "contour",
+    "colormap",
+    "outlines",
+    "boxes",
+    "arrangement",
+    "divider",
+    "error"
+  ]);
+
+  // src/view/model.ts
+  function trait(model, name) {
+    return plain(model.get(name), DEFAULTS, name);
+  }
+  function portion(model, name) {
+    return clamp(trait(model, name), 0, 1);
+  }
+  function write(model, values) {
+    for (const name of Object.keys(values)) model.set(name, values[name]);
+    model.save_changes();
+  }
+  function watch(model, names, signal, update) {
+    let isScheduled = false;
+    const schedule = () => {
+      if (isScheduled) return;
+      isScheduled = true;
+      queueMicrotask(() => {
+        isScheduled = false;
+        if (!signal.aborted) update();
+      });
+    };
+    for (const name of names) {
+      model.on(`change:${name}`, schedule);
+      signal.addEventListener("abort", () => model.off(`change:${name}`, schedule));
+    }
+    update();
+  }
+
+  // src/core/colormap.ts
+  var COLORMAP_BYTES = 768;
+  var GRAY = Uint8Array.from(
+    { length: COLORMAP_BYTES },
+    (_, i) => Math.floor(i / 3)
+  );
+  function emphasis(value) {
+    const v = value / 255;
+    return v * (0.35 + 0.65 * Math.sqrt(v));
+  }
+  function blendTable(size = 256) {
+    return {
+      stay: new Uint32Array(size),
+      redBlue: new Uint32Array(size),
+      green: new Uint32Array(size)
+    };
+  }
+  function setBlend(table, at, colors, color, weight) {
+    const [red, green, blue] = [colors[3 * color], colors[3 * color + 1], colors[3 * color + 2]];
+    table.stay[at] = 256 - weight;
+    table.redBlue[at] = (blue << 16 | red) * weight + 8388736;
+    table.green[at] = green * weight + 128;
+  }
+  function fillBlendTable(table, colors, opacity2) {
+    for (let v = 0; v < 256; v++) setBlend(table, v, colors, v, Math.round(256 * opacity2 * emphasis(v)));
+  }
+  function gradient(colors, stops = 17) {
+    const parts = [];
+    for (let k = 0; k < stops; k++) {
+      const at = 3 * Math.round(255 * k / (stops - 1));
+      parts.push(`rgb(${colors[at]}, ${colors[at + 1]}, ${colors[at + 2]})`);
+    }
+    return `linear-gradient(to right, ${parts.join(", ")})`;
+  }
+  var OPAQUE = 4278190080;
+  function pack(red, green, blue) {
+    return (OPAQUE | blue << 16 | green << 8 | red) >>> 0;
+  }
+  function fromRgb(rgb, out) {
+    for (let i = 0, j = 0; i < out.length; i++, j += 3) {
+      out[i] = OPAQUE | rgb[j + 2] << 16 | rgb[j + 1] << 8 | rgb[j];
+    }
+  }
+
+  // src/core/userMask.ts
+  var HIDDEN = 1;
+  var KEPT = -1;
+  function encode(paint2) {
+    const runs = [];
+    for (let i = 0; i < paint2.length; ) {
+      const value = paint2[i];
+      const start2 = i;
+      while (i < paint2.length && paint2[i] === value) i++;
+      if (value !== 0 || i < paint2.length) runs.push(value, i - start2);
+    }
+    return runs;
+  }
+  function decode(runs, size) {
+    if (runs.length % 2 !== 0) return null;
+    const paint2 = new Int8Array(size);
+    let at = 0;
+    for (let k = 0; k < runs.length; k += 2) {
+      const value = runs[k];
+      const length = runs[k + 1];
+      if (value !== HIDDEN && value !== KEPT && value !== 0) return null;
+      if (typeof length !== "number" || !Number.isInteger(length) || length < 1 || length > size - at) return null;
+      paint2.fill(value, at, at + length);
+      at += length;
+    }
+    return paint2;
+  }
+  function draw(paint2, width, from, to, diameter, shade) {
+    const height = paint2.length / width;
+    const radius = diameter / 2;
+    const left = Math.max(0, Math.floor(Math.min(from.x, to.x) - radius));
+    const right = Math.min(width - 1, Math.floor(Math.max(from.x, to.x) + radius));
+    const top = Math.max(0, Math.floor(Math.min(from.y, to.y) - radius));
+    const bottom = Math.min(height - 1, Math.floor(Math.max(from.y, to.y) + radius));
+    const dx = to.x - from.x;
+    const dy = to.y - from.y;
+    const long = dx * dx + dy * dy;
+    let changed = false;
+    const set = (x, y) => {
+      const at = y * width + x;
+      if (paint2[at] === shade) return;
+      paint2[at] = shade;
+      changed = true;
+    };
+    for (let y = top; y <= bottom; y++) {
+      for (let x = left; x <= right; x++) {
+        const px = x + 0.5 - from.x;
+        const py = y + 0.5 - from.y;
+        const along = long === 0 ? 0 : clamp((px * dx + py * dy) / long, 0, 1);
+        const ax = px - along * dx;
+        const ay = py - along * dy;
+        if (ax * ax + ay * ay <= radius * radius) set(x, y);
+      }
+    }
+    for (const { x, y } of [from, to]) {
+      if (x >= 0 && x < width && y >= 0 && y < height) set(Math.floor(x), Math.floor(y));
+    }
+    return changed;
+  }
+  function covered(paint2) {
+    let hidden = 0;
+    let kept = 0;
+    for (const value of paint2) {
+      if (value === HIDDEN) hidden++;
+      else if (value === KEPT) kept++;
+    }
+    return { hidden: hidden / paint2.length, kept: kept / paint2.length };
+  }
+  function border(paint2, width, shade) {
+    const height = paint2.length / width;
+    const { left, right, top, bottom } = bounds(paint2, width, shade);
+    const is = (x, y) => x >= 0 && x < width && y >= 0 && y < height && paint2[y * width + x] === shade;
+    let path2 = "";
+    for (let y = top; y <= bottom + 1; y++) {
+      for (let x = left; x <= right; ) {
+        const start2 = x;
+        while (x <= right && is(x, y) !== is(x, y - 1)) x++;
+        if (x > start2) path2 += `M${start2} ${y}H${x}`;
+        else x++;
+      }
+    }
+    for (let x = left; x <= right + 1; x++) {
+      for (let y = top; y <= bottom; ) {
+        const start2 = y;
+        while (y <= bottom && is(x, y) !== is(x - 1, y)) y++;
+        if (y > start2) path2 += `M${x} ${start2}V${y}`;
+        else y++;
+      }
+    }
+    return path2;
+  }
+  function bounds(paint2, width, shade) {
+    let [left, right, top, bottom] = [width, -1, Infinity, -1];
+    for (let i = 0, x = 0, y = 0; i < paint2.length; i++) {
+      if (paint2[i] === shade) {
+        if (x < left) left = x;
+        if (x > right) right = x;
+        if (top === Infinity) top = y;
+        bottom = y;
+      }
+      if (++x === width) {
+        x = 0;
+        y += 1;
+      }
+    }
+    return { left, right, top, bottom };
+  }
+  function area(paint2, width, shade) {
+    let path2 = "";
+    for (let i = 0; i < paint2.length; ) {
+      if (paint2[i] !== shade) {
+        i++;
+        continue;
+      }
+      const start2 = i;
+      const row = Math.floor(i / width);
+      while (i < (row + 1) * width && paint2[i] === shade) i++;
+      path2 += `M${start2 % width} ${row}h${i - start2}v1h${start2 - i}z`;
+    }
+    return path2;
+  }
+  function unpackBits(packed, size) {
+    if (packed.length !== Math.ceil(size / 8)) return null;
+    return Uint8Array.from({ length: size }, (_, i) => packed[i >> 3] >> 7 - (i & 7) & 1);
+  }
+
+  // src/view/traits.ts
+  var KINDS = ["for", "against", "rather"];
+  function mode(value) {
+    return value === "keep" || value === "multiply" ? value : "remove";
+  }
+  function byteMap(value) {
+    const out = /* @__PURE__ */ new Map();
+    for (const [key, raw] of Object.entries(fields(value))) {
+      const data = bytes(raw);
+      if (data !== null) out.set(key, data);
+    }
+    return out;
+  }
+  function scene(value) {
+    const from = fields(value);
+    const width = number(from["width"], 0);
+    const height = number(from["height"], 0);
+    const rgb = bytes(from["picture"]);
+    if (rgb === null || width < 1 || height < 1 || rgb.length !== width * height * 3) return null;
+    return { id: text(from["id"]), width, height, rgb, fills: byteMap(from["fills"]) };
+  }
+  function explanation(value, of) {
+    const from = fields(value);
+    const saliency = bytes(from["saliency"]);
+    const drawn = bytes(from["drawn"]);
+    const knee = number(from["knee"], -1);
+    const levels = bytes(from["levels"]);
+    if (of === null || saliency === null || levels === null || from["scene"] !== of.id) return null;
+    const size = of.width * of.height;
+    if (saliency.length !== size || levels.length !== 2 * size) return null;
+    return {
+      scene: of.id,
+      saliency,
+      drawn: drawn?.length === size ? drawn : null,
+      knee: knee >= 0 && knee < 1 ? knee : null,
+      levels: uint16(levels),
+      cells: cells(from),
+      title: text(from["title"]),
+      empty: flag(from["empty"], false),
+      note: text(from["note"])
+    };
+  }
+  function cells(from) {
+    const values = bytes(from["cells"]);
+    const [rows2 = 0, columns = 0] = numbers(from["cells_shape"]);
+    if (values === null || !(rows2 > 0 && columns > 0) || values.length !== rows2 * columns) return null;
+    return { values, rows: rows2, columns };
+  }
+  function rows(value) {
+    return list(value).map((item) => {
+      const from = fields(item);
+      return {
+        index: number(from["index"], -1),
+        name: text(from["name"]),
+        unmasked: number(from["unmasked"], Number.NaN)
+      };
+    });
+  }
+  function mostProbable(value) {
+    const from = fields(value);
+    const [row] = rows([from]);
+    const masked = number(from["masked"], Number.NaN);
+    return row === void 0 || row.index < 0 || Number.isNaN(masked) ? null : { ...row, masked };
+  }
+  function lineNames(value) {
+    return list(value).map((item) => {
+      const from = fields(item);
+      return { name: text(from["name"]), color: text(from["color"]), place: unit(from["place"], 0) };
+    });
+  }
+  function quantity(value) {
+    const { unit: unit3 } = fields(value);
+    return typeof unit3 === "string" ? { unit: unit3 } : null;
+  }
+  function methods(value) {
+    return list(value).map((item) => {
+      const from = fields(item);
+      const name = text(from["name"]);
+      const { reason, against, rather } = from;
+      return {
+        name,
+        label: text(from["label"], name),
+        group: text(from["group"]),
+        tip: text(from["tip"]),
+        reason: typeof reason === "string" ? reason : null,
+        against: typeof against === "string" ? against : null,
+        rather: typeof rather === "string" ? rather : null,
+        settings: list(from["settings"]).map(setting),
+        slow: flag(from["slow"], false)
+      };
+    });
+  }
+  function setting(value) {
+    const from = fields(value);
+    const { default: initial, high } = from;
+    return {
+      name: text(from["name"]),
+      initial: typeof initial === "number" ? initial : null,
+      isWhole: flag(from["integer"], false),
+      low: number(from["low"], 0),
+      high: typeof high === "number" ? high : null,
+      help: text(from["help"])
+    };
+  }
+  function methodsHere(model) {
+    const { kind } = stance(model);
+    const all = methods(model.get("methods"));
+    return kind === "for" ? all : all.map((method) => ({ ...method, reason: method.reason ?? method[kind] }));
+  }
+  function stance(model) {
+    return parsedStance(model.get("stance"));
+  }
+  function parsedStance(value) {
+    const from = fields(value);
+    const kind = KINDS.find((one) => one === from["kind"]) ?? "for";
+    return { kind, other: kind === "rather" ? number(from["other"], -1) : -1 };
+  }
+  function contrasts(model) {
+    return list(model.get("contrasts")).map((value) => ({
+      target: number(fields(value)["target"], -1),
+      ...parsedStance(value)
+    }));
+  }
+  function targetLabel(model, of = stance(model)) {
+    const name = className(model, trait(model, "target"));
+    if (of.kind === "against") return `against ${name}`;
+    return of.kind === "rather" ? `${name} rather than ${className(model, of.other)}` : name;
+  }
+  function className(model, index) {
+    return rows(model.get("rows")).find((row) => row.index === index)?.name ?? texts(model.get("class_names"))[index] ?? "";
+  }
+  function layers(value) {
+    return list(value).map((item) => {
+      const from = fields(item);
+      return { name: text(from["name"]), shape: numbers(from["shape"]) };
+    });
+  }
+  function mapLayer(explanation2) {
+    const from = fields(explanation2);
+    return { layer: text(from["layer"]), atInput: flag(from["at_input"], false) };
+  }
+  function sceneId(value) {
+    return text(fields(value)["id"]);
+  }
+  function layerMaps(value) {
+    const from = fields(value);
+    const found = /* @__PURE__ */ new Map();
+    for (const item of list(from["layers"])) {
+      const name = text(fields(item)["name"]);
+      const read2 = grid(fields(item));
+      if (name !== "" && read2 !== null) found.set(name, read2);
+    }
+    return {
+      scene: text(from["scene"]),
+      target: number(from["target"], -1),
+      method: text(from["method"]),
+      layers: found
+    };
+  }
+  function classMaps(value) {
+    const from = fields(value);
+    const classes = list(from["classes"]).flatMap((item) => {
+      const of = fields(item);
+      const read2 = grid(of);
+      return read2 === null ? [] : [{ index: number(of["index"], -1), name: text(of["name"]), grid: read2 }];
+    });
+    return {
+      scene: text(from["scene"]),
+      method: text(from["method"]),
+      layer: text(from["layer"]),
+      text: text(from["text"]),
+      classes
+    };
+  }
+  function grid(from) {
+    const rows2 = number(from["rows"], 0);
+    const columns = number(from["columns"], 0);
+    const raw = bytes(from["cells"]);
+    if (raw === null || !(rows2 > 0 && columns > 0) || raw.length !== 4 * rows2 * columns) return null;
+    const cells2 = float32(raw);
+    return cells2.every((value) => value >= 0 && value < Infinity) ? { rows: rows2, columns, cells: cells2 } : null;
+  }
+  function classProbe(value) {
+    const from = fields(value);
+    const x = number(from["x"], -1);
+    const y = number(from["y"], -1);
+    if (x < 0 || y < 0) return null;
+    const classes = list(from["classes"]).map((item) => {
+      const of = fields(item);
+      return {
+        index: number(of["index"], -1),
+        name: text(of["name"]),
+        value: unit(of["value"], 0)
+      };
+    });
+    return { x, y, scene: text(from["scene"]), classes, of: number(from["of"], classes.length) };
+  }
+  function groundTruth(value) {
+    const from = fields(value);
+    const scene2 = text(from["scene"]);
+    if (scene2 === "") return null;
+    return {
+      scene: scene2,
+      objects: texts(from["objects"]),
+      evidence: text(from["evidence"]),
+      summary: text(from["summary"])
+    };
+  }
+  function box(value) {
+    const from = fields(value);
+    const sides = [...numbers(from["box"]), ...numbers(from["peak"])];
+    const [left, top, right, bottom, x, y] = sides;
+    const hit = from["hit"];
+    if (left === void 0 || top === void 0 || right === void 0 || bottom === void 0) return null;
+    if (x === void 0 || y === void 0 || !sides.every(Number.isFinite)) return null;
+    return {
+      scene: text(from["scene"]),
+      left,
+      top,
+      right,
+      bottom,
+      x,
+      y,
+      hit: hit === "hit" || hit === "miss" ? hit : "",
+      summary: text(from["summary"])
+    };
+  }
+  function paint(value) {
+    const from = fields(value);
+    return { scene: text(from["scene"]), runs: list(from["runs"]), stroke: number(from["stroke"], 0) };
+  }
+  function inpaintedFill(value, of) {
+    const from = fields(value);
+    const packed = bytes(from["hole"]);
+    const rgb = bytes(from["rgb"]);
+    if (packed === null || rgb === null || from["scene"] !== of.id) return null;
+    const hole = unpackBits(packed, of.width * of.height);
+    if (hole === null || rgb.length !== 3 * hole.reduce((sum, one) => sum + one, 0)) return null;
+    return { scene: of.id, baseline: text(from["baseline"]), hole, rgb };
+  }
+  function mapStyle(model) {
+    return {
+      overlay: trait(model, "overlay"),
+      opacity: portion(model, "opacity"),
+      cells: trait(model, "cells"),
+      colors: byteMap(model.get("colormaps")).get(trait(model, "colormap")) ?? GRAY
+    };
+  }
+
+  // src/core/geometry.ts
+  function pixelCenter({ x, y }) {
+    return { x: x + 0.5, y: y + 0.5 };
+  }
+  function relativeCenter({ x, y }, { width, height }) {
+    return { x: (x + 0.5) / width, y: (y + 0.5) / height };
+  }
+  function pixelAt({ x, y }, { width, height }) {
+    return { x: clamp(Math.floor(x), 0, width - 1), y: clamp(Math.floor(y), 0, height - 1) };
+  }
+  function peakOf(values) {
+    let peak = 0;
+    for (const value of values) if (value > peak) peak = value;
+    return peak;
+  }
+
+  // src/view/dom/radioGroup.ts
+  function makeRoving(group, signal) {
+    group.addEventListener(
+      "keydown",
+      (event) => {
+        const by = event.key === "ArrowDown" ? 1 : event.key === "ArrowUp" ? -1 : 0;
+        if (by === 0) return;
+        const radios = Array.from(group.querySelectorAll('[role="radio"]'));
+        const now = radios.findIndex((one) => one === document.activeElement);
+        const next = radios[(now + by + radios.length) % radios.length];
+        if (next === void 0) return;
+        for (const one of radios) one.tabIndex = one === next ? 0 : -1;
+        next.focus();
+        event.preventDefault();
+      },
+      { signal }
+    );
+  }
+  function markRadio(radio2, isChosen, isTabStop = isChosen) {
+    setAttribute(radio2, "aria-checked", String(isChosen));
+    radio2.tabIndex = isTabStop ? 0 : -1;
+  }
+  var RadioGroup = class {
+    /**
+     * @param attributes of the group, its accessible name among them
+     * @param name what a choice is called in the document, as the stylesheet and the tests find it
+     */
+    constructor(className2, attributes, choices2, name, choose, signal) {
+      this.choices = choices2;
+      this.radios = choices2.map((choice) => {
+        const { value, label: label2, title } = choice;
+        const radio2 = button("camwidget-button camwidget-radio", { role: "radio", title, "data-name": name(choice) }, label2);
+        radio2.addEventListener("click", () => choose(value), { signal });
+        return radio2;
+      });
+      this.element = make("div", className2, { role: "radiogroup", ...attributes }, ...this.radios);
+      makeRoving(this.element, signal);
+    }
+    choices;
+    element;
+    radios;
+    /** Shows which value is chosen, and hides those that cannot be. */
+    update(chosen, isAvailable = () => true) {
+      this.radios.forEach((radio2, at) => {
+        const { value } = this.choices[at];
+        radio2.hidden = !isAvailable(value);
+        markRadio(radio2, value === chosen);
+      });
+    }
+  };
+
+  // src/view/brush/brush.ts
+  var SHADES = [
+    { value: HIDDEN, label: "hide", title: "Paint what the fill is to replace, whatever the slider says (x for the next)" },
+    { value: KEPT, label: "keep", title: "Paint what stays as it is, whatever the slider says (x for the next)" },
+    { value: 0, label: "erase", title: "Take paint away: the slider decides again (x for the next)" }
+  ];
+  var Brush = class {
+    constructor(context, stage) {
+      this.context = context;
+      this.stage = stage;
+      const { signal } = context;
+      this.title = stage.frame.title;
+      this.opener = button(
+        "camwidget-button camwidget-paint-toggle",
+        { "aria-pressed": "false", "aria-expanded": "false", title: "Paint on the picture what to hide, or to keep (p)" },
+        "paint"
+      );
+      this.opener.addEventListener("click", () => this.toggle(), { signal });
+      this.buttons = [this.opener];
+      this.shades = new RadioGroup(
+        "camwidget-shades",
+        { "aria-label": "What the brush does" },
+        SHADES,
+        ({ label: label2 }) => label2,
+        (shade) => this.choose(shade),
+        signal
+      );
+      this.size = make("input", "camwidget-range camwidget-brush-size", {
+        type: "range",
+        min: 1,
+        max: 100,
+        step: 1,
+        "aria-label": "Size of the brush, in pixels of the picture",
+        title: "Size of the brush, in pixels of the picture ({ and })",
+        ...OWN_KEYS
+      });
+      this.size.addEventListener("input", () => this.show(), { signal });
+      this.wiper = button("camwidget-button", { title: "Take all paint away from this picture" }, "clear");
+      this.wiper.addEventListener("click", () => stage.painted.clear(), { signal });
+      this.drawer = this.build();
+      stage.plane.append(stage.paintOutlines.element, this.ring);
+      stage.painted.listen(() => this.show());
+      context.watch(["scene"], () => this.fitSize());
+      this.listen(stage.canvas);
+      this.show();
+    }
+    context;
+    stage;
+    buttons;
+    drawer;
+    opener;
+    shades;
+    size;
+    ring = make("div", "camwidget-brush", { "aria-hidden": "true", hidden: true });
+    reading = make("output", "camwidget-brush-value", { "aria-hidden": "true" });
+    wiper;
+    shade = HIDDEN;
+    /** The brush's last position, from which shift draws a straight line. */
+    last = null;
+    pointer = null;
+    sized = false;
+    /** The tooltip of the picture, removed while the brush is active. */
+    title;
+    get isOn() {
+      return this.context.tool.value === "paint";
+    }
+    toggle() {
+      if (this.isOn) this.stop();
+      else this.start();
+    }
+    /** Deactivates the brush; returns false if it was not active. */
+    stop() {
+      if (!this.isOn) return false;
+      this.lift();
+      this.context.tool.set("");
+      this.showActive();
+      return true;
+    }
+    /** Switches to the next of hide, keep and erase. */
+    cycle() {
+      if (!this.isOn) return;
+      const now = SHADES.findIndex(({ value }) => value === this.shade);
+      this.choose(SHADES[(now + 1) % SHADES.length].value);
+    }
+    /** Makes the brush a quarter larger or smaller, by at least one pixel. */
+    resize(by) {
+      if (!this.isOn) return;
+      const now = Number(this.size.value);
+      this.size.value = String(now + by * Math.max(1, Math.round(now / 4)));
+      this.show();
+    }
+    /** The marker of the keyboard; while the brush is active, it follows the marker and paints there. */
+    marker(of) {
+      return {
+        move: (right, down) => {
+          of.move(right, down);
+          if (this.isOn && of.point !== null) this.moveRing(pixelCenter(of.point));
+        },
+        probeAtMarker: () => {
+          if (!this.isOn) {
+            of.probeAtMarker();
+            return;
+          }
+          if (of.point === null) of.move(0, 0);
+          if (of.point !== null) this.dab(pixelCenter(of.point));
+        }
+      };
+    }
+    dab(spot) {
+      this.stage.painted.begin();
+      this.stroke(spot, spot);
+      this.stage.painted.end();
+      this.last = spot;
+      this.moveRing(spot);
+    }
+    start() {
+      this.context.tool.set("paint");
+      this.showActive();
+      this.stage.focus();
+    }
+    showActive() {
+      const on = this.isOn;
+      setAttribute(this.opener, "aria-pressed", String(on));
+      setAttribute(this.opener, "aria-expanded", String(on));
+      this.drawer.hidden = !on;
+      this.ring.hidden = true;
+      this.stage.frame.title = on ? "" : this.title;
+      this.stage.frame.classList.toggle("camwidget-painting", on);
+      this.stage.paintOutlines.update();
+    }
+    choose(shade) {
+      this.shade = shade;
+      this.show();
+    }
+    build() {
+      return make(
+        "div",
+        "camwidget-paint",
+        { role: "group", "aria-label": "Paint", hidden: true },
+        labeledLine("Brush", this.shades.element, this.wiper),
+        labeledLine("Size", this.size, this.reading)
+      );
+    }
+    /** At first an eighth of the picture; at most half of it. */
+    fitSize() {
+      const { width, height } = this.stage.canvas;
+      const side = Math.min(width, height);
+      this.size.max = String(Math.max(2, Math.round(side / 2)));
+      if (!this.sized && this.stage.sceneId !== null) {
+        this.sized = true;
+        this.size.value = String(Math.max(1, Math.round(side / 8)));
+      }
+      this.show();
+    }
+    show() {
+      const { painted } = this.stage;
+      const { size, shade, ring } = this;
+      this.shades.update(shade);
+      const low = Number(size.min);
+      size.style.setProperty("--camwidget-slider-fill", String((Number(size.value) - low) / (Number(size.max) - low)));
+      setAttribute(size, "aria-valuetext", `${size.value} pixels`);
+      setText(this.reading, `${size.value} px`);
+      ring.style.width = `${100 * Number(size.value) / Math.max(1, painted.width)}%`;
+      ring.dataset["shade"] = SHADES.find(({ value }) => value === shade).label;
+      if (!painted.isDrawing) this.wiper.disabled = painted.isEmpty;
+    }
+    listen(canvas) {
+      const { signal } = this.context;
+      canvas.addEventListener("pointerdown", (event) => this.press(event), { signal });
+      canvas.addEventListener("pointermove", (event) => this.move(event), { signal });
+      for (const end of ["pointerup", "pointercancel", "lostpointercapture"]) {
+        canvas.addEventListener(end, (event) => this.release(event), { signal });
+      }
+      canvas.addEventListener("pointerleave", () => {
+        if (this.pointer === null) this.ring.hidden = true;
+      }, { signal });
+    }
+    press(event) {
+      const spot = this.isOn && event.button === 0 && this.pointer === null ? this.stage.over(event) : null;
+      if (spot === null) return;
+      event.preventDefault();
+      this.stage.focus();
+      this.pointer = event.pointerId;
+      this.stage.canvas.setPointerCapture(event.pointerId);
+      this.stage.painted.begin();
+      this.stroke(event.shiftKey && this.last !== null ? this.last : spot, spot);
+      this.last = spot;
+      this.moveRing(spot);
+    }
+    move(event) {
+      if (!this.isOn) return;
+      const spot = this.stage.over(event);
+      if (spot === null) return;
+      this.moveRing(spot);
+      if (event.pointerId !== this.pointer) return;
+      const between4 = event.getCoalescedEvents?.() ?? [];
+      for (const one of between4.length > 0 ? between4 : [event]) {
+        const to = this.stage.over(one);
+        if (to === null || this.last === null) continue;
+        this.stroke(this.last, to);
+        this.last = to;
+      }
+    }
+    release(event) {
+      if (event.pointerId === this.pointer) this.lift();
+    }
+    lift() {
+      this.pointer = null;
+      this.stage.painted.end();
+    }
+    stroke(from, to) {
+      this.stage.painted.draw(from, to, Number(this.size.value), this.shade);
+    }
+    moveRing({ x, y }) {
+      const { width, height } = this.stage.canvas;
+      this.ring.hidden = false;
+      placeAt(this.ring, { x: x / width, y: y / height });
+    }
+  };
+
+  // src/core/numberFormat.ts
+  function fixed(value, digits) {
+    const halves = value * 2 ** (digits + 1);
+    const up = value.toFixed(digits);
+    if (!Number.isInteger(halves) || halves % 2 === 0) return up;
+    const last = Number(up.at(-1));
+    return last % 2 === 0 ? up : (Number(up) - 10 ** -digits).toFixed(digits);
+  }
+  function rounded(value, digits) {
+    return Math.sign(value) * Number(fixed(Math.abs(value), digits));
+  }
+  function decimals(...values) {
+    const largest = peakOf(values.map(Math.abs));
+    let digits = 2;
+    for (let bound = 10; digits > 0 && largest >= bound; bound *= 10) digits--;
+    for (let small = 1; largest > 0 && largest < small && digits < 9; small /= 10) digits++;
+    return digits;
+  }
+  function signed(value, digits) {
+    const size = fixed(Math.abs(value), digits);
+    return value < 0 && Number(size) !== 0 ? `-${size}` : size;
+  }
+  function readings(values, quantity2) {
+    const known = values.filter(Number.isFinite);
+    const digits = decimals(...known);
+    return values.map(
+      (value) => !Number.isFinite(value) ? "–" : quantity2 === null ? value.toFixed(2) : signed(value, digits)
+    );
+  }
+  function percent(value) {
+    return `${Math.round(1e3 * value) / 10} %`;
+  }
+  function unitSuffix(quantity2, before) {
+    return quantity2 === null || quantity2.unit === "" ? "" : `${before}${quantity2.unit}`;
+  }
+
+  // src/view/promptAndReferences.ts
+  function prompt(value) {
+    const from = fields(value);
+    const name = text(from["name"]);
+    if (name === "") return null;
+    return {
+      name,
+      hint: text(from["hint"]),
+      text: text(from["text"]),
+      examples: texts(from["examples"]),
+      words: words(from["words"]),
+      captions: words(from["captions"]),
+      proposes: flag(from["proposes"], false),
+      own: flag(from["own"], false)
+    };
+  }
+  function references(value) {
+    const from = fields(value);
+    const kind = from["kind"];
+    if (kind !== "texts" && kind !== "pictures") return null;
+    const items = list(from["items"]).map((item) => {
+      const { name, picture, tile } = fields(item);
+      const rgb = bytes(tile);
+      return { name: text(name), picture: number(picture, -1), tile: rgb === null || rgb.length === 0 ? null : rgb };
+    });
+    return { kind, hint: text(from["hint"]), items };
+  }
+  function words(value) {
+    return list(value).map((item) => {
+      const from = fields(item);
+      return { text: text(from["text"]), target: number(from["target"], -1) };
+    });
+  }
+
+  // src/view/actions.ts
+  function nudgeFraction(context, percents) {
+    if (mode(context.model.get("mode")) === "multiply") return;
+    const next = Math.round(100 * context.fraction()) + percents;
+    context.write({ fraction: clamp(next, 0, 100) / 100 });
+  }
+  function stepPicture(context, by) {
+    const next = trait(context.model, "picture") + by;
+    if (next >= 0 && next < texts(context.model.get("pictures")).length) context.write({ picture: next });
+  }
+  function nextMethod(context) {
+    const all = methodsHere(context.model);
+    const now = all.findIndex(({ name }) => name === trait(context.model, "method"));
+    const onwards = [...all.slice(now + 1), ...all.slice(0, Math.max(0, now))];
+    const next = onwards.find(({ reason, slow }) => reason === null && !slow);
+    if (next !== void 0) context.write({ method: next.name });
+  }
+  function pickClass(context, index) {
+    if (trait(context.model, "awaits_rival")) context.write({ stance: { kind: "rather", other: index } });
+    else context.write({ target: index });
+  }
+  function pickStance(context, kind) {
+    const { model, live } = context;
+    if (live) {
+      if (kind === "rather") context.write({ awaits_rival: !trait(model, "awaits_rival") });
+      else context.write({ stance: { kind, other: -1 }, awaits_rival: false });
+      return;
+    }
+    const now = stance(model);
+    const known = contrasts(model).filter((one) => one.target === trait(model, "target") && one.kind === kind);
+    const next = known[(known.findIndex(({ other }) => other === now.other) + 1) % known.length];
+    if (kind === "for" || next !== void 0) context.write({ stance: { kind, other: next?.other ?? -1 } });
+  }
+  function pickRow(context, at) {
+    const row = rows(context.model.get("rows"))[at];
+    if (row !== void 0) pickClass(context, row.index);
+  }
+  function toggleOutlines(context) {
+    if (trait(context.model, "has_ground_truth")) context.write({ outlines: !trait(context.model, "outlines") });
+  }
+  function toggleBoxes(context) {
+    context.write({ boxes: !trait(context.model, "boxes") });
+  }
+  function toggleReference(context, picture) {
+    const known = references(context.model.get("references"));
+    if (known?.kind !== "pictures" || picture < 0) return;
+    const there = known.items.find((one) => one.picture === picture);
+    if (there === void 0) context.model.send({ type: "reference", add: picture });
+    else removeReference(context, there.name);
+  }
+  function removeReference(context, name) {
+    context.model.send({ type: "reference", remove: name });
+  }
+  function toggleOverlay(context) {
+    if (mode(context.model.get("mode")) === "multiply") return;
+    context.write({ overlay: !trait(context.model, "overlay") });
+  }
+
+  // src/view/controls/classList.ts
+  var VISIBLE = 5e-3;
+  function classList(context, control) {
+    const { model } = context;
+    const caption = make("span", "camwidget-caption");
+    const head = make(
+      "div",
+      "camwidget-class-heading",
+      {},
+      make("span", "camwidget-heading", {}, "Prediction"),
+      control,
+      caption
+    );
+    const names = make("div", "camwidget-class-names", { role: "group", "aria-label": "Classes" });
+    const values = make("div", "camwidget-numbers");
+    context.watch(["rows", "masked", "target", "stance", "quantity"], () => {
+      const all = rows(model.get("rows"));
+      const masked = numbers(model.get("masked"));
+      const target = trait(model, "target");
+      const { other } = stance(model);
+      const measured = quantity(model.get("quantity"));
+      setText(caption, `${masked.length > 0 ? "unmasked → masked" : "unmasked"}${unitSuffix(measured, ", ")}`);
+      const buttons = fit(names, all.length, (at) => nameButton(context, at));
+      const cells2 = fit(values, all.length, (at) => numberCell(context, at));
+      all.forEach((row, at) => {
+        const item = buttons[at];
+        const cell = cells2[at];
+        if (item === void 0 || cell === void 0) return;
+        const chosen = String(row.index === target);
+        item.dataset["index"] = String(row.index);
+        const isRival = row.index === other;
+        const deed = isRival ? `The class explained is contrasted with ${row.name}` : `Explain ${row.name}`;
+        item.title = at < 9 ? `${deed} (${at + 1})` : deed;
+        setAttribute(item, "data-rival", String(isRival));
+        setText(item, row.name);
+        setAttribute(item, "aria-pressed", chosen);
+        setAttribute(cell, "data-chosen", chosen);
+        showNumbers(cell, row.unmasked, masked[at], measured);
+      });
+    });
+    return { head, names, numbers: values };
+  }
+  function nameButton(context, at) {
+    const made = button("camwidget-name", { "aria-describedby": context.id(`number-${at}`) });
+    made.addEventListener("click", () => pickClass(context, Number(made.dataset["index"])), {
+      signal: context.signal
+    });
+    return made;
+  }
+  function numberCell(context, at, of = "number") {
+    return make(
+      "div",
+      "camwidget-number",
+      { id: context.id(`${of}-${at}`) },
+      make("span", "camwidget-unmasked"),
+      make("span", "camwidget-arrow"),
+      make("span", "camwidget-masked")
+    );
+  }
+  function showNumbers(cell, unmasked, masked, measured) {
+    const [first, arrow, second] = cell.children;
+    if (first === void 0 || arrow === void 0 || second === void 0) return;
+    const [before, after] = readings(masked === void 0 ? [unmasked] : [unmasked, masked], measured);
+    setText(first, before ?? "");
+    setText(arrow, masked === void 0 ? "" : " → ");
+    setText(second, after ?? "");
+    const change2 = masked === void 0 ? 0 : masked - unmasked;
+    const visible = measured === null ? VISIBLE : 0.5 * 10 ** -decimals(unmasked, masked ?? 0);
+    const direction = change2 >= visible ? "up" : change2 <= -visible ? "down" : "same";
+    setAttribute(cell, "data-change", direction);
+  }
+  function mostProbableRow(context) {
+    const { model, signal } = context;
+    const name = button("camwidget-most-probable-name", { title: "Explain this class" }, "…");
+    const bar2 = make("span", "camwidget-most-probable-bar", { "aria-hidden": "true" });
+    const cell = numberCell(context, 0, "most-probable-number");
+    const row = make(
+      "div",
+      "camwidget-most-probable",
+      { role: "group", "aria-label": "Most probable class of the masked picture" },
+      make("span", "camwidget-most-probable-label", {}, "now first"),
+      name,
+      bar2,
+      cell
+    );
+    let index = -1;
+    name.addEventListener("click", () => index >= 0 && pickClass(context, index), { signal });
+    context.watch(["most_probable", "quantity", "rows"], () => {
+      const now = mostProbable(model.get("most_probable"));
+      index = now?.index ?? -1;
+      row.hidden = quantity(model.get("quantity")) !== null || rows(model.get("rows")).length < 2;
+      row.classList.toggle("camwidget-most-probable-none", now === null);
+      if (now === null) return;
+      setText(name, now.name);
+      bar2.style.setProperty("--camwidget-value", `${100 * now.masked}%`);
+      showNumbers(cell, now.unmasked, now.masked, null);
+    });
+    return row;
+  }
+
+  // src/view/comparison/comparedTraits.ts
+  var DIMENSIONS = ["model", "picture", "target", "method", "layer"];
+  var ARRANGEMENTS = ["side", "split", "difference"];
+  function compared(model) {
+    const from = fields(model.get("compare"));
+    return Object.fromEntries(DIMENSIONS.filter((key) => key in from).map((key) => [key, from[key]]));
+  }
+  function isComparing(model) {
+    return Object.keys(compared(model)).length > 0;
+  }
+  function arrangement(model) {
+    const value = model.get("arrangement");
+    return ARRANGEMENTS.find((one) => one === value) ?? "side";
+  }
+  function comparedMap(model) {
+    const from = fields(model.get("compared_explanation"));
+    const own = model.get("compared_scene");
+    const id = text(from["scene"]);
+    const of = scene(id !== "" && sceneId(own) === id ? own : model.get("scene"));
+    const map = explanation(from, of);
+    if (of === null || map === null) return null;
+    const names = fields(from["label"]);
+    const label2 = Object.fromEntries(DIMENSIONS.map((key) => [key, text(names[key])]));
+    return { scene: of, map, label: label2, note: text(from["substitutions"]), noDifference: text(from["no_difference"]) };
+  }
+  function comparedStatus(model) {
+    const from = fields(model.get("compared_status"));
+    return { busy: flag(from["busy"], false), note: text(from["note"]), error: text(from["error"]) };
+  }
+  function comparedPrediction(model) {
+    const from = fields(model.get("compared_prediction"));
+    const rows2 = /* @__PURE__ */ new Map();
+    for (const row of list(from["rows"])) {
+      rows2.set(number(fields(row)["index"], -1), change(row));
+    }
+    return { quantity: quantity(from["quantity"]), target: change(from["target"]), rows: rows2 };
+  }
+  function change(value) {
+    const { unmasked, masked } = fields(value);
+    return { unmasked: number(unmasked, Number.NaN), masked: typeof masked === "number" ? masked : void 0 };
+  }
+
+  // src/view/comparison/captions.ts
+  function captions(context) {
+    const { model } = context;
+    const a = new Caption("A");
+    const b = new Caption("B");
+    context.watch(
+      [
+        "compare",
+        "compared_explanation",
+        "compared_scene",
+        "compared_prediction",
+        "scene",
+        "models",
+        "pictures",
+        "picture",
+        "methods",
+        "method",
+        "explanation",
+        "rows",
+        "masked",
+        "target",
+        "stance"
+      ],
+      () => {
+        if (!isComparing(model)) return;
+        const now = compared(model);
+        const ownLabel = labelOf(context);
+        const otherLabel = comparedMap(model)?.label ?? null;
+        const shownKeys = DIMENSIONS.filter(
+          (key) => key === "method" || key !== "target" && (key in now || otherLabel !== null && otherLabel[key] !== ownLabel[key])
+        );
+        const answer = comparedPrediction(model);
+        a.show(ownLabel, shownKeys, numbersOf(context), quantity(model.get("quantity")));
+        b.show(otherLabel, shownKeys, answer.target, answer.quantity);
+      }
+    );
+    return [a.element, b.element];
+  }
+  var Caption = class {
+    constructor(name) {
+      this.name = name;
+      const badge = make("span", "camwidget-badge", { "data-of": name }, name);
+      this.element = make("div", "camwidget-caption-line", { "data-of": name, hidden: true }, badge, this.what, this.numbers);
+    }
+    name;
+    element;
+    what = make("span", "camwidget-caption-title");
+    numbers = make("span", "camwidget-caption-numbers");
+    show(label2, shownKeys, { unmasked, masked }, measured) {
+      const parts = label2 === null ? [] : [...shownKeys.map((key) => label2[key]), label2.target];
+      const title = parts.filter((part) => part !== "").join(" · ");
+      setText(this.what, title);
+      this.element.title = `${this.name}: ${title}`;
+      const shown = readings(masked === void 0 ? [unmasked] : [unmasked, masked], measured).join(" → ");
+      setText(this.numbers, label2 === null || !Number.isFinite(unmasked) ? "" : `${shown}${unitSuffix(measured, " ")}`);
+    }
+  };
+  function labelOf({ model }) {
+    const method = trait(model, "method");
+    return {
+      model: texts(model.get("models"))[0] ?? "",
+      picture: texts(model.get("pictures"))[trait(model, "picture")] ?? "",
+      target: targetLabel(model),
+      method: methods(model.get("methods")).find(({ name }) => name === method)?.label ?? method,
+      layer: mapLayer(model.get("explanation")).layer
+    };
+  }
+  function numbersOf({ model }) {
+    const target = trait(model, "target");
+    const all = rows(model.get("rows"));
+    const at = all.findIndex(({ index }) => index === target);
+    return { unmasked: all[at]?.unmasked ?? Number.NaN, masked: numbers(model.get("masked"))[at] };
+  }
+  function comparedNumbersColumn(context) {
+    const { model } = context;
+    const badge = make("span", "camwidget-badge", { "data-of": "B" }, "B");
+    const head = make("div", "camwidget-compared-heading", { title: "B's prediction; – where its model has no class of that name" }, badge);
+    const column = make("div", "camwidget-compared-numbers", { role: "group", "aria-label": "B's numbers" });
+    context.watch(["compare", "rows", "target", "compared_prediction"], () => {
+      head.hidden = column.hidden = !isComparing(model);
+      if (column.hidden) {
+        column.replaceChildren();
+        return;
+      }
+      const all = rows(model.get("rows"));
+      const target = trait(model, "target");
+      const { rows: answers, quantity: measured } = comparedPrediction(model);
+      const cells2 = fit(column, all.length, (at) => numberCell(context, at, "compared-number"));
+      all.forEach(({ index }, at) => {
+        const cell = cells2[at];
+        if (cell === void 0) return;
+        const answer = answers.get(index);
+        setAttribute(cell, "data-chosen", String(index === target));
+        showNumbers(cell, answer?.unmasked ?? Number.NaN, answer?.masked, measured);
+      });
+    });
+    return [head, column];
+  }
+
+  // src/core/interpolation.ts
+  var { fround } = Math;
+  function between(at, cells2, pixels) {
+    const exact = Math.max(0, fround(fround(fround(cells2 / pixels) * (at + 0.5)) - 0.5));
+    const first = Math.min(Math.floor(exact), cells2 - 1);
+    const part = Math.min(1, fround(exact - first));
+    return [first, Math.min(first + 1, cells2 - 1), fround(1 - part), part];
+  }
+  function axis(cells2, pixels) {
+    const made = {
+      first: new Uint32Array(pixels),
+      second: new Uint32Array(pixels),
+      ofFirst: new Float32Array(pixels),
+      ofSecond: new Float32Array(pixels)
+    };
+    for (let at = 0; at < pixels; at++) {
+      [made.first[at], made.second[at], made.ofFirst[at], made.ofSecond[at]] = between(at, cells2, pixels);
+    }
+    return made;
+  }
+  function enlarge({ rows: rows2, columns, cells: cells2 }, width, height) {
+    const out = new Float32Array(width * height);
+    const across = axis(columns, width);
+    const down = axis(rows2, height);
+    const stretched = new Float32Array(rows2 * width);
+    for (let row = 0, i = 0; row < rows2; row++) {
+      const start2 = row * columns;
+      for (let x = 0; x < width; x++, i++) {
+        const left = cells2[start2 + across.first[x]] * across.ofFirst[x];
+        const right = cells2[start2 + across.second[x]] * across.ofSecond[x];
+        stretched[i] = left + fround(right);
+      }
+    }
+    for (let y = 0, i = 0; y < height; y++) {
+      const above = down.first[y] * width;
+      const below = down.second[y] * width;
+      const ofAbove = down.ofFirst[y];
+      const ofBelow = down.ofSecond[y];
+      for (let x = 0; x < width; x++, i++) {
+        out[i] = stretched[above + x] * ofAbove + fround(stretched[below + x] * ofBelow);
+      }
+    }
+    return out;
+  }
+  function enlargeAt({ rows: rows2, columns, cells: cells2 }, width, height, x, y) {
+    const [left, right, ofLeft, ofRight] = between(x, columns, width);
+    const [above, below, ofAbove, ofBelow] = between(y, rows2, height);
+    const stretched = (row) => fround(cells2[row * columns + left] * ofLeft + fround(cells2[row * columns + right] * ofRight));
+    return fround(stretched(above) * ofAbove + fround(stretched(below) * ofBelow));
+  }
+  function toBytes(map) {
+    const peak = peakOf(map);
+    const out = new Uint8Array(map.length);
+    if (peak === 0) return out;
+    for (let i = 0; i < map.length; i++) out[i] = halfToEven(fround(fround(map[i] / peak) * 255));
+    return out;
+  }
+  function halfToEven(value) {
+    const low = Math.floor(value);
+    const over = value - low;
+    return over > 0.5 || over === 0.5 && low % 2 === 1 ? low + 1 : low;
+  }
+  function nearestCell(at, size, cells2) {
+    return Math.floor((2 * at + 1) * cells2 / (2 * size));
+  }
+  function expandCells(cells2, rows2, columns, width, height) {
+    const out = new Uint8Array(width * height);
+    const column = new Uint32Array(width);
+    for (let x = 0; x < width; x++) column[x] = nearestCell(x, width, columns);
+    for (let y = 0, i = 0; y < height; y++) {
+      const start2 = nearestCell(y, height, rows2) * columns;
+      for (let x = 0; x < width; x++, i++) out[i] = cells2[start2 + column[x]];
+    }
+    return out;
+  }
+
+  // src/core/maskingRule.ts
+  function threshold(fraction) {
+    return Math.floor(fraction * 65536 + 0.5);
+  }
+  function multiply(picture, saliency) {
+    return Math.floor((2 * picture * saliency + 255) / 510);
+  }
+  var LEVELS = 65536;
+  function rankLevels(saliency) {
+    const count = saliency.length;
+    const bits = new Uint32Array(count);
+    bits.set(new Uint32Array(saliency.buffer, saliency.byteOffset, count));
+    for (let i = 0; i < count; i++) bits[i] = ~bits[i];
+    const order = sorted(bits);
+    const levels = new Uint16Array(count);
+    for (let rank = 0; rank < count; rank++) levels[order[rank]] = Math.floor(rank * LEVELS / count);
+    return levels;
+  }
+  function sorted(bits) {
+    const count = bits.length;
+    let from = Uint32Array.from({ length: count }, (_, i) => i);
+    let to = new Uint32Array(count);
+    for (const shift of [0, 16]) {
+      const starts2 = new Uint32Array(LEVELS + 1);
+      for (let i = 0; i < count; i++) starts2[(bits[i] >>> shift & 65535) + 1]++;
+      for (let key = 0; key < LEVELS; key++) starts2[key + 1] += starts2[key];
+      for (let i = 0; i < count; i++) {
+        const at = from[i];
+        const key = bits[at] >>> shift & 65535;
+        to[starts2[key]++] = at;
+      }
+      [from, to] = [to, from];
+    }
+    return from;
+  }
+
+  // src/core/compositor.ts
+  var Compositor = class {
+    width = 0;
+    height = 0;
+    /** The result, opaque RGBA. Replaced only when the size changes. */
+    pixels = new Uint8ClampedArray(0);
+    out = new Uint32Array(0);
+    picture = new Uint32Array(0);
+    heated = new Uint32Array(0);
+    filling = new Uint32Array(0);
+    heat = null;
+    expanded = null;
+    style = { overlay: false, opacity: 0, cells: false, colors: GRAY };
+    fill = void 0;
+    blended = false;
+    table = blendTable();
+    /** Where nothing is painted, and nothing ranked. */
+    unpainted = new Int8Array(0);
+    unranked = new Uint16Array(0);
+    /** Which pixels were hidden last: all ones. */
+    hidden = new Int32Array(0);
+    /** Whether the fill painted last was made for other pixels than those hidden: they are hatched then. */
+    provisional = false;
+    setPicture({ width, height, rgb }) {
+      const size = width * height;
+      if (width !== this.width || height !== this.height) {
+        this.width = width;
+        this.height = height;
+        this.pixels = new Uint8ClampedArray(4 * size);
+        this.out = new Uint32Array(this.pixels.buffer);
+        this.picture = new Uint32Array(size);
+        this.heated = new Uint32Array(size);
+        this.filling = new Uint32Array(size);
+        this.unpainted = new Int8Array(size);
+        this.unranked = new Uint16Array(size);
+        this.hidden = new Int32Array(size);
+      }
+      fromRgb(rgb, this.picture);
+      this.fill = void 0;
+      this.setHeat(null);
+    }
+    /** Null: no map belongs to this picture (yet). It is then drawn unmasked. */
+    setHeat(heat) {
+      this.heat = heat;
+      this.expanded = null;
+      this.blended = false;
+    }
+    setStyle(style) {
+      this.style = style;
+      this.blended = false;
+    }
+    paint(mask) {
+      this.prepareFill(mask.fill);
+      const paint2 = mask.paint?.length === this.out.length ? mask.paint : this.unpainted;
+      if (this.heat === null) this.paintMasked(this.unranked, "remove", 0, paint2);
+      else if (mask.mode === "multiply") this.paintProduct(this.heat.saliency, paint2);
+      else this.paintMasked(this.heat.levels, mask.mode, mask.fraction, paint2);
+      this.provisional = mask.hole != null && !this.isHidden(mask.hole);
+      if (this.provisional) this.hatch();
+      return this.pixels;
+    }
+    /** Every pixel is changed, so every pixel is shown as the model gets it, without the map. */
+    paintProduct(saliency, paint2) {
+      const { out, picture, filling, hidden } = this;
+      for (let i = 0; i < out.length; i++) {
+        const p = picture[i];
+        const s = saliency[i];
+        const by = paint2[i];
+        hidden[i] = -by >> 31;
+        if (by !== 0) {
+          out[i] = by > 0 ? filling[i] : p;
+          continue;
+        }
+        out[i] = OPAQUE | multiply(p >>> 16 & 255, s) << 16 | multiply(p >>> 8 & 255, s) << 8 | multiply(p & 255, s);
+      }
+    }
+    paintMasked(levels, mode2, fraction, paint2) {
+      const shown = this.prepareBlend();
+      const { out, filling, hidden } = this;
+      const t = threshold(fraction);
+      const turned = mode2 === "keep" ? -1 : 0;
+      for (let i = 0; i < out.length; i++) {
+        const below = levels[i] - t >> 31;
+        const by = paint2[i];
+        const hide = (below ^ turned | -by >> 31) & ~(by >> 31);
+        hidden[i] = hide;
+        out[i] = filling[i] & hide | shown[i] & ~hide;
+      }
+    }
+    isHidden(hole) {
+      const { hidden } = this;
+      let other = hole.length ^ hidden.length;
+      for (let i = 0; i < hidden.length; i++) other |= hole[i] + hidden[i];
+      return other === 0;
+    }
+    /** Diagonal lines over what is hidden: these are not yet the pixels that the model gets. */
+    hatch() {
+      const { out, hidden, width } = this;
+      for (let i = 0, x = 0, y = 0; i < out.length; i++) {
+        if (hidden[i] !== 0 && (x + y) % 6 < 2) out[i] = OPAQUE | out[i] >>> 1 & 8355711;
+        if (++x === width) {
+          x = 0;
+          y += 1;
+        }
+      }
+    }
+    prepareFill(fill2) {
+      if (this.fill === fill2) return;
+      this.fill = fill2;
+      if (fill2?.length === 3 * this.filling.length) fromRgb(fill2, this.filling);
+      else if (fill2?.length === 3) this.filling.fill(pack(fill2[0], fill2[1], fill2[2]));
+      else this.filling.fill(OPAQUE);
+    }
+    prepareBlend() {
+      const { style, heat } = this;
+      if (heat === null || !style.overlay || style.opacity <= 0) return this.picture;
+      if (!this.blended) {
+        const colors = style.colors.length === COLORMAP_BYTES ? style.colors : GRAY;
+        fillBlendTable(this.table, colors, Math.min(1, style.opacity));
+        this.blend(style.cells ? this.cellMap(heat) : heat.drawn ?? heat.saliency);
+        this.blended = true;
+      }
+      return this.heated;
+    }
+    blend(map) {
+      const { picture, heated } = this;
+      const { stay, redBlue, green } = this.table;
+      for (let i = 0; i < heated.length; i++) {
+        const p = picture[i];
+        const v = map[i];
+        const keep = stay[v];
+        const rb = (p & 16711935) * keep + redBlue[v] >>> 8;
+        const g = (p >>> 8 & 255) * keep + green[v];
+        heated[i] = OPAQUE | rb & 16711935 | g & 65280;
+      }
+    }
+    cellMap(heat) {
+      if (heat.cells === null) return heat.drawn ?? heat.saliency;
+      const { values, rows: rows2, columns } = heat.cells;
+      this.expanded ??= expandCells(values, rows2, columns, this.width, this.height);
+      return this.expanded;
+    }
+  };
+
+  // src/core/difference.ts
+  function paintDifference(out, { rgb, a, b }, colors, opacity2) {
+    const table = differenceTable(colors, opacity2);
+    for (let i = 0; i < out.length; i++) {
+      const at = 255 + a[i] - b[i];
+      const gray = luma(rgb[3 * i], rgb[3 * i + 1], rgb[3 * i + 2]);
+      const rb = (gray << 16 | gray) * table.stay[at] + table.redBlue[at] >>> 8;
+      const g = gray * table.stay[at] + table.green[at];
+      out[i] = OPAQUE | rb & 16711935 | g & 65280;
+    }
+  }
+  function differenceTable(given, opacity2) {
+    const colors = given.length === COLORMAP_BYTES ? given : GRAY;
+    const table = blendTable(511);
+    for (let at = 0; at < 511; at++) {
+      setBlend(table, at, colors, at >> 1, Math.round(256 * opacity2 * strength(Math.abs(at - 255) / 255)));
+    }
+    return table;
+  }
+  function strength(apart) {
+    return 1 - (1 - apart) ** 3;
+  }
+  function luma(red, green, blue) {
+    return 77 * red + 150 * green + 29 * blue + 128 >> 8;
+  }
+
+  // src/view/listeners.ts
+  var Listeners = class {
+    callbacks = /* @__PURE__ */ new Set();
+    add(callback) {
+      this.callbacks.add(callback);
+    }
+    delete(callback) {
+      this.callbacks.delete(callback);
+    }
+    notify() {
+      for (const callback of [...this.callbacks]) callback();
+    }
+    get size() {
+      return this.callbacks.size;
+    }
+  };
+  var Observable = class {
+    /** @param isEqual whether a new value is no change */
+    constructor(current, isEqual2 = Object.is) {
+      this.current = current;
+      this.isEqual = isEqual2;
+    }
+    current;
+    isEqual;
+    listeners = new Listeners();
+    get value() {
+      return this.current;
+    }
+    set(value) {
+      if (this.isEqual(value, this.current)) return;
+      this.current = value;
+      this.listeners.notify();
+    }
+    listen(callback) {
+      this.listeners.add(callback);
+    }
+  };
+  function frameTask(signal, run) {
+    let request = 0;
+    const cancel = () => {
+      cancelAnimationFrame(request);
+      request = 0;
+    };
+    signal.addEventListener("abort", cancel);
+    return {
+      schedule: () => {
+        if (request !== 0 || signal.aborted) return;
+        request = requestAnimationFrame(() => {
+          request = 0;
+          run();
+        });
+      },
+      cancel
+    };
+  }
+
+  // src/view/picture/baselineFill.ts
+  var BaselineFills = class {
+    /** @param trait the name of the trait with the kernel's fill */
+    constructor(context, trait2 = "baseline_fill") {
+      this.context = context;
+      this.trait = trait2;
+    }
+    context;
+    trait;
+    scene = null;
+    baseline = "";
+    raw = void 0;
+    fill = new Uint8Array(0);
+    hole = new Uint8Array(0);
+    of(scene2, baseline2) {
+      const known = scene2.fills.get(baseline2);
+      if (known !== void 0 || baseline2 === "") return { fill: known ?? null, hole: null };
+      const raw = this.context.model.get(this.trait);
+      const isOther = scene2 !== this.scene || baseline2 !== this.baseline;
+      if (isOther) this.restart(scene2, baseline2);
+      if (isOther || raw !== this.raw) this.take(raw, scene2, baseline2);
+      return { fill: this.fill, hole: this.hole };
+    }
+    restart(scene2, baseline2) {
+      this.scene = scene2;
+      this.baseline = baseline2;
+      this.hole = new Uint8Array(scene2.width * scene2.height);
+      const mean2 = scene2.fills.get("mean") ?? new Uint8Array(3);
+      this.fill = Uint8Array.from({ length: 3 * this.hole.length }, (_, i) => mean2[i % mean2.length]);
+    }
+    take(raw, scene2, baseline2) {
+      this.raw = raw;
+      const given = inpaintedFill(raw, scene2);
+      if (given === null || given.baseline !== baseline2) return;
+      const { hole, rgb } = given;
+      const fill2 = this.fill.slice();
+      for (let i = 0, from = 0; i < hole.length; i++) {
+        if (hole[i] === 0) continue;
+        for (let channel = 0; channel < 3; channel++) fill2[3 * i + channel] = rgb[from++];
+      }
+      this.fill = fill2;
+      this.hole = hole;
+    }
+  };
+
+  // src/view/brush/paintLayer.ts
+  var PaintLayer = class {
+    constructor(context) {
+      this.context = context;
+      context.watch(["scene", "paint"], () => this.follow());
+      this.writing = frameTask(context.signal, () => this.write());
+    }
+    context;
+    /** One number a pixel (see core/userMask.ts), row by row. */
+    pixels = new Int8Array(0);
+    width = 0;
+    scene = "";
+    raw = void 0;
+    /** The number of the stroke; it only rises, so that each stroke can be told from the one before. */
+    stroke = 0;
+    drawing = false;
+    changed = false;
+    listeners = new Listeners();
+    writing;
+    /** Calls `update` after each change. */
+    listen(update) {
+      this.listeners.add(update);
+    }
+    get isDrawing() {
+      return this.drawing;
+    }
+    get isEmpty() {
+      return !this.pixels.some((value) => value !== 0);
+    }
+    /** A summary of the paint, such as "3 % hidden"; "" where nothing is painted. */
+    get summary() {
+      const { hidden, kept } = covered(this.pixels);
+      const parts = [hidden > 0 ? `${percent(hidden)} hidden` : "", kept > 0 ? `${percent(kept)} kept` : ""];
+      return parts.filter((part) => part !== "").join(", ");
+    }
+    begin() {
+      this.drawing = true;
+      this.changed = false;
+    }
+    /** Within a stroke. */
+    draw(from, to, diameter, shade) {
+      if (!this.drawing || this.width === 0) return;
+      if (draw(this.pixels, this.width, from, to, diameter, shade)) this.touch();
+    }
+    end() {
+      if (!this.drawing) return;
+      this.drawing = false;
+      if (this.changed) this.write();
+      else this.follow();
+    }
+    /** A stroke of its own, which takes everything away. */
+    clear() {
+      if (this.isEmpty) return;
+      this.begin();
+      this.pixels.fill(0);
+      this.touch();
+      this.end();
+    }
+    touch() {
+      if (!this.changed) this.stroke = Math.max(this.stroke, paint(this.context.model.get("paint")).stroke) + 1;
+      this.changed = true;
+      this.writing.schedule();
+      this.listeners.notify();
+    }
+    write() {
+      this.writing.cancel();
+      if (this.context.signal.aborted) return;
+      const written2 = { scene: this.scene, runs: encode(this.pixels), stroke: this.stroke, painting: this.drawing };
+      this.raw = written2;
+      this.context.write({ paint: written2 });
+      if (!this.drawing) this.listeners.notify();
+    }
+    follow() {
+      const { model } = this.context;
+      const shown = scene(model.get("scene"));
+      const raw = model.get("paint");
+      const given = paint(raw);
+      if (shown === null) return;
+      const isOther = shown.id !== this.scene || shown.rgb.length !== 3 * this.pixels.length;
+      if (isOther) {
+        this.drawing = false;
+        this.scene = shown.id;
+        this.width = shown.width;
+        this.pixels = new Int8Array(shown.width * shown.height);
+        this.raw = void 0;
+      }
+      const isNews = raw !== this.raw && given.scene === shown.id && !this.drawing;
+      if (isNews) {
+        this.raw = raw;
+        this.pixels = decode(given.runs, this.pixels.length) ?? this.pixels;
+      }
+      if (isNews || isOther) this.listeners.notify();
+    }
+  };
+
+  // src/view/brush/paintOutlines.ts
+  var PaintOutlines = class {
+    element = overlay("camwidget-paint-outlines");
+    context;
+    painted;
+    hatch;
+    constructor(context, painted) {
+      this.context = context;
+      this.painted = painted;
+      this.hatch = context.id("kept");
+      painted.listen(frameTask(context.signal, () => this.draw()).schedule);
+      context.watch(["overlay", "opacity"], () => this.update());
+    }
+    /** To be called after the brush was activated or deactivated. */
+    update() {
+      const { model, tool } = this.context;
+      const isOn = trait(model, "overlay") && portion(model, "opacity") > 0;
+      this.element.style.display = isOn || tool.value === "paint" ? "" : "none";
+      if (this.element.childElementCount === 0) this.draw();
+    }
+    draw() {
+      const { pixels, width } = this.painted;
+      if (width === 0) return;
+      this.element.setAttribute("viewBox", `0 0 ${width} ${pixels.length / width}`);
+      this.element.replaceChildren(
+        this.pattern(width),
+        svg("path", { class: "area", d: area(pixels, width, KEPT), fill: `url(#${this.hatch})` }),
+        ...this.lines("hidden", HIDDEN),
+        ...this.lines("kept", KEPT)
+      );
+    }
+    lines(name, shade) {
+      const d = border(this.painted.pixels, this.painted.width, shade);
+      return d === "" ? [] : line(d, name, `under ${name}`);
+    }
+    /** The hatching of kept areas: about forty thin lines across the picture. */
+    pattern(width) {
+      const step2 = width / 40;
+      const made = svg("pattern", {
+        id: this.hatch,
+        width: step2,
+        height: step2,
+        patternUnits: "userSpaceOnUse",
+        patternTransform: "rotate(45)"
+      });
+      made.append(svg("rect", { width: step2 / 4, height: step2 }));
+      return made;
+    }
+  };
+
+  // src/view/picture/outlines.ts
+  function outlines(context) {
+    const { model } = context;
+    const drawing = overlay("camwidget-outlines");
+    context.watch(["ground_truth", "scene", "outlines"], () => {
+      const on = trait(model, "outlines");
+      const of = on ? scene(model.get("scene")) : null;
+      const known = of === null ? null : groundTruth(model.get("ground_truth"));
+      if (of === null || known === null || known.scene !== of.id) {
+        drawing.replaceChildren();
+        return;
+      }
+      drawing.setAttribute("viewBox", `0 0 ${of.width} ${of.height}`);
+      drawing.replaceChildren(
+        ...known.objects.flatMap((path2) => line(path2, "object")),
+        ...known.evidence === "" ? [] : line(known.evidence, "evidence", "under evidence")
+      );
+    });
+    return drawing;
+  }
+  function groundTruthSummary({ model }) {
+    return [outlinesSummary(model), boxSummary(model)].filter((one) => one !== "").join(" ");
+  }
+  function outlinesSummary(model) {
+    if (!trait(model, "outlines")) return "";
+    return groundTruth(model.get("ground_truth"))?.summary ?? "Not known for this picture.";
+  }
+  function boxSummary(model) {
+    return trait(model, "boxes") ? box(model.get("box"))?.summary ?? "" : "";
+  }
+  function groundTruthLine(context) {
+    const { model, signal } = context;
+    const toggle2 = button(
+      "camwidget-button camwidget-ground-truth-toggle",
+      { "aria-pressed": "false", title: "Outline what is truly there; thick: where the evidence for the chosen class is (o)" },
+      "outlines"
+    );
+    toggle2.addEventListener("click", () => toggleOutlines(context), { signal });
+    const note2 = make("span", "");
+    const agreement = make("span", "");
+    const element = make(
+      "div",
+      "camwidget-line camwidget-ground-truth",
+      {},
+      make("span", "camwidget-label", {}, "Truth"),
+      toggle2,
+      make("span", "camwidget-ground-truth-summary", { "aria-live": "polite" }, note2, agreement)
+    );
+    context.watch(["ground_truth", "has_ground_truth", "outlines"], () => {
+      const on = trait(model, "outlines");
+      element.hidden = !trait(model, "has_ground_truth");
+      setAttribute(toggle2, "aria-pressed", String(on));
+      setText(note2, outlinesSummary(model));
+    });
+    context.watch(["outlines", "boxes"], () => {
+      element.classList.toggle("camwidget-ground-truth-shown", trait(model, "outlines") || trait(model, "boxes"));
+    });
+    context.watch(["box", "boxes"], () => setText(agreement, boxSummary(model)));
+    return element;
+  }
+  function boxes(context) {
+    const { model } = context;
+    const drawing = make("div", "camwidget-boxes", { "aria-hidden": "true" });
+    context.watch(["box", "scene", "boxes"], () => {
+      const of = trait(model, "boxes") ? scene(model.get("scene")) : null;
+      const found = of === null ? null : box(model.get("box"));
+      if (of === null || found === null || found.scene !== of.id) drawing.replaceChildren();
+      else drawing.replaceChildren(frame(found, of), mark(found, of));
+    });
+    return drawing;
+  }
+  function frame({ left, top, right, bottom }, { width, height }) {
+    const path2 = `M${left} ${top}H${right}V${bottom}H${left}Z`;
+    const made = overlay("camwidget-box", `0 0 ${width} ${height}`);
+    made.append(...line(path2));
+    return made;
+  }
+  function mark({ x, y, hit }, scene2) {
+    const shape = hit === "miss" ? "M5 5L15 15M15 5L5 15" : hit === "hit" ? "M10 10h0" : "M10 5V15M5 10H15";
+    const made = overlay("camwidget-peak", "0 0 20 20");
+    made.append(...line(`M18 10A8 8 0 1 1 2 10A8 8 0 1 1 18 10Z${shape}`));
+    made.dataset["hit"] = hit;
+    placeAt(made, relativeCenter({ x, y }, scene2));
+    return made;
+  }
+
+  // src/view/picture/progress.ts
+  function progressLine(context) {
+    const done = make("div", "camwidget-progress-done");
+    const line2 = make("div", "camwidget-progress", { role: "progressbar", "aria-label": "Computing" }, done);
+    context.watch(["busy", "progress"], () => {
+      const progress = trait(context.model, "progress");
+      line2.hidden = !trait(context.model, "busy");
+      line2.classList.toggle("camwidget-indeterminate", progress < 0);
+      done.style.width = progress < 0 ? "" : `${100 * Math.min(1, progress)}%`;
+      if (progress < 0) line2.removeAttribute("aria-valuenow");
+      else setAttribute(line2, "aria-valuenow", String(Math.round(100 * Math.min(1, progress))));
+    });
+    return line2;
+  }
+  function previewTag(context) {
+    const { model, scrub } = context;
+    const line2 = make("div", "camwidget-tag");
+    const update = () => {
+      const { preview } = scrub;
+      const label2 = preview === null ? unfinished() : `${preview.layer} · preview`;
+      setText(line2, label2);
+      line2.hidden = label2 === "";
+    };
+    const unfinished = () => {
+      if (!trait(model, "partial")) return "";
+      const progress = trait(model, "progress");
+      return progress < 0 ? "partial map" : `partial map · ${percent(Math.round(100 * Math.min(1, progress)) / 100)}`;
+    };
+    context.watch(["partial", "progress"], update);
+    scrub.listen(update);
+    return line2;
+  }
+  var CancelButton = class {
+    /** @param leave takes the focus when the button goes */
+    constructor(context, leave) {
+      this.context = context;
+      const { model, signal } = context;
+      this.element = button("camwidget-button camwidget-cancel", { title: "Stop computing this map (Esc)" });
+      this.element.addEventListener("click", () => this.press(), { signal });
+      context.watch(["busy", "can_cancel"], () => {
+        const hide = !(trait(model, "busy") && trait(model, "can_cancel"));
+        if (hide && this.element === document.activeElement) leave();
+        this.element.hidden = hide;
+      });
+      context.watch(
+        ["busy", "can_cancel", "scene", "target", "method", "layer"],
+        () => setText(this.element, "Cancel")
+      );
+    }
+    context;
+    element;
+    /** False when there is nothing to stop. */
+    press() {
+      if (this.element.hidden) return false;
+      setText(this.element, "Canceling…");
+      this.context.model.send({ type: "cancel" });
+      return true;
+    }
+  };
+  function markPending(context, root) {
+    const { model, scrub } = context;
+    const update = () => {
+      const busy = trait(model, "busy");
+      const waits = busy || trait(model, "pending") || scrub.preview !== null;
+      root.classList.toggle("camwidget-waiting", waits);
+      root.classList.toggle("camwidget-unfinished", busy && trait(model, "partial"));
+    };
+    context.watch(["busy", "pending", "partial"], update);
+    scrub.listen(update);
+  }
+
+  // src/view/picture/stage.ts
+  var SMALL = 96;
+  var UNMASKED = { mode: "remove", fraction: 0 };
+  var Stage = class {
+    constructor(context) {
+      this.context = context;
+      const { model, scrub } = context;
+      this.repaint = frameTask(context.signal, () => this.paint()).schedule;
+      this.cancel = new CancelButton(context, () => this.focus());
+      this.painted = new PaintLayer(context);
+      this.paintOutlines = new PaintOutlines(context, this.painted);
+      this.fillings = new BaselineFills(context);
+      this.canvas = make("canvas", "camwidget-canvas", { role: "img" });
+      this.drawing = this.canvas.getContext("2d");
+      this.plane = make("div", "camwidget-plane", {}, this.canvas, outlines(context), boxes(context));
+      this.clip = make("div", "camwidget-clip", {}, this.plane);
+      this.frame = make(
+        "div",
+        "camwidget-frame",
+        {
+          tabindex: 0,
+          role: "group",
+          "aria-label": "Picture",
+          // No tooltip: it would cover the picture. The line below the picture has the same hint.
+          "aria-description": "Click a point (or w a s d, enter) to list the classes with the strongest maps there; + and - zoom",
+          ...OWN_KEYS
+        },
+        this.clip,
+        this.empty,
+        this.note,
+        previewTag(context),
+        progressLine(context),
+        this.cancel.element
+      );
+      context.watch(["scene", "explanation"], () => {
+        this.read(model.get("scene"), model.get("explanation"));
+        this.repaint();
+      });
+      context.watch(["overlay", "opacity", "cells", "colormap", "colormaps"], () => {
+        this.compositor.setStyle(mapStyle(model));
+        this.repaint();
+      });
+      context.watch(["fraction", "mode", "baseline", "baseline_fill"], () => this.repaint());
+      this.painted.listen(() => {
+        this.label();
+        this.repaint();
+      });
+      context.watch(["busy", "partial"], () => {
+        setAttribute(this.frame, "aria-busy", String(trait(model, "busy")));
+        this.frame.classList.toggle("camwidget-partial", trait(model, "partial"));
+        if (this.scene === null) this.announceEmpty();
+      });
+      scrub.listen(() => {
+        if (this.preview === scrub.preview) return;
+        this.drawMap();
+        this.repaint();
+      });
+    }
+    context;
+    /** The frame around the picture; zooming does not change it. */
+    frame;
+    /** Clips the plane where the picture is enlarged. */
+    clip;
+    /** The canvas and all that is placed in the picture's coordinates; it is larger than the frame where the picture is zoomed. */
+    plane;
+    canvas;
+    cancel;
+    /** The map on the canvas; null if there is none, or it is all zeros. */
+    drawn = null;
+    painted;
+    paintOutlines;
+    fillings;
+    compositor = new Compositor();
+    drawing;
+    empty = make("div", "camwidget-empty");
+    note = make("div", "camwidget-note");
+    image = null;
+    scene = null;
+    map = null;
+    preview = null;
+    rawScene = void 0;
+    listeners = new Listeners();
+    title = "";
+    /** Repaints at the next frame, once for all changes. */
+    repaint;
+    /** The id of the picture shown; null when there is none. */
+    get sceneId() {
+      return this.scene?.id ?? null;
+    }
+    /** Calls `update` whenever another map is drawn. */
+    listen(update) {
+      this.listeners.add(update);
+    }
+    /** Returns the pixel under or nearest to a pointer; null before there is a picture. */
+    at({ clientX, clientY }) {
+      const spot = this.over({ clientX, clientY });
+      return spot === null ? null : pixelAt(spot, this.canvas);
+    }
+    /** Returns the position of a pointer in pixels of the picture, also outside it; null before there is a picture. */
+    over({ clientX, clientY }) {
+      const position = relativePosition(this.canvas, { clientX, clientY });
+      const { width, height } = this.canvas;
+      return position === null ? null : { x: position.x * width, y: position.y * height };
+    }
+    focus() {
+      this.frame.focus({ preventScroll: true });
+    }
+    paint() {
+      if (this.image === null || this.drawing === null || this.scene === null) return;
+      const { model } = this.context;
+      const chosen = mode(model.get("mode"));
+      const byMap = this.preview === null || chosen === "multiply" ? { mode: chosen, fraction: this.context.fraction() } : UNMASKED;
+      const filling = this.fillings.of(this.scene, trait(model, "baseline"));
+      this.compositor.paint({ ...byMap, ...filling, paint: this.painted.pixels });
+      this.frame.classList.toggle("camwidget-provisional", this.compositor.provisional);
+      this.drawing.putImageData(this.image, 0, 0);
+    }
+    read(rawScene, rawExplanation) {
+      if (rawScene !== this.rawScene) {
+        this.rawScene = rawScene;
+        this.scene = scene(rawScene);
+        this.resize();
+      }
+      this.map = explanation(rawExplanation, this.scene);
+      this.drawMap();
+    }
+    drawMap() {
+      this.chooseMap();
+      this.listeners.notify();
+    }
+    /** Chooses what is drawn: the kernel's map, or a preview of another layer's. */
+    chooseMap() {
+      const { scene: shown, map, compositor } = this;
+      this.preview = shown === null ? null : this.context.scrub.preview;
+      this.frame.classList.toggle("camwidget-previewing", this.preview !== null);
+      if (shown !== null && this.preview !== null) {
+        const heat = previewHeat(this.preview, shown);
+        compositor.setHeat(heat);
+        const empty = !heat.saliency.includes(255);
+        this.drawn = empty ? null : { saliency: heat.saliency, knee: null, levels: null };
+        this.describe(`Preview of the map at ${this.preview.layer}`, empty, "");
+        return;
+      }
+      this.drawn = map?.empty === true ? null : map;
+      compositor.setHeat(map?.empty === true ? null : map);
+      this.describe(map?.title ?? "", map?.empty === true, map?.note ?? "");
+    }
+    resize() {
+      const { scene: shown, canvas, compositor } = this;
+      canvas.hidden = shown === null;
+      this.announceEmpty();
+      if (shown === null) return;
+      const { width, height } = shown;
+      const changed = width !== compositor.width || height !== compositor.height;
+      compositor.setPicture(shown);
+      if (!changed) return;
+      canvas.width = width;
+      canvas.height = height;
+      canvas.classList.toggle("camwidget-pixelated", Math.max(width, height) <= SMALL);
+      this.frame.style.setProperty("--camwidget-aspect", String(width / height));
+      this.image = new ImageData(compositor.pixels, width, height);
+    }
+    announceEmpty() {
+      const isBusy = trait(this.context.model, "busy");
+      this.empty.hidden = this.scene !== null;
+      setText(this.empty, isBusy ? "Waiting for the model…" : "No picture yet");
+    }
+    describe(title, empty, note2) {
+      this.title = title === "" ? "The picture the model gets" : title;
+      this.label();
+      const substitute = empty ? "No positive evidence for this class at this layer" : "";
+      const message = note2 === "" ? substitute : note2;
+      setText(this.note, message);
+      this.note.hidden = message === "";
+    }
+    label() {
+      if (this.painted.isDrawing) return;
+      const { summary } = this.painted;
+      setAttribute(this.canvas, "aria-label", summary === "" ? this.title : `${this.title}; painted: ${summary}`);
+    }
+  };
+  function previewHeat({ grid: grid2 }, { width, height }) {
+    return {
+      saliency: toBytes(enlarge(grid2, width, height)),
+      levels: new Uint16Array(width * height),
+      cells: { values: toBytes(grid2.cells), rows: grid2.rows, columns: grid2.columns }
+    };
+  }
+
+  // src/view/comparison/comparedPicture.ts
+  var ComparedPicture = class {
+    constructor(context, painted) {
+      this.context = context;
+      this.painted = painted;
+      const { model } = context;
+      this.repaint = frameTask(context.signal, () => this.paint()).schedule;
+      this.fillings = new BaselineFills(context, "compared_baseline_fill");
+      this.canvas = make("canvas", "camwidget-compared-canvas", { role: "img" });
+      this.drawing = this.canvas.getContext("2d");
+      this.inner = make("div", "camwidget-compared-inner", {}, this.canvas, this.cross);
+      this.sheet = make("div", "camwidget-compared-sheet", {}, this.inner);
+      context.watch(["overlay", "opacity", "cells", "colormap", "colormaps", "difference_colors"], () => {
+        this.compositor.setStyle(mapStyle(model));
+        this.repaint();
+      });
+      context.watch(["fraction", "mode", "baseline", "compared_baseline_fill"], () => this.repaint());
+      painted.listen(() => this.repaint());
+    }
+    context;
+    painted;
+    /** The element that fills the plane; the picture is as large as fits in it. */
+    sheet;
+    canvas;
+    inner;
+    cross = crosshair();
+    compositor = new Compositor();
+    fillings;
+    drawing;
+    image = null;
+    shown = null;
+    minuend = null;
+    /** Repaints at the next frame, once for all changes. */
+    repaint;
+    /**
+     * Shows B.
+     *
+     * @param minuend what A shows, if the difference to it is to be shown instead
+     * @param aspect width by height of the plane that the picture lies in
+     */
+    show(other, minuend, aspect) {
+      const { width, height } = other.scene;
+      if (other.scene.rgb !== this.shown?.scene.rgb) this.compositor.setPicture(other.scene);
+      this.compositor.setHeat(other.map.empty ? null : other.map);
+      this.shown = other;
+      this.minuend = minuend;
+      if (this.image?.width !== width || this.image.height !== height) {
+        this.canvas.width = width;
+        this.canvas.height = height;
+        this.canvas.classList.toggle("camwidget-pixelated", Math.max(width, height) <= SMALL);
+        this.image = new ImageData(new Uint8ClampedArray(4 * width * height), width, height);
+      }
+      this.fit(width / height, aspect);
+      setAttribute(this.canvas, "aria-label", minuend === null ? `B: ${other.map.title}` : "A's map minus B's");
+      this.repaint();
+    }
+    /** The place under a pointer; null before there is a picture. */
+    at(pointer) {
+      return relativePosition(this.canvas, pointer);
+    }
+    /** B's saliency at a place, from 0 to 1; NaN where there is none. */
+    saliency({ x, y }) {
+      if (this.shown === null) return Number.NaN;
+      const { scene: scene2, map } = this.shown;
+      return valueAt(map.saliency, scene2.width, Math.floor(x * scene2.width), Math.floor(y * scene2.height));
+    }
+    /** Marks a place, or none. */
+    mark(place3) {
+      markAt(this.cross, place3);
+    }
+    paint() {
+      const { image, drawing, shown, minuend } = this;
+      if (image === null || drawing === null || shown === null) return;
+      const { model } = this.context;
+      if (minuend === null) {
+        const filling = this.fillings.of(shown.scene, trait(model, "baseline"));
+        const byMap = { mode: mode(model.get("mode")), fraction: this.context.fraction() };
+        const own = shown.scene.id === sceneId(model.get("scene")) ? { paint: this.painted.pixels } : {};
+        const pixels = this.compositor.paint({ ...byMap, ...filling, ...own });
+        image.data.set(pixels);
+      } else {
+        const style = mapStyle(model);
+        paintDifference(
+          new Uint32Array(image.data.buffer),
+          { rgb: minuend.scene.rgb, a: minuend.map.saliency, b: shown.map.saliency },
+          bytes(model.get("difference_colors")) ?? GRAY,
+          style.overlay ? style.opacity : 0
+        );
+      }
+      drawing.putImageData(image, 0, 0);
+    }
+    /** Fits the picture into the middle of a plane of another aspect. */
+    fit(own, aspect) {
+      const width = Math.min(1, own / aspect);
+      const height = Math.min(1, aspect / own);
+      const { style } = this.inner;
+      style.width = `${100 * width}%`;
+      style.height = `${100 * height}%`;
+      style.left = `${50 * (1 - width)}%`;
+      style.top = `${50 * (1 - height)}%`;
+    }
+  };
+  function valueAt(saliency, width, x, y) {
+    return (saliency[y * width + x] ?? Number.NaN) / 255;
+  }
+  function crosshair() {
+    return make("div", "camwidget-cross", { "aria-hidden": "true", hidden: true });
+  }
+  function markAt(cross, place3) {
+    cross.hidden = place3 === null;
+    if (place3 === null) return;
+    placeAt(cross, place3);
+  }
+
+  // src/view/comparison/differenceDrawer.ts
+  var NAMES = {
+    model: "model",
+    picture: "picture",
+    target: "class",
+    method: "method",
+    layer: "layer"
+  };
+  var SHOWN = {
+    side: { label: "side", title: "A and B side by side" },
+    split: { label: "split", title: "One picture: A on the left of a line that you drag, B on its right" },
+    difference: { label: "difference", title: "A's map minus B's, each scaled to its own maximum" }
+  };
+  var OWN = "";
+  var MAIN = "";
+  var REFERENCE = "reference";
+  function comparisonDrawer(context, off) {
+    const drawer = make(
+      "div",
+      "camwidget-compare",
+      { id: context.id("compare"), role: "group", "aria-label": "Compare", hidden: true },
+      differLine(context),
+      shownLine(context, off)
+    );
+    context.watch(["compare"], () => drawer.hidden = !isComparing(context.model));
+    return drawer;
+  }
+  function differLine(context) {
+    const { model, signal } = context;
+    const dimension = select("B differs in", "How B differs from A; in everything else it follows A");
+    const value = select("B is", "What B is");
+    const kind = select("B's evidence", "Whether B is for its class, against it, or for it rather than A's");
+    const more = make("span", "camwidget-compare-more");
+    dimension.addEventListener(
+      "change",
+      () => {
+        const key = DIMENSIONS.find((one) => one === dimension.value);
+        const first = key === void 0 ? void 0 : proposed(context, key);
+        if (first !== void 0) context.write({ compare: first });
+      },
+      { signal }
+    );
+    value.addEventListener(
+      "change",
+      () => {
+        const key = mainOf(compared(model));
+        if (key === void 0) return;
+        const chosen = key === "target" ? targetWith(context, kindOf(compared(model).target), value.value) : parsed(key, value.value);
+        context.write({ compare: { ...compared(model), [key]: chosen } });
+      },
+      { signal }
+    );
+    kind.addEventListener(
+      "change",
+      () => {
+        const chosen = KINDS.find((one) => one === kind.value) ?? "for";
+        const now = compared(model);
+        context.write({ compare: { ...now, target: targetWith(context, chosen, nameOf(now.target)) } });
+      },
+      { signal }
+    );
+    context.watch(["compare", "models", "pictures", "class_names", "methods", "layers", "rows", "references"], () => {
+      const now = compared(model);
+      const key = mainOf(now);
+      if (key === void 0) return;
+      setChoices(dimension, possible(context, key), key);
+      const all = options(context, key);
+      const present = key === "target" ? nameOf(now.target) : written(now[key]);
+      kind.hidden = key !== "target" || present === OWN;
+      setChoices(kind, kinds(now.target), kindOf(now.target));
+      const known = all.some((choice) => choice.value === present);
+      setChoices(value, known ? all : [...all, { value: present, label: present }], present);
+      const others2 = DIMENSIONS.filter((one) => one in now && one !== key).map((one) => NAMES[one]);
+      setText(more, others2.length === 0 ? "" : `and ${others2.join(", ")}`);
+    });
+    return labeledLine("B has", dimension, value, kind, more);
+  }
+  function select(label2, title) {
+    return make("select", "camwidget-select", { "aria-label": label2, title, ...OWN_KEYS });
+  }
+  function shownLine(context, off) {
+    const { model, signal } = context;
+    const choices2 = ARRANGEMENTS.map((value) => ({ value, label: SHOWN[value].label, title: `${SHOWN[value].title} (v)` }));
+    const group = new RadioGroup(
+      "camwidget-segments",
+      { "aria-label": "How A and B are shown" },
+      choices2,
+      ({ value }) => value,
+      (value) => context.write({ arrangement: value }),
+      signal
+    );
+    context.watch(["arrangement"], () => group.update(arrangement(model)));
+    const end = button("camwidget-button", { title: "Compare no more" }, "off");
+    end.addEventListener("click", off, { signal });
+    return labeledLine("Shown", group.element, end);
+  }
+  function mainOf(compare) {
+    return DIMENSIONS.find((key) => key in compare);
+  }
+  function firstCompare(context) {
+    if (nearest(context, "picture") === REFERENCE) return { picture: REFERENCE };
+    return proposed(context, "model") ?? proposed(context, "method") ?? proposed(context, "layer") ?? proposed(context, "picture");
+  }
+  function proposed(context, key) {
+    const value = nearest(context, key);
+    return value === void 0 ? void 0 : { [key]: value };
+  }
+  function nearest(context, key) {
+    const { model } = context;
+    if (key === "model") return texts(model.get("models")).length > 1 ? 1 : void 0;
+    if (key === "picture") {
+      if (hasReferencePictures(context)) return REFERENCE;
+      const count = texts(model.get("pictures")).length;
+      return count > 1 ? (trait(model, "picture") + 1) % count : void 0;
+    }
+    if (key === "target") {
+      const target = trait(model, "target");
+      return rows(model.get("rows")).find(({ index }) => index !== target)?.name;
+    }
+    if (key === "layer") return neighbor(layers(model.get("layers")), trait(model, "layer"))?.name;
+    const usable = methodsHere(model).filter(({ reason, slow }) => reason === null && !slow);
+    const now = usable.findIndex(({ name }) => name === trait(model, "method"));
+    return usable.length > (now < 0 ? 0 : 1) ? usable[(now + 1) % usable.length]?.name : void 0;
+  }
+  function hasReferencePictures({ model }) {
+    const known = references(model.get("references"));
+    return known?.kind === "pictures" && known.items.length > 0;
+  }
+  function neighbor(all, name) {
+    const now = all.findIndex((layer) => layer.name === name);
+    return now < 0 ? all.at(-1) : all[now - 1] ?? all[now + 1];
+  }
+  function possible(context, present) {
+    return DIMENSIONS.filter((key) => key === present || nearest(context, key) !== void 0).map((key) => ({
+      value: key,
+      label: NAMES[key]
+    }));
+  }
+  function options(context, key) {
+    const { model } = context;
+    const named = (names2) => names2.map((label2, at) => ({ value: String(at), label: label2 }));
+    if (key === "model") return named(texts(model.get("models")));
+    if (key === "picture") {
+      const own = hasReferencePictures(context) ? [{ value: REFERENCE, label: "the reference, compared with A" }] : [];
+      return [...own, ...named(texts(model.get("pictures")))];
+    }
+    if (key === "method") return methods(model.get("methods")).map(({ name, label: label2 }) => ({ value: name, label: label2 }));
+    const names = key === "layer" ? layers(model.get("layers")).map(({ name }) => name) : texts(model.get("class_names"));
+    const listed = names.map((name) => ({ value: name, label: name }));
+    if (key === "layer") return listed;
+    const main = kindOf(compared(model).target) === "against" ? [{ value: MAIN, label: "A's class" }] : [];
+    return [{ value: OWN, label: "its own prediction" }, ...main, ...listed];
+  }
+  function kindOf(target) {
+    const from = fields(target);
+    return "against" in from ? "against" : "rather_than" in from ? "rather" : "for";
+  }
+  function nameOf(target) {
+    const { against, for: of } = fields(target);
+    if (kindOf(target) === "against") return typeof against === "string" ? against : MAIN;
+    return written(kindOf(target) === "rather" ? of : target);
+  }
+  function kinds(target) {
+    const { rather_than: rival } = fields(target);
+    const labels = {
+      for: "for it",
+      against: "against it",
+      rather: typeof rival === "string" ? `rather than ${rival}` : "rather than A's class"
+    };
+    return KINDS.map((value) => ({ value, label: labels[value] }));
+  }
+  function targetWith(context, kind, option) {
+    if (option === OWN) return null;
+    if (kind === "against") return { against: option === MAIN ? null : option };
+    const name = option === MAIN ? nearest(context, "target") : option;
+    return kind === "rather" ? { for: name, rather_than: null } : name;
+  }
+  function written(value) {
+    return typeof value === "string" || typeof value === "number" ? String(value) : OWN;
+  }
+  function parsed(key, value) {
+    if (key === "picture" && value === REFERENCE) return REFERENCE;
+    if (key === "model" || key === "picture") return Number(value);
+    return value === OWN ? null : value;
+  }
+
+  // src/view/comparison/divider.ts
+  var STEP = 2;
+  var STRIDE = 10;
+  var Divider = class {
+    /**
+     * @param frame the frame that it divides
+     * @param moved called with its position, from 0 to 1, after each change
+     */
+    constructor(context, frame2, moved3) {
+      this.context = context;
+      this.frame = frame2;
+      this.moved = moved3;
+      const { model, signal } = context;
+      this.element = make(
+        "div",
+        "camwidget-divider",
+        {
+          role: "slider",
+          tabindex: 0,
+          "aria-label": "Divider: A on its left, B on its right",
+          "aria-valuemin": 0,
+          "aria-valuemax": 100,
+          title: "Drag: A is on the left, B on the right (← →)",
+          hidden: true,
+          ...OWN_KEYS
+        },
+        make("span", "camwidget-divider-grip", { "aria-hidden": "true" }),
+        make("span", "camwidget-divider-name", { "aria-hidden": "true" }, "A"),
+        make("span", "camwidget-divider-name", { "aria-hidden": "true" }, "B")
+      );
+      const listen = (type, act2) => this.element.addEventListener(type, (event) => act2(event), { signal });
+      listen("pointerdown", (event) => {
+        if (event.button !== 0) return;
+        event.stopPropagation();
+        event.preventDefault();
+        this.element.focus({ preventScroll: true });
+        this.element.setPointerCapture?.(event.pointerId);
+        this.dragging = true;
+      });
+      listen("pointermove", (event) => {
+        if (this.dragging) this.follow(event.clientX);
+      });
+      const release = () => {
+        if (!this.dragging) return;
+        this.dragging = false;
+        context.write({ divider: this.place });
+      };
+      listen("pointerup", release);
+      listen("pointercancel", release);
+      this.element.addEventListener("click", (event) => event.stopPropagation(), { signal });
+      this.element.addEventListener("keydown", (event) => this.pressed(event), { signal });
+      context.watch(["divider"], () => {
+        if (!this.dragging) this.set(portion(model, "divider"));
+      });
+    }
+    context;
+    frame;
+    moved;
+    element;
+    /** From 0 to 1: the model's, or the pointer's while it is dragged. */
+    place = 0.5;
+    dragging = false;
+    follow(x) {
+      const { left, width } = this.frame.getBoundingClientRect();
+      if (width > 0) this.set(clamp((x - left) / width, 0, 1));
+    }
+    pressed(event) {
+      const to = reached(event, 100 * this.place);
+      if (to === null) return;
+      event.preventDefault();
+      this.set(clamp(to, 0, 100) / 100);
+      this.context.write({ divider: this.place });
+    }
+    set(place3) {
+      this.place = place3;
+      this.element.style.left = `${100 * place3}%`;
+      setAttribute(this.element, "aria-valuenow", String(Math.round(100 * place3)));
+      setAttribute(this.element, "aria-valuetext", `A in the left ${percent(Math.round(100 * place3) / 100)}`);
+      this.moved(place3);
+    }
+  };
+  function reached({ key, shiftKey, ctrlKey, metaKey, altKey }, now) {
+    if (ctrlKey || metaKey || altKey) return null;
+    const step2 = shiftKey ? STRIDE : STEP;
+    if (key === "ArrowLeft" || key === "ArrowDown") return now - step2;
+    if (key === "ArrowRight" || key === "ArrowUp") return now + step2;
+    if (key === "Home") return 0;
+    return key === "End" ? 100 : null;
+  }
+
+  // src/view/comparison/comparison.ts
+  var Comparison = class {
+    constructor(context, stage, zoom, root) {
+      this.context = context;
+      this.stage = stage;
+      this.zoom = zoom;
+      this.root = root;
+      const { model, scrub, signal } = context;
+      this.picture = new ComparedPicture(context, stage.painted);
+      this.opener = button(
+        "camwidget-button camwidget-compare-open",
+        {
+          "aria-pressed": "false",
+          "aria-controls": context.id("compare"),
+          title: "Compare with another model, picture, class, method or layer (v)"
+        },
+        "compare"
+      );
+      this.opener.addEventListener("click", () => isComparing(model) ? this.end() : this.begin(), { signal });
+      this.tool = { buttons: [this.opener], drawer: comparisonDrawer(context, () => this.end()) };
+      const clip = make("div", "camwidget-compared-clip", {}, this.plane);
+      this.frame = make(
+        "div",
+        "camwidget-compared-frame",
+        { role: "group", "aria-label": "Picture B", hidden: true },
+        clip,
+        this.frameMessage
+      );
+      zoom.add({ clip, plane: this.plane, canvas: this.picture.canvas });
+      zoom.listen(() => this.clip());
+      this.divider = new Divider(context, stage.frame, (place3) => this.clip(place3));
+      const bar2 = make("span", "camwidget-legend-bar", { "aria-hidden": "true" });
+      this.legend = make(
+        "span",
+        "camwidget-legend camwidget-compare-legend",
+        { title: "A's map minus B's, each scaled to its own maximum: from -1, through none, to 1" },
+        "more in B",
+        bar2,
+        "more in A"
+      );
+      context.watch(["difference_colors"], () => {
+        bar2.style.backgroundImage = gradient(bytes(model.get("difference_colors")) ?? GRAY);
+      });
+      this.line = make("div", "camwidget-compare-line", { hidden: true }, this.message, this.legend, this.readout);
+      stage.plane.append(this.cross);
+      stage.frame.append(this.divider.element);
+      this.around = [...captions(context), stage.frame, this.frame, this.line];
+      this.numbers = comparedNumbersColumn(context);
+      this.followPointer();
+      context.watch(
+        ["compare", "arrangement", "scene", "explanation", "compared_explanation", "compared_scene", "compared_status", "busy"],
+        () => this.update()
+      );
+      stage.painted.listen(() => isComparing(model) && this.updateMessages());
+      scrub.listen(() => this.place());
+    }
+    context;
+    stage;
+    zoom;
+    root;
+    tool;
+    /** The two frames with what is over and below them. */
+    around;
+    /** B's numbers and their heading, next to A's. */
+    numbers;
+    opener;
+    picture;
+    divider;
+    /** B's frame next to A's, and its plane, which is zoomed like A's. */
+    frame;
+    plane = make("div", "camwidget-compared-plane");
+    frameMessage = make("div", "camwidget-compared-message");
+    cross = crosshair();
+    message = make("span", "camwidget-compare-message", { "aria-live": "polite" });
+    legend;
+    readout = make("output", "camwidget-compare-readout", { "aria-hidden": "true" });
+    line;
+    mine = null;
+    other = null;
+    last;
+    /** Whether the pointer is on B's own frame: the mark is then in A's. */
+    isOnOther = false;
+    /** In the same frame as A. */
+    repaint() {
+      if (isComparing(this.context.model)) this.picture.repaint();
+    }
+    /** Goes on to the next arrangement: side by side, split, difference, off. */
+    cycle() {
+      const { model } = this.context;
+      const now = arrangement(model);
+      if (!isComparing(model)) this.begin("side");
+      else if (now === "difference") this.end();
+      else this.context.write({ arrangement: now === "side" ? "split" : "difference" });
+    }
+    begin(shown = arrangement(this.context.model)) {
+      const first = this.last ?? firstCompare(this.context);
+      if (first !== void 0) this.context.write({ compare: first, arrangement: shown });
+    }
+    end() {
+      const inside = this.tool.drawer?.contains(document.activeElement) === true;
+      if (inside) this.opener.focus();
+      else if (document.activeElement === this.divider.element) this.stage.focus();
+      this.context.write({ compare: {} });
+    }
+    update() {
+      const { model } = this.context;
+      const on = isComparing(model);
+      if (on) this.last = compared(model);
+      setAttribute(this.opener, "aria-pressed", String(on));
+      this.root.classList.toggle("camwidget-comparing", on);
+      this.root.classList.toggle("camwidget-side", on && arrangement(model) === "side");
+      for (const part of [...this.around.slice(0, 2), this.line]) part.hidden = !on;
+      this.read();
+      this.place();
+      this.updateMessages();
+      this.point();
+    }
+    /** Reads A's map and B's. The last B stays while another is computed. */
+    read() {
+      const { model } = this.context;
+      if (!isComparing(model)) {
+        this.mine = this.other = null;
+        return;
+      }
+      const of = scene(model.get("scene"));
+      const map = explanation(model.get("explanation"), of);
+      this.mine = of === null || map === null ? null : { scene: of, map };
+      const found = comparedMap(model);
+      if (found !== null || !this.isBusy) this.other = found;
+      setAttribute(this.picture.sheet, "aria-busy", String(this.isBusy));
+    }
+    get isBusy() {
+      const { model } = this.context;
+      return isComparing(model) && (trait(model, "busy") || comparedStatus(model).busy);
+    }
+    place() {
+      const { model, scrub } = this.context;
+      const shown = arrangement(model);
+      const on = isComparing(model);
+      const { sheet } = this.picture;
+      const isSideBySide = on && shown === "side";
+      this.frame.hidden = !isSideBySide;
+      const hasNoDifference = this.isIncomparable || scrub.preview !== null;
+      const found = shown === "difference" && hasNoDifference ? null : this.other;
+      this.divider.element.hidden = !on || shown !== "split" || found === null;
+      if (!on || found === null) {
+        sheet.remove();
+        return;
+      }
+      if (isSideBySide) this.plane.append(sheet);
+      else this.stage.canvas.after(sheet);
+      sheet.classList.toggle("camwidget-compared-over", !isSideBySide);
+      const aspect = this.mine === null ? 1 : this.mine.scene.width / this.mine.scene.height;
+      this.frame.style.setProperty("--camwidget-aspect", String(aspect));
+      this.picture.show(found, shown === "difference" ? this.mine : null, aspect);
+      this.zoom.lay();
+      this.clip();
+    }
+    /** Whether the two maps cannot be subtracted: one is missing, or they have different pixels. */
+    get isIncomparable() {
+      const { mine, other: found } = this;
+      return mine === null || found === null || found.noDifference !== "" || found.map.saliency.length !== mine.map.saliency.length;
+    }
+    updateMessages() {
+      const { model } = this.context;
+      const { error, note: note2 } = comparedStatus(model);
+      const shown = arrangement(model);
+      const waits = this.isBusy && this.other === null ? "Waiting for B…" : "";
+      const text2 = error || note2 || waits || shown === "difference" && this.other?.noDifference || this.other?.note || this.unpainted;
+      const isInFrame = shown === "side" && this.other === null;
+      setText(this.frameMessage, error === "" ? waits : `B: ${error}`);
+      this.frameMessage.hidden = this.other !== null;
+      setText(this.message, isInFrame ? note2 : error === "" ? text2 : `B: ${error}`);
+      this.message.hidden = this.message.textContent === "";
+      this.legend.hidden = shown !== "difference" || this.isIncomparable || text2 !== "";
+    }
+    /** A note if A is painted and B is not, because it has other pixels. */
+    get unpainted() {
+      const own = sceneId(this.context.model.get("scene"));
+      const lacks = this.other !== null && this.other.scene.id !== own && !this.stage.painted.isEmpty;
+      return lacks ? "What is painted on A is not on B, which has other pixels." : "";
+    }
+    /** Clips B to the right of the divider, whose place is in the frame and not in the zoomed plane. */
+    clip(place3 = this.divider.place) {
+      const { sheet } = this.picture;
+      if (arrangement(this.context.model) !== "split") {
+        sheet.style.clipPath = "";
+        return;
+      }
+      const frame2 = this.stage.frame.getBoundingClientRect();
+      const plane = this.stage.plane.getBoundingClientRect();
+      const cut = plane.width === 0 ? place3 : (frame2.left + place3 * frame2.width - plane.left) / plane.width;
+      sheet.style.clipPath = `inset(0 0 0 ${100 * clamp(cut, 0, 1)}%)`;
+    }
+    /** Marks the same position in both pictures while the pointer is over one of them. */
+    followPointer() {
+      const { hover, signal } = this.context;
+      let last = null;
+      const read2 = () => {
+        const place3 = last === null ? null : this.picture.at(last);
+        if (place3 === null || this.mine === null) return;
+        this.isOnOther = true;
+        const { width, height } = this.mine.scene;
+        hover.set(pixelAt({ x: place3.x * width, y: place3.y * height }, this.mine.scene));
+      };
+      this.stage.canvas.addEventListener("pointermove", () => this.isOnOther = false, { signal });
+      this.picture.canvas.addEventListener(
+        "pointermove",
+        (event) => {
+          last = event;
+          read2();
+        },
+        { signal }
+      );
+      this.picture.canvas.addEventListener(
+        "pointerleave",
+        () => {
+          last = null;
+          hover.set(null);
+        },
+        { signal }
+      );
+      this.zoom.listen(read2);
+      hover.listen(() => this.point());
+    }
+    point() {
+      const { mine } = this;
+      const { model, hover } = this.context;
+      const on = isComparing(model) && mine !== null && this.other !== null;
+      const place3 = on && hover.value !== null ? relativeCenter(hover.value, mine.scene) : null;
+      const isSideBySide = arrangement(model) === "side";
+      this.picture.mark(isSideBySide && !this.isOnOther ? place3 : null);
+      markAt(this.cross, isSideBySide && this.isOnOther ? place3 : null);
+      if (place3 === null || mine === null || hover.value === null) {
+        setText(this.readout, "");
+        return;
+      }
+      const a = valueAt(mine.map.saliency, mine.scene.width, hover.value.x, hover.value.y);
+      setText(this.readout, `A ${a.toFixed(2)} · B ${this.picture.saliency(place3).toFixed(2)}`);
+    }
+  };
+
+  // src/view/picture/layerScrubber.ts
+  var LayerScrubber = class {
+    constructor(context) {
+      this.context = context;
+      context.watch(["layer_maps"], () => {
+        const raw = layerMaps(context.model.get("layer_maps"));
+        this.known = raw.layers.size > 0 ? raw : null;
+        this.find();
+        this.listeners.notify();
+      });
+      context.watch(["explanation", "layer", "busy", "scene", "target", "method"], () => {
+        this.follow();
+        this.listeners.notify();
+      });
+    }
+    context;
+    /** The layer that the slider is dragged to, not requested yet. */
+    draggedTo = null;
+    /** Requested, and its map has not come. */
+    requested = null;
+    /** Whether the kernel has started on it. */
+    started = false;
+    known = null;
+    /** Kept apart from `known`: the kernel may clear that while its answer is awaited. */
+    found = null;
+    explanation = void 0;
+    mapLayer = "";
+    busy = false;
+    listeners = new Listeners();
+    /** Calls `update` whenever the current layer or its preview may have changed. */
+    listen(update) {
+      this.listeners.add(update);
+    }
+    /** The layer the controls name. */
+    get current() {
+      return this.draggedTo ?? trait(this.context.model, "layer");
+    }
+    /** Null: the kernel's map is the one to show. */
+    get preview() {
+      const { found } = this;
+      const name = this.draggedTo ?? this.requested;
+      return found !== null && found.layer === name && this.isPresent(found.of) ? found : null;
+    }
+    /** The layers that can be previewed, shallow to deep. */
+    get available() {
+      const { known } = this;
+      if (known === null || this.isDisabled || !this.isPresent(known)) return [];
+      const all = layers(this.context.model.get("layers"));
+      return all.map(({ name }) => name).filter((name) => known.layers.has(name));
+    }
+    /** Whether the map is the picture's own, so that there is no layer to choose. */
+    get isDisabled() {
+      return mapLayer(this.context.model.get("explanation")).atInput;
+    }
+    /** The slider is at this layer. Nothing is sent. */
+    moveTo(name) {
+      this.draggedTo = name;
+      this.find();
+      this.listeners.notify();
+    }
+    /** The slider is let go, and nothing is requested. */
+    cancel() {
+      this.draggedTo = null;
+      this.listeners.notify();
+    }
+    /** The slider rests: its layer is requested, once. */
+    commit() {
+      const name = this.draggedTo;
+      if (name === null) return;
+      this.draggedTo = null;
+      if (name === trait(this.context.model, "layer")) this.listeners.notify();
+      else this.request(name);
+    }
+    request(name) {
+      this.draggedTo = null;
+      this.requested = name === this.mapLayer ? null : name;
+      this.started = false;
+      this.find();
+      this.context.write({ layer: name });
+      this.listeners.notify();
+    }
+    step(by) {
+      const all = layers(this.context.model.get("layers"));
+      const now = all.findIndex(({ name }) => name === this.current);
+      const next = all[now + by];
+      if (now >= 0 && next !== void 0 && !this.isDisabled) this.request(next.name);
+    }
+    get subject() {
+      const { model } = this.context;
+      return {
+        scene: sceneId(model.get("scene")),
+        target: trait(model, "target"),
+        method: trait(model, "method")
+      };
+    }
+    isPresent({ scene: scene2, target, method }) {
+      const now = this.subject;
+      return scene2 !== "" && scene2 === now.scene && target === now.target && method === now.method;
+    }
+    find() {
+      const name = this.draggedTo ?? this.requested;
+      const { known } = this;
+      if (name === null || known === null || !this.isPresent(known)) return;
+      const grid2 = known.layers.get(name);
+      const { scene: scene2, target, method } = known;
+      if (grid2 !== void 0) this.found = { layer: name, grid: grid2, of: { scene: scene2, target, method } };
+    }
+    /** Notices when a requested layer's map has come, was refused, or was canceled. */
+    follow() {
+      const { model } = this.context;
+      const raw = model.get("explanation");
+      const layer = trait(model, "layer");
+      const busy = trait(model, "busy");
+      const arrived = raw !== this.explanation;
+      if (arrived) {
+        const from = mapLayer(raw);
+        this.explanation = raw;
+        this.mapLayer = from.layer === "" || from.atInput ? layer : from.layer;
+      }
+      if (this.requested !== null) {
+        const gaveUp = this.started && !busy;
+        if (layer !== this.requested || arrived && this.mapLayer === this.requested || gaveUp) this.requested = null;
+        else if (busy && !this.busy) this.started = true;
+      }
+      this.busy = busy;
+    }
+  };
+
+  // src/view/context.ts
+  var views = 0;
+  var Context = class {
+    /**
+     * @param model the synced traits
+     * @param signal aborts when the view is removed
+     * @param host what answers the view
+     */
+    constructor(model, signal, host = "kernel") {
+      this.model = model;
+      this.signal = signal;
+      this.host = host;
+      this.scrub = new LayerScrubber(this);
+    }
+    model;
+    signal;
+    host;
+    prefix = `camwidget-${++views}`;
+    /** The pixel of the picture that the pointer or the marker is on; null: none. */
+    hover = new Observable(null, (a, b) => a?.x === b?.x && a?.y === b?.y);
+    /** The name of the tool that uses the pointer on the picture; "" where it probes classes and pans. */
+    tool = new Observable("");
+    /** Returns the fraction to draw: the model's, or the slider's own while it is dragged. */
+    fraction = () => portion(this.model, "fraction");
+    /** The layer to name and to draw: the model's, or the layer slider's own while it is dragged. */
+    scrub;
+    /** Whether there is a kernel. */
+    get live() {
+      return this.host === "kernel";
+    }
+    /** Whether the model can be run, in a kernel or in the page: on any mask, and for any class. */
+    get runsModel() {
+      return this.host !== "page";
+    }
+    id(name) {
+      return `${this.prefix}-${name}`;
+    }
+    /** Sets traits in the page and in the kernel. */
+    write(values) {
+      write(this.model, values);
+    }
+    /**
+     * Calls `update` now and after changes of any of these traits: once for all changes that arrive
+     * together, before the next frame.
+     */
+    watch(names, update) {
+      watch(this.model, names, this.signal, update);
+    }
+  };
+
+  // src/view/controls/classSearch.ts
+  var MOST = 12;
+  var ClassSearch = class {
+    constructor(context) {
+      this.context = context;
+      const { model, signal } = context;
+      const listId = context.id("matches");
+      this.input = make("input", "camwidget-search", {
+        type: "text",
+        role: "combobox",
+        placeholder: "find a class…",
+        autocomplete: "off",
+        spellcheck: "false",
+        "aria-label": "Find a class",
+        "aria-autocomplete": "list",
+        "aria-expanded": "false",
+        "aria-controls": listId,
+        title: "Explain any class of the model, also one that is not in the list",
+        ...OWN_KEYS
+      });
+      this.list = make("div", "camwidget-matches", {
+        id: listId,
+        role: "listbox",
+        "aria-label": "Matching classes",
+        hidden: true
+      });
+      this.element = make("div", "camwidget-class-search", {}, this.input, this.list);
+      this.input.addEventListener("input", () => this.search(), { signal });
+      this.input.addEventListener("focus", () => this.search(), { signal });
+      this.input.addEventListener("blur", () => this.show([]), { signal });
+      this.input.addEventListener("keydown", (event) => this.key(event), { signal });
+      this.list.addEventListener("pointerdown", (event) => this.point(event), { signal });
+      context.watch(["references", "class_names", "rows"], () => {
+        const all = texts(model.get("class_names")).length;
+        this.element.hidden = references(model.get("references")) !== null && all <= rows(model.get("rows")).length;
+      });
+      context.watch(["class_names"], () => {
+        this.names = new ClassNames(texts(model.get("class_names")));
+        this.input.disabled = this.names.names.length === 0;
+        if (!this.list.hidden) this.search();
+      });
+    }
+    context;
+    element;
+    input;
+    list;
+    names = new ClassNames([]);
+    found = [];
+    active = 0;
+    search() {
+      this.active = 0;
+      this.show(this.names.find(this.input.value, MOST));
+    }
+    show(found) {
+      this.found = found;
+      const nothing = found.length === 0 && this.input.value.trim() !== "" && document.activeElement === this.input;
+      this.list.hidden = found.length === 0 && !nothing;
+      setAttribute(this.input, "aria-expanded", String(found.length > 0));
+      this.list.classList.toggle("camwidget-no-match", nothing);
+      const options2 = fit(this.list, found.length, (at) => this.option(at));
+      found.forEach((index, at) => {
+        const option = options2[at];
+        if (option === void 0) return;
+        setText(option, this.names.names[index] ?? "");
+        setAttribute(option, "aria-selected", String(at === this.active));
+      });
+      if (found.length > 0) setAttribute(this.input, "aria-activedescendant", this.optionId(this.active));
+      else this.input.removeAttribute("aria-activedescendant");
+    }
+    option(at) {
+      return make("div", "camwidget-match", { id: this.optionId(at), role: "option" });
+    }
+    optionId(at) {
+      return this.context.id(`match-${at}`);
+    }
+    move(by) {
+      const count = this.found.length;
+      if (count === 0) return;
+      this.active = (this.active + by + count) % count;
+      this.show(this.found);
+      this.list.children[this.active]?.scrollIntoView({ block: "nearest" });
+    }
+    choose(at) {
+      const index = this.found[at];
+      if (index === void 0) return;
+      this.input.value = "";
+      this.show([]);
+      pickClass(this.context, index);
+    }
+    key(event) {
+      if (event.key === "ArrowDown") this.move(1);
+      else if (event.key === "ArrowUp") this.move(-1);
+      else if (event.key === "Enter") this.choose(this.active);
+      else if (event.key === "Escape" && (this.input.value !== "" || !this.list.hidden)) {
+        this.input.value = "";
+        this.show([]);
+      } else return;
+      event.preventDefault();
+    }
+    point(event) {
+      event.preventDefault();
+      const at = Array.from(this.list.children).findIndex((option) => option.contains(event.target));
+      this.choose(at);
+    }
+  };
+  var ClassNames = class {
+    constructor(names) {
+      this.names = names;
+      this.lowered = names.map((name) => name.toLowerCase());
+    }
+    names;
+    lowered;
+    /** Indices of names that contain the query: those that start with it first, then in order. */
+    find(query, most) {
+      const wanted = query.trim().toLowerCase();
+      if (wanted === "") return [];
+      const starting = [];
+      const containing = [];
+      for (let at = 0; at < this.lowered.length && starting.length < most; at++) {
+        const found = this.lowered[at].indexOf(wanted);
+        if (found === 0) starting.push(at);
+        else if (found > 0 && containing.length < most) containing.push(at);
+      }
+      return starting.concat(containing).slice(0, most);
+    }
+  };
+
+  // src/view/controls/stanceControl.ts
+  var LABELS = { for: "for", against: "against", rather: "rather than…" };
+  var StanceControl = class {
+    constructor(context) {
+      this.context = context;
+      const { signal } = context;
+      const choices2 = KINDS.map((value) => ({ value, label: LABELS[value], title: "" }));
+      this.group = new RadioGroup(
+        "camwidget-segments camwidget-stances",
+        { "aria-label": "Evidence for the class or against it" },
+        choices2,
+        ({ value }) => value,
+        (value) => this.choose(value),
+        signal
+      );
+      this.element = make("span", "camwidget-stance", {}, this.group.element);
+      context.watch(
+        ["stance", "awaits_rival", "target", "rows", "class_names", "methods", "method", "contrasts"],
+        () => this.update()
+      );
+    }
+    context;
+    element;
+    group;
+    /** Waits for no other class any more; false when it did not wait. */
+    cancel() {
+      if (!trait(this.context.model, "awaits_rival")) return false;
+      this.context.write({ awaits_rival: false });
+      return true;
+    }
+    choose(kind) {
+      if (this.reason(kind) !== null) return;
+      pickStance(this.context, kind);
+    }
+    update() {
+      const { model } = this.context;
+      const awaits = trait(model, "awaits_rival");
+      this.group.update(awaits ? "rather" : stance(model).kind, (kind) => this.isOffered(kind));
+      for (const radio2 of this.group.element.children) {
+        const kind = KINDS.find((one) => one === radio2.getAttribute("data-name"));
+        if (kind === void 0) continue;
+        const reason = this.reason(kind);
+        setAttribute(radio2, "title", reason === null ? this.describe(kind) : `Not available: ${reason}`);
+        if (reason === null) radio2.removeAttribute("aria-disabled");
+        else setAttribute(radio2, "aria-disabled", "true");
+      }
+      this.element.classList.toggle("camwidget-stance-waiting", awaits);
+    }
+    /** A page without a kernel has only what was computed. */
+    isOffered(kind) {
+      const { model, live } = this.context;
+      const target = trait(model, "target");
+      if (live || kind === "for") return true;
+      return contrasts(model).some((one) => one.target === target && one.kind === kind);
+    }
+    reason(kind) {
+      const { model } = this.context;
+      if (kind === "for") return null;
+      if (kind === "rather" && rows(model.get("rows")).length < 2) return "there is no other class.";
+      const method = methods(model.get("methods")).find(({ name }) => name === trait(model, "method"));
+      return method?.[kind] ?? null;
+    }
+    describe(kind) {
+      const { model } = this.context;
+      const name = targetLabel(model, { kind: "for", other: -1 });
+      if (kind === "for") return `What speaks for ${name}`;
+      if (kind === "against") return `What speaks against ${name}: without it, its score would rise`;
+      const now = stance(model);
+      return now.kind === "rather" ? `What speaks for ${targetLabel(model)}: press to choose another class` : `What speaks for ${name} rather than the class that you choose next`;
+    }
+  };
+  function rivalQuestion(model) {
+    const name = targetLabel(model, { kind: "for", other: -1 });
+    return `What speaks for ${name} rather than which class? Choose it in the list, or find it by its name.`;
+  }
+
+  // src/view/controls/curveHeading.ts
+  var CURVE = {
+    remove: " as evidence is removed",
+    keep: " as evidence is kept",
+    multiply: "Picture × map"
+  };
+  function curveHeading(context) {
+    const head = make("div", "camwidget-curve-heading camwidget-heading");
+    context.watch(["mode", "quantity"], () => {
+      const now = mode(context.model.get("mode"));
+      const measured = quantity(context.model.get("quantity"));
+      const unit3 = measured === null || measured.unit === "" ? "" : ` (${measured.unit})`;
+      const what = measured === null ? "Confidence" : `Value${unit3}`;
+      setText(head, now === "multiply" ? CURVE[now] : `${what}${CURVE[now]}`);
+    });
+    return head;
+  }
+  function curveNames(context) {
+    const names = make("div", "camwidget-curve-names");
+    context.watch(["curve_names"], () => {
+      const all = lineNames(context.model.get("curve_names"));
+      const lines = fit(names, all.length, () => make("span", ""));
+      all.forEach(({ name, color, place: place3 }, at) => {
+        const line2 = lines[at];
+        if (line2 === void 0) return;
+        setText(line2, name);
+        line2.title = name;
+        line2.style.setProperty("--camwidget-line-color", color);
+        line2.style.setProperty("--camwidget-place", String(place3));
+      });
+    });
+    return names;
+  }
+  function sentence(context) {
+    const line2 = make("div", "camwidget-mask-sentence", { "aria-live": "polite" });
+    context.watch(["sentence", "awaits_rival", "target", "rows"], () => {
+      const { model } = context;
+      const asked = trait(model, "awaits_rival");
+      setText(line2, asked ? rivalQuestion(model) : trait(model, "sentence"));
+    });
+    return line2;
+  }
+  function status(context, help) {
+    const line2 = make("span", "camwidget-status-text");
+    context.watch(["status"], () => {
+      const status2 = trait(context.model, "status");
+      setText(line2, status2);
+      line2.title = status2;
+    });
+    return make("div", "camwidget-status", {}, line2, help);
+  }
+  function errorLine(context) {
+    const message = make("span", "camwidget-error-text");
+    const dismiss = button("camwidget-quiet", { "aria-label": "Dismiss", title: "Dismiss this message" }, "×");
+    dismiss.addEventListener("click", () => context.write({ error: "" }), { signal: context.signal });
+    const line2 = make("div", "camwidget-error", { role: "alert" }, message, dismiss);
+    context.watch(["error"], () => {
+      const error = trait(context.model, "error");
+      setText(message, error);
+      line2.hidden = error === "";
+    });
+    return line2;
+  }
+
+  // src/view/picture/pngExport.ts
+  var LEAST = 1e3;
+  var LONGEST = 120;
+  function pictureName(model) {
+    const shown = scene(model.get("scene"));
+    const picture = texts(model.get("pictures"))[trait(model, "picture")] ?? "picture";
+    const title = explanation(model.get("explanation"), shown)?.title ?? "";
+    return `${safeName([picture.replace(/\.(bmp|gif|jpe?g|png|tiff?|webp)$/i, ""), ...title.split(" · ")])}.png`;
+  }
+  function safeName(parts) {
+    const joined2 = parts.map((part) => part.normalize("NFC").replace(/[^\p{L}\p{M}\p{N}+._-]+/gu, "_").replace(/^[._-]+|[._-]+$/g, "")).filter((part) => part !== "").join("-");
+    return Array.from(joined2).slice(0, LONGEST).join("") || "picture";
+  }
+  function scaleOf(width, height) {
+    return Math.max(1, Math.ceil(LEAST / Math.max(width, height)));
+  }
+  async function save(canvas, name) {
+    const blob = await enlarged(canvas);
+    if (blob === null) return false;
+    const url = URL.createObjectURL(blob);
+    const link = document.createElement("a");
+    link.href = url;
+    link.download = name;
+    link.click();
+    setTimeout(() => URL.revokeObjectURL(url), 1e4);
+    return true;
+  }
+  function enlarged(from) {
+    const { width, height, hidden } = from;
+    const paper = document.createElement("canvas");
+    const context = paper.getContext("2d");
+    if (hidden || context === null) return Promise.resolve(null);
+    const scale = scaleOf(width, height);
+    paper.width = scale * width;
+    paper.height = scale * height;
+    context.imageSmoothingEnabled = !from.classList.contains("camwidget-pixelated");
+    context.drawImage(from, 0, 0, paper.width, paper.height);
+    return new Promise((resolve) => paper.toBlob(resolve, "image/png"));
+  }
+
+  // src/view/controls/exportTool.ts
+  var FEEDBACK_TIME = 2e3;
+  function exportTool(context, stage) {
+    const { model, signal } = context;
+    const code = button(
+      "camwidget-button camwidget-code",
+      { title: "Copy the Python that shows this view again, and computes it without the widget", "aria-expanded": "false" },
+      "code"
+    );
+    const png = button("camwidget-button camwidget-png", { title: "Save the picture as it is shown, as a PNG file" }, "PNG");
+    const feedback = make("span", "camwidget-export-feedback", { role: "status", "aria-live": "polite" });
+    const field2 = make("textarea", "camwidget-code-text", {
+      "aria-label": "Python for this view",
+      readonly: true,
+      rows: 8,
+      spellcheck: "false",
+      wrap: "off",
+      ...OWN_KEYS
+    });
+    const close = button("camwidget-quiet", { "aria-label": "Close", title: "Close" }, "×");
+    const drawer = make(
+      "div",
+      "camwidget-code-drawer",
+      { hidden: true },
+      make("div", "camwidget-line camwidget-code-head", {}, "No clipboard here. Copy this:", close),
+      field2
+    );
+    let timer = 0;
+    const showFeedback = (word) => {
+      setText(feedback, word);
+      window.clearTimeout(timer);
+      timer = window.setTimeout(() => setText(feedback, ""), FEEDBACK_TIME);
+    };
+    const show = (open) => {
+      drawer.hidden = !open;
+      code.setAttribute("aria-expanded", String(open));
+      if (!open) return;
+      field2.value = trait(model, "code");
+      field2.focus({ preventScroll: true });
+      field2.select();
+    };
+    const copy = async () => {
+      try {
+        await navigator.clipboard.writeText(trait(model, "code"));
+        if (signal.aborted) return;
+        show(false);
+        showFeedback("copied");
+      } catch {
+        if (!signal.aborted) show(true);
+      }
+    };
+    code.addEventListener("click", () => void copy(), { signal });
+    const hide = () => {
+      show(false);
+      code.focus({ preventScroll: true });
+    };
+    close.addEventListener("click", hide, { signal });
+    drawer.addEventListener(
+      "keydown",
+      (event) => {
+        if (event.key !== "Escape") return;
+        event.preventDefault();
+        hide();
+      },
+      { signal }
+    );
+    png.addEventListener(
+      "click",
+      () => void save(stage.canvas, pictureName(model)).then((done) => showFeedback(done ? "saved" : "nothing to save")),
+      { signal }
+    );
+    signal.addEventListener("abort", () => window.clearTimeout(timer));
+    context.watch(["code"], () => {
+      if (!drawer.hidden) field2.value = trait(model, "code");
+    });
+    return context.live ? { buttons: [code, png, feedback], drawer } : { buttons: [png, feedback] };
+  }
+
+  // src/view/controls/helpPanel.ts
+  var KEYS = {
+    "Map": [
+      { keys: "1 … 9", does: "choose a class of the list" },
+      { keys: "m", does: "next quick method" },
+      { keys: "[ ]", does: "shallower, deeper layer" },
+      { keys: "y", does: "play through the layers, stop" },
+      { keys: ", .", does: "previous, next picture", needs: "model" },
+      { keys: "r", does: "use the picture as a reference, if pictures are compared", needs: "kernel" },
+      { keys: "ctrl z", does: "undo", needs: "kernel" },
+      { keys: "ctrl shift z", does: "redo (or ctrl y)", needs: "kernel" }
+    ],
+    "Display": [
+      { keys: "space", does: "map on, off (on the picture)" },
+      { keys: "c", does: "the map's contour on, off" },
+      { keys: "b", does: "the map's box and peak on, off" },
+      { keys: "o", does: "true outlines on, off, if known", needs: "kernel" },
+      { keys: "+ − 0", does: "zoom in, out, to the full picture" },
+      { keys: "v", does: "compare: side, split, difference, off", needs: "kernel" }
+    ],
+    "Mask": [
+      { keys: "← →", does: "mask 1 % less, more" },
+      { keys: "shift ← →", does: "mask 10 % less, more" },
+      { keys: "p", does: "paint on the picture, stop", needs: "model" },
+      { keys: "x", does: "brush: hide, keep, erase", needs: "model" },
+      { keys: "{ }", does: "smaller, larger brush", needs: "model" },
+      { keys: "enter", does: "paint a dab at the marker", needs: "model" }
+    ],
+    "On the picture": [
+      { keys: "w a s d", does: "move the marker" },
+      { keys: "enter", does: "list the strongest classes there" }
+    ],
+    Everywhere: [
+      { keys: "↑ ↓", does: "move in a group of buttons" },
+      { keys: "esc", does: "close, stop, or cancel" },
+      { keys: "?", does: "show this list" }
+    ]
+  };
+  var HelpPanel = class {
+    element;
+    opener;
+    panel;
+    focusedBefore = null;
+    constructor(context) {
+      const { signal } = context;
+      const title = context.id("help");
+      this.opener = button(
+        "camwidget-quiet camwidget-help-open",
+        { "aria-label": "Keyboard shortcuts", "aria-expanded": "false", title: "Keyboard shortcuts (?)" },
+        "?"
+      );
+      const close = button("camwidget-quiet", { "aria-label": "Close", title: "Close (Esc)" }, "×");
+      const groups = Object.entries(KEYS).map(
+        ([heading, all]) => make(
+          "section",
+          "camwidget-shortcut-group",
+          {},
+          make("div", "camwidget-shortcut-heading", {}, heading),
+          make(
+            "dl",
+            "camwidget-keys",
+            {},
+            ...all.filter(({ needs }) => context.live || needs === void 0 || needs === "model" && context.runsModel).flatMap(({ keys, does }) => [make("dt", "", {}, keys), make("dd", "", {}, does)])
+          )
+        )
+      );
+      this.panel = make(
+        "div",
+        "camwidget-help",
+        { role: "dialog", "aria-labelledby": title, hidden: true },
+        make("div", "camwidget-help-head", {}, make("span", "camwidget-heading", { id: title }, "Keyboard shortcuts"), close),
+        make("div", "camwidget-shortcut-groups", {}, ...groups)
+      );
+      this.element = make("div", "camwidget-helpbox", {}, this.opener, this.panel);
+      this.opener.addEventListener("click", () => this.toggle(), { signal });
+      close.addEventListener("click", () => this.close(), { signal });
+    }
+    toggle() {
+      if (!this.panel.hidden) {
+        this.close();
+        return;
+      }
+      this.focusedBefore = document.activeElement;
+      this.panel.hidden = false;
+      this.opener.setAttribute("aria-expanded", "true");
+      this.panel.querySelector("button")?.focus();
+    }
+    /** Returns true if it was open. */
+    close() {
+      if (this.panel.hidden) return false;
+      this.panel.hidden = true;
+      this.opener.setAttribute("aria-expanded", "false");
+      if (this.focusedBefore instanceof HTMLElement) this.focusedBefore.focus();
+      return true;
+    }
+  };
+
+  // src/view/controls/layerPlayback.ts
+  var PACE = 500;
+  var TRIANGLE = "M2 0V10L10 5Z";
+  var PAUSE = "M1 0H4V10H1ZM6 0H9V10H6Z";
+  var READY = "Play through the layers, shallow to deep, until stopped (y)";
+  var NOT_READY = "There are no maps of several layers to play: slow methods have none, others get theirs after the map";
+  var LayerPlayback = class {
+    constructor(context) {
+      this.context = context;
+      const { scrub, signal } = context;
+      const drawing = svg("svg", { viewBox: "0 0 10 10", "aria-hidden": "true" }, this.sign);
+      this.element = button("camwidget-button camwidget-step camwidget-play", {}, drawing);
+      this.element.addEventListener("click", () => this.toggle(), { signal });
+      scrub.listen(() => {
+        if (this.isPlaying && scrub.current !== this.shownLayer) this.end();
+        this.update();
+      });
+      context.watch(["layers"], () => this.update());
+      signal.addEventListener("abort", () => window.clearInterval(this.timer));
+    }
+    context;
+    element;
+    sign = svg("path");
+    timer = 0;
+    /** The layer that is being shown. */
+    shownLayer = "";
+    stopsAtEnd = false;
+    get isPlaying() {
+      return this.timer !== 0;
+    }
+    toggle() {
+      if (this.stop() || !this.canPlay) return;
+      this.stopsAtEnd = window.matchMedia("(prefers-reduced-motion: reduce)").matches;
+      this.timer = window.setInterval(() => this.next(), PACE);
+      if (this.stopsAtEnd) this.show(0);
+      else this.next();
+    }
+    /** False when it was not playing. */
+    stop() {
+      if (!this.isPlaying) return false;
+      this.end();
+      this.context.scrub.commit();
+      return true;
+    }
+    /** Stops when another control of the row is used. */
+    stopOn(row) {
+      const { signal } = this.context;
+      const other = ({ target }) => !(target instanceof Node && this.element.contains(target));
+      row.addEventListener("pointerdown", (event) => other(event) && this.stop(), { capture: true, signal });
+      row.addEventListener(
+        "keydown",
+        (event) => {
+          if (["Tab", "Shift", "y", "?", "Escape"].includes(event.key)) return;
+          if (other(event) || ![" ", "Enter"].includes(event.key)) this.stop();
+        },
+        { capture: true, signal }
+      );
+    }
+    get canPlay() {
+      return this.context.scrub.available.length > 1;
+    }
+    next() {
+      const { scrub } = this.context;
+      const { available } = scrub;
+      if (available.length < 2) {
+        this.end();
+        scrub.cancel();
+        return;
+      }
+      const now = available.indexOf(scrub.current);
+      if (this.stopsAtEnd && now === available.length - 1) this.stop();
+      else this.show((now + 1) % available.length);
+    }
+    show(at) {
+      const { scrub } = this.context;
+      this.shownLayer = scrub.available[at] ?? "";
+      scrub.moveTo(this.shownLayer);
+    }
+    end() {
+      window.clearInterval(this.timer);
+      this.timer = 0;
+      this.update();
+    }
+    update() {
+      const { element, isPlaying } = this;
+      const can = isPlaying || this.canPlay;
+      this.sign.setAttribute("d", isPlaying ? PAUSE : TRIANGLE);
+      setAttribute(element, "aria-label", isPlaying ? "Stop playing through the layers" : "Play through the layers");
+      setAttribute(element, "aria-disabled", String(!can));
+      setAttribute(element, "title", isPlaying ? "Stop here (y, Esc)" : can ? READY : NOT_READY);
+    }
+  };
+
+  // src/view/controls/layerSlider.ts
+  var MOST_TICKS = 24;
+  var PAUSE2 = 400;
+  var NO_LAYER = "This method explains the picture itself, at no layer";
+  function layerPicker(context, play, leave) {
+    const { model, scrub, signal } = context;
+    const select2 = make("select", "camwidget-select", {
+      "aria-label": "Layer",
+      title: "The layer the map is taken from, shallow to deep",
+      ...OWN_KEYS
+    });
+    select2.addEventListener("change", () => scrub.request(select2.value), { signal });
+    const shallower = step(context, -1, "‹", "Shallower layer", "[");
+    const deeper = step(context, 1, "›", "Deeper layer", "]");
+    const stops = scrubber(context);
+    const row = make(
+      "div",
+      "camwidget-layer camwidget-line",
+      { role: "group", "aria-label": "Layer" },
+      make("span", "camwidget-label", { "aria-hidden": "true" }, "Layer"),
+      shallower,
+      deeper,
+      play,
+      stops,
+      select2
+    );
+    const update = () => {
+      const all = layers(model.get("layers"));
+      const now = all.findIndex(({ name }) => name === scrub.current);
+      const { isDisabled } = scrub;
+      const focused = document.activeElement;
+      if (isDisabled && (focused === select2 || focused === play || stops.contains(focused))) leave();
+      setAttribute(row, "aria-disabled", String(isDisabled));
+      row.title = isDisabled ? NO_LAYER : "";
+      setChoices(select2, choices(all, trait(model, "layer")), scrub.current);
+      select2.disabled = isDisabled || all.length < 2;
+      setAttribute(shallower, "aria-disabled", String(isDisabled || now <= 0));
+      setAttribute(deeper, "aria-disabled", String(isDisabled || now < 0 || now === all.length - 1));
+    };
+    context.watch(["layers"], update);
+    scrub.listen(update);
+    return row;
+  }
+  function step(context, by, sign, label2, key) {
+    const made = button(
+      "camwidget-button camwidget-step",
+      { "aria-label": label2, title: `${label2} (${key})` },
+      sign
+    );
+    made.addEventListener("click", () => context.scrub.step(by), { signal: context.signal });
+    return made;
+  }
+  function scrubber(context) {
+    const { model, scrub } = context;
+    const range = make("input", "camwidget-range camwidget-scrubber", {
+      type: "range",
+      min: 0,
+      step: 1,
+      "aria-label": "Layer, shallow to deep",
+      title: "Scrub through the layers, shallow to deep",
+      ...OWN_KEYS
+    });
+    const ticks = make("div", "camwidget-ticks", { "aria-hidden": "true" });
+    let all = [];
+    let stop = -1;
+    const update = () => {
+      all = layers(model.get("layers"));
+      const last = all.length - 1;
+      const now = all.findIndex(({ name }) => name === scrub.current);
+      stop = now >= 0 ? now : stop < 0 ? last : Math.min(stop, last);
+      range.hidden = ticks.hidden = last < 1;
+      range.disabled = scrub.isDisabled;
+      range.max = String(Math.max(1, last));
+      const value = String(Math.max(0, stop));
+      if (range.value !== value) range.value = value;
+      const layer = all[now];
+      setAttribute(range, "aria-valuetext", layer === void 0 ? scrub.current : describe(layer));
+      fit(ticks, last < MOST_TICKS ? last + 1 : 0, () => make("i", ""));
+    };
+    whenMoved(
+      range,
+      context.signal,
+      () => {
+        const layer = all[Number(range.value)];
+        if (layer !== void 0) scrub.moveTo(layer.name);
+      },
+      () => scrub.commit()
+    );
+    context.watch(["layers"], update);
+    scrub.listen(update);
+    return make("div", "camwidget-stops", {}, ticks, range);
+  }
+  function whenMoved(range, signal, move, rest) {
+    let byKeys = false;
+    let pressed = false;
+    let timer = 0;
+    const listen = (type, act2) => range.addEventListener(type, act2, { signal });
+    const restNow = () => {
+      window.clearTimeout(timer);
+      rest();
+    };
+    const release = () => {
+      if (pressed) restNow();
+      pressed = false;
+    };
+    listen("pointerdown", () => {
+      byKeys = false;
+      pressed = true;
+    });
+    listen("keydown", () => byKeys = true);
+    listen("input", () => {
+      window.clearTimeout(timer);
+      move();
+    });
+    listen("change", () => {
+      window.clearTimeout(timer);
+      if (byKeys) timer = window.setTimeout(restNow, PAUSE2);
+      else restNow();
+    });
+    listen("blur", restNow);
+    window.addEventListener("pointerup", release, { signal });
+    window.addEventListener("pointercancel", release, { signal });
+    signal.addEventListener("abort", () => window.clearTimeout(timer));
+  }
+  function choices(all, present) {
+    const listed = all.map((layer) => ({ value: layer.name, label: describe(layer) }));
+    const missing = present !== "" && all.length > 0 && !all.some(({ name }) => name === present);
+    return missing ? [...listed, { value: present, label: present }] : listed;
+  }
+  function describe({ name, shape }) {
+    const [, height, width] = shape;
+    return height === void 0 || width === void 0 ? name : `${name} · ${height}×${width}`;
+  }
+
+  // src/view/dom/slider.ts
+  var Slider = class {
+    element;
+    dragging = false;
+    moved = false;
+    constructor(options2) {
+      const { signal } = options2;
+      this.element = make("input", `camwidget-range ${options2.className}`, {
+        type: "range",
+        min: 0,
+        max: 100,
+        step: options2.step,
+        "aria-label": options2.label,
+        title: options2.title,
+        ...OWN_KEYS
+      });
+      this.element.addEventListener(
+        "input",
+        () => {
+          this.moved = true;
+          this.decorate();
+          options2.input(this.value);
+        },
+        { signal }
+      );
+      this.element.addEventListener(
+        "pointerdown",
+        (event) => {
+          if (event.button !== 0 || this.element.disabled) return;
+          this.dragging = true;
+          this.moved = false;
+        },
+        { signal }
+      );
+      const release = () => {
+        if (!this.dragging) return;
+        this.dragging = false;
+        options2.release(this.moved);
+      };
+      window.addEventListener("pointerup", release, { signal });
+      window.addEventListener("pointercancel", release, { signal });
+      this.element.addEventListener("blur", release, { signal });
+    }
+    get value() {
+      return Number(this.element.value) / 100;
+    }
+    follow(value) {
+      if (this.dragging) return;
+      this.element.value = String(100 * value);
+      this.decorate();
+    }
+    /** The filled part of the track; the text is read out instead of "25". */
+    decorate() {
+      this.element.style.setProperty("--camwidget-slider-fill", String(this.value));
+      this.element.setAttribute("aria-valuetext", percent(this.value));
+    }
+  };
+
+  // src/view/controls/mapStyleControls.ts
+  var SCALE = "Each map is scaled to its own maximum: the colors of two maps do not compare";
+  function mapStyleTool(context, contour2, truth) {
+    const { signal } = context;
+    const id = context.id("style");
+    const opener = button(
+      "camwidget-button camwidget-map-style-open",
+      { "aria-expanded": "false", "aria-controls": id, title: "Colors, opacity, box, contour and outlines of the map" },
+      "style"
+    );
+    const drawer = make("div", "camwidget-map-style", { id, hidden: true }, colormap(context, contour2), opacity(context), region(context, contour2), truth);
+    const show = (open) => {
+      drawer.hidden = !open;
+      setAttribute(opener, "aria-expanded", String(open));
+    };
+    opener.addEventListener("click", () => show(drawer.hidden === true), { signal });
+    drawer.addEventListener(
+      "keydown",
+      (event) => {
+        if (event.key !== "Escape") return;
+        event.stopPropagation();
+        show(false);
+        opener.focus({ preventScroll: true });
+      },
+      { signal }
+    );
+    return { buttons: [opener], drawer };
+  }
+  function legend(context) {
+    return make("span", "camwidget-legend", { title: SCALE }, "low", colorBar(context), "high", scaleNote(context));
+  }
+  function colorBar(context) {
+    const { model } = context;
+    const bar2 = make("span", "camwidget-legend-bar", { "aria-hidden": "true" });
+    context.watch(["colormap", "colormaps"], () => {
+      bar2.style.backgroundImage = gradient(byteMap(model.get("colormaps")).get(trait(model, "colormap")) ?? GRAY);
+    });
+    return bar2;
+  }
+  function colormap(context, contour2) {
+    const { model, signal } = context;
+    const select2 = make("select", "camwidget-select", {
+      "aria-label": "Color map",
+      title: "Colors of the map, from low to high",
+      ...OWN_KEYS
+    });
+    select2.addEventListener("change", () => context.write({ colormap: select2.value }), { signal });
+    context.watch(["colormap", "colormaps"], () => {
+      const maps = byteMap(model.get("colormaps"));
+      const name = trait(model, "colormap");
+      setChoices(select2, [...maps.keys()].map((of) => ({ value: of, label: of })), name);
+    });
+    return labeledLine(
+      "Map",
+      select2,
+      make(
+        "span",
+        "camwidget-legend",
+        { title: SCALE },
+        "low",
+        make("span", "camwidget-legend-scale", {}, colorBar(context), contour2.level),
+        "high"
+      ),
+      contour2.reading
+    );
+  }
+  function scaleNote(context) {
+    const note2 = make("span", "camwidget-legend-note", {}, "not linear");
+    context.watch(["explanation", "compared_explanation"], () => {
+      const notes = ["explanation", "compared_explanation"].map((name) => text(fields(context.model.get(name))["scale_note"]));
+      const summary = [...new Set(notes)].filter((text2) => text2 !== "").join("; ");
+      note2.hidden = summary === "";
+      setAttribute(note2, "title", summary === "" ? "" : `Drawn brighter than in proportion: ${summary}. Masks, boxes and numbers use the map itself.`);
+    });
+    return note2;
+  }
+  function opacity(context) {
+    const { model, signal } = context;
+    const range = new Slider({
+      className: "camwidget-opacity",
+      label: "Opacity of the map",
+      title: "How strongly the map covers the picture; 0 shows exactly what the model gets",
+      step: 1,
+      signal,
+      input: (value) => context.write({ opacity: value }),
+      release: () => follow2()
+    });
+    const follow2 = () => range.follow(portion(model, "opacity"));
+    const overlay2 = toggle("overlay", "Show the map over the picture (space)");
+    const cells2 = toggle("cells", "Show the layer's own cells");
+    overlay2.addEventListener("click", () => toggleOverlay(context), { signal });
+    cells2.addEventListener("click", () => context.write({ cells: !trait(model, "cells") }), {
+      signal
+    });
+    context.watch(["opacity"], follow2);
+    context.watch(["overlay", "cells", "mode"], () => {
+      const product = mode(model.get("mode")) === "multiply";
+      setAttribute(overlay2, "aria-pressed", String(trait(model, "overlay") && !product));
+      setAttribute(cells2, "aria-pressed", String(trait(model, "cells") && !product));
+      range.element.disabled = product;
+      cells2.disabled = product;
+      overlay2.disabled = product;
+    });
+    return labeledLine(
+      "Opacity",
+      range.element,
+      overlay2,
+      cells2
+    );
+  }
+  function region(context, contour2) {
+    const { model, signal } = context;
+    const box2 = toggle("box", "");
+    box2.addEventListener("click", () => toggleBoxes(context), { signal });
+    context.watch(["boxes"], () => setAttribute(box2, "aria-pressed", String(trait(model, "boxes"))));
+    context.watch(["box_threshold"], () => {
+      box2.title = `Show the map's box, around all above ${shareOf(model)} % of its maximum, and its peak (b)`;
+    });
+    return labeledLine("Region", box2, boxThreshold(context), contour2.toggle);
+  }
+  function shareOf(model) {
+    return Number((100 * trait(model, "box_threshold")).toPrecision(6));
+  }
+  function boxThreshold(context) {
+    const { model, signal } = context;
+    const input = make("input", "camwidget-setting-number camwidget-box-threshold", {
+      type: "number",
+      min: 1,
+      max: 100,
+      step: 1,
+      "aria-label": "Threshold of the box, % of the map's maximum",
+      ...OWN_KEYS
+    });
+    const title = "The box is around the largest region in which the map is at least this part of its maximum";
+    const element = make("label", "camwidget-setting", { title }, "≥", input, "%");
+    const follow2 = () => {
+      input.value = String(shareOf(model));
+    };
+    input.addEventListener(
+      "change",
+      () => {
+        const share2 = Number(input.value) / 100;
+        if (share2 > 0 && share2 <= 1) context.write({ box_threshold: share2 });
+        follow2();
+      },
+      { signal }
+    );
+    context.watch(["box_threshold"], follow2);
+    context.watch(["boxes"], () => {
+      element.hidden = !context.live || !trait(model, "boxes");
+    });
+    return element;
+  }
+  function toggle(label2, title) {
+    return button("camwidget-button", { "aria-pressed": "false", title }, label2);
+  }
+
+  // src/view/controls/maskSlider.ts
+  var MODES = [
+    { value: "remove", label: "remove", title: "Replace the pixels with the most evidence by the fill" },
+    { value: "keep", label: "keep", title: "Keep the pixels with the most evidence, replace all others" },
+    { value: "multiply", label: "× map", title: "Multiply the picture by the map" }
+  ];
+  function maskRow(context, repaint) {
+    const { model, signal } = context;
+    const range = new Slider({
+      className: "camwidget-fraction",
+      label: "Fraction of the picture masked",
+      title: "How much of the picture is masked, strongest evidence first (← →)",
+      step: 0.5,
+      signal,
+      input: (value) => {
+        context.write({ fraction: value });
+        show();
+        repaint();
+      },
+      release: (moved3) => {
+        const now = portion(model, "fraction");
+        if (!moved3) range.follow(now);
+        else if (now !== range.value) context.write({ fraction: range.value });
+        show();
+        repaint();
+      }
+    });
+    const reading = make("output", "camwidget-slider-value", { "aria-hidden": "true" });
+    const show = () => setText(reading, percent(context.fraction()));
+    context.fraction = () => range.dragging ? range.value : portion(model, "fraction");
+    context.watch(["fraction", "mode"], () => {
+      range.follow(portion(model, "fraction"));
+      range.element.disabled = mode(model.get("mode")) === "multiply";
+      show();
+    });
+    return make(
+      "div",
+      "camwidget-mask camwidget-line",
+      {},
+      make("span", "camwidget-label", { id: context.id("mask") }, "Mask"),
+      modes(context),
+      range.element,
+      reading,
+      fill(context)
+    );
+  }
+  function modes(context) {
+    const { model, signal } = context;
+    const group = new RadioGroup(
+      "camwidget-segments",
+      { "aria-labelledby": context.id("mask") },
+      MODES,
+      ({ value }) => value,
+      (value) => context.write({ mode: value }),
+      signal
+    );
+    context.watch(["mode", "modes"], () => {
+      const known = texts(model.get("modes"));
+      group.update(mode(model.get("mode")), (value) => known.length === 0 || known.includes(value));
+    });
+    return group.element;
+  }
+  function fill(context) {
+    const { model, signal } = context;
+    const select2 = make("select", "camwidget-select", {
+      title: "What replaces the masked pixels",
+      ...OWN_KEYS
+    });
+    select2.addEventListener("change", () => context.write({ baseline: select2.value }), { signal });
+    context.watch(["baseline", "baselines", "mode"], () => {
+      const names = texts(model.get("baselines"));
+      setChoices(select2, names.map((name) => ({ value: name, label: name })), trait(model, "baseline"));
+      select2.disabled = names.length < 2 || mode(model.get("mode")) === "multiply";
+    });
+    return make("label", "camwidget-fill", {}, "fill", select2);
+  }
+
+  // src/view/controls/methodPanel.ts
+  var MethodPanel = class {
+    constructor(context) {
+      this.context = context;
+      const { signal } = context;
+      const id = context.id("more");
+      this.opener = button("camwidget-button camwidget-more", {
+        "aria-expanded": "false",
+        "aria-controls": id
+      });
+      this.families = make("div", "camwidget-families", { role: "radiogroup", "aria-label": "More methods" });
+      this.legend = make("div", "camwidget-more-legend", {}, slowMark(), SLOW);
+      this.panel = make("div", "camwidget-more-panel", { id, hidden: true }, this.families, this.legend);
+      makeRoving(this.families, signal);
+      this.opener.addEventListener("click", () => this.panel.hidden ? this.open() : this.close(), { signal });
+      this.panel.addEventListener("click", (event) => this.clicked(event), { signal });
+      document.addEventListener("pointerdown", (event) => this.closeIfLeft(event.target), { signal });
+      this.panel.addEventListener("focusout", (event) => this.closeIfLeft(event.relatedTarget), { signal });
+    }
+    context;
+    /** The chip that opens the panel. It shows the chosen method's name if that method is in the panel. */
+    opener;
+    panel;
+    families;
+    legend;
+    show(rest, chosen) {
+      const now = rest.find(({ name }) => name === chosen);
+      this.opener.hidden = rest.length === 0;
+      if (rest.length === 0) this.close();
+      fillLabel(this.opener, now?.label ?? "more", now?.slow ?? false);
+      this.opener.title = now === void 0 ? "More methods, by family" : `${now.tip} – open for other methods`;
+      setAttribute(this.opener, "aria-label", now === void 0 ? "More methods" : `${now.label}, more methods`);
+      this.opener.dataset["chosen"] = String(now !== void 0);
+      this.legend.hidden = !rest.some(({ slow }) => slow);
+      this.fill(rest, chosen, now ?? rest[0]);
+    }
+    /** Returns false if it was not open. */
+    close() {
+      if (this.panel.hidden) return false;
+      const inside = this.panel.contains(document.activeElement);
+      this.panel.hidden = true;
+      setAttribute(this.opener, "aria-expanded", "false");
+      if (inside) this.opener.focus();
+      return true;
+    }
+    open() {
+      this.panel.hidden = false;
+      setAttribute(this.opener, "aria-expanded", "true");
+      this.panel.querySelector('[tabindex="0"]')?.focus();
+    }
+    fill(rest, chosen, stop) {
+      const groups = [...new Set(rest.map(({ group }) => group))];
+      const lines = fit(
+        this.families,
+        groups.length,
+        () => make(
+          "div",
+          "camwidget-family",
+          { role: "group" },
+          make("span", "camwidget-family-name", { "aria-hidden": "true" }),
+          make("div", "camwidget-family-methods")
+        )
+      );
+      groups.forEach((group, at) => {
+        const [name, radios] = lines[at]?.children ?? [];
+        if (name === void 0 || !(radios instanceof HTMLElement)) return;
+        setAttribute(lines[at], "aria-label", group);
+        setText(name, group);
+        const members = rest.filter((method) => method.group === group);
+        fillRadios(this.context, radios, members, chosen, stop);
+      });
+    }
+    /** Closes the panel after a choice; a click on an unavailable method leaves it open. */
+    clicked({ target }) {
+      const radio2 = target instanceof Element ? target.closest('[role="radio"]') : null;
+      if (radio2 !== null && radio2.getAttribute("aria-disabled") !== "true") this.close();
+    }
+    /** Closes the panel when the pointer or the focus has gone elsewhere. */
+    closeIfLeft(to) {
+      if (!(to instanceof Node) || this.panel.contains(to) || this.opener.contains(to)) return;
+      this.close();
+    }
+  };
+  var SLOW = "reruns the model many times";
+  function fillRadios(context, group, all, chosen, stop = all.find(({ name }) => name === chosen) ?? all[0]) {
+    const radios = fit(group, all.length, () => radio(context));
+    all.forEach((method, at) => {
+      const made = radios[at];
+      if (made === void 0) return;
+      made.dataset["name"] = method.name;
+      made.title = describe2(method);
+      markRadio(made, method.name === chosen, method === stop);
+      if (method.reason === null) made.removeAttribute("aria-disabled");
+      else setAttribute(made, "aria-disabled", "true");
+      fillLabel(made, method.label, method.slow);
+    });
+  }
+  function describe2({ tip, reason, slow }) {
+    if (reason !== null) return `Not available: ${reason}`;
+    return slow ? `${tip} – ${SLOW}` : tip;
+  }
+  function radio(context) {
+    const made = button("camwidget-button camwidget-radio", { role: "radio" });
+    made.addEventListener(
+      "click",
+      () => {
+        if (made.getAttribute("aria-disabled") !== "true") context.write({ method: made.dataset["name"] ?? "" });
+      },
+      { signal: context.signal }
+    );
+    return made;
+  }
+  function fillLabel(of, label2, slow) {
+    const [name] = fit(of, slow ? 2 : 1, (at) => at === 0 ? make("span", "") : slowMark());
+    if (name !== void 0) setText(name, label2);
+  }
+  function slowMark() {
+    return make("span", "camwidget-slow", { "aria-hidden": "true", title: SLOW });
+  }
+
+  // src/view/controls/methodChips.ts
+  var MOST2 = 8;
+  var FEW = 4;
+  var MethodRow = class {
+    element;
+    panel;
+    constructor(context) {
+      const { model, signal } = context;
+      const label2 = make("span", "camwidget-label", { id: context.id("method") }, "Method");
+      const chips = make("div", "camwidget-chips", {
+        role: "radiogroup",
+        "aria-labelledby": context.id("method")
+      });
+      makeRoving(chips, signal);
+      this.panel = new MethodPanel(context);
+      this.element = make(
+        "div",
+        "camwidget-methods camwidget-line",
+        {},
+        label2,
+        make("div", "camwidget-methodgroups", {}, chips, this.panel.opener),
+        this.panel.panel
+      );
+      context.watch(["methods", "method", "stance"], () => {
+        const { few, rest } = split(methodsHere(model));
+        const name = trait(model, "method");
+        fillRadios(context, chips, few, name);
+        this.panel.show(rest, name);
+      });
+    }
+    /** Closes the panel; false when it was not open. */
+    close() {
+      return this.panel.close();
+    }
+  };
+  function split(all) {
+    if (all.length <= MOST2) return { few: all, rest: [] };
+    const few = all.filter(({ slow }) => !slow).slice(0, FEW);
+    return { few, rest: all.filter((method) => !few.includes(method)) };
+  }
+
+  // src/view/controls/methodSettings.ts
+  var MethodSettings = class {
+    constructor(context) {
+      this.context = context;
+      const { signal } = context;
+      const id = context.id("settings");
+      this.opener = button(
+        "camwidget-button camwidget-settings-open",
+        { "aria-expanded": "false", "aria-controls": id },
+        "settings"
+      );
+      this.row = make(
+        "div",
+        "camwidget-settings",
+        { id, role: "group", "aria-label": "Settings of the method", hidden: true },
+        this.name,
+        this.fields,
+        this.reset,
+        this.message
+      );
+      this.tool = { buttons: [this.opener], drawer: this.row };
+      this.opener.addEventListener("click", () => this.show(this.row.hidden === true), { signal });
+      this.reset.addEventListener("click", () => this.restore(), { signal });
+      this.row.addEventListener("change", ({ target }) => target instanceof HTMLInputElement && this.changed(target), { signal });
+      this.row.addEventListener("input", ({ target }) => target instanceof HTMLInputElement && this.follow(target), { signal });
+      this.row.addEventListener("keydown", (event) => this.key(event), { signal });
+      context.watch(["methods", "method", "settings"], () => this.update());
+    }
+    context;
+    tool;
+    opener;
+    row;
+    name = make("span", "camwidget-settings-of");
+    fields = make("span", "camwidget-settings-fields");
+    reset = button("camwidget-button", { title: "All settings of this method as they were at first" }, "defaults");
+    message = make("span", "camwidget-settings-message", { role: "alert" });
+    method;
+    show(open) {
+      this.row.hidden = !open;
+      setAttribute(this.opener, "aria-expanded", String(open));
+      if (open) this.focusFirst();
+    }
+    focusFirst() {
+      this.row.querySelector("input:not([hidden])")?.focus({ preventScroll: true });
+    }
+    /** Goes back to the defaults. The button is disabled then, and the focus must not be lost with it. */
+    restore() {
+      for (const input of this.row.querySelectorAll("input")) setAttribute(input, "aria-invalid", "false");
+      this.focusFirst();
+      this.write({});
+    }
+    key(event) {
+      if (event.key !== "Escape") return;
+      event.stopPropagation();
+      this.show(false);
+      this.opener.focus({ preventScroll: true });
+    }
+    update() {
+      const { model } = this.context;
+      const name = trait(model, "method");
+      const method = methods(model.get("methods")).find((one) => one.name === name);
+      const all = method?.settings ?? [];
+      const label2 = method?.label ?? "This method";
+      this.opener.disabled = all.length === 0;
+      this.opener.title = all.length === 0 ? `${label2} has no settings` : `Settings of ${label2}`;
+      const own = settingsOf(model, name);
+      this.opener.classList.toggle("camwidget-settings-changed", Object.keys(own).length > 0);
+      if (all.length === 0) this.show(false);
+      setText(this.name, label2);
+      setText(this.message, "");
+      const isSame = this.method?.name === name;
+      this.method = method;
+      const made = fit(this.fields, all.length, () => field());
+      all.forEach((setting2, at) => fillField(made[at], setting2, own[setting2.name], isSame));
+      this.reset.disabled = Object.keys(own).length === 0;
+    }
+    /** The slider and the number beside it are one setting. */
+    follow(input) {
+      for (const other of input.parentElement?.querySelectorAll("input") ?? []) if (other !== input) other.value = input.value;
+    }
+    changed(input) {
+      const setting2 = this.method?.settings.find(({ name }) => name === input.dataset["name"]);
+      if (setting2 === void 0) return;
+      const wrong = reasonAgainst(setting2, input);
+      setText(this.message, wrong);
+      setAttribute(input, "aria-invalid", String(wrong !== ""));
+      if (wrong !== "") return;
+      const { [setting2.name]: _, ...others2 } = settingsOf(this.context.model, trait(this.context.model, "method"));
+      this.write(input.value === "" ? others2 : { ...others2, [setting2.name]: Number(input.value) });
+    }
+    write(own) {
+      const { model } = this.context;
+      const { [trait(model, "method")]: _, ...others2 } = fields(model.get("settings"));
+      const isDefault = Object.keys(own).length === 0;
+      this.context.write({ settings: isDefault ? others2 : { ...others2, [trait(model, "method")]: own } });
+    }
+  };
+  function settingsOf(model, method) {
+    return fields(fields(model.get("settings"))[method]);
+  }
+  function reasonAgainst({ name, isWhole, low, high }, input) {
+    const value = Number(input.value);
+    const isNumber = input.value !== "" ? Number.isFinite(value) : !input.validity.badInput;
+    const isInside = input.value === "" || value >= low && (high === null || value <= high);
+    if (isNumber && isInside && (!isWhole || Number.isInteger(value))) return "";
+    const what = isWhole ? "an integer" : "a number";
+    return `${name} is ${what} ${high === null ? `of at least ${low}` : `from ${low} to ${high}`}.`;
+  }
+  function field() {
+    const range = make("input", "camwidget-range camwidget-setting-range", { type: "range", ...OWN_KEYS });
+    const number2 = make("input", "camwidget-setting-number", { type: "number", ...OWN_KEYS });
+    return make("label", "camwidget-setting", {}, make("span", "camwidget-setting-name"), range, number2);
+  }
+  function fillField(of, setting2, own, isSame) {
+    const { name, initial, isWhole, low, high, help } = setting2;
+    const [label2, range, number2] = of.children;
+    if (label2 === void 0 || !(range instanceof HTMLInputElement) || !(number2 instanceof HTMLInputElement)) return;
+    of.title = `${help}${initial === null ? "" : ` (${initial} at first)`}`;
+    setText(label2, name);
+    const value = typeof own === "number" ? String(own) : initial === null ? "" : String(initial);
+    range.hidden = high === null;
+    for (const input of [range, number2]) {
+      input.dataset["name"] = name;
+      setAttribute(input, "min", String(low));
+      setAttribute(input, "max", high === null ? "" : String(high));
+      setAttribute(input, "step", isWhole ? "1" : "any");
+      setAttribute(input, "aria-label", input === range ? `${name}, as a slider` : name);
+      setAttribute(input, "placeholder", initial === null ? "auto" : String(initial));
+      if (document.activeElement !== input || !isSame || input.getAttribute("aria-invalid") !== "true") input.value = value;
+      setAttribute(input, "aria-invalid", "false");
+    }
+  }
+
+  // src/view/controls/promptPanel.ts
+  var NOTHING = { words: [], captions: [] };
+  var PromptPanel = class {
+    constructor(context) {
+      this.context = context;
+      const { signal } = context;
+      const inputId = context.id("prompt");
+      this.error.id = context.id("prompt-error");
+      this.label = make("label", "camwidget-heading", { for: inputId, id: context.id("prompt-label") });
+      this.words.setAttribute("aria-labelledby", this.label.id);
+      this.input = make("input", "camwidget-prompt-text", {
+        id: inputId,
+        type: "text",
+        "aria-label": "Text",
+        autocomplete: "off",
+        spellcheck: "false",
+        "aria-describedby": this.error.id,
+        ...OWN_KEYS
+      });
+      this.examples = make("select", "camwidget-select camwidget-prompt-examples", {
+        "aria-label": "Examples",
+        title: "Texts that the model can read",
+        ...OWN_KEYS
+      });
+      this.own = button("camwidget-button", { title: "Go back to the text that the model itself has for this picture" }, "model's own");
+      const apply = button("camwidget-button", { title: "Explain the picture under this text (Enter)" }, "apply");
+      this.element = make(
+        "div",
+        "camwidget-prompt",
+        {},
+        make("div", "camwidget-prompt-head", {}, this.label, this.examples),
+        this.words,
+        make("div", "camwidget-line", {}, this.input, apply, this.own),
+        this.error
+      );
+      apply.addEventListener("click", () => this.apply(), { signal });
+      this.own.addEventListener("click", () => context.model.send({ type: "propose" }), { signal });
+      this.input.addEventListener("keydown", (event) => this.key(event), { signal });
+      this.examples.addEventListener("change", () => this.choose(), { signal });
+      makeRoving(this.words, signal);
+      context.watch(["prompt"], () => this.show());
+      context.watch(["prompt", "target"], () => this.showWords());
+      context.watch(["text_error", "prompt"], () => this.showError());
+    }
+    context;
+    element;
+    label;
+    words = make("div", "camwidget-words", { role: "radiogroup" });
+    input;
+    examples;
+    own;
+    error = make("div", "camwidget-prompt-error", { role: "alert" });
+    /** The last text received, and the last sent: while the field's text differs from both, a person is editing it. */
+    received = "";
+    sent = "";
+    show() {
+      const { model } = this.context;
+      const shown = prompt(model.get("prompt"));
+      this.element.hidden = shown === null;
+      if (shown === null) return;
+      setText(this.label, shown.name.charAt(0).toUpperCase() + shown.name.slice(1));
+      setAttribute(this.input, "aria-label", shown.name);
+      this.input.placeholder = shown.hint;
+      this.input.title = shown.hint;
+      setChoices(
+        this.examples,
+        [{ value: "", label: "examples" }, ...shown.examples.map((value2) => ({ value: value2, label: value2 }))],
+        ""
+      );
+      this.own.hidden = !shown.proposes;
+      this.own.disabled = shown.own;
+      const { value } = this.input;
+      const writing = document.activeElement === this.input && value !== this.received && value !== this.sent;
+      if (!writing) {
+        this.input.value = shown.text;
+        this.clearError();
+      }
+      this.received = shown.text;
+    }
+    /** Updates the words of the text, which are buttons if they are targets; hidden if none is. */
+    showWords() {
+      const { model } = this.context;
+      const target = trait(model, "target");
+      const { words: words2, captions: captions2 } = prompt(model.get("prompt")) ?? NOTHING;
+      const all = words2.some(({ target: of }) => of >= 0) ? [...captions2, ...words2] : [];
+      this.words.hidden = all.length === 0;
+      const chosen = Math.max(0, all.findIndex((word) => word.target >= 0 && word.target === target));
+      const stop = all[chosen]?.target ?? -1;
+      const first = all.find((word) => word.target >= 0);
+      const parts = fit(this.words, all.length, () => this.word());
+      all.forEach((word, at) => {
+        const part = parts[at];
+        if (part === void 0) return;
+        fillWord(part, word, target, stop >= 0 ? at === chosen : word === first);
+        part.classList.toggle("camwidget-word-caption", at < captions2.length);
+      });
+    }
+    word() {
+      const made = button("camwidget-word", {});
+      made.addEventListener("click", () => pickClass(this.context, Number(made.dataset["target"])), {
+        signal: this.context.signal
+      });
+      return made;
+    }
+    showError() {
+      const error = trait(this.context.model, "text_error");
+      const still = prompt(this.context.model.get("prompt"))?.text ?? "";
+      setText(this.error, error === "" || still === "" ? error : `${error} Still shown: “${still}”.`);
+      this.error.hidden = error === "";
+      setAttribute(this.input, "aria-invalid", String(error !== ""));
+    }
+    apply() {
+      this.sent = this.input.value;
+      this.context.model.send({ type: "text", text: this.sent });
+    }
+    choose() {
+      if (this.examples.value === "") return;
+      this.input.value = this.examples.value;
+      this.examples.value = "";
+      this.apply();
+    }
+    key(event) {
+      if (event.key === "Enter") this.apply();
+      else if (event.key === "Escape" && this.input.value !== this.received) {
+        this.input.value = this.received;
+        this.clearError();
+      } else return;
+      event.preventDefault();
+    }
+    /** Clears the error once the field no longer holds the rejected text. */
+    clearError() {
+      if (trait(this.context.model, "text_error") !== "") this.context.write({ text_error: "" });
+    }
+  };
+  function fillWord(part, word, target, stop) {
+    const can = word.target >= 0;
+    setText(part, word.text);
+    part.dataset["target"] = String(word.target);
+    part.disabled = !can;
+    part.title = can ? `Explain “${word.text}”` : "No class stands for this word";
+    markRadio(part, word.target === target, can && stop);
+    setAttribute(part, "role", can ? "radio" : "presentation");
+    if (!can) part.removeAttribute("aria-checked");
+  }
+
+  // src/view/controls/referenceEditor.ts
+  var ReferenceEditor = class {
+    constructor(context) {
+      this.context = context;
+      const { model, signal } = context;
+      this.input = make("input", "camwidget-search camwidget-reference-text", {
+        type: "text",
+        autocomplete: "off",
+        spellcheck: "false",
+        "aria-label": "Add a text as a class",
+        title: "Each text is a class: what the picture may show (Enter adds it)",
+        "aria-describedby": context.id("reference-hint"),
+        ...OWN_KEYS
+      });
+      this.hint.id = context.id("reference-hint");
+      this.apply = button("camwidget-button", { title: "The text becomes a class (Enter)" }, "add");
+      this.line = make("div", "camwidget-reference-line", {}, this.input, this.apply);
+      this.shown = button("camwidget-button camwidget-reference-shown", { title: "The other pictures are compared with the references (r)" }, "use the picture shown as a reference");
+      this.element = make("div", "camwidget-references", { hidden: true }, this.hint, this.line, this.shown, this.error);
+      this.input.addEventListener("keydown", (event) => this.key(event), { signal });
+      this.input.addEventListener("input", () => this.clearError(), { signal });
+      this.apply.addEventListener("click", () => this.send(), { signal });
+      this.shown.addEventListener("click", () => toggleReference(context, trait(model, "picture")), { signal });
+      context.watch(["references", "picture", "pictures"], () => this.show());
+      context.watch(["text_error"], () => this.showError());
+    }
+    context;
+    element;
+    hint = make("p", "camwidget-reference-hint");
+    input;
+    apply;
+    line;
+    shown;
+    error = make("div", "camwidget-reference-error", { role: "alert", hidden: true });
+    /** The class whose text is in the field, to be replaced; "" while a new one is written. */
+    edited = "";
+    /** The text that was sent last, until the kernel has it; "" if none is on its way. */
+    sent = "";
+    /** Puts the text of a class into the field, to be replaced by what is written there. */
+    edit(name) {
+      this.edited = name;
+      this.input.value = name;
+      this.clearError();
+      this.showDeed();
+      this.input.focus();
+      this.input.select();
+    }
+    show() {
+      const { model } = this.context;
+      const known = references(model.get("references"));
+      this.element.hidden = known === null;
+      if (known === null) return;
+      const isText = known.kind === "texts";
+      setText(this.hint, known.hint);
+      this.hint.hidden = known.hint === "";
+      this.line.hidden = !isText;
+      this.shown.hidden = isText || trait(model, "picture") < 0;
+      const isReference = known.items.some(({ picture }) => picture === trait(model, "picture"));
+      setAttribute(this.shown, "aria-pressed", String(isReference));
+      setText(this.shown, isReference ? "the picture shown is a reference" : "use the picture shown as a reference");
+      const names = known.items.map(({ name }) => name);
+      if (this.sent !== "" && names.includes(this.sent)) {
+        if (this.input.value.trim().replace(/\s+/g, " ") === this.sent) this.input.value = "";
+        this.sent = this.edited = "";
+      }
+      if (this.edited !== "" && !names.includes(this.edited)) this.edited = "";
+      this.showDeed();
+    }
+    showDeed() {
+      const isNew = this.edited === "";
+      this.input.placeholder = isNew ? "add a text, such as “a cat”" : "";
+      setAttribute(this.input, "aria-label", isNew ? "Add a text as a class" : `Replace “${this.edited}”`);
+      setText(this.apply, isNew ? "add" : "replace");
+      this.apply.title = isNew ? "The text becomes a class (Enter)" : `The text takes the place of “${this.edited}” (Enter); Esc leaves it`;
+    }
+    showError() {
+      const error = trait(this.context.model, "text_error");
+      if (error !== "") this.sent = "";
+      setText(this.error, error);
+      this.error.hidden = error === "";
+      setAttribute(this.input, "aria-invalid", String(error !== ""));
+    }
+    send() {
+      const written2 = this.input.value.trim().replace(/\s+/g, " ");
+      if (written2 === this.edited && written2 !== "") {
+        this.leave();
+        return;
+      }
+      this.sent = written2;
+      this.context.model.send({ type: "reference", add: written2, ...this.edited === "" ? {} : { remove: this.edited } });
+    }
+    /** Leaves a text as it is. */
+    leave() {
+      this.edited = this.input.value = "";
+      this.clearError();
+      this.showDeed();
+    }
+    key(event) {
+      if (event.key === "Enter") this.send();
+      else if (event.key === "Escape" && (this.edited !== "" || this.input.value !== "")) this.leave();
+      else return;
+      event.preventDefault();
+    }
+    clearError() {
+      if (trait(this.context.model, "text_error") !== "") this.context.write({ text_error: "" });
+    }
+  };
+
+  // src/view/controls/referenceRows.ts
+  function referenceRows(context, names, edit) {
+    const { model, signal, live } = context;
+    const column = make("div", "camwidget-reference-rows", { hidden: true });
+    const row = () => {
+      const tile = make("canvas", "camwidget-reference-tile", { "aria-hidden": "true", hidden: true });
+      const pen = button("camwidget-quiet camwidget-reference-edit", {}, "✎");
+      const cross = button("camwidget-quiet camwidget-reference-remove", {}, "×");
+      const made = make("div", "camwidget-reference-row", {}, tile, make("span", "camwidget-reference-gap"), pen, cross);
+      pen.addEventListener("click", () => edit(made.dataset["name"] ?? ""), { signal });
+      cross.addEventListener("click", () => removeReference(context, made.dataset["name"] ?? ""), { signal });
+      return made;
+    };
+    context.watch(["references", "rows"], () => {
+      const known = references(model.get("references"));
+      const listed = known === null ? [] : rows(model.get("rows"));
+      column.hidden = listed.length === 0;
+      names.classList.toggle("camwidget-names-texts", live && known?.kind === "texts");
+      names.classList.toggle("camwidget-names-pictures", known?.kind === "pictures");
+      const parts = fit(column, listed.length, row);
+      listed.forEach(({ name }, at) => {
+        const part = parts[at];
+        const [tile, , pen, cross] = part?.children ?? [];
+        if (!(part instanceof HTMLElement) || !(tile instanceof HTMLCanvasElement)) return;
+        part.dataset["name"] = name;
+        const reference = known?.items.find((one) => one.name === name);
+        drawTile(tile, reference);
+        label(pen, `Edit “${name}”`, !live || known?.kind !== "texts" || reference === void 0);
+        label(cross, `Remove “${name}”`, !live || reference === void 0);
+      });
+    });
+    return column;
+  }
+  function label(control, text2, hidden) {
+    if (!(control instanceof HTMLElement)) return;
+    setAttribute(control, "aria-label", text2);
+    control.title = text2;
+    control.hidden = hidden;
+  }
+  function drawTile(canvas, reference) {
+    const rgb = reference?.tile;
+    canvas.hidden = rgb == null;
+    if (rgb == null) return;
+    const side = Math.round(Math.sqrt(rgb.length / 3));
+    const rgba = new Uint8ClampedArray(4 * side * side);
+    for (let at = 0; at < side * side; at++) {
+      rgba.set(rgb.subarray(3 * at, 3 * at + 3), 4 * at);
+      rgba[4 * at + 3] = 255;
+    }
+    canvas.width = canvas.height = side;
+    canvas.getContext("2d")?.putImageData(new ImageData(rgba, side, side), 0, 0);
+  }
+
+  // src/view/controls/undoRedo.ts
+  var POSSIBLE = { undo: "can_undo", redo: "can_redo" };
+  function takeStep(context, step2) {
+    if (flag(context.model.get(POSSIBLE[step2]), false)) context.model.send({ type: step2 });
+  }
+  function stepOf({ key, ctrlKey, metaKey, altKey, shiftKey }) {
+    if (!(ctrlKey || metaKey) || altKey) return null;
+    const letter = key.toLowerCase();
+    if (letter === "z") return shiftKey ? "redo" : "undo";
+    return letter === "y" && !shiftKey ? "redo" : null;
+  }
+  function historyTool(context) {
+    return {
+      buttons: [
+        stepButton(context, "undo", "↶", "Undo", "Undo (ctrl z)"),
+        stepButton(context, "redo", "↷", "Redo", "Redo (ctrl shift z)")
+      ]
+    };
+  }
+  function stepButton(context, step2, glyph, label2, title) {
+    const made = button("camwidget-button camwidget-history", { "aria-label": label2, title }, glyph);
+    made.addEventListener("click", () => takeStep(context, step2), { signal: context.signal });
+    context.watch([POSSIBLE[step2]], () => {
+      setAttribute(made, "aria-disabled", String(!flag(context.model.get(POSSIBLE[step2]), false)));
+    });
+    return made;
+  }
+
+  // src/view/host/kernelConnection.ts
+  var MESSAGE = {
+    live: "",
+    waiting: "Waiting for the connection to the kernel…",
+    lost: "Disconnected from the kernel: run the cell again. You can still mask and view the picture."
+  };
+  var NEED_KERNEL = [
+    ".camwidget-history",
+    ".camwidget-compare-open",
+    ".camwidget-class-header",
+    ".camwidget-class-names",
+    ".camwidget-most-probable",
+    ".camwidget-class-search",
+    ".camwidget-methods",
+    ".camwidget-settings",
+    ".camwidget-settings-open",
+    ".camwidget-layer",
+    ".camwidget-fallback"
+  ];
+  var KernelConnection = class {
+    constructor(model, root, signal) {
+      this.model = model;
+      this.root = root;
+      this.signal = signal;
+      this.kernel = new HostKernel(model, root);
+    }
+    model;
+    root;
+    signal;
+    /** The line with the message. */
+    element = make("div", "camwidget-connection", { role: "status" });
+    link = "live";
+    kernel;
+    /** Starts observing the kernel. To be called once the view is built, since its controls may be disabled at once. */
+    start() {
+      this.kernel.observe((isGone) => this.update(isGone), this.signal);
+      this.update(false);
+    }
+    /** The widget's model, which ignores what needs a kernel once it is lost: no control shows a value for which no map will come. */
+    guarded() {
+      const { model } = this;
+      return {
+        get: (name) => model.get(name),
+        set: (name, value) => {
+          if (this.link !== "lost" || OFFLINE.has(name)) model.set(name, value);
+        },
+        save_changes: () => {
+          if (this.link !== "lost") model.save_changes();
+        },
+        on: (event, callback) => model.on(event, callback),
+        off: (event, callback) => model.off(event, callback),
+        send: (content) => {
+          if (this.link !== "lost") model.send(content);
+        }
+      };
+    }
+    update(isGone) {
+      if (this.signal.aborted) return;
+      this.link = isGone || this.link === "lost" ? "lost" : this.kernel.link;
+      const isLost = this.link === "lost";
+      setText(this.element, MESSAGE[this.link]);
+      this.element.hidden = this.link === "live";
+      this.root.classList.toggle("camwidget-disconnected", isLost);
+      if (!isLost) return;
+      for (const part of this.root.querySelectorAll(NEED_KERNEL.join())) part.toggleAttribute("inert", true);
+      for (const name of ["busy", "pending", "can_cancel"]) this.model.set(name, false);
+    }
+  };
+
+  // src/view/host/panelCanvasKeys.ts
+  var CANVASES = "canvas.camwidget-attention-canvas";
+  var TEXT = ".camwidget-attention-text";
+  var LABELS2 = ".camwidget-attention-label";
+  function actsOnArrows(target) {
+    return target instanceof HTMLCanvasElement && target.matches(CANVASES);
+  }
+  function focusInPlace(canvas) {
+    canvas.focus({ preventScroll: true });
+  }
+  function describeCanvases(panels) {
+    const labels = panels.querySelectorAll(LABELS2);
+    panels.querySelectorAll(CANVASES).forEach((canvas, at) => {
+      setAttribute(canvas, "role", "application");
+      setAttribute(canvas, "aria-label", labels[at]?.textContent ?? "Attention");
+    });
+    for (const text2 of panels.querySelectorAll(TEXT)) setAttribute(text2, "aria-live", "polite");
+  }
+  function passKeys(box2, signal) {
+    document.addEventListener(
+      "keydown",
+      (event) => {
+        const { target, key } = event;
+        if (!(target instanceof HTMLCanvasElement) || box2()?.contains(target) !== true) return;
+        if (!key.startsWith("Arrow") || !actsOnArrows(target)) event.stopPropagation();
+      },
+      { capture: true, signal }
+    );
+  }
+
+  // src/view/host/keyboardFocus.ts
+  function explorerBox(root) {
+    return root.closest(".camwidget-explorer");
+  }
+  function keepFocus(root, frame2, signal) {
+    const box2 = () => explorerBox(root) ?? root;
+    document.addEventListener(
+      "pointerdown",
+      ({ target }) => {
+        if (!(target instanceof Node) || !box2().contains(target)) return;
+        if (actsOnArrows(target)) focusInPlace(target);
+        else keepFromFocus(target);
+      },
+      { capture: true, signal }
+    );
+    document.addEventListener(
+      "click",
+      (event) => {
+        if (!(event.target instanceof Node) || !box2().contains(event.target)) return;
+        setTimeout(() => {
+          if (!signal.aborted && !root.contains(document.activeElement) && !isInPanels(document.activeElement)) {
+            frame2.focus({ preventScroll: true });
+          }
+        });
+      },
+      { signal }
+    );
+  }
+  function isInPanels(element) {
+    if (element?.closest(".camwidget-reference-marks") != null) return true;
+    return element?.closest(".camwidget-panels") != null && (!(element instanceof HTMLCanvasElement) || actsOnArrows(element));
+  }
+  function makePanelsAccessible(root, signal) {
+    const seen2 = /* @__PURE__ */ new WeakSet();
+    const mark2 = () => {
+      const panels = explorerBox(root)?.querySelector(".camwidget-panels") ?? null;
+      if (panels === null) return;
+      for (const header of accordionHeaders(panels)) {
+        if (!seen2.has(header)) {
+          seen2.add(header);
+          for (const [name, value] of Object.entries({ role: "button", tabindex: "0", ...OWN_KEYS })) {
+            setAttribute(header, name, value);
+          }
+          header.addEventListener("keydown", (event) => pressHeader(header, event), { signal });
+        }
+        setAttribute(header, "aria-expanded", String(isOpen(header)));
+      }
+      for (const image of unnamedImages(panels)) setAttribute(image, "alt", "The picture that is drawn");
+      describeCanvases(panels);
+    };
+    passKeys(() => explorerBox(root), signal);
+    const observer = new MutationObserver(mark2);
+    signal.addEventListener("abort", () => observer.disconnect());
+    setTimeout(() => {
+      const box2 = explorerBox(root);
+      if (signal.aborted || box2 === null) return;
+      observer.observe(box2, { childList: true, subtree: true, attributeFilter: ["class"] });
+      mark2();
+    });
+  }
+  function pressHeader(header, event) {
+    if (event.key !== "Enter" && event.key !== " ") return;
+    event.preventDefault();
+    event.stopPropagation();
+    header.click();
+  }
+
+  // src/view/host/layout.ts
+  var NARROW = 640;
+  var TINY = 440;
+  function observeWidth(root, probe, signal) {
+    const observer = new ResizeObserver(() => {
+      const width = probe.clientWidth;
+      if (width === 0) return;
+      const grid2 = explorerBox(root) ?? root;
+      grid2.classList.toggle("camwidget-unthemed", !hasLabColors(grid2));
+      grid2.classList.toggle("camwidget-narrow", width < NARROW);
+      grid2.classList.toggle("camwidget-tiny", width < TINY);
+    });
+    observer.observe(probe);
+    signal.addEventListener("abort", () => observer.disconnect());
+  }
+  function largeTool(context, root) {
+    const { signal } = context;
+    const opener = button(
+      "camwidget-button camwidget-large-open",
+      { "aria-pressed": "false", title: "Fill the window; Esc returns" },
+      "large"
+    );
+    let shown = null;
+    const enter = () => {
+      shown = explorerBox(root) ?? root;
+      shown.classList.add("camwidget-large");
+      if (typeof shown.showPopover === "function") {
+        shown.popover = "manual";
+        shown.showPopover();
+      }
+      setAttribute(opener, "aria-pressed", "true");
+      opener.focus({ preventScroll: true });
+    };
+    const leave = () => {
+      if (shown === null) return false;
+      shown.removeAttribute("popover");
+      shown.classList.remove("camwidget-large");
+      shown = null;
+      setAttribute(opener, "aria-pressed", "false");
+      return true;
+    };
+    opener.addEventListener("click", () => leave() || enter(), { signal });
+    signal.addEventListener("abort", leave);
+    return { tool: { buttons: [opener] }, leave };
+  }
+
+  // src/view/host/pictureNavigation.ts
+  var MARGIN = 0.5;
+  function followThumbnails(context, root, place3 = () => {
+  }) {
+    const { model, signal } = context;
+    let strip;
+    let reported2 = "";
+    const places = () => {
+      const { first, places: places2, pitch } = fields(model.get("thumbnails"));
+      const count = typeof places2 === "number" ? places2 : texts(model.get("pictures")).length;
+      return { first: number(first, 0), count, pitch: number(pitch, (strip?.scrollWidth ?? 0) / Math.max(1, count)) };
+    };
+    const scrollToChosen = () => {
+      const { first, count, pitch } = places();
+      const at = trait(model, "picture") - first;
+      if (strip === void 0 || count === 0 || at < 0 || at >= count) return;
+      const hidden = at * pitch < strip.scrollLeft || (at + 1) * pitch > strip.scrollLeft + strip.clientWidth;
+      if (hidden) strip.scrollLeft = (at + 0.5) * pitch - strip.clientWidth / 2;
+    };
+    const reportVisible = () => {
+      const { first, count, pitch } = places();
+      if (strip === void 0 || count === 0 || strip.clientWidth === 0 || strip.scrollWidth === 0) return;
+      if (strip.scrollWidth < 0.9 * pitch * count) return;
+      const margin = MARGIN * strip.clientWidth;
+      const from = Math.max(0, Math.floor((strip.scrollLeft - margin) / pitch));
+      const to = Math.min(count - 1, Math.floor((strip.scrollLeft + strip.clientWidth + margin) / pitch));
+      place3({ element: strip, first, from: first + from, to: first + to + 1, pitch });
+      const seen2 = { type: "thumbnails", first: first + from, last: first + to };
+      if (reported2 === JSON.stringify(seen2)) return;
+      reported2 = JSON.stringify(seen2);
+      model.send(seen2);
+    };
+    const { schedule: reportSoon } = frameTask(signal, reportVisible);
+    const grownObserver = new MutationObserver((records) => {
+      const isMark = ({ target }) => target instanceof Element && target.closest(".camwidget-reference-marks") !== null;
+      if (records.every(isMark)) return;
+      scrollToChosen();
+      reportSoon();
+    });
+    const arrivalObserver = new MutationObserver(() => follow2());
+    const resizeObserver = typeof ResizeObserver === "undefined" ? void 0 : new ResizeObserver(reportSoon);
+    signal.addEventListener("abort", () => {
+      arrivalObserver.disconnect();
+      grownObserver.disconnect();
+      resizeObserver?.disconnect();
+    });
+    const follow2 = () => {
+      const found = explorerBox(root)?.querySelector(".camwidget-thumbnails-scroll");
+      if (found instanceof HTMLElement && found !== strip) {
+        strip = found;
+        arrivalObserver.disconnect();
+        grownObserver.disconnect();
+        grownObserver.observe(strip, { attributes: true, childList: true, subtree: true });
+        resizeObserver?.disconnect();
+        resizeObserver?.observe(strip);
+        strip.addEventListener("scroll", reportSoon, { signal });
+      }
+      scrollToChosen();
+      reportSoon();
+    };
+    context.watch(["picture", "pictures", "scene", "thumbnails"], follow2);
+    setTimeout(() => {
+      const box2 = explorerBox(root);
+      if (strip !== void 0 || box2 === null || signal.aborted) return;
+      arrivalObserver.observe(box2, { childList: true, subtree: true });
+      follow2();
+    });
+  }
+  function fallbackControls(context) {
+    const { model, signal } = context;
+    const step2 = (by, label2, glyph) => {
+      const one = button("camwidget-button", { "aria-label": label2, title: `${label2} (${by < 0 ? "," : "."})` }, glyph);
+      one.addEventListener("click", () => stepPicture(context, by), { signal });
+      return one;
+    };
+    const back = step2(-1, "Previous picture", "‹");
+    const on = step2(1, "Next picture", "›");
+    const name = make("span", "camwidget-fallback-name");
+    const line2 = labeledLine("Picture", back, on, name);
+    const note2 = make("p", "camwidget-fallback-note");
+    const block = make("div", "camwidget-fallback", {}, line2, note2);
+    context.watch(["fallback_note", "pictures", "picture"], () => {
+      const missing = trait(model, "fallback_note");
+      const names = texts(model.get("pictures"));
+      const at = trait(model, "picture");
+      block.hidden = missing === "";
+      line2.hidden = names.length < 2;
+      back.disabled = at <= 0;
+      on.disabled = at >= names.length - 1;
+      setText(name, `${names[at] ?? ""} · ${at + 1} of ${names.length}`);
+      setText(note2, missing);
+    });
+    return block;
+  }
+
+  // src/view/host/referenceMarks.ts
+  var ReferenceMarks = class {
+    constructor(context) {
+      this.context = context;
+      const { signal } = context;
+      this.group.addEventListener("keydown", (event) => this.key(event), { signal });
+      context.watch(["references", "pictures", "picture"], () => this.update());
+      signal.addEventListener("abort", () => this.group.remove());
+    }
+    context;
+    group = make("div", "camwidget-reference-marks", { role: "group", "aria-label": "References" });
+    strip = null;
+    /** Follows the strip, which scrolls, and is drawn only after the first map. */
+    place(strip) {
+      this.strip = strip;
+      if (this.group.parentElement !== strip.element) strip.element.append(this.group);
+      this.update();
+    }
+    update() {
+      const { strip, context } = this;
+      const { model } = context;
+      const known = references(model.get("references"));
+      this.group.hidden = known?.kind !== "pictures" || strip === null;
+      if (known?.kind !== "pictures" || strip === null) {
+        fit(this.group, 0, () => this.mark());
+        return;
+      }
+      const names = texts(model.get("pictures"));
+      const chosen = new Set(known.items.map(({ picture }) => picture));
+      const count = Math.max(0, Math.min(strip.to, names.length) - strip.from);
+      const marks = fit(this.group, count, () => this.mark());
+      const stop = Math.max(0, marks.findIndex((mark2) => mark2 === document.activeElement));
+      marks.forEach((mark2, at) => {
+        const number2 = strip.from + at;
+        const isReference = chosen.has(number2);
+        mark2.dataset["picture"] = String(number2);
+        mark2.style.left = `${(number2 - strip.first) * strip.pitch}px`;
+        mark2.style.width = `${strip.pitch}px`;
+        setAttribute(mark2, "aria-pressed", String(isReference));
+        setAttribute(mark2, "aria-label", `Reference: ${names[number2] ?? ""}`);
+        setAttribute(mark2, "data-shown", String(number2 === trait(model, "picture")));
+        mark2.title = isReference ? `Compare with ${names[number2] ?? ""} no more` : `Compare with ${names[number2] ?? ""}`;
+        mark2.tabIndex = at === stop ? 0 : -1;
+      });
+    }
+    mark() {
+      const made = button("camwidget-reference-mark", {}, make("span", "camwidget-reference-ring", { "aria-hidden": "true" }));
+      made.addEventListener("click", () => toggleReference(this.context, Number(made.dataset["picture"])), {
+        signal: this.context.signal
+      });
+      return made;
+    }
+    key(event) {
+      const by = event.key === "ArrowDown" || event.key === "ArrowRight" ? 1 : event.key === "ArrowUp" || event.key === "ArrowLeft" ? -1 : 0;
+      if (by === 0) return;
+      const marks = Array.from(this.group.children).filter((one) => one instanceof HTMLElement);
+      const now = marks.findIndex((mark2) => mark2 === document.activeElement);
+      const next = marks[Math.min(marks.length - 1, Math.max(0, now + by))];
+      for (const mark2 of marks) mark2.tabIndex = mark2 === next ? 0 : -1;
+      next?.focus();
+      event.preventDefault();
+      event.stopPropagation();
+    }
+  };
+
+  // src/view/keyboard.ts
+  function keyboard(context, parts) {
+    parts.root.addEventListener(
+      "keydown",
+      (event) => {
+        const { target, key } = event;
+        const step2 = context.live ? stepOf(event) : null;
+        if (step2 !== null && target instanceof Element && !event.defaultPrevented && !isWritten(target)) {
+          takeStep(context, step2);
+          event.preventDefault();
+          event.stopPropagation();
+          return;
+        }
+        if (!(target instanceof Element) || event.ctrlKey || event.metaKey || event.altKey) return;
+        if (!event.defaultPrevented && free(target, key) && act(context, parts, event)) {
+          event.preventDefault();
+        }
+        const passes = key === "Tab" || key === "Escape" && !event.defaultPrevented;
+        if (!passes) event.stopPropagation();
+      },
+      { signal: context.signal }
+    );
+  }
+  function isWritten(target) {
+    return target.matches('input:not([type="range"]), textarea');
+  }
+  function free(target, key) {
+    if (target.matches("select")) return ["[", "]", "?", "Escape"].includes(key);
+    if (isWritten(target)) return key === "Escape";
+    if (target.matches("input:not(.camwidget-fraction)")) return !key.startsWith("Arrow");
+    return true;
+  }
+  function act(context, parts, event) {
+    const { key } = event;
+    const stride = event.shiftKey ? 10 : 1;
+    if (key === "ArrowLeft") nudgeFraction(context, -stride);
+    else if (key === "ArrowRight") nudgeFraction(context, stride);
+    else if (key === "[") context.scrub.step(-1);
+    else if (key === "]") context.scrub.step(1);
+    else if (key === ",") stepPicture(context, -1);
+    else if (key === ".") stepPicture(context, 1);
+    else if (key === "m") nextMethod(context);
+    else if (key === "o") toggleOutlines(context);
+    else if (key === "b") toggleBoxes(context);
+    else if (key === "c") parts.contour.flip();
+    else if (key === "y") parts.play.toggle();
+    else if (key === "+" || key === "=") parts.zoom.step(1);
+    else if (key === "-") parts.zoom.step(-1);
+    else if (key === "0") parts.zoom.reset();
+    else if (context.live && key === "v") parts.cycleComparison();
+    else if (context.live && key === "r") toggleReference(context, trait(context.model, "picture"));
+    else if (context.runsModel && key === "p") parts.brush.toggle();
+    else if (key === "x") parts.brush.cycle();
+    else if (key === "{" || key === "}") parts.brush.resize(key === "}" ? 1 : -1);
+    else if (key === "?") parts.toggleHelp();
+    else if (key === "Escape") return parts.close();
+    else if (key === " " && event.target === parts.frame) toggleOverlay(context);
+    else if (event.target === parts.frame && key === "w") parts.marker.move(0, -1);
+    else if (event.target === parts.frame && key === "a") parts.marker.move(-1, 0);
+    else if (event.target === parts.frame && key === "s") parts.marker.move(0, 1);
+    else if (event.target === parts.frame && key === "d") parts.marker.move(1, 0);
+    else if (event.target === parts.frame && key === "Enter") parts.marker.probeAtMarker();
+    else if (/^[1-9]$/.test(key)) pickRow(context, Number(key) - 1);
+    else return false;
+    return true;
+  }
+
+  // src/view/picture/classProbePopover.ts
+  var ClassProbePopover = class {
+    marker = make("div", "camwidget-class-probe-marker", { "aria-hidden": "true" });
+    entries = make("div", "camwidget-class-probe-entries");
+    heading = make("div", "camwidget-class-probe-heading");
+    popover;
+    context;
+    stage;
+    zoom;
+    requested = null;
+    result = null;
+    closed = false;
+    constructor(context, stage, zoom) {
+      this.context = context;
+      this.stage = stage;
+      this.zoom = zoom;
+      const { signal } = context;
+      const close = button("camwidget-quiet camwidget-class-probe-close", { "aria-label": "Close", title: "Close (Esc)" }, "×");
+      close.addEventListener(
+        "click",
+        () => {
+          this.close();
+          stage.frame.focus();
+        },
+        { signal }
+      );
+      this.popover = make(
+        "div",
+        "camwidget-class-probe",
+        {
+          role: "group",
+          "aria-label": "Classes with the strongest maps at this point",
+          title: "The most probable classes' maps at this point; 1 is the highest value of all of them anywhere in the picture"
+        },
+        this.heading,
+        close,
+        this.entries
+      );
+      stage.plane.append(this.marker);
+      stage.frame.append(this.popover);
+      stage.canvas.addEventListener("click", (event) => this.probe(event), { signal });
+      zoom.listen(() => this.update());
+      context.watch(["class_probe"], () => {
+        this.requested = null;
+        this.closed = false;
+        this.update();
+      });
+      context.watch(["scene"], () => {
+        this.requested = null;
+        this.update();
+      });
+    }
+    /** Returns true if there was something to close. */
+    close() {
+      const open = !this.marker.hidden;
+      if (open) this.context.hover.set(null);
+      this.closed = true;
+      this.requested = null;
+      this.update();
+      return open;
+    }
+    /** The pixel of the marker; null while there is none. */
+    get point() {
+      return this.requested ?? this.result;
+    }
+    probe(event) {
+      if (this.context.tool.value !== "" || this.zoom.dragged) return;
+      const point = this.stage.at(event);
+      if (point !== null) this.send(point);
+    }
+    /** Moves the marker by a part of the picture; from its middle when there is none. */
+    move(right, down) {
+      const { width, height } = this.stage.canvas;
+      const from = this.requested ?? this.result ?? { x: Math.floor(width / 2), y: Math.floor(height / 2) };
+      const step2 = Math.max(1, Math.round(Math.min(width, height) / 16));
+      this.requested = pixelAt({ x: from.x + right * step2, y: from.y + down * step2 }, this.stage.canvas);
+      this.update();
+      this.zoom.reveal(this.requested);
+      this.context.hover.set(this.requested);
+    }
+    /** Probes the pixel of the marker, as a click there does. */
+    probeAtMarker() {
+      if (this.requested === null) this.move(0, 0);
+      if (this.requested !== null) this.send(this.requested);
+    }
+    send(point) {
+      this.requested = point;
+      this.closed = false;
+      this.update();
+      this.context.model.send({ type: "pick", x: point.x, y: point.y });
+    }
+    update() {
+      const given = classProbe(this.context.model.get("class_probe"));
+      const fits = given !== null && given.scene === this.stage.sceneId && !this.closed;
+      this.result = fits ? given : null;
+      const point = this.requested ?? this.result;
+      this.marker.hidden = point === null;
+      const isCurrent = this.result !== null && point?.x === this.result.x && point.y === this.result.y;
+      this.popover.hidden = !isCurrent;
+      if (isCurrent && this.result !== null) this.list(this.result);
+      if (point !== null) this.place(point);
+    }
+    /** Places marker and popover; the popover opens towards the middle of the picture, and stays inside it. */
+    place(point) {
+      placeAt(this.marker, relativeCenter(point, this.stage.canvas));
+      const { x, y } = this.zoom.seen(point);
+      const { style } = this.popover;
+      style.left = x <= 0.5 ? within(`${100 * x}% + 14px`, "100% - 188px") : "";
+      style.right = x <= 0.5 ? "" : within(`${100 * (1 - x)}% + 14px`, "100% - 188px");
+      const most = `100% - ${this.popover.offsetHeight}px`;
+      style.top = y <= 0.5 ? within(`${100 * y}%`, most) : "";
+      style.bottom = y <= 0.5 ? "" : within(`${100 * (1 - y)}%`, most);
+    }
+    list({ classes, of }) {
+      setText(this.heading, classes.length === 0 ? `No evidence of the top ${of}` : `Strongest of the top ${of}`);
+      const items = fit(this.entries, classes.length, () => this.classButton());
+      classes.forEach((probed, at) => {
+        const item = items[at];
+        const [name, value] = item?.children ?? [];
+        if (item === void 0 || name === void 0 || value === void 0) return;
+        item.dataset["index"] = String(probed.index);
+        item.title = `Choose ${probed.name}`;
+        item.style.setProperty("--camwidget-value", `${100 * probed.value}%`);
+        setText(name, probed.name);
+        setText(value, probed.value.toFixed(2));
+      });
+    }
+    classButton() {
+      const made = button(
+        "camwidget-class-probe-entry",
+        {},
+        make("span", "camwidget-class-probe-name"),
+        make("span", "camwidget-class-probe-value")
+      );
+      made.addEventListener(
+        "click",
+        () => {
+          this.close();
+          this.stage.frame.focus();
+          pickClass(this.context, Number(made.dataset["index"]));
+        },
+        { signal: this.context.signal }
+      );
+      return made;
+    }
+  };
+  function within(value, most) {
+    return `clamp(0px, ${value}, ${most})`;
+  }
+
+  // src/core/contour.ts
+  var MOST3 = 12e3;
+  var TOP = 0;
+  var RIGHT = 1;
+  var BOTTOM = 2;
+  var LEFT = 3;
+  function contour(values, width, height, level) {
+    let field2 = { values, width, height, side: 1 };
+    for (; ; ) {
+      const steps = march(field2, level);
+      if (steps !== null) return path(steps, field2, level, width, height);
+      field2 = halved(field2);
+    }
+  }
+  function march({ values, width, height }, level) {
+    const stride = width + 2;
+    const next = new Int32Array(2 * stride * (height + 2));
+    const isLeft = new Uint8Array(next.length);
+    const entries = [];
+    const ofRow = (j) => width * clamp(j - 1, 0, height - 1);
+    for (let j = 0; j <= height; j++) {
+      const above = ofRow(j);
+      const below = ofRow(j + 1);
+      let a = values[above] >= level;
+      let d = values[below] >= level;
+      for (let i = 0; i <= width; i++) {
+        const column = Math.min(width - 1, i);
+        const b = values[above + column] >= level;
+        const c = values[below + column] >= level;
+        if (a !== b || b !== c || c !== d) {
+          if (entries.length >= MOST3) return null;
+          const at = 2 * (j * stride + i);
+          const sides = [at, at + 3, at + 2 * stride, at + 1];
+          const step2 = (from, to) => {
+            entries.push(sides[from]);
+            next[sides[from]] = sides[to];
+            isLeft[sides[to]] = 1;
+          };
+          if (a === c && b === d) {
+            const middle = values[above + Math.max(0, i - 1)] + values[above + column] + values[below + Math.max(0, i - 1)] + values[below + column];
+            saddle(a, middle >= 4 * level, step2);
+          } else {
+            const entry = !a && b ? TOP : !b && c ? RIGHT : !c && d ? BOTTOM : LEFT;
+            const exit = a && !b ? TOP : b && !c ? RIGHT : c && !d ? BOTTOM : LEFT;
+            step2(entry, exit);
+          }
+        }
+        a = b;
+        d = c;
+      }
+    }
+    return { next, entries, isLeft };
+  }
+  function saddle(isFirst, isHigh, step2) {
+    if (isFirst) {
+      step2(LEFT, isHigh ? BOTTOM : TOP);
+      step2(RIGHT, isHigh ? TOP : BOTTOM);
+    } else {
+      step2(TOP, isHigh ? LEFT : RIGHT);
+      step2(BOTTOM, isHigh ? RIGHT : LEFT);
+    }
+  }
+  function path({ next, entries, isLeft }, field2, level, width, height) {
+    const parts = [];
+    const isDone = new Uint8Array(next.length);
+    const follow2 = (start2) => {
+      if (isDone[start2] === 1) return;
+      let side = start2;
+      let sign = "M";
+      do {
+        isDone[side] = 1;
+        parts.push(sign, place(side, field2, level, width, height));
+        sign = "L";
+        side = next[side];
+      } while (side !== 0 && side !== start2);
+      if (side === start2) parts.push("Z");
+    };
+    for (const side of entries) if (isLeft[side] === 0) follow2(side);
+    for (const side of entries) follow2(side);
+    return parts.join("");
+  }
+  function place(side, { values, width: columns, height: rows2, side: size }, level, width, height) {
+    const stride = columns + 2;
+    const corner = side >> 1;
+    const i = corner % stride;
+    const j = (corner - i) / stride;
+    const isDown = side % 2 === 1;
+    const value = (x2, y2) => values[columns * clamp(y2 - 1, 0, rows2 - 1) + clamp(x2 - 1, 0, columns - 1)];
+    const start2 = value(i, j);
+    const part = (level - start2) / (value(isDown ? i : i + 1, isDown ? j + 1 : j) - start2);
+    const x = size * (i - 0.5 + (isDown ? 0 : part));
+    const y = size * (j - 0.5 + (isDown ? part : 0));
+    return `${hundredths(x, width)} ${hundredths(y, height)}`;
+  }
+  function hundredths(value, most) {
+    return Math.round(100 * clamp(value, 0, most)) / 100;
+  }
+  function halved({ values, width, height, side }) {
+    const columns = width + 1 >> 1;
+    const rows2 = height + 1 >> 1;
+    const out = new Uint8Array(columns * rows2);
+    for (let j = 0, k = 0; j < rows2; j++) {
+      const above = 2 * j * width;
+      const below = Math.min(2 * j + 1, height - 1) * width;
+      for (let i = 0; i < columns; i++, k++) {
+        const left = 2 * i;
+        const right = Math.min(left + 1, width - 1);
+        out[k] = values[above + left] + values[above + right] + values[below + left] + values[below + right] + 2 >> 2;
+      }
+    }
+    return { values: out, width: columns, height: rows2, side: 2 * side };
+  }
+
+  // src/core/toneMapping.ts
+  var COLORS = 0.9;
+  function toneMapped(value, knee) {
+    if (knee === null) return value;
+    if (value > knee) return COLORS + (1 - COLORS) * (value - knee) / (1 - knee);
+    return knee > 0 ? COLORS * value / knee : 0;
+  }
+  function fromTone(drawn, knee) {
+    if (knee === null) return drawn;
+    return drawn > COLORS ? knee + (1 - knee) * (drawn - COLORS) / (1 - COLORS) : drawn * knee / COLORS;
+  }
+  function toneBytes(map, knee) {
+    const peak = peakOf(map);
+    return Uint8Array.from(map, (value) => peak > 0 ? Math.round(255 * toneMapped(value / peak, knee)) : 0);
+  }
+
+  // src/view/picture/contours.ts
+  var FIRST = 0.5;
+  var LOWEST = 0.01;
+  var Contours = class {
+    constructor(context, stage) {
+      this.context = context;
+      this.stage = stage;
+      const { signal } = context;
+      this.toggle = button(
+        "camwidget-button",
+        { "aria-pressed": "false", title: "Outline where the map reaches a part of its maximum; a grainy map is averaged first (c)" },
+        "contour"
+      );
+      this.toggle.addEventListener("click", () => this.flip(), { signal });
+      const range = new Slider({
+        className: "camwidget-contour-level",
+        label: "Level of the contour, of the map's maximum",
+        title: "Where on the color scale the contour is drawn; the number is the part of its maximum that the map reaches inside",
+        step: 1,
+        signal,
+        input: (value) => context.write({ contour: Math.max(LOWEST, value) }),
+        release: () => range.follow(this.chosenLevel)
+      });
+      this.level = range.element;
+      this.reading = make("span", "camwidget-contour-value", { "aria-hidden": "true" });
+      this.drawing = overlay("camwidget-contours");
+      this.drawing.append(...line(""));
+      stage.canvas.after(this.drawing);
+      stage.listen(() => this.draw());
+      context.watch(["contour"], () => {
+        const { chosenLevel, level, reading } = this;
+        if (chosenLevel > 0) this.last = chosenLevel;
+        else if (level === document.activeElement) this.toggle.focus();
+        setAttribute(this.toggle, "aria-pressed", String(chosenLevel > 0));
+        level.hidden = reading.hidden = chosenLevel === 0;
+        if (chosenLevel > 0) range.follow(chosenLevel);
+        this.draw();
+      });
+    }
+    context;
+    stage;
+    toggle;
+    /** The mark on the color scale, and the level as a text; shown only while the contour is on. */
+    level;
+    reading;
+    drawing;
+    drawn = null;
+    at = 0;
+    /** The last level, for turning the contour on again. */
+    last = FIRST;
+    /** Turns the contour off, or on at its last level. */
+    flip() {
+      this.context.write({ contour: this.chosenLevel > 0 ? 0 : this.last });
+    }
+    get chosenLevel() {
+      return portion(this.context.model, "contour");
+    }
+    draw() {
+      const { chosenLevel, drawing, stage } = this;
+      const shown = stage.drawn;
+      setText(this.reading, percent(fromTone(chosenLevel, shown?.knee ?? null)));
+      const map = chosenLevel > 0 ? shown?.drawn ?? shown?.saliency ?? null : null;
+      if (map === this.drawn && chosenLevel === this.at) return;
+      this.drawn = map;
+      this.at = chosenLevel;
+      const { width, height } = stage.canvas;
+      const path2 = map === null ? "" : contour(map, width, height, 255 * chosenLevel);
+      drawing.setAttribute("viewBox", `0 0 ${width} ${height}`);
+      for (const child of drawing.children) child.setAttribute("d", path2);
+    }
+  };
+
+  // src/view/picture/readout.ts
+  var MOST4 = 3;
+  var LEAST2 = 5e-3;
+  var HINT = hint("point: values", "click: classes", "wheel: zoom", "drag: pan");
+  var PAINTING = hint("drag: paint", "shift click: a straight line", "x: next brush", "wheel: zoom");
+  function readout(context, stage, zoom) {
+    const { model, hover, scrub } = context;
+    const facts = make("div", "camwidget-readout-pixel");
+    const names = make("span", "camwidget-readout-classes", {
+      title: "The listed classes' maps at this pixel, on one scale: 1 is the highest value of all of them"
+    });
+    const caption = make("span", "camwidget-readout-caption");
+    const scale = legend(context);
+    const line2 = make("div", "camwidget-readout", {}, scale, facts, make("div", "camwidget-readout-evidence", {}, caption, names));
+    let known = classMaps(null);
+    let peak = 0;
+    const update = () => {
+      const point = hover.value;
+      line2.classList.toggle("camwidget-readout-empty", point === null);
+      scale.hidden = point !== null;
+      setText(facts, point === null ? context.tool.value === "" ? groundTruthSummary(context) || HINT : PAINTING : describePixel(context, stage, point));
+      const isUnknown = point === null || scrub.preview !== null || known.classes.length === 0;
+      const strongest = isUnknown ? [] : strengths(known, peak ||= peakOfClasses(known, stage), stage, point);
+      setText(caption, isUnknown ? "" : strongest.length === 0 ? "no evidence for the classes listed" : "evidence");
+      const target = trait(model, "target");
+      const parts = fit(names, strongest.length, () => make("span", "", {}, make("span", ""), make("b", "")));
+      strongest.forEach(({ index, name, value }, at) => {
+        const [label2, amount] = parts[at]?.children ?? [];
+        if (label2 === void 0 || amount === void 0) return;
+        parts[at]?.classList.toggle("camwidget-chosen", index === target);
+        setText(label2, name);
+        setText(amount, value.toFixed(2));
+      });
+    };
+    context.watch(["class_maps", "method", "prompt", "explanation", "scene", "target"], () => {
+      const received = classMaps(model.get("class_maps"));
+      const isCurrent = received.scene === stage.sceneId && received.method === trait(model, "method") && received.layer === mapLayer(model.get("explanation")).layer && received.text === (prompt(model.get("prompt"))?.text ?? "");
+      known = isCurrent ? received : classMaps(null);
+      peak = 0;
+      update();
+    });
+    context.watch(["fraction", "mode", "ground_truth", "outlines", "box", "boxes"], update);
+    stage.listen(update);
+    hover.listen(update);
+    context.tool.listen(update);
+    follow(context, stage, zoom);
+    return line2;
+  }
+  function hint(...all) {
+    return all.map((one) => one.replaceAll(" ", " ")).join(" · ");
+  }
+  function follow({ hover, signal }, stage, zoom) {
+    let last = null;
+    stage.clip.addEventListener(
+      "pointermove",
+      (event) => {
+        if (event.pointerType === "touch") return;
+        last = event;
+        hover.set(stage.at(event));
+      },
+      { signal }
+    );
+    stage.clip.addEventListener(
+      "pointerleave",
+      () => {
+        last = null;
+        hover.set(null);
+      },
+      { signal }
+    );
+    zoom.listen(() => {
+      if (last !== null) hover.set(stage.at(last));
+    });
+  }
+  function describePixel(context, stage, { x, y }) {
+    const at = y * stage.canvas.width + x;
+    const { drawn } = stage;
+    const parts = [`saliency ${((drawn?.saliency[at] ?? 0) / 255).toFixed(2)}`];
+    const level = drawn?.levels?.[at];
+    if (level !== void 0) {
+      parts.push(`top ${(Math.ceil(1e3 * (level + 1) / 65536) / 10).toFixed(1)} %`);
+      const isTop = level < threshold(context.fraction());
+      const chosen = mode(context.model.get("mode"));
+      if (chosen !== "multiply" && isTop === (chosen === "remove")) parts.push("removed");
+    }
+    return parts.join(" · ");
+  }
+  function strengths(known, peak, stage, { x, y }) {
+    const { width, height } = stage.canvas;
+    return known.classes.map(({ index, name, grid: grid2 }) => ({ index, name, value: enlargeAt(grid2, width, height, x, y) / peak })).filter(({ value }) => value >= LEAST2).sort((a, b) => b.value - a.value).slice(0, MOST4);
+  }
+  function peakOfClasses({ classes }, { canvas }) {
+    const all = classes.map(({ grid: grid2 }) => ({ grid: grid2, bound: peakOf(grid2.cells) })).sort((a, b) => b.bound - a.bound);
+    let peak = 0;
+    for (const { grid: grid2, bound } of all) {
+      if (bound <= peak) break;
+      peak = Math.max(peak, peakOf(enlarge(grid2, canvas.width, canvas.height)));
+    }
+    return peak || 1;
+  }
+
+  // src/core/viewport.ts
+  var FULL_VIEW = { scale: 1, left: 0, top: 0 };
+  var MAX_SCALE = 16;
+  function fitted(scale, left, top) {
+    const within2 = (value) => clamp(value, 0, scale - 1);
+    return { scale, left: within2(left), top: within2(top) };
+  }
+  function zoomed({ scale, left, top }, factor2, { x, y }) {
+    const next = clamp(scale * factor2, 1, MAX_SCALE);
+    const grown = next / scale;
+    return fitted(next, (left + x) * grown - x, (top + y) * grown - y);
+  }
+  function moved({ scale, left, top }, right, down) {
+    return fitted(scale, left - right, top - down);
+  }
+  function seen({ scale, left, top }, { x, y }) {
+    return { x: x * scale - left, y: y * scale - top };
+  }
+  function revealing(viewport, place3) {
+    const margin = 0.1;
+    const { x, y } = seen(viewport, place3);
+    const lack = (at) => at < margin ? margin - at : at > 1 - margin ? 1 - margin - at : 0;
+    return moved(viewport, lack(x), lack(y));
+  }
+
+  // src/view/picture/wheelZoom.ts
+  var PAUSE3 = 300;
+  var GAIN = 2e-3;
+  var PINCH_GAIN = 0.01;
+  var MOST5 = 0.3;
+  var LINE = 16;
+  var PAGE = 400;
+  var WheelZoom = class {
+    /** When the page was last given a wheel event, and when it was last enlarged or reduced here. */
+    passed = -Infinity;
+    zoomed = -Infinity;
+    /**
+     * @param element where it zooms
+     * @param zoom by a factor; false if there is nothing to zoom that way
+     */
+    constructor(element, signal, zoom) {
+      const elsewhere = (event) => {
+        if (!(event.target instanceof Node && element.contains(event.target))) this.passed = event.timeStamp;
+      };
+      window.addEventListener("wheel", elsewhere, { capture: true, passive: true, signal });
+      element.addEventListener(
+        "wheel",
+        (event) => {
+          const now = event.timeStamp;
+          const isPinch = event.ctrlKey;
+          const isSideways = Math.abs(event.deltaX) > Math.abs(event.deltaY);
+          if (!isPinch && (isSideways || !event.cancelable || now - this.passed < PAUSE3)) {
+            this.passed = now;
+          } else if (zoom(event, factor(event))) {
+            this.zoomed = now;
+            event.preventDefault();
+          } else if (isPinch || now - this.zoomed < PAUSE3) {
+            event.preventDefault();
+          } else {
+            this.passed = now;
+          }
+        },
+        { passive: false, signal }
+      );
+    }
+  };
+  function factor({ deltaY, deltaMode, ctrlKey }) {
+    const pixels = deltaY * (deltaMode === 1 ? LINE : deltaMode === 2 ? PAGE : 1);
+    const much = -pixels * (ctrlKey ? PINCH_GAIN : GAIN);
+    return Math.exp(clamp(much, -MOST5, MOST5));
+  }
+
+  // src/view/picture/zoom.ts
+  var STILL = 3;
+  var STRIDE2 = 1.5;
+  var CRISP = 3;
+  var Zoom = class {
+    constructor(context, stage) {
+      this.context = context;
+      this.stage = stage;
+      const { signal } = context;
+      this.badge = button("camwidget-button camwidget-zoomed", { title: "Show the whole picture again (0)", hidden: true });
+      this.badge.addEventListener("click", () => this.reset(), { signal });
+      stage.frame.append(this.badge);
+      for (const end of ["pointerup", "pointercancel"]) {
+        window.addEventListener(end, ({ pointerId }) => this.up(pointerId), { signal });
+      }
+      this.add(stage);
+      context.watch(["scene"], () => this.fit());
+    }
+    context;
+    stage;
+    /** Whether the last press on the picture was a drag and no click. */
+    dragged = false;
+    viewport = FULL_VIEW;
+    size = "";
+    badge;
+    panes = [];
+    listeners = new Listeners();
+    /** The last positions of the pressed pointers, in CSS pixels. */
+    down = /* @__PURE__ */ new Map();
+    from = { x: 0, y: 0 };
+    /** Adds a pane, which shows the same viewport and can move it. */
+    add(pane) {
+      const { signal } = this.context;
+      this.panes.push(pane);
+      new WheelZoom(pane.clip, signal, (event, factor2) => this.wheel(pane.clip, event, factor2));
+      this.listenToPointers(pane.clip, signal);
+      this.lay();
+    }
+    /** Calls `update` whenever another part of the picture is seen. */
+    listen(update) {
+      this.listeners.add(update);
+    }
+    /** Zooms in (+1) or out (-1) by one step about the center. */
+    step(by) {
+      this.setViewport(zoomed(this.viewport, STRIDE2 ** by, { x: 0.5, y: 0.5 }));
+    }
+    reset() {
+      this.setViewport(FULL_VIEW);
+    }
+    /** Moves the picture as far as is needed to see a pixel of it. */
+    reveal(point) {
+      this.setViewport(revealing(this.viewport, relativeCenter(point, this.stage.canvas)));
+    }
+    /** Where in the frame, from 0 to 1 each way, a pixel is seen. */
+    seen(point) {
+      return seen(this.viewport, relativeCenter(point, this.stage.canvas));
+    }
+    /** Pictures of the same size are compared at the same place. */
+    fit() {
+      const { width, height } = this.stage.canvas;
+      const size = this.stage.sceneId === null ? "" : `${width}×${height}`;
+      if (size === this.size) return;
+      this.size = size;
+      this.reset();
+    }
+    setViewport(viewport) {
+      const { stage, badge } = this;
+      if (this.size === "") viewport = FULL_VIEW;
+      this.viewport = viewport;
+      this.lay();
+      const { scale } = viewport;
+      const isCloser = scale > 1;
+      if (!isCloser && badge === document.activeElement) stage.focus();
+      badge.hidden = !isCloser;
+      const times = scale < 9.95 ? scale.toFixed(1) : String(Math.round(scale));
+      setText(badge, `×${times} ↺`);
+      setAttribute(badge, "aria-label", `Enlarged ${times} times: show the whole picture again`);
+      this.listeners.notify();
+    }
+    /** Lays out each pane by the viewport. To be called after a canvas has changed its size. */
+    lay() {
+      const { scale, left, top } = this.viewport;
+      const isCloser = scale > 1;
+      const { clientWidth } = this.stage.clip;
+      for (const { clip, plane, canvas } of this.panes) {
+        const { style } = plane;
+        style.width = style.height = `${100 * scale}%`;
+        style.left = `${-100 * left}%`;
+        style.top = `${-100 * top}%`;
+        clip.classList.toggle("camwidget-enlarged", isCloser);
+        canvas.classList.toggle("camwidget-crisp", isCloser && scale * clientWidth > CRISP * canvas.width);
+      }
+    }
+    /** Zooms by a factor; false where that changes nothing, so that the page may scroll. */
+    wheel(clip, event, factor2) {
+      const next = zoomed(this.viewport, factor2, positionIn(clip, { x: event.clientX, y: event.clientY }));
+      if (this.size === "" || factor2 < 1 && this.viewport.scale === 1) return false;
+      this.setViewport(next);
+      return true;
+    }
+    listenToPointers(clip, signal) {
+      const { down, context } = this;
+      clip.addEventListener(
+        "pointerdown",
+        (event) => {
+          if (down.size === 0) this.dragged = false;
+          if (context.tool.value !== "" || event.button !== 0 || down.size === 2) return;
+          this.from = place2(event);
+          down.set(event.pointerId, this.from);
+          if (down.size === 2) this.dragged = true;
+        },
+        { signal }
+      );
+      clip.addEventListener(
+        "pointermove",
+        (event) => {
+          if (event.pointerType === "mouse" && event.buttons === 0) this.up(event.pointerId);
+          const before = down.get(event.pointerId);
+          if (before === void 0) return;
+          const now = place2(event);
+          if (down.size === 2) this.pinch(clip, event.pointerId, now);
+          else this.drag(clip, event, before, now);
+        },
+        { signal }
+      );
+      const own = (event) => {
+        if (context.tool.value === "" && event.touches.length > 1 && event.cancelable) event.preventDefault();
+      };
+      clip.addEventListener("touchstart", own, { passive: false, signal });
+      clip.addEventListener("touchmove", own, { passive: false, signal });
+    }
+    up(pointer) {
+      this.down.delete(pointer);
+      if (this.down.size > 0) return;
+      for (const { clip } of this.panes) clip.classList.remove("camwidget-dragging");
+    }
+    drag(clip, event, before, now) {
+      if (!this.dragged && distance(this.from, now) <= STILL) return;
+      if (!this.dragged) {
+        this.dragged = true;
+        if (this.viewport.scale > 1) {
+          clip.setPointerCapture(event.pointerId);
+          clip.classList.add("camwidget-dragging");
+        }
+      }
+      this.down.set(event.pointerId, now);
+      this.pull(clip, before, now);
+    }
+    /** Zooms and moves so that the point between two fingers stays between them. */
+    pinch(clip, moving, now) {
+      const still = [...this.down].find(([id]) => id !== moving)?.[1];
+      const before = this.down.get(moving);
+      if (still === void 0 || before === void 0) return;
+      this.down.set(moving, now);
+      const apart = distance(still, before);
+      if (apart === 0) return;
+      const from = positionIn(clip, between2(still, before));
+      const to = positionIn(clip, between2(still, now));
+      const closer = zoomed(this.viewport, distance(still, now) / apart, from);
+      this.setViewport(moved(closer, to.x - from.x, to.y - from.y));
+    }
+    pull(clip, before, now) {
+      if (this.viewport.scale === 1) return;
+      const from = positionIn(clip, before);
+      const to = positionIn(clip, now);
+      this.setViewport(moved(this.viewport, to.x - from.x, to.y - from.y));
+    }
+  };
+  function positionIn(clip, { x, y }) {
+    return relativePosition(clip, { clientX: x, clientY: y }) ?? { x: 0.5, y: 0.5 };
+  }
+  function place2({ clientX, clientY }) {
+    return { x: clientX, y: clientY };
+  }
+  function between2(a, b) {
+    return { x: (a.x + b.x) / 2, y: (a.y + b.y) / 2 };
+  }
+  function distance(a, b) {
+    return Math.hypot(a.x - b.x, a.y - b.y);
+  }
+
+  // src/view/view.ts
+  function mount(model, root, signal, host = "kernel") {
+    const connection = new KernelConnection(model, root, signal);
+    const context = new Context(connection.guarded(), signal, host);
+    const { live, runsModel } = context;
+    const stage = new Stage(context);
+    const zoom = new Zoom(context, stage);
+    const probe = new ClassProbePopover(context, stage, zoom);
+    const help = new HelpPanel(context);
+    const stance2 = new StanceControl(context);
+    const classes = classList(context, stance2.element);
+    const methods2 = new MethodRow(context);
+    const compare = new Comparison(context, stage, zoom, root);
+    const mask = maskRow(context, () => {
+      stage.repaint();
+      compare.repaint();
+    });
+    const play = new LayerPlayback(context);
+    const layer = layerPicker(context, play.element, () => stage.focus());
+    play.stopOn(layer);
+    const contour2 = new Contours(context, stage);
+    const brush = new Brush(context, stage);
+    const keep = exportTool(context, stage);
+    const truth = groundTruthLine(context);
+    const drawing = mapStyleTool(context, contour2, truth);
+    const large = largeTool(context, root);
+    const tools = live ? [historyTool(context), brush, compare.tool, new MethodSettings(context).tool, drawing, keep, large.tool] : runsModel ? [brush, drawing, keep] : [drawing, keep];
+    const editor = new ReferenceEditor(context);
+    const parts = [
+      make(
+        "div",
+        "camwidget-stage",
+        {},
+        ...compare.around,
+        readout(context, stage, zoom)
+      ),
+      make("div", "camwidget-class-header", {}, new PromptPanel(context).element, classes.head),
+      classes.names,
+      classes.numbers,
+      ...compare.numbers,
+      ...runsModel ? [mostProbableRow(context)] : [],
+      referenceRows(context, classes.names, (name) => editor.edit(name)),
+      make("div", "camwidget-find", { "data-needs": "model" }, new ClassSearch(context).element, editor.element),
+      curveHeading(context),
+      curveNames(context),
+      fallbackControls(context),
+      mask,
+      sentence(context),
+      make("div", "camwidget-choices", {}, methods2.element, layer),
+      toolbar(tools, status(context, help.element)),
+      errorLine(context),
+      connection.element
+    ];
+    root.classList.add("camwidget-view");
+    root.append(...parts);
+    keyboard(context, {
+      root,
+      frame: stage.frame,
+      toggleHelp: () => help.toggle(),
+      marker: brush.marker(probe),
+      brush,
+      zoom,
+      contour: contour2,
+      play,
+      cycleComparison: () => compare.cycle(),
+      close: () => help.close() || play.stop() || methods2.close() || stance2.cancel() || probe.close() || brush.stop() || stage.cancel.press() || large.leave()
+    });
+    observeWidth(root, mask, signal);
+    markPending(context, root);
+    const marks = live ? new ReferenceMarks(context) : null;
+    followThumbnails(context, root, (strip) => marks?.place(strip));
+    keepFocus(root, stage.frame, signal);
+    makePanelsAccessible(root, signal);
+    connection.start();
+    signal.addEventListener("abort", () => parts.forEach((part) => part.remove()));
+  }
+
+  // src/page/barChart.ts
+  var ROW = 28;
+  function bars(model, pick, signal) {
+    const element = document.createElement("div");
+    element.className = "camwidget-bars";
+    element.setAttribute("aria-hidden", "true");
+    const drawing = svg("svg", { width: "100%" });
+    element.append(drawing);
+    element.addEventListener(
+      "click",
+      (event) => {
+        const at = Math.floor((event.clientY - drawing.getBoundingClientRect().top) / ROW);
+        if (at >= 0 && at < rows(model.get("rows")).length) pick(at);
+      },
+      { signal }
+    );
+    watch(model, ["rows", "masked", "target"], signal, () => {
+      const all = rows(model.get("rows"));
+      const masked = numbers(model.get("masked"));
+      const chosen = all.findIndex(({ index }) => index === trait(model, "target"));
+      const colors = classColors(all.length, chosen);
+      const shown = [0, ...all.map(({ unmasked }) => unmasked), ...masked];
+      const isQuantity = quantity(model.get("quantity")) !== null;
+      const low = isQuantity ? shown.reduce((a, b) => Math.min(a, b)) : 0;
+      const high = isQuantity ? shown.reduce((a, b) => Math.max(a, b)) : 1;
+      drawing.setAttribute("height", String(ROW * all.length));
+      drawing.replaceChildren(
+        ...all.flatMap(({ unmasked }, at) => {
+          const color = colors[at];
+          return [
+            bar(at, low, high, NEUTRAL, 0.13, [low, high]),
+            bar(at, 0, unmasked, color, 0.38, [low, high]),
+            bar(at, 0, masked[at] ?? unmasked, color, 1, [low, high])
+          ];
+        })
+      );
+    });
+    return element;
+  }
+  function bar(at, from, to, fill2, opacity2, [low, high]) {
+    const percent2 = (value) => `${100 * value / (high - low || 1)}%`;
+    const x = percent2(Math.min(from, to) - low);
+    return svg("rect", { x, y: ROW * (at + 0.25), width: percent2(Math.abs(to - from)), height: ROW / 2, fill: fill2, opacity: opacity2 });
+  }
+  var ACCENT = "#e8710a";
+  var RIVALS = ["#4f86c6", "#3a9d8f", "#9a7fc0"];
+  var NEUTRAL = "#8a929c";
+  function classColors(count, chosen) {
+    let rival = 0;
+    return Array.from({ length: count }, (_, at) => at === chosen ? ACCENT : RIVALS[rival++] ?? NEUTRAL);
+  }
+
+  // src/page/curve.ts
+  function fractionAt(step2, count) {
+    return count < 2 ? 0 : (step2 / (count - 1)) ** 2;
+  }
+  function between3(curve, fraction) {
+    const at = Math.sqrt(fraction) * (curve.length - 1);
+    const low = Math.min(Math.floor(at), Math.max(0, curve.length - 2));
+    const part = at - low;
+    const next = curve[low + 1] ?? curve[low];
+    return curve[low].map((value, row) => value + part * (next[row] - value));
+  }
+
+  // src/page/curveChart.ts
+  var MARGIN2 = { top: 10, right: 22, bottom: 26, left: 34 };
+  var TICKS = [0, 1, 5, 10, 25, 50, 100];
+  var WIDER = 52;
+  function curveChart(model, points, signal) {
+    const element = document.createElement("div");
+    element.className = "camwidget-curve";
+    const drawing = svg("svg", { role: "img" });
+    element.append(drawing);
+    const draw2 = () => {
+      const width = element.clientWidth || 400;
+      const height = element.clientHeight || 176;
+      setAttribute(drawing, "width", String(width));
+      setAttribute(drawing, "height", String(height));
+      const measured = quantity(model.get("quantity"));
+      const all = rows(model.get("rows"));
+      const chosen = all.findIndex(({ index }) => index === trait(model, "target"));
+      const curve = points();
+      const frame2 = new Frame(width, height, measured === null ? null : span(curve, chosen));
+      drawing.replaceChildren(...frame2.axes());
+      setAttribute(drawing, "aria-label", describe3(all[chosen]?.name ?? "", curve, chosen, measured));
+      if (curve === null || chosen < 0) return;
+      const fraction = portion(model, "fraction");
+      const now = numbers(model.get("masked"))[chosen] ?? all[chosen]?.unmasked ?? 0;
+      drawing.append(
+        frame2.upright(fraction),
+        ...rivals(frame2, curve, chosen),
+        frame2.line(curve.map((values, at) => [fractionAt(at, curve.length), values[chosen]]), {
+          stroke: ACCENT,
+          "stroke-width": 2.5
+        }),
+        svg("circle", { cx: frame2.x(fraction), cy: frame2.y(now), r: 4.5, fill: ACCENT, stroke: "#fff" })
+      );
+    };
+    const resized2 = new ResizeObserver(draw2);
+    resized2.observe(element);
+    signal.addEventListener("abort", () => resized2.disconnect());
+    watch(model, ["rows", "masked", "target", "fraction", "mode", "baseline", "explanation"], signal, draw2);
+    return element;
+  }
+  function rivals(frame2, curve, chosen) {
+    const others2 = curve[0].map((_, at) => at).filter((at) => at !== chosen);
+    return others2.slice(0, RIVALS.length).map(
+      (row, rank) => frame2.line(curve.map((values, at) => [fractionAt(at, curve.length), values[row]]), {
+        stroke: RIVALS[rank],
+        "stroke-width": 1.5,
+        "stroke-dasharray": "6 4",
+        opacity: 0.8
+      })
+    );
+  }
+  function span(curve, chosen) {
+    const drawn = (curve ?? []).flatMap((values) => [
+      values[chosen] ?? 0,
+      ...values.filter((_, at) => at !== chosen).slice(0, RIVALS.length)
+    ]);
+    if (drawn.length === 0) return [0, 1];
+    const low = drawn.reduce((a, b) => Math.min(a, b));
+    const high = drawn.reduce((a, b) => Math.max(a, b));
+    const half = 0.55 * (Math.max(high - low, 0.05 * Math.max(Math.abs(low), Math.abs(high))) || 1);
+    const middle = (low + high) / 2;
+    return [middle - half, middle + half];
+  }
+  function describe3(name, curve, chosen, measured) {
+    if (curve === null || chosen < 0) return "No curve";
+    const quarters = [0, 25, 50, 75, 100].map((percents) => {
+      const value = between3(curve, percents / 100)[chosen];
+      return `${measured === null ? fixed(value, 2) : signed(value, decimals(value))} at ${percents} %`;
+    });
+    if (measured !== null) return `${name}${unitSuffix(measured, " in ")}: ${quarters.join(", ")}`;
+    return `Probability of ${name}: ${quarters.join(", ")}`;
+  }
+  var Frame = class {
+    constructor(width, height, span2) {
+      this.width = width;
+      this.height = height;
+      this.span = span2;
+      this.left = span2 === null ? MARGIN2.left : WIDER;
+    }
+    width;
+    height;
+    span;
+    left;
+    /** On an axis that is a square root: the answer of many nets falls within the first tenth. */
+    x(fraction) {
+      return this.left + Math.sqrt(fraction) * Math.max(1, this.width - this.left - MARGIN2.right);
+    }
+    y(value) {
+      const [low, high] = this.span ?? [0, 1];
+      return MARGIN2.top + (high - value) / (high - low) * Math.max(1, this.height - MARGIN2.top - MARGIN2.bottom);
+    }
+    upright(fraction) {
+      const [low, high] = this.span ?? [0, 1];
+      return this.line([[fraction, low], [fraction, high]], { stroke: NEUTRAL, "stroke-width": 1.2 });
+    }
+    line(points, style) {
+      const joined2 = points.map(([x, y]) => `${this.x(x).toFixed(1)},${this.y(y).toFixed(1)}`).join(" ");
+      return svg("polyline", { points: joined2, fill: "none", "stroke-linejoin": "round", ...style });
+    }
+    axes() {
+      const across = TICKS.map(
+        (percents) => svg(
+          "text",
+          { x: this.x(percents / 100), y: this.height - 8, "text-anchor": "middle" },
+          percents === 100 ? `${percents}%` : String(percents)
+        )
+      );
+      const [low, high] = this.span ?? [0, 1];
+      const parts = this.span === null ? [0, 0.5, 1] : [0.1, 0.5, 0.9];
+      const digits = this.span === null ? 1 : decimals(low, high);
+      const up = parts.map((part) => low + part * (high - low)).flatMap((value) => [
+        this.line([[0, value], [1, value]], { stroke: NEUTRAL, opacity: 0.25 }),
+        svg("text", { x: this.left - 8, y: this.y(value) + 4, "text-anchor": "end" }, signed(value, digits))
+      ]);
+      return [...up, ...across];
+    }
+  };
+
+  // src/page/payload.ts
+  var FORMAT = 2;
+
+  // src/page/opening.ts
+  async function openPage(build) {
+    const main = document.getElementById("camwidget-page");
+    const source = document.getElementById("camwidget-data");
+    if (main === null || source === null) return;
+    try {
+      const data = JSON.parse(source.textContent ?? "");
+      if (data.format !== FORMAT) throw new Error(`the data is of format ${data.format}, the script of ${FORMAT}`);
+      main.replaceChildren(await build(data));
+      performance.mark("camwidget-shown");
+    } catch (error) {
+      main.replaceChildren(make("p", "camwidget-page-error", { role: "alert" }, `This page cannot be shown: ${String(error)}`));
+    }
+  }
+  function pageView(model, host = "page") {
+    const { signal } = new AbortController();
+    const root = make("div", "");
+    const explorer = make("div", "camwidget-explorer camwidget-page");
+    const pick = (at) => {
+      const row = rows(model.get("rows"))[at];
+      if (row !== void 0) write(model, { target: row.index });
+    };
+    explorer.append(root, bars(model, pick, signal), curveChart(model, () => model.curve(), signal));
+    mount(model, root, signal, host);
+    return explorer;
+  }
+
+  // src/core/scores.ts
+  var sigmoid = (x) => 1 / (1 + Math.exp(-x));
+  function probabilities(logits, scores) {
+    const values = Float64Array.from(logits);
+    if (scores === "value") return values;
+    if (scores === "log") return values.map((x) => Math.min(1, Math.exp(x)));
+    if (scores === "sigmoid" || values.length === 1) return values.map(sigmoid);
+    const most = values.reduce((a, b) => Math.max(a, b), -Infinity);
+    const parts = values.map((x) => Math.exp(x - most));
+    const total = parts.reduce((a, b) => a + b, 0);
+    return parts.map((x) => x / total);
+  }
+
+  // src/page/sentences.ts
+  function evidenceOf(name, kind, label2) {
+    return kind === "against" ? `against ${name}` : `for ${label2}`;
+  }
+  function note(evidence, layer) {
+    return `No positive evidence ${evidence} at ${layer}.`;
+  }
+  function sentence2(of) {
+    const { evidence, rival, mode: mode2, fraction, before, after, evident } = of;
+    const kept = of.painted?.kept ?? 0;
+    const isUnmasked = mode2 === "remove" && fraction === 0 || mode2 === "keep" && fraction === 1;
+    const isPainted = (of.painted?.hidden ?? 0) > 0;
+    if (after === null || (evident === 0 || isUnmasked) && !isPainted) {
+      if (evident === 0) return `${note(evidence, of.layer)} Choose another ${others(of)}layer or method.`;
+      return mode2 === "keep" ? `Nothing is masked yet. Drag the slider to keep only the most evidence ${evidence}.` : `Nothing is removed yet. Drag the slider to take the evidence ${evidence} away.${kept > 0 ? ` The ${share(kept)} painted to be kept would stay.` : ""}`;
+    }
+    const deed = deedOf(of, evident === 0 || isUnmasked);
+    if (evident === 0) return `${deed} ${effectOf(of, before, after, deed)} ${note(evidence, of.layer)}`;
+    const beyond = mode2 !== "multiply" && fraction > evident + 5e-3 ? ` Only ${fixed(100 * evident, 0)} % of the picture has any; beyond, pixels go in reading order.` : "";
+    const say = of.quantity === null ? effect : moved2(of.quantity);
+    const found = effectOf(of, before, after, deed);
+    if (rival === null || rival.after === null) return `${deed} ${found}${beyond}`;
+    return `${deed} ${found.slice(0, -1)} and ${say(rival.before, rival.after, rival.name)}${beyond}`;
+  }
+  function effectOf({ quantity: quantity2, rival, name }, before, after, deed) {
+    const say = quantity2 === null ? effect : moved2(quantity2);
+    return say(before, after, deed.includes(name) && rival === null ? "it" : name);
+  }
+  function deedOf(of, byPaintAlone) {
+    const { evidence, mode: mode2, fraction } = of;
+    const { hidden, kept } = of.painted ?? { hidden: 0, kept: 0 };
+    const hiding = `iding the painted ${share(hidden)}`;
+    if (byPaintAlone) return `H${hiding}`;
+    const part = share(fraction);
+    const control = { random: `a random ${part}`, center: `the middle ${part}` }[of.method];
+    const most = control ?? `the ${part} with the most evidence ${evidence}`;
+    if (mode2 === "keep") {
+      if (fraction === 0) return kept > 0 ? `Keeping only the painted ${share(kept)}` : "Hiding everything";
+      return `Keeping only ${most}${kept > 0 ? ` and the painted ${share(kept)}` : ""}${hidden > 0 ? `, and h${hiding} of the picture,` : ""}`;
+    }
+    const rest = kept > 0 ? `, but for the ${share(kept)} painted to be kept,` : "";
+    if (mode2 === "remove") return `${hidden > 0 ? `H${hiding} and removing` : "Removing"} ${most}${rest}`;
+    return `${hidden > 0 ? `H${hiding} and multiplying` : "Multiplying"} the picture by its map ${evidence}${rest}`;
+  }
+  function share(part) {
+    return part >= 5e-4 || part === 0 ? `${rounded(100 * part, 1)} %` : "under 0.1 %";
+  }
+  function others({ alone, quantity: quantity2 }) {
+    if (alone) return "";
+    return quantity2 === null ? "class, " : "quantity, ";
+  }
+  function effect(before, after, it) {
+    const change2 = rounded(rounded(after, 2) - rounded(before, 2), 2);
+    if (Math.max(before, after) < 5e-3) return `leaves ${it} below 0.01.`;
+    if (change2 === 0) return `leaves ${it} at ${fixed(before, 2)}.`;
+    const verb = change2 > 0 ? "raises" : "lowers";
+    return `${verb} ${it} by ${fixed(Math.abs(change2), 2)} (${fixed(before, 2)} → ${fixed(after, 2)}).`;
+  }
+  function moved2(quantity2) {
+    return (before, after, it) => {
+      const digits = decimals(before, after);
+      const [first, second] = [signed(before, digits), signed(after, digits)];
+      const of = unitSuffix(quantity2, " ");
+      if (first === second) return `leaves ${it} at ${first}${of}.`;
+      return `${after > before ? "raises" : "lowers"} ${it} from ${first} to ${second}${of}.`;
+    };
+  }
+  function probeSentence(name) {
+    return name === null ? "None of the most probable classes has positive evidence there." : `The strongest evidence there is for ${name}.`;
+  }
+
+  // src/view/store.ts
+  var Store = class {
+    state;
+    listeners = /* @__PURE__ */ new Map();
+    constructor(state = {}) {
+      this.state = { ...state };
+    }
+    get(name) {
+      return this.state[name];
+    }
+    set(name, value) {
+      if (Object.is(this.state[name], value)) return;
+      this.state[name] = value;
+      this.emit(`change:${name}`);
+    }
+    /** Sets several traits, one after the other. */
+    setAll(values) {
+      for (const [name, value] of Object.entries(values)) this.set(name, value);
+    }
+    on(event, callback) {
+      const listeners = this.listeners.get(event) ?? new Listeners();
+      this.listeners.set(event, listeners);
+      listeners.add(callback);
+    }
+    off(event, callback) {
+      this.listeners.get(event)?.delete(callback);
+    }
+    emit(event) {
+      this.listeners.get(event)?.notify();
+    }
+    /** The number of registered callbacks. */
+    get listening() {
+      return [...this.listeners.values()].reduce((sum, { size }) => sum + size, 0);
+    }
+  };
+
+  // src/core/classActivation.ts
+  function classActivation(of, head, index, method) {
+    const { channels, rows: rows2, columns } = of;
+    const area2 = rows2 * columns;
+    const sign = head.single && index === 0 ? -1 : 1;
+    const row = head.single ? 0 : index;
+    const weight = (k) => sign * head.weights[row * head.channels + k];
+    const value = (k, cell) => {
+      const found = of.values[k * area2 + cell];
+      return head.rectified && found < 0 ? 0 : found;
+    };
+    const weighted = (by) => {
+      const total = new Float64Array(area2);
+      for (let k = 0; k < channels; k++) {
+        const factor2 = by(k);
+        if (factor2 !== 0) for (let cell = 0; cell < area2; cell++) total[cell] += factor2 * value(k, cell);
+      }
+      return total;
+    };
+    const passes = head.gated ? weighted(weight).map((score) => score + sign * head.bias[row] > 0 ? 1 : 0) : null;
+    const count = passes === null ? area2 : passes.reduce((sum2, one) => sum2 + one, 0);
+    const sum = (k, gate) => {
+      let total = 0;
+      for (let cell = 0; cell < area2; cell++) total += value(k, cell) * (gate?.[cell] ?? 1);
+      return total;
+    };
+    const positive = (k) => Math.max(0, weight(k)) / area2;
+    let cells2;
+    if (method === "cam") cells2 = weighted(weight);
+    else if (method === "gradcam") cells2 = weighted((k) => weight(k) * count / area2 / area2);
+    else if (method === "hirescam") cells2 = weighted((k) => weight(k) / area2);
+    else if (method === "layercam") cells2 = weighted(positive);
+    else if (method === "gradcam++") cells2 = weighted((k) => count * positive(k) / (2 + sum(k, null) * positive(k)));
+    else {
+      cells2 = weighted((k) => {
+        const total = sum(k, null);
+        return total === 0 ? 0 : sum(k, passes) / total * weight(k) / area2;
+      });
+    }
+    if (passes !== null && (method === "hirescam" || method === "layercam")) cells2 = cells2.map((cell, at) => cell * passes[at]);
+    return { rows: rows2, columns, cells: Float32Array.from(cells2, (cell) => Math.max(0, cell)) };
+  }
+
+  // src/core/regions.ts
+  function strongestRegion(map, width, share2) {
+    const peak = peakOf(map);
+    if (!(peak > 0)) return null;
+    const cut = Math.fround(share2 * peak);
+    const seen2 = new Uint8Array(map.length);
+    const height = map.length / width;
+    let best = [0, 0, 0, 0];
+    let most = 0;
+    for (let start2 = 0; start2 < map.length; start2++) {
+      if (seen2[start2] === 1 || map[start2] < cut) continue;
+      const open = [start2];
+      seen2[start2] = 1;
+      let [count, left, top, right, bottom] = [0, width, height, 0, 0];
+      for (let at = open.pop(); at !== void 0; at = open.pop()) {
+        const x = at % width;
+        const y = (at - x) / width;
+        count++;
+        [left, top, right, bottom] = [Math.min(left, x), Math.min(top, y), Math.max(right, x + 1), Math.max(bottom, y + 1)];
+        for (let ny = Math.max(0, y - 1); ny <= Math.min(height - 1, y + 1); ny++) {
+          for (let nx = Math.max(0, x - 1); nx <= Math.min(width - 1, x + 1); nx++) {
+            const next = ny * width + nx;
+            if (seen2[next] === 1 || map[next] < cut) continue;
+            seen2[next] = 1;
+            open.push(next);
+          }
+        }
+      }
+      if (count > most) [most, best] = [count, [left, top, right, bottom]];
+    }
+    const first = map.indexOf(peak);
+    return { box: best, peak: { x: first % width, y: Math.floor(first / width) } };
+  }
+
+  // src/page/quantizedMaps.ts
+  var KEPT2 = 24;
+  var { fround: fround2 } = Math;
+  var QuantizedMaps = class {
+    constructor(data, archive) {
+      this.data = data;
+      this.archive = archive;
+      for (const [row, method, layer, grid2] of data.maps) this.places.set(`${row} ${method} ${layer}`, grid2);
+    }
+    data;
+    archive;
+    made = /* @__PURE__ */ new Map();
+    places = /* @__PURE__ */ new Map();
+    /** The number of a map's grid, by places in the lists; undefined where there is no such map. */
+    find(row, method, layer) {
+      return this.places.get(`${row} ${method} ${layer}`) ?? this.places.get(`${row} ${method} -1`);
+    }
+    grid(number2) {
+      const { rows: rows2, columns, rounded: rounded2, cells: cells2 } = this.data.grids[number2];
+      const values = rounded2 ? Float32Array.from(this.archive.uint16(cells2)) : this.archive.float32(cells2);
+      return { rows: rows2, columns, cells: values };
+    }
+    /** At the size of the picture, in proportion to the map: values of several classes' maps compare. */
+    enlarged(number2) {
+      const { width, height } = this.data.scene;
+      return enlarge(this.inProportion(number2), width, height);
+    }
+    /**
+     * The classes' maps of one method at one layer, divided by the largest value of all of them, as the kernel sends them;
+     * none if they are all the same: these are no class's.
+     */
+    classMaps(method, layer) {
+      const found = this.data.classes.flatMap(({ index, name }, row) => {
+        const number2 = this.find(row, method, layer);
+        return number2 === void 0 ? [] : [{ index, name, number: number2, ...this.inProportion(number2) }];
+      });
+      if (found.length > 1 && found.every(({ number: number2 }) => number2 === found[0].number)) return [];
+      const most = peakOf(found.map(({ cells: cells2 }) => peakOf(cells2))) || 1;
+      return found.map(({ index, name, rows: rows2, columns, cells: cells2 }) => ({
+        index,
+        name,
+        rows: rows2,
+        columns,
+        cells: new Uint8Array(cells2.map((value) => value / most).buffer)
+      }));
+    }
+    /** A grid, so that its values compare with those of others. */
+    inProportion(number2) {
+      const { rounded: rounded2, peak } = this.data.grids[number2];
+      const grid2 = this.grid(number2);
+      const step2 = rounded2 ? peak / (peakOf(grid2.cells) || 1) : 1;
+      return { ...grid2, cells: grid2.cells.map((value) => value * step2) };
+    }
+    show(number2) {
+      const known = this.made.get(number2);
+      if (known !== void 0) return known;
+      const { width, height } = this.data.scene;
+      const shown = decodeMap(this.grid(number2), width, height, this.data.grids[number2].knee);
+      this.made.set(number2, shown);
+      for (const oldest of this.made.keys()) {
+        if (this.made.size <= KEPT2) break;
+        this.made.delete(oldest);
+      }
+      return shown;
+    }
+    /** The numbers of every listed class at every step of the curve; null where there is no curve. */
+    curve(number2, key) {
+      const place3 = this.data.grids[number2]?.curves[key];
+      if (place3 === void 0) return null;
+      const values = this.data.quantity.unit === void 0 ? Array.from(this.archive.uint16(place3), (value) => value / 1e4) : Array.from(this.archive.float32(place3));
+      const count = this.data.classes.length;
+      return Array.from(
+        { length: values.length / count },
+        (_, step2) => values.slice(step2 * count, (step2 + 1) * count)
+      );
+    }
+  };
+  function decodeMap(grid2, width, height, knee) {
+    const map = enlarge(grid2, width, height);
+    const shares = unit2(map);
+    return {
+      saliency: toBytes(map),
+      drawn: knee === null ? null : toneBytes(map, knee),
+      levels: rankLevels(shares),
+      unit: shares,
+      cells: knee === null ? toBytes(grid2.cells) : toneBytes(grid2.cells, knee),
+      evident: map.reduce((count, value) => count + (value > 0 ? 1 : 0), 0) / map.length
+    };
+  }
+  function unit2(map) {
+    const peak = peakOf(map);
+    return peak > 0 ? map.map((value) => Math.min(1, fround2(value / peak))) : map;
+  }
+
+  // src/live/maskedInput.ts
+  var { fround: fround3 } = Math;
+  var SHADES2 = Float32Array.from({ length: 256 }, (_, shade) => shade / 255);
+  function maskedInput(picture, map, mask, channels) {
+    const { width, height, rgb } = picture;
+    const size = width * height;
+    const pixels = new Float32Array(channels * size);
+    const { mode: mode2, fill: fill2, paint: paint2 } = mask;
+    const one = fill2.length === 3;
+    const cut = threshold(mask.fraction);
+    for (let i = 0; i < size; i++) {
+      const by = paint2?.[i] ?? 0;
+      const isTop = map !== null && mode2 !== "multiply" && map.levels[i] < cut;
+      const isHidden = by === 0 ? map !== null && mode2 !== "multiply" && isTop !== (mode2 === "keep") : by > 0;
+      const factor2 = mode2 === "multiply" && map !== null && by === 0 ? map.saliency[i] : 1;
+      for (let c = 0; c < channels; c++) {
+        const shade = SHADES2[isHidden ? fill2[one ? c : 3 * i + c] : rgb[3 * i + c]];
+        pixels[c * size + i] = factor2 === 1 ? shade : fround3(shade * factor2);
+      }
+    }
+    return { pixels, shape: [channels, height, width] };
+  }
+
+  // src/live/occlusion.ts
+  function starts(length, { window: window2, stride }) {
+    return Array.from({ length: Math.ceil((length - window2) / stride) + 1 }, (_, i) => i * stride);
+  }
+  function corners({ width, height }, of) {
+    const [rows2, columns] = [starts(height, of), starts(width, of)];
+    const cells2 = rows2.flatMap((y, i) => columns.map((x, j) => {
+      const level = [4, 2, 1].findIndex((step2) => i % step2 === 0 && j % step2 === 0);
+      return { level, corner: [y, x] };
+    }));
+    return cells2.sort((a, b) => a.level - b.level).map(({ corner }) => corner);
+  }
+  function occluded(picture, [top, left], { window: window2, mean: mean2 }, channels) {
+    const { width, height } = picture;
+    const unmasked = { mode: "remove", fraction: 0, fill: new Uint8Array(3), paint: null };
+    const input = maskedInput(picture, null, unmasked, channels);
+    for (let c = 0; c < channels; c++) {
+      for (let y = top; y < Math.min(height, top + window2); y++) {
+        const row = (c * height + y) * width;
+        input.pixels.fill(mean2[c], row + left, row + Math.min(width, left + window2));
+      }
+    }
+    return { ...input, withFeatures: false };
+  }
+  function occlusionMap(picture, of, logits, unmasked, target) {
+    const { width, height } = picture;
+    const sums = new Float64Array(width * height);
+    const counts = new Uint16Array(width * height);
+    const all = corners(picture, of);
+    logits.forEach((values, at) => {
+      const [top, left] = all[at];
+      const drop = unmasked[target] - values[target];
+      for (let y = top; y < Math.min(height, top + of.window); y++) {
+        for (let x = left; x < Math.min(width, left + of.window); x++) {
+          sums[y * width + x] += drop;
+          counts[y * width + x] += 1;
+        }
+      }
+    });
+    const cells2 = Float32Array.from(sums, (sum, at) => Math.max(0, sum / Math.max(1, counts[at])));
+    return { rows: height, columns: width, cells: cells2 };
+  }
+
+  // src/live/liveMaps.ts
+  var KEPT3 = 24;
+  var LiveMaps = class {
+    constructor(data, archive) {
+      this.data = data;
+      this.archive = archive;
+      this.saved = new QuantizedMaps(data, archive);
+    }
+    data;
+    archive;
+    saved;
+    made = /* @__PURE__ */ new Map();
+    head = null;
+    /** Takes the head's weights, from which maps are computed then. */
+    takeWeights(weights) {
+      const { head, names } = this.data.live;
+      if (head === null) return;
+      this.head = {
+        weights,
+        bias: this.archive.float32(head.bias),
+        channels: head.channels,
+        rectified: head.rectified,
+        gated: head.gated,
+        single: head.rows === 1 && names.length === 2
+      };
+    }
+    /** The name of the layer before the pooling; null where nothing is computed. */
+    get headLayer() {
+      const { head } = this.data.live;
+      return head === null ? null : this.data.layers[head.layer].name;
+    }
+    /** Whether the file has maps of a picture's class. */
+    has({ picture, target }) {
+      return picture.isSaved && this.data.classes.some(({ index }) => index === target);
+    }
+    /** The methods with a map of a picture's class at any layer; the last one runs the model many times. */
+    methods(of) {
+      const computed = this.data.live.head?.methods ?? [];
+      const quick = this.data.methods.filter(({ name }) => this.has(of) || computed.includes(name));
+      const { method } = this.data.live.occlusion;
+      return quick.some(({ name }) => name === method.name) ? quick : [...quick, method];
+    }
+    /** Any method by its name. */
+    method(name) {
+      const { method } = this.data.live.occlusion;
+      return this.data.methods.find((one) => one.name === name) ?? (name === method.name ? method : void 0);
+    }
+    /** Whether a map is made by running the model many times, and the file has none. */
+    isSlow(of) {
+      return of.method === this.data.live.occlusion.method.name && this.number(of) === null;
+    }
+    /** The part of a slow map that is done, from 0 to 1. */
+    progress({ picture }) {
+      return picture.occluded.length / corners(picture.picture, this.data.live.occlusion).length;
+    }
+    /** The layers with a map of a picture's class. */
+    layers(of) {
+      if (this.has(of)) return this.data.layers;
+      return this.data.layers.filter(({ name }) => name === this.headLayer);
+    }
+    /** Cells of a map on the scale of other classes' maps; null where there is no map. */
+    grid(of) {
+      const number2 = this.number(of);
+      return number2 === null ? this.computed(of) : this.saved.inProportion(number2);
+    }
+    /** A map ready to be shown; null where there is none, or the model has not run yet. */
+    find(of) {
+      if (this.isSlow(of) && this.progress(of) < 1) return null;
+      const key = [of.picture.id, of.target, of.method, of.layer].join("\n");
+      const known = this.made.get(key);
+      if (known !== void 0) return known;
+      const found = this.make(of);
+      if (found === null) return null;
+      this.made.set(key, found);
+      for (const oldest of this.made.keys()) {
+        if (this.made.size <= KEPT3) break;
+        this.made.delete(oldest);
+      }
+      return found;
+    }
+    /** A map as far as it is computed; null where nothing of it is. */
+    make(of) {
+      const { picture } = of.picture;
+      const atInput = this.method(of.method)?.everywhere ?? false;
+      const number2 = this.number(of);
+      if (number2 !== null) {
+        const { rows: rows2, columns, knee, scale_note, peak, box: box2, at } = this.data.grids[number2];
+        const region3 = box2 === null || at === null ? null : { box: box2, peak: at };
+        return { of, map: this.saved.show(number2), rows: rows2, columns, knee, scaleNote: scale_note, isEmpty: peak === 0, atInput, region: region3 };
+      }
+      const grid2 = this.computed(of);
+      if (grid2 === null) return null;
+      const map = decodeMap(grid2, picture.width, picture.height, null);
+      const found = strongestRegion(map.unit, picture.width, this.data.first.box_threshold);
+      const region2 = found === null ? null : { box: found.box, peak: [found.peak.x, found.peak.y] };
+      return {
+        of,
+        map,
+        rows: grid2.rows,
+        columns: grid2.columns,
+        knee: null,
+        scaleNote: "",
+        isEmpty: peakOf(grid2.cells) === 0,
+        atInput,
+        region: region2
+      };
+    }
+    /** The number of a map in the file; null where it has none. */
+    number({ picture, target, method, layer }) {
+      const { classes, methods: methods2, layers: layers2 } = this.data;
+      const row = classes.findIndex(({ index }) => index === target);
+      const column = methods2.findIndex(({ name }) => name === method);
+      if (!picture.isSaved || row < 0 || column < 0) return null;
+      return this.saved.find(row, column, layers2.findIndex(({ name }) => name === layer)) ?? null;
+    }
+    computed({ picture, target, method, layer }) {
+      const { occlusion } = this.data.live;
+      if (method === occlusion.method.name) {
+        if (picture.logits === null || picture.occluded.length === 0) return null;
+        return occlusionMap(picture.picture, occlusion, picture.occluded, picture.logits, target);
+      }
+      const of = this.data.live.head;
+      if (of === null || this.head === null || picture.features === null || layer !== this.headLayer) return null;
+      const form = of.methods.find((name) => name === method);
+      return form === void 0 ? null : classActivation(picture.features, this.head, target, form);
+    }
+  };
+
+  // src/core/baselines.ts
+  var BASELINES = ["blur", "mean", "black"];
+  function baseline(name, picture) {
+    if (name === "black") return new Uint8Array(3);
+    return name === "mean" ? mean(picture) : blurred(picture);
+  }
+  function mean({ rgb }) {
+    const sums = [0, 0, 0];
+    rgb.forEach((value, at) => sums[at % 3] += value);
+    return Uint8Array.from(sums, (sum) => Math.round(3 * sum / rgb.length));
+  }
+  function blurred({ width, height, rgb }) {
+    const short = Math.min(width, height);
+    const sigma = Math.max(short / 20, 1);
+    const reach = Math.max(1, Math.min(Math.ceil(3 * sigma), short - 2));
+    const kernel = Float64Array.from({ length: 2 * reach + 1 }, (_, k) => Math.exp(-0.5 * ((k - reach) / sigma) ** 2));
+    const total = kernel.reduce((sum, one) => sum + one, 0);
+    kernel.forEach((one, k) => kernel[k] = one / total);
+    const rows2 = convolved(Float64Array.from(rgb), kernel, width, height, 3, 3 * width);
+    const both = convolved(rows2, kernel, height, width, 3 * width, 3);
+    return Uint8Array.from(both, (value) => Math.round(value));
+  }
+  function convolved(from, kernel, length, lines, step2, stride) {
+    const reach = (kernel.length - 1) / 2;
+    const out = new Float64Array(from.length);
+    const places = Int32Array.from({ length: length + 2 * reach }, (_, k) => {
+      const at = Math.abs(k - reach);
+      return step2 * (at < length ? at : 2 * (length - 1) - at);
+    });
+    for (let line2 = 0; line2 < lines; line2++) {
+      for (let channel = 0; channel < 3; channel++) {
+        const start2 = line2 * stride + channel;
+        for (let at = 0; at < length; at++) {
+          let sum = 0;
+          for (let k = 0; k < kernel.length; k++) sum += kernel[k] * from[start2 + places[at + k]];
+          out[start2 + at * step2] = sum;
+        }
+      }
+    }
+    return out;
+  }
+
+  // src/live/livePicture.ts
+  var LISTED = 5;
+  var LivePicture = class {
+    /**
+     * @param id unique in the page
+     * @param isSaved whether the page has precomputed maps of it
+     */
+    constructor(id, name, picture, isSaved, fills = null, listed = []) {
+      this.id = id;
+      this.name = name;
+      this.picture = picture;
+      this.isSaved = isSaved;
+      this.fills = fills ?? Object.fromEntries(BASELINES.map((name2) => [name2, baseline(name2, picture)]));
+      this.listed = listed;
+    }
+    id;
+    name;
+    picture;
+    isSaved;
+    /** Of the unmasked picture, for every class; null until the model has run. */
+    unmasked = null;
+    /** The model's outputs for it, and for it under each square of the occlusion so far. */
+    logits = null;
+    occluded = [];
+    /** The maps before the pooling; null where the model has no such head, or has not run. */
+    features = null;
+    /** The listed classes. */
+    listed;
+    fills;
+    /**
+     * Takes what the model has said of the unmasked picture.
+     *
+     * @param logits its outputs
+     * @param unmasked their probabilities
+     * @param ordered whether the most probable classes are listed; else the first ones
+     */
+    answer(logits, unmasked, features, ordered) {
+      this.logits = logits;
+      this.unmasked = unmasked;
+      this.features = features;
+      if (this.listed.length > 0) return;
+      const every = Array.from(unmasked.keys());
+      this.listed = (ordered ? every.sort((a, b) => unmasked[b] - unmasked[a] || a - b) : every).slice(0, LISTED);
+    }
+    /** The listed classes with the one explained, which takes the last place where it is not listed. */
+    rows(target) {
+      if (target < 0 || this.listed.includes(target)) return this.listed;
+      return [...this.listed.slice(0, Math.max(1, LISTED - 1)), target];
+    }
+    /** The scene's trait. */
+    get scene() {
+      const { width, height, rgb } = this.picture;
+      return { id: this.id, width, height, picture: rgb, fills: this.fills };
+    }
+  };
+
+  // src/live/liveModel.ts
+  var FAINT = 5e-3;
+  var SHOWN_EVERY = 12;
+  var COARSE = [4, 2, 1];
+  var LiveModel = class extends Store {
+    constructor(data, archive) {
+      super(traitsOf(data, archive));
+      this.data = data;
+      this.maps = new LiveMaps(data, archive);
+      const { width, height } = data.scene;
+      const fills = Object.entries(data.scene.fills).map(([name, place3]) => [
+        name,
+        place3[1] === 3 ? archive.bytes(place3) : archive.picture(place3, width)
+      ]);
+      const picture = { width, height, rgb: archive.picture(data.scene.picture, width) };
+      const listed = data.classes.map(({ index }) => index);
+      this.every = [new LivePicture("page", data.name, picture, true, Object.fromEntries(fills), listed)];
+      this.setAll({ scene: this.every[0].scene, busy: true });
+      this.save_changes();
+      this.setAll({ sentence: "The model is starting, which takes a moment." });
+    }
+    data;
+    maps;
+    every;
+    shown = null;
+    requested = "";
+    runner = null;
+    /** The number of the last request for numbers, and the last one whose answer is not wanted any more. */
+    asked = 0;
+    unwanted = 0;
+    drawn = null;
+    /** Why no map is shown; "" while one is. */
+    noMap = "";
+    /** The slow map that is computed. */
+    computing = null;
+    /** Takes the runner of the model, which starts meanwhile. */
+    start(runner) {
+      this.runner = runner;
+      this.examine(this.picture);
+    }
+    /** The model is ready. */
+    ready(weights) {
+      if (weights !== null) this.maps.takeWeights(weights);
+      this.requested = "";
+      this.save_changes();
+    }
+    /** The model does not run, or a pass has failed. */
+    fail(reason) {
+      if (this.every[0].unmasked === null) this.runner = null;
+      this.setAll({ busy: false, pending: false, sentence: this.runner === null ? "" : text(this.state.sentence), error: `The model does not run here: ${reason.replace(/\.$/, "")}.` });
+    }
+    /** Shows a picture of one's own, as the model gets it. */
+    add(name, picture) {
+      this.every.push(new LivePicture(`own-${this.every.length}`, name, picture, false));
+      this.setAll({ pictures: this.every.map((one) => one.name), picture: this.every.length - 1 });
+      this.save_changes();
+    }
+    /** Answers the changes that the view has set. */
+    save_changes() {
+      if (this.state.scene !== void 0 && this.picture.id !== text(this.state.scene.id)) this.open();
+      this.explain();
+      this.updateMasked();
+    }
+    send(content) {
+      const { type, x, y } = content;
+      if (type === "pick") this.pick(number(x, 0), number(y, 0));
+      if (type === "cancel") this.cancel();
+    }
+    /** The curve of the map shown, of every listed class at every step; null while there is none. */
+    curve() {
+      const { drawn, rows: rows2 } = this;
+      const last = this.data.steps - 1;
+      for (const stride of [...COARSE].reverse()) {
+        const points = Array.from({ length: last / stride + 1 }, (_, at) => drawn?.points.get(at * stride));
+        if (last % stride === 0 && points.every((one) => one !== void 0)) {
+          return points.map((values) => rows2.map((index) => values[index]));
+        }
+      }
+      return null;
+    }
+    get picture() {
+      return this.every[number(this.state.picture, 0)] ?? this.every[0];
+    }
+    get target() {
+      return number(this.state.target, -1);
+    }
+    get rows() {
+      return this.picture.rows(this.target);
+    }
+    get mask() {
+      const painted = paint(this.state.paint);
+      const { width, height } = this.picture.picture;
+      const pixels = painted.scene === this.picture.id ? decode(painted.runs, width * height) : null;
+      return {
+        mode: mode(this.state.mode),
+        fraction: unit(this.state.fraction, 0),
+        fill: this.picture.fills[text(this.state.baseline)] ?? new Uint8Array(3),
+        paint: pixels?.some((value) => value !== 0) === true ? pixels : null
+      };
+    }
+    /** Another picture is shown, with the class that the model names for it. */
+    open() {
+      const { picture } = this;
+      const known = picture.unmasked === null ? -1 : picture.isSaved ? this.data.first.target : picture.listed[0];
+      this.shown = null;
+      this.unwanted = this.asked;
+      this.setAll({
+        scene: picture.scene,
+        paint: {},
+        class_probe: {},
+        explanation: {},
+        box: {},
+        class_maps: {},
+        layer_maps: {},
+        masked: [],
+        most_probable: {},
+        error: "",
+        target: known
+      });
+      this.requested = "";
+      if (picture.unmasked === null) this.examine(picture);
+    }
+    /** Runs the model on an unmasked picture. */
+    examine(picture) {
+      this.setAll({ busy: true });
+      const clear = { mode: "remove", fraction: 0, fill: new Uint8Array(3), paint: null };
+      void this.runner?.later(() => this.input(picture, null, clear, this.data.live.head !== null)).then((answer) => {
+        if (answer === null) return;
+        picture.answer(answer.logits, this.read(answer), featuresOf(answer.features), this.data.live.ordered);
+        if (picture !== this.picture) return;
+        if (this.target < 0) this.setAll({ target: picture.listed[0] });
+        this.requested = "";
+        this.setAll({ busy: false });
+        this.save_changes();
+      });
+    }
+    input(picture, map, mask, withFeatures = false) {
+      const ranking = map === null || map.isEmpty ? null : { levels: map.map.levels, saliency: map.map.unit };
+      return { ...maskedInput(picture.picture, ranking, mask, this.data.live.channels), withFeatures };
+    }
+    read(answer) {
+      return probabilities(answer.logits, this.data.live.scores);
+    }
+    explain() {
+      const { picture, target } = this;
+      if (target < 0) {
+        this.setAll({ rows: [], sentence: "", status: `${this.data.model} · ${picture.name}` });
+        return;
+      }
+      const key = [picture.id, target, this.state.method, this.state.layer].join("\n");
+      if (key === this.requested) return;
+      const of = this.suited({ picture, target, method: text(this.state.method), layer: text(this.state.layer) });
+      this.requested = [picture.id, target, of.method, of.layer].join("\n");
+      const methods2 = this.maps.methods(of);
+      this.setAll({
+        rows: this.rows.map((index) => ({ index, name: this.data.live.names[index], unmasked: this.unmasked(index) })),
+        layers: this.maps.layers(of),
+        method: of.method,
+        layer: of.layer,
+        methods: methods2.map((one) => ({
+          ...one,
+          reason: this.reason(one.name, of),
+          slow: this.maps.isSlow({ ...of, method: one.name }),
+          settings: []
+        }))
+      });
+      this.computing = null;
+      this.setAll({ partial: false, can_cancel: false, progress: -1, busy: picture.unmasked === null && this.runner !== null });
+      const found = this.maps.find(of);
+      if (found !== null) this.show(found);
+      else if (this.maps.isSlow(of) && picture.logits !== null) this.compute(of);
+      else this.showNone(of);
+    }
+    /** The map of the same method and layer, or another one where there is none. */
+    suited(of) {
+      const methods2 = this.maps.methods(of);
+      const layers2 = this.maps.layers(of);
+      const headLayer = this.maps.headLayer;
+      const known = methods2.find(({ name: name2 }) => name2 === of.method);
+      const label2 = this.maps.method(of.method)?.label ?? of.method;
+      const quick = methods2.find((one) => !this.maps.isSlow({ ...of, method: one.name }));
+      const name = this.data.live.names[of.target] ?? "";
+      if (this.maps.has(of)) {
+        const reason = this.reason(of.method, of);
+        if (reason === null) return of;
+        this.setAll({ error: `${label2} does not apply: ${reason.replace(/\.$/, "")}.` });
+        const { shown } = this;
+        if (shown !== null && this.maps.has(shown.of)) return { ...of, method: shown.of.method, layer: shown.of.layer };
+        return { ...of, method: this.data.first.method, layer: this.data.first.layer };
+      }
+      if (known === void 0 && quick !== void 0 && of.method !== "") {
+        this.setAll({ error: `This page has no ${label2} of ${name}${of.picture.isSaved ? "" : " in this picture"}, which needs Python: ${quick.label} is shown.` });
+      }
+      return {
+        ...of,
+        method: known?.name ?? quick?.name ?? "",
+        layer: layers2.some((one) => one.name === of.layer) ? of.layer : headLayer ?? of.layer
+      };
+    }
+    /** Computes a slow map by running the model many times; what is done of it is shown meanwhile. */
+    compute(of) {
+      const { occlusion, channels } = this.data.live;
+      const { picture } = of;
+      const all = corners(picture.picture, occlusion);
+      this.computing = of;
+      const isWanted = () => this.computing === of;
+      this.setAll({ busy: true, can_cancel: true, progress: 0, error: "", masked: [], most_probable: {}, sentence: "" });
+      this.unwanted = this.asked;
+      const next = () => {
+        const at = picture.occluded.length;
+        if (!isWanted()) return;
+        if (at === all.length) {
+          this.requested = "";
+          this.save_changes();
+          return;
+        }
+        if (at % SHOWN_EVERY === 1) {
+          const found = this.maps.make(of);
+          if (found !== null) this.show(found);
+          this.setAll({ partial: true, progress: this.maps.progress(of) });
+        }
+        const input = () => occluded(picture.picture, all[at], occlusion, channels);
+        void this.runner?.later(input, isWanted).then((answer) => {
+          if (answer === null) return;
+          picture.occluded.push(answer.logits);
+          next();
+        });
+      };
+      next();
+    }
+    /** Stops a slow map, and goes back to a quick one; what is computed of it is kept. */
+    cancel() {
+      const of = this.computing;
+      if (of === null) return;
+      this.computing = null;
+      const quick = this.maps.methods(of).find(({ name }) => !this.maps.isSlow({ ...of, method: name }));
+      this.setAll({ method: quick?.name ?? "" });
+      this.save_changes();
+    }
+    /** Why a method has no map at a layer; null where it has one. */
+    reason(method, of) {
+      if (!this.maps.has(of)) return null;
+      return this.data.missing[method]?.[of.layer] ?? null;
+    }
+    unmasked(index) {
+      const saved = this.picture.isSaved ? this.data.classes.find((one) => one.index === index)?.unmasked : void 0;
+      return saved ?? this.picture.unmasked?.[index] ?? Number.NaN;
+    }
+    /** There is no map, or not yet: paint masks alone. */
+    showNone(of) {
+      this.shown = null;
+      const name = this.data.live.names[of.target] ?? "";
+      const { label: label2 } = this.data.live.occlusion.method;
+      const reason = of.picture.unmasked === null || of.method !== "" ? "" : `There is no quick map of ${name} for this picture here: choose ${label2}, or paint on the picture to mask it.`;
+      this.noMap = reason;
+      this.setAll({
+        explanation: {},
+        box: {},
+        class_maps: {},
+        layer_maps: {},
+        status: `${this.data.model} · ${of.picture.name} · ${name}`
+      });
+    }
+    show(found) {
+      const { of, map, rows: rows2, columns } = found;
+      const before = this.shown;
+      this.shown = found;
+      const method = this.maps.method(of.method);
+      const name = this.data.live.names[of.target];
+      const called = method.settings ? `${method.label} (${method.settings})` : method.label;
+      const where = found.atInput ? "input" : of.layer;
+      const scene2 = of.picture.id;
+      if (before?.of.method !== of.method || before.of.layer !== of.layer) this.setAll({ class_probe: {} });
+      const classMaps2 = this.grids(of);
+      const most = peakOf(classMaps2.map(({ grid: grid2 }) => peakOf(grid2.cells))) || 1;
+      const isOfClasses = classMaps2.length < 2 || classMaps2.some(({ grid: grid2 }) => !isEqual(grid2.cells, classMaps2[0].grid.cells));
+      this.setAll({
+        class_maps: {
+          scene: scene2,
+          method: of.method,
+          layer: where,
+          text: "",
+          classes: !isOfClasses ? [] : classMaps2.map(({ index, grid: grid2 }) => ({
+            index,
+            name: this.data.live.names[index],
+            rows: grid2.rows,
+            columns: grid2.columns,
+            cells: new Uint8Array(grid2.cells.map((value) => value / most).buffer)
+          }))
+        },
+        explanation: {
+          scene: scene2,
+          saliency: map.saliency,
+          drawn: map.drawn,
+          knee: found.knee,
+          scale_note: found.scaleNote,
+          levels: map.levels,
+          cells: map.cells,
+          cells_shape: [rows2, columns],
+          layer: where,
+          at_input: found.atInput,
+          title: `${called} · ${where} · ${name}`,
+          empty: found.isEmpty,
+          note: found.isEmpty ? note(evidenceOf(name, "for", name), where) : ""
+        },
+        box: found.region === null ? {} : { scene: scene2, ...found.region, hit: "", summary: "" },
+        layer_maps: this.layerMaps(found),
+        status: `${this.data.model} · ${called} · ${where} ${columns}×${rows2} · ${name}`
+      });
+    }
+    /** The maps of the listed classes, by the same method at the same layer. */
+    grids(of) {
+      return this.rows.flatMap((index) => {
+        const grid2 = this.maps.grid({ ...of, target: index });
+        return grid2 === null ? [] : [{ index, grid: grid2 }];
+      });
+    }
+    /** The same map at all layers, so that scrubbing along them shows each. */
+    layerMaps({ of, atInput }) {
+      if (atInput) return {};
+      const layers2 = this.maps.layers(of).flatMap(({ name }) => {
+        const grid2 = this.maps.grid({ ...of, layer: name });
+        return grid2 === null ? [] : [{ name, ...grid2 }];
+      });
+      return { scene: of.picture.id, target: of.target, method: of.method, layers: layers2 };
+    }
+    /** Asks for the numbers of the masked picture; a newer request replaces one whose turn has not come. */
+    updateMasked() {
+      const { picture, mask, shown } = this;
+      if (this.target < 0 || picture.unmasked === null || this.computing !== null) return;
+      const byMap = shown !== null && !shown.isEmpty && !(mask.mode === "remove" && mask.fraction === 0 || mask.mode === "keep" && mask.fraction === 1);
+      this.updateCurve();
+      if (!byMap && mask.paint?.includes(HIDDEN) !== true) {
+        this.unwanted = this.asked;
+        this.setAll({ masked: [], most_probable: {}, pending: false, sentence: this.sentence(mask, null) });
+        return;
+      }
+      const request = ++this.asked;
+      this.setAll({ pending: true });
+      void this.runner?.latest(() => this.input(picture, shown, mask)).then((answer) => {
+        if (answer === null || request <= this.unwanted || picture !== this.picture) return;
+        const values = this.read(answer);
+        const first = values.indexOf(values.reduce((a, b) => Math.max(a, b), -Infinity));
+        this.setAll({
+          masked: this.rows.map((index) => values[index]),
+          most_probable: { index: first, name: this.data.live.names[first], unmasked: this.unmasked(first), masked: values[first] },
+          sentence: shown === this.shown ? this.sentence(mask, values) : text(this.state.sentence),
+          pending: request < this.asked
+        });
+      });
+    }
+    sentence(mask, values) {
+      const { shown, target } = this;
+      const name = this.data.live.names[target];
+      const painted = mask.paint === null ? { hidden: 0, kept: 0 } : covered(mask.paint);
+      if (shown === null && values === null) return this.noMap;
+      return sentence2({
+        name,
+        evidence: evidenceOf(name, "for", name),
+        rival: null,
+        method: shown?.of.method ?? "",
+        layer: shown === null || shown.atInput ? "input" : shown.of.layer,
+        mode: shown === null ? "remove" : mask.mode,
+        fraction: shown === null ? 0 : mask.fraction,
+        before: this.unmasked(target),
+        after: values?.[target] ?? null,
+        evident: shown?.map.evident ?? 1,
+        quantity: quantity(this.data.quantity),
+        alone: this.data.live.names.length === 1,
+        painted
+      });
+    }
+    /** Computes the curve after all that the slider needs; not while the brush is down, when each point would delay it. */
+    updateCurve() {
+      const { shown, picture, mask } = this;
+      const painted = this.state.paint;
+      if (shown === null || shown.isEmpty || mask.mode === "multiply") {
+        this.drawn = null;
+        return;
+      }
+      if (painted.painting === true) return;
+      const stroke = mask.paint === null ? -1 : number(painted.stroke, 0);
+      const key = [this.requested, mask.mode, this.state.baseline, stroke].join("\n");
+      if (this.drawn?.key === key) return;
+      const curve = { key, points: /* @__PURE__ */ new Map() };
+      this.drawn = curve;
+      const { steps } = this.data;
+      const every = Array.from({ length: steps }, (_, step2) => step2);
+      const order = new Set(COARSE.flatMap((stride) => every.filter((step2) => step2 % stride === 0)));
+      const isWanted = () => this.drawn === curve;
+      const next = (left) => {
+        const [step2, ...rest] = left;
+        if (step2 === void 0 || !isWanted()) return;
+        const fraction = fractionAt(step2, steps);
+        void this.runner?.later(() => this.input(picture, shown, { ...mask, fraction }), isWanted).then((answer) => {
+          if (answer === null) return;
+          curve.points.set(step2, this.read(answer));
+          this.emit("change:masked");
+          next(rest);
+        });
+      };
+      next([...order]);
+    }
+    /** Which of the listed classes have the strongest maps at a pixel, on one scale. */
+    pick(x, y) {
+      const { shown } = this;
+      if (shown === null) return;
+      const { width, height } = this.picture.picture;
+      const grids = this.grids(shown.of);
+      const most = peakOf(grids.map(({ grid: grid2 }) => peakOf(grid2.cells))) || 1;
+      const found = grids.map(({ index, grid: grid2 }) => ({
+        index,
+        name: this.data.live.names[index],
+        value: Math.max(0, enlargeAt(grid2, width, height, x, y)) / most
+      })).filter(({ value }) => value >= FAINT).sort((a, b) => b.value - a.value);
+      const strongest = found[0];
+      this.setAll({
+        class_probe: { x, y, scene: this.picture.id, classes: found, of: grids.length },
+        sentence: probeSentence(strongest?.name ?? null)
+      });
+      if (strongest !== void 0 && strongest.index !== this.target) {
+        this.setAll({ target: strongest.index });
+        this.save_changes();
+      }
+    }
+  };
+  function featuresOf(found) {
+    if (found === null) return null;
+    const [, channels = 0, rows2 = 0, columns = 0] = found.shape;
+    return { values: found.values, channels, rows: rows2, columns };
+  }
+  function isEqual(one, other) {
+    return one.length === other.length && one.every((value, at) => value === other[at]);
+  }
+  function traitsOf(data, archive) {
+    return {
+      ...DEFAULTS,
+      ...data.first,
+      pictures: [data.name],
+      picture: 0,
+      class_names: data.live.names,
+      quantity: data.quantity,
+      baselines: data.baselines,
+      colormaps: Object.fromEntries(Object.entries(data.colormaps).map(([name, at]) => [name, archive.bytes(at)]))
+    };
+  }
+
+  // src/live/modelRunner.ts
+  function unsupported() {
+    if (typeof WebAssembly === "undefined") return "it has no WebAssembly, or it is switched off";
+    if (typeof DecompressionStream === "undefined") return "it has no DecompressionStream: it is older than 2023";
+    if (typeof Worker === "undefined") return "it has no workers";
+    const simd = [0, 97, 115, 109, 1, 0, 0, 0, 1, 5, 1, 96, 0, 1, 123, 3, 2, 1, 0, 10, 8, 1, 6, 0, 65, 0, 253, 15, 11];
+    return WebAssembly.validate(Uint8Array.from(simd)) ? null : "it has no SIMD instructions for WebAssembly";
+  }
+  var ModelRunner = class {
+    /**
+     * @param ready called once the model can run, with the head's weights
+     * @param failed called with the reason if it cannot
+     */
+    constructor(worker, ready, failed) {
+      this.worker = worker;
+      this.ready = ready;
+      this.failed = failed;
+      worker.onmessage = ({ data }) => this.receive(data);
+      worker.onerror = (event) => this.fail(event.message || "its worker did not start");
+    }
+    worker;
+    ready;
+    failed;
+    newest = null;
+    waiting = [];
+    running = null;
+    id = 0;
+    isReady = false;
+    load(files, weights) {
+      this.worker.postMessage({ kind: "load", ...files, weights });
+    }
+    /** Runs the newest position; null if a newer one has replaced it. */
+    latest(make2) {
+      return new Promise((done) => {
+        this.newest?.done(null);
+        this.newest = { make: make2, done };
+        this.next();
+      });
+    }
+    /** Runs after the newest position and everything that waits already; null if `isWanted` is false when its turn comes. */
+    later(make2, isWanted = () => true) {
+      return new Promise((resolve) => {
+        this.waiting.push({
+          make: () => {
+            if (!isWanted()) throw new Unwanted();
+            return make2();
+          },
+          done: resolve
+        });
+        this.next();
+      });
+    }
+    next() {
+      while (this.isReady && this.running === null) {
+        const job = this.newest ?? this.waiting.shift();
+        if (job === void 0) return;
+        if (job === this.newest) this.newest = null;
+        this.start(job);
+      }
+    }
+    start(job) {
+      let input;
+      try {
+        input = job.make();
+      } catch (error) {
+        job.done(null);
+        if (!(error instanceof Unwanted)) this.fail(String(error));
+        return;
+      }
+      this.running = job;
+      this.worker.postMessage({ kind: "pass", id: ++this.id, ...input }, [input.pixels.buffer]);
+    }
+    receive(message) {
+      if (message.kind === "failed") {
+        this.fail(message.reason);
+      } else if (message.kind === "ready") {
+        this.isReady = true;
+        this.ready(message.weights);
+        this.next();
+      } else if (message.id === this.id) {
+        const { running } = this;
+        this.running = null;
+        running?.done(message);
+        this.next();
+      }
+    }
+    fail(reason) {
+      const { running } = this;
+      this.running = null;
+      running?.done(null);
+      this.failed(reason);
+      this.next();
+    }
+  };
+  var Unwanted = class extends Error {
+  };
+
+  // src/core/resampling.ts
+  var sinc = (x) => x === 0 ? 1 : Math.sin(x * Math.PI) / (x * Math.PI);
+  var A = -0.5;
+  var FILTERS = {
+    box: { support: 0.5, at: (x) => x > -0.5 && x <= 0.5 ? 1 : 0 },
+    bilinear: { support: 1, at: (x) => Math.max(0, 1 - Math.abs(x)) },
+    hamming: {
+      support: 1,
+      at: (x) => x === 0 ? 1 : Math.abs(x) >= 1 ? 0 : sinc(x) * (0.54 + 0.46 * Math.cos(x * Math.PI))
+    },
+    bicubic: {
+      support: 2,
+      at: (signed2) => {
+        const x = Math.abs(signed2);
+        if (x < 1) return ((A + 2) * x - (A + 3)) * x * x + 1;
+        return x < 2 ? (((x - 5) * x + 8) * x - 4) * A : 0;
+      }
+    },
+    lanczos: { support: 3, at: (x) => x >= -3 && x < 3 ? sinc(x) * sinc(x / 3) : 0 }
+  };
+  var PRECISION = 22;
+  function axis2(from, to, { support, at }) {
+    const scale = from / to;
+    const widened = Math.max(1, scale);
+    const reach = support * widened;
+    const first = [];
+    const weights = [];
+    for (let pixel = 0; pixel < to; pixel++) {
+      const center = (pixel + 0.5) * scale;
+      const start2 = Math.max(0, Math.trunc(center - reach + 0.5));
+      const end = Math.min(from, Math.trunc(center + reach + 0.5));
+      const exact = Array.from({ length: end - start2 }, (_, k) => at((k + start2 - center + 0.5) * (1 / widened)));
+      const total = exact.reduce((sum, one) => sum + one, 0);
+      first.push(start2);
+      weights.push(Int32Array.from(exact, (one) => {
+        const share2 = total === 0 ? one : one / total;
+        return Math.trunc((share2 < 0 ? -0.5 : 0.5) + share2 * 2 ** PRECISION);
+      }));
+    }
+    return { first, weights };
+  }
+  function clipped(sum) {
+    const value = sum >> PRECISION;
+    return value < 0 ? 0 : value > 255 ? 255 : value;
+  }
+  var HALF = 1 << PRECISION - 1;
+  function resizeRows({ width, height, channels, data }, to, filter) {
+    const { first, weights } = axis2(width, to, filter);
+    const out = new Uint8Array(to * height * channels);
+    for (let y = 0, i = 0; y < height; y++) {
+      for (let x = 0; x < to; x++) {
+        const own = weights[x];
+        const start2 = (y * width + first[x]) * channels;
+        for (let c = 0; c < channels; c++, i++) {
+          let sum = HALF;
+          for (let k = 0, at = start2 + c; k < own.length; k++, at += channels) sum += data[at] * own[k];
+          out[i] = clipped(sum);
+        }
+      }
+    }
+    return { width: to, height, channels, data: out };
+  }
+  function resizeColumns({ width, height, channels, data }, to, filter) {
+    const { first, weights } = axis2(height, to, filter);
+    const row = width * channels;
+    const out = new Uint8Array(row * to);
+    for (let y = 0, i = 0; y < to; y++) {
+      const own = weights[y];
+      const start2 = first[y] * row;
+      for (let x = 0; x < row; x++, i++) {
+        let sum = HALF;
+        for (let k = 0, at = start2 + x; k < own.length; k++, at += row) sum += data[at] * own[k];
+        out[i] = clipped(sum);
+      }
+    }
+    return { width, height: to, channels, data: out };
+  }
+  function resized(picture, width, height, name) {
+    const filter = FILTERS[name];
+    const rows2 = picture.width === width ? picture : resizeRows(picture, width, filter);
+    return rows2.height === height ? rows2 : resizeColumns(rows2, height, filter);
+  }
+  function roundedToEven(value) {
+    const low = Math.floor(value);
+    if (value - low !== 0.5) return Math.round(value);
+    return low % 2 === 0 ? low : low + 1;
+  }
+  function centerCropped(picture, width, height) {
+    const { channels } = picture;
+    const padLeft = Math.max(0, Math.floor((width - picture.width) / 2));
+    const padTop = Math.max(0, Math.floor((height - picture.height) / 2));
+    const left = picture.width < width ? -padLeft : roundedToEven((picture.width - width) / 2);
+    const top = picture.height < height ? -padTop : roundedToEven((picture.height - height) / 2);
+    const out = new Uint8Array(width * height * channels);
+    for (let y = 0; y < height; y++) {
+      const from = y + top;
+      if (from < 0 || from >= picture.height) continue;
+      const start2 = Math.max(0, left);
+      const end = Math.min(picture.width, left + width);
+      const row = picture.data.subarray((from * picture.width + start2) * channels, (from * picture.width + end) * channels);
+      out.set(row, (y * width + start2 - left) * channels);
+    }
+    return { width, height, channels, data: out };
+  }
+  function grayed({ width, height, data }) {
+    const out = new Uint8Array(width * height);
+    for (let i = 0, at = 0; i < out.length; i++, at += 3) {
+      out[i] = data[at] * 19595 + data[at + 1] * 38470 + data[at + 2] * 7471 + 32768 >> 16;
+    }
+    return { width, height, channels: 1, data: out };
+  }
+  function prepared(picture, { size, resize, filter }) {
+    const { width, height } = picture;
+    const short = Math.min(width, height);
+    const [tall, wide] = typeof resize !== "number" ? resize : height <= width ? [resize, Math.trunc(resize * width / short)] : [Math.trunc(resize * height / short), resize];
+    return centerCropped(resized(picture, wide, tall, filter), size[1], size[0]);
+  }
+
+  // src/live/pictureFiles.ts
+  var MOST6 = 6e7;
+  var LEAST3 = 8;
+  var PictureError = class extends Error {
+  };
+  async function read(file) {
+    let decoded;
+    try {
+      decoded = await createImageBitmap(file, { colorSpaceConversion: "none", premultiplyAlpha: "none" });
+    } catch {
+      throw new PictureError("this browser cannot read it as a picture");
+    }
+    const { width, height } = decoded;
+    if (Math.min(width, height) < LEAST3) throw new PictureError(`it has only ${width}×${height} pixels`);
+    if (width * height > MOST6) throw new PictureError(`it has ${Math.round(width * height / 1e6)} megapixels, and ${MOST6 / 1e6} are allowed`);
+    const canvas = make("canvas", "", { width, height });
+    const drawing = canvas.getContext("2d", { willReadFrequently: true });
+    if (drawing === null) throw new PictureError("this browser gives no canvas to read it");
+    drawing.fillStyle = "#fff";
+    drawing.fillRect(0, 0, width, height);
+    drawing.drawImage(decoded, 0, 0);
+    decoded.close();
+    const { data } = drawing.getImageData(0, 0, width, height);
+    const rgb = new Uint8Array(3 * width * height);
+    for (let from = 0, to = 0; to < rgb.length; from += 4, to += 3) {
+      rgb[to] = data[from];
+      rgb[to + 1] = data[from + 1];
+      rgb[to + 2] = data[from + 2];
+    }
+    return { width, height, channels: 3, data: rgb };
+  }
+  function asInput(picture, geometry, channels) {
+    const { width, height, data } = prepared(channels === 1 ? grayed(picture) : picture, geometry);
+    const rgb = channels === 1 ? Uint8Array.from({ length: 3 * data.length }, (_, i) => data[Math.floor(i / 3)]) : data;
+    return { width, height, rgb };
+  }
+  function pictureLine(model, geometry, channels, signal) {
+    const area2 = document.documentElement;
+    const chosen = make("select", "camwidget-select camwidget-own-chosen", { "aria-label": "Picture", ...OWN_KEYS });
+    chosen.addEventListener("change", () => write(model, { picture: chosen.selectedIndex }), { signal });
+    watch(model, ["pictures", "picture"], signal, () => {
+      const names = texts(model.get("pictures"));
+      setChoices(chosen, names.map((name, at) => ({ value: String(at), label: name })), String(trait(model, "picture")));
+      chosen.hidden = names.length < 2;
+    });
+    if ("reason" in geometry) {
+      const hint2 = `Other pictures need the notebook: ${geometry.reason}.`;
+      return make("div", "camwidget-own camwidget-view", {}, make("span", "camwidget-own-hint", {}, hint2));
+    }
+    const field2 = make("input", "", { type: "file", accept: "image/*", hidden: true, "aria-label": "A picture of your own" });
+    const opener = button("camwidget-button camwidget-own-open", { title: "Explain a picture of your own; it stays on this computer" }, "open your picture…");
+    opener.addEventListener("click", () => field2.click(), { signal });
+    const open = async (file, name) => {
+      if (file == null) return;
+      model.setAll({ error: "", status: `Reading ${name}…` });
+      try {
+        model.add(name, asInput(await read(file), geometry, channels));
+      } catch (error) {
+        const reason = error instanceof Error ? error.message : String(error);
+        model.setAll({ error: `${name} was not opened: ${reason}.` });
+      }
+    };
+    field2.addEventListener(
+      "change",
+      () => {
+        const file = field2.files?.[0];
+        void open(file, file?.name ?? "");
+        field2.value = "";
+      },
+      { signal }
+    );
+    const hasFiles = (event) => event.dataTransfer?.types.includes("Files") === true;
+    area2.addEventListener(
+      "dragover",
+      (event) => {
+        if (!hasFiles(event)) return;
+        event.preventDefault();
+        area2.classList.add("camwidget-own-over");
+      },
+      { signal }
+    );
+    for (const end of ["dragleave", "drop"]) {
+      area2.addEventListener(end, () => area2.classList.remove("camwidget-own-over"), { signal });
+    }
+    area2.addEventListener(
+      "drop",
+      (event) => {
+        if (!hasFiles(event)) return;
+        event.preventDefault();
+        const file = event.dataTransfer?.files[0];
+        void open(file, file?.name ?? "");
+      },
+      { signal }
+    );
+    document.addEventListener(
+      "paste",
+      (event) => {
+        const file = Array.from(event.clipboardData?.files ?? []).find(({ type }) => type.startsWith("image/"));
+        if (file === void 0) return;
+        event.preventDefault();
+        void open(file, "pasted picture");
+      },
+      { signal }
+    );
+    return make("div", "camwidget-own camwidget-view", {}, chosen, opener, field2, make("span", "camwidget-own-hint", {}, "or drop or paste one"));
+  }
+
+  // src/live/index.ts
+  function takeText(id) {
+    const element = document.getElementById(id);
+    const text2 = element?.textContent ?? "";
+    element?.remove();
+    if (text2 === "") throw new Error(`its part ${id} is missing: the file is not complete`);
+    return text2;
+  }
+  function start(model, data) {
+    const reason = unsupported();
+    if (reason !== null) {
+      model.fail(`${reason}. Open this file in a current browser`);
+      return;
+    }
+    const { head } = data.live;
+    try {
+      const source = URL.createObjectURL(new Blob([takeText("camwidget-worker")], { type: "text/javascript" }));
+      const worker = new Worker(source);
+      const ready = (weights) => {
+        URL.revokeObjectURL(source);
+        model.ready(weights);
+        performance.mark("camwidget-model-ready");
+      };
+      const runner = new ModelRunner(worker, ready, (why) => model.fail(why));
+      const files = { runtime: takeText("camwidget-runtime"), model: takeText("camwidget-model") };
+      runner.load(files, head === null ? null : { offset: head.offset, count: head.rows * head.channels });
+      model.start(runner);
+    } catch (error) {
+      model.fail(error instanceof Error ? error.message : String(error));
+    }
+  }
+  void openPage(async (data) => {
+    const model = new LiveModel(data, await BinaryBundle.read(data.archive));
+    const { signal } = new AbortController();
+    const line2 = pictureLine(model, data.live.preprocess, data.live.channels, signal);
+    const view = make("div", "camwidget-live", {}, line2, pageView(model, "model"));
+    setTimeout(() => start(model, data));
+    return view;
+  });
+})();

@@ -1,0 +1,37 @@
+/** Messages between the page and the worker that runs its model. */
+
+/** The first message: the compressed runtime and model, as base64 of gzip. */
+export interface Load {
+  readonly runtime: string;
+  readonly model: string;
+}
+
+/** Pixels (C, H, W) in [0, 1] for one pass. */
+export interface Pass {
+  readonly id: number;
+  readonly pixels: Float32Array;
+  readonly shape: readonly [channels: number, height: number, width: number];
+  /** Whether the maps before the pooling are sent too. */
+  readonly withFeatures: boolean;
+}
+
+/** Where the head's weights are in the model's bytes. */
+export interface WeightsPlace {
+  readonly offset: number;
+  readonly count: number;
+}
+
+export interface FeatureMaps {
+  readonly values: Float32Array;
+  /** (1, K, h, w) */
+  readonly shape: readonly number[];
+}
+
+export type FromWorker =
+  | { readonly kind: "ready"; readonly weights: Float32Array | null }
+  | { readonly kind: "failed"; readonly reason: string }
+  | { readonly kind: "passed"; readonly id: number; readonly logits: Float32Array; readonly features: FeatureMaps | null };
+
+export type ToWorker =
+  | ({ readonly kind: "load"; readonly weights: WeightsPlace | null } & Load)
+  | ({ readonly kind: "pass" } & Pass);

@@ -1,0 +1,267 @@
+import { describe, expect, it, vi } from "vitest";
+import { baseline } from "../src/core/baselines";
+import { classActivation } from "../src/core/classActivation";
+import type { Head } from "../src/core/classActivation";
+import { Compositor } from "../src/core/compositor";
+import { rankLevels } from "../src/core/maskingRule";
+import { strongestRegion } from "../src/core/regions";
+import { probabilities } from "../src/core/scores";
+import { LiveModel } from "../src/live/liveModel";
+import { maskedInput } from "../src/live/maskedInput";
+import type { FromWorker, ToWorker } from "../src/live/messages";
+import { ModelRunner } from "../src/live/modelRunner";
+import type { Answer, WorkerLike } from "../src/live/modelRunner";
+import { corners, occlusionMap } from "../src/live/occlusion";
+import type { LivePayload } from "../src/live/payload";
+import { BinaryBundle } from "../src/page/binaryBundle";
+import { write } from "../src/view/model";
+
+/** A worker that answers when it is told to. */
+class FakeWorker implements WorkerLike {
+  onmessage: ((event: MessageEvent<FromWorker>) => void) | null = null;
+  onerror: ((event: ErrorEvent) => void) | null = null;
+  readonly got: ToWorker[] = [];
+
+  postMessage(message: ToWorker): void {
+    this.got.push(message);
+  }
+
+  say(data: FromWorker): void {
+    this.onmessage?.({ data } as MessageEvent<FromWorker>);
+  }
+
+  /** Answers the last pass. */
+  pass(logits: readonly number[], features: readonly number[] | null = null): void {
+    const last = this.got.at(-1);
+    if (last?.kind !== "pass") throw new Error("no pass");
+    const maps = features === null ? null : { values: Float32Array.from(features), shape: [1, 1, 1, 2] };
+    this.say({ kind: "passed", id: last.id, logits: Float32Array.from(logits), features: maps });
+  }
+
+  get passes(): readonly Extract<ToWorker, { kind: "pass" }>[] {
+    return this.got.filter((one) => one.kind === "pass");
+  }
+}
+
+const input = (mark: number) => () => ({ pixels: Float32Array.of(mark), shape: [1, 1, 1] as const, withFeatures: false });
+
+describe("ModelRunner", () => {
+  it("runs the newest position before all else, and drops those before it", async () => {
+    const worker = new FakeWorker();
+    const runner = new ModelRunner(worker, () => {}, () => {});
+    const found: (string | null)[] = [];
+    const note = (name: string) => (answer: Answer | null): void => void found.push(answer === null ? `${name} dropped` : name);
+    void runner.later(input(1)).then(note("curve 1"));
+    void runner.later(input(2)).then(note("curve 2"));
+    void runner.later(input(3), () => false).then(note("unwanted"));
+    expect(worker.passes).toHaveLength(0); // it is not ready
+    worker.say({ kind: "ready", weights: null });
+    void runner.latest(input(10)).then(note("10"));
+    void runner.latest(input(11)).then(note("11"));
+    void runner.latest(input(12)).then(note("12"));
+    const ran: number[] = [];
+    while (worker.passes.length > ran.length) {
+      ran.push(worker.passes.at(-1)!.pixels[0]!);
+      worker.pass([0]);
+      await Promise.resolve();
+    }
+    await new Promise((done) => setTimeout(done));
+    expect(ran).toEqual([1, 12, 2]);
+    expect(found).toEqual(["10 dropped", "11 dropped", "curve 1", "12", "curve 2", "unwanted dropped"]);
+  });
+
+  it("says why it failed, and goes on", async () => {
+    const worker = new FakeWorker();
+    const failed = vi.fn();
+    const runner = new ModelRunner(worker, () => {}, failed);
+    worker.say({ kind: "ready", weights: null });
+    const first = runner.latest(input(1));
+    worker.say({ kind: "failed", reason: "out of memory" });
+    expect(await first).toBeNull();
+    expect(failed).toHaveBeenCalledWith("out of memory");
+    const second = runner.latest(input(2));
+    worker.pass([5]);
+    expect((await second)?.logits[0]).toBe(5);
+  });
+});
+
+describe("what the model gets", () => {
+  const [width, height] = [6, 4];
+  const rgb = Uint8Array.from({ length: 72 }, (_, i) => (i * 37) % 256);
+  const saliency = Float32Array.from({ length: 24 }, (_, i) => ((i * 7) % 24) / 24);
+  const levels = rankLevels(saliency);
+  const fill = Uint8Array.of(9, 80, 200);
+  const paint = Int8Array.from({ length: 24 }, (_, i) => (i === 3 ? 1 : i === 17 ? -1 : 0));
+
+  it("is what the screen shows", () => {
+    const screen = new Compositor();
+    for (const mode of ["remove", "keep"] as const) {
+      for (const painted of [null, paint]) {
+        for (const fraction of [0, 0.3, 1]) {
+          screen.setPicture({ width, height, rgb });
+          screen.setHeat({ saliency: new Uint8Array(24), levels, cells: null });
+          const shown = screen.paint({ mode, fraction, fill, paint: painted });
+          const { pixels, shape } = maskedInput({ width, height, rgb }, { levels, saliency }, { mode, fraction, fill, paint: painted }, 3);
+          expect(shape).toEqual([3, 4, 6]);
+          const planes = Array.from({ length: 72 }, (_, i) => shown[4 * (i % 24) + Math.floor(i / 24)]! / 255);
+          expect(Array.from(pixels)).toEqual(Array.from(Float32Array.from(planes)));
+        }
+      }
+    }
+  });
+
+  it("is the picture times its map, but where it is painted", () => {
+    const { pixels } = maskedInput({ width, height, rgb }, { levels, saliency }, { mode: "multiply", fraction: 0, fill, paint }, 3);
+    expect(pixels[5]).toBe(Math.fround(Math.fround(rgb[15]! / 255) * saliency[5]!));
+    expect(pixels[3]).toBe(Math.fround(9 / 255));
+    expect(pixels[17]).toBe(Math.fround(rgb[51]! / 255));
+  });
+
+  it("has the baselines' colors", () => {
+    const flat = { width: 8, height: 8, rgb: new Uint8Array(192).fill(77) };
+    expect(new Set(baseline("blur", flat))).toEqual(new Set([77]));
+    expect(Array.from(baseline("mean", { width: 2, height: 1, rgb: Uint8Array.of(0, 10, 20, 2, 11, 30) }))).toEqual([1, 11, 25]);
+    expect(Array.from(baseline("black", flat))).toEqual([0, 0, 0]);
+  });
+});
+
+describe("maps from the head's weights", () => {
+  // Two channels of 1×2 cells; the class's weights are 2 and -1.
+  const features = { values: Float32Array.of(1, 3, 2, 0), channels: 2, rows: 1, columns: 2 };
+  const head: Head = {
+    weights: Float32Array.of(0, 0, 2, -1), bias: Float32Array.of(0, 0), channels: 2, rectified: false, gated: false, single: false,
+  };
+  const map = (method: Parameters<typeof classActivation>[3], of: Partial<Head> = {}): number[] =>
+    Array.from(classActivation(features, { ...head, ...of }, 1, method).cells);
+
+  it("follow their equations", () => {
+    expect(map("cam")).toEqual([0, 6]);
+    expect(map("gradcam")).toEqual([0, 3]);
+    expect(map("hirescam")).toEqual([0, 3]);
+    expect(map("layercam")).toEqual([1, 3]);
+    expect(map("xgradcam")).toEqual([0, 3]);
+    // α = 1 / (2 + 4 · 1), both cells: w = 2 / 6.
+    expect(map("gradcam++")[1]).toBeCloseTo(1, 6);
+  });
+
+  it("stop at a rectifier, and change sign where one score stands for two classes", () => {
+    // The first cell's score is 0 - 0.5 < 0.
+    const gated = { gated: true, bias: Float32Array.of(0, -0.5) };
+    expect(map("hirescam", gated)).toEqual([0, 3]);
+    expect(map("layercam", gated)).toEqual([0, 3]);
+    expect(map("gradcam", gated)).toEqual([0, 1.5]);
+    const single = { ...head, weights: Float32Array.of(-2, 1), bias: Float32Array.of(0), single: true };
+    expect(Array.from(classActivation(features, single, 0, "cam").cells)).toEqual([0, 6]);
+  });
+
+  it("have the box of their largest region", () => {
+    const found = strongestRegion(Float32Array.of(0.9, 0, 0, 0, 1, 0, 0, 0.5, 0, 0.2, 0, 0), 4, 0.15);
+    expect(found).toEqual({ box: [0, 0, 2, 3], peak: { x: 0, y: 1 } });
+    expect(strongestRegion(new Float32Array(4), 2, 0.15)).toBeNull();
+  });
+
+  it("of an occlusion are mean drops over the squares", () => {
+    const picture = { width: 4, height: 2, rgb: new Uint8Array(24) };
+    const method = { name: "occlusion", label: "", settings: "", group: "", tip: "", against: null, rather: null, everywhere: true };
+    const of = { method, window: 2, stride: 1, mean: [0, 0, 0] };
+    expect(corners(picture, of)).toEqual([[0, 0], [0, 2], [0, 1]]);
+    const logits = [2, 4, 5].map((value) => Float32Array.of(value));
+    const { cells } = occlusionMap(picture, of, logits, Float32Array.of(4), 0);
+    expect(Array.from(cells)).toEqual([2, 0.5, 0, 0, 2, 0.5, 0, 0]);
+  });
+});
+
+describe("probabilities", () => {
+  it("are the kernel's", () => {
+    expect(Array.from(probabilities(Float32Array.of(1000, 1000), "softmax"))).toEqual([0.5, 0.5]);
+    expect(Array.from(probabilities(Float32Array.of(0), "softmax"))).toEqual([0.5]);
+    expect(Array.from(probabilities(Float32Array.of(0, 0), "log"))).toEqual([1, 1]);
+    expect(Array.from(probabilities(Float32Array.of(-3, 7), "value"))).toEqual([-3, 7]);
+  });
+});
+
+describe("LiveModel", () => {
+  const HOSTILE = "</script><img src=x onerror=alert(1)>";
+
+  /** A page of 2×1 pixels: of three classes two are listed; CAM has no map in the file, and is computed. */
+  function opened(): { readonly model: LiveModel; readonly worker: FakeWorker } {
+    const method = { name: "cam", label: "CAM", settings: "", group: "", tip: "", against: null, rather: null, everywhere: false };
+    const bias = [0, 12] as const;
+    const data = {
+      format: 2, model: "net", name: HOSTILE, quantity: {}, contrasts: [], missing: {}, maps: [], grids: [], steps: 2, modes: [],
+      baselines: ["black"], colormaps: {}, archive: "",
+      scene: { width: 2, height: 1, picture: [12, 6], fills: { black: [18, 3] } },
+      classes: [{ index: 1, name: HOSTILE, unmasked: 0.7 }, { index: 0, name: "a", unmasked: 0.2 }],
+      methods: [method], layers: [{ name: "last", shape: [1, 1, 2] }],
+      first: {
+        target: 1, stance: { kind: "for", other: -1 }, method: "cam", layer: "last", mode: "remove", baseline: "black", fraction: 0,
+        box_threshold: 0.15,
+      },
+      live: {
+        names: ["a", HOSTILE, "c"], scores: "softmax", ordered: true, channels: 3, difference: 0, pictures: 1,
+        preprocess: { size: [1, 2], resize: [1, 2], filter: "bilinear" },
+        head: { layer: 0, methods: ["cam"], offset: 0, rows: 3, channels: 1, bias, rectified: false, gated: false },
+        occlusion: { method: { ...method, name: "occlusion", label: "Occlusion", everywhere: true }, window: 1, stride: 1, mean: [0, 0, 0] },
+      },
+    } as unknown as LivePayload;
+    const bytes = new Uint8Array(21);
+    bytes.set([200, 100, 50, 0, 0, 0], 12);
+    const model = new LiveModel(data, new BinaryBundle(bytes));
+    const worker = new FakeWorker();
+    const runner = new ModelRunner(worker, (weights) => model.ready(weights), (reason) => model.fail(reason));
+    model.start(runner);
+    return { model, worker };
+  }
+
+  /** Answers all passes that are asked for. */
+  async function answer(worker: FakeWorker, logits: readonly number[]): Promise<void> {
+    for (let answered = -1; answered !== worker.passes.length; ) {
+      answered = worker.passes.length;
+      worker.pass(logits, [1, 2]);
+      await new Promise((done) => setTimeout(done));
+    }
+  }
+
+  it("computes maps and numbers of any class", async () => {
+    const { model, worker } = opened();
+    expect(model.get("busy")).toBe(true);
+    worker.say({ kind: "ready", weights: Float32Array.of(1, 2, -1) });
+    await answer(worker, [0, 1, 2]);
+    expect(model.get("busy")).toBe(false);
+    expect(model.get("explanation")).toMatchObject({ title: `CAM · last · ${HOSTILE}`, cells_shape: [1, 2], empty: false });
+    write(model, { fraction: 0.5 });
+    await answer(worker, [0, 0, 0]);
+    expect(model.get("masked")).toEqual([1 / 3, 1 / 3]);
+    expect(model.get("sentence")).toBe(`Removing the 50 % with the most evidence for ${HOSTILE} lowers it by 0.37 (0.70 → 0.33).`);
+    expect(model.get("pending")).toBe(false);
+    expect(model.curve()).toHaveLength(2);
+    write(model, { target: 2 });
+    await answer(worker, [0, 0, 0]);
+    expect((model.get("rows") as { index: number }[]).map(({ index }) => index)).toEqual([1, 0, 2]);
+    // Its weight is negative: there is no evidence for it.
+    expect(model.get("explanation")).toMatchObject({ empty: true, note: "No positive evidence for c at last." });
+    expect(model.get("error")).toBe("");
+  });
+
+  it("takes other pictures, and computes slow maps until it is told to stop", async () => {
+    const { model, worker } = opened();
+    worker.say({ kind: "ready", weights: Float32Array.of(1, 2, -1) });
+    await answer(worker, [0, 1, 2]);
+    model.add("own.png", { width: 2, height: 1, rgb: Uint8Array.of(1, 2, 3, 4, 5, 6) });
+    expect(model.get("rows")).toEqual([]);
+    await answer(worker, [3, 1, 2]);
+    expect((model.get("rows") as { index: number }[]).map(({ index }) => index)).toEqual([0, 2, 1]);
+    expect(model.get("target")).toBe(0);
+    write(model, { method: "occlusion" });
+    expect([model.get("busy"), model.get("can_cancel")]).toEqual([true, true]);
+    model.send({ type: "cancel" });
+    expect([model.get("busy"), model.get("can_cancel"), model.get("method")]).toEqual([false, false, "cam"]);
+    write(model, { method: "occlusion" });
+    await answer(worker, [1, 0, 0]);
+    expect(model.get("explanation")).toMatchObject({ title: "Occlusion · input · a", at_input: true, cells_shape: [1, 2] });
+    write(model, { picture: 0 });
+    expect(model.get("target")).toBe(1);
+    model.fail("out of memory.");
+    expect(model.get("error")).toBe("The model does not run here: out of memory.");
+  });
+});

@@ -1,0 +1,443 @@
+"""A saved page that runs the model: its numbers are the kernel's, offline and under its own policy."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from page_driver import PATIENCE, canvas_pixels, fraction_is, painted, says, until
+from PIL import Image
+from saved_page import SavedPage
+from test_saved_page import HOSTILE, SPY, grid_of
+
+import camwidget as cw
+from camwidget.masking.baselines import BASELINES
+from camwidget.masking.masked_pixels import mask_pixels, multiply_pixels
+from camwidget.widget.view import sentences
+from camwidget.widget.view.mask_settings import MaskSettings
+
+pytestmark = [pytest.mark.browser, pytest.mark.full]
+
+#: Probabilities in the page and in the kernel differ by less.
+CLOSE = 1e-4
+
+READY = "() => performance.getEntriesByName('camwidget-model-ready').length > 0"
+AT_REST = """() => document.querySelector('.camwidget-view:not(.camwidget-own)') !== null
+  && document.querySelector('.camwidget-waiting') === null"""
+#: Of every row, the width of the bar of the masked picture: a percentage with all its digits.
+BARS = """() => [...document.querySelectorAll('.camwidget-bars rect')]
+  .filter((_, at) => at % 3 === 2).map((bar) => parseFloat(bar.getAttribute('width')) / 100)"""
+
+
+class LivePage:
+    """A live page in a browser without a network."""
+
+    def __init__(self, context: Any, file: Path) -> None:
+        self.page = context.new_page()
+        self.requests: list[str] = []
+        self.page.on("request", lambda request: self.requests.append(request.url))
+        self.page.goto(file.as_uri())
+        self.page.wait_for_selector(".camwidget-canvas", timeout=PATIENCE)
+
+    def ready(self) -> LivePage:
+        until(self.page, READY)
+        self.rest()
+        return self
+
+    def rest(self) -> None:
+        until(self.page, AT_REST)
+
+    def slide(self, percent: float, words: str = "") -> None:
+        fraction_is(self.page, percent)
+        says(self.page, ".camwidget-mask-sentence", words or f"{percent:g} %")
+        self.rest()
+
+    def press(self, name: str) -> None:
+        self.page.get_by_role("radio", name=name, exact=True).click()
+        self.rest()
+
+    def bars(self) -> np.ndarray:
+        return np.array(self.page.evaluate(BARS))
+
+    def names(self) -> list[str]:
+        return self.page.locator(".camwidget-class-names .camwidget-name").all_text_contents()
+
+    def search(self, name: str) -> None:
+        field = self.page.locator(".camwidget-class-search .camwidget-search")
+        field.fill(name)
+        self.page.locator(".camwidget-match").filter(has_text=name).first.wait_for()
+        field.press("Enter")
+        until(
+            self.page,
+            "(name) => document.querySelector('.camwidget-name[aria-pressed=true]')?.textContent === name",
+            name,
+        )
+        self.rest()
+
+    def own(self, file: Path) -> None:
+        self.page.locator(".camwidget-own input").set_input_files(file)
+        until(
+            self.page,
+            "(name) => document.querySelector('.camwidget-own-chosen').selectedOptions[0]?.text === name",
+            file.name,
+        )
+        until(self.page, "() => document.querySelectorAll('.camwidget-name').length > 0")
+        self.rest()
+
+    def happened(self) -> list[str]:
+        return list(self.page.evaluate("() => window.happened"))
+
+
+@pytest.fixture(scope="module")
+def opened(browser: Any) -> Iterator[Callable[..., LivePage]]:
+    contexts: list[Any] = []
+
+    def build(file: Path, script: str = "", **options: Any) -> LivePage:
+        context = browser.new_context(
+            offline=True, viewport={"width": 1280, "height": 720}, **options
+        )
+        context.add_init_script(SPY + script)
+        contexts.append(context)
+        return LivePage(context, file)
+
+    yield build
+    for context in contexts:
+        context.close()
+
+
+@pytest.fixture(scope="module")
+def model() -> cw.VisionModel:
+    """The embedded model with hostile names."""
+    base = cw.load(device="cpu")
+    names = [f"{HOSTILE[i % len(HOSTILE)]} {i}" for i in range(len(base.classes) - 1)]
+    return cw.wrap(base.module, base.preprocess, [*names, "last"], name=HOSTILE[1])
+
+
+@pytest.fixture(scope="module")
+def pixels(model: cw.VisionModel) -> torch.Tensor:
+    return model.pixels(cw.zoo.samples("zoo/textures")[0].image)[0]
+
+
+@pytest.fixture(scope="module")
+def file(
+    model: cw.VisionModel, pixels: torch.Tensor, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    folder = tmp_path_factory.mktemp("live")
+    cw.save_page(
+        model, pixels, folder / "page.html", name=HOSTILE[0], title=HOSTILE[2], classes=3, live=True,
+        methods=["gradcam", "cam", "layercam", "saliency"], layers=[model.layers[0].name, model.default_layer],
+        layer=model.default_layer,
+    )  # fmt: skip
+    return folder / "page.html"
+
+
+@pytest.fixture(scope="module")
+def live(file: Path, opened: Callable[..., LivePage]) -> LivePage:
+    return opened(file).ready()
+
+
+def probabilities(model: cw.VisionModel, masked: torch.Tensor) -> np.ndarray:
+    return model.probabilities(model.logits(masked[None]))[0].double().numpy()
+
+
+def test_masked_numbers_are_the_kernels(
+    live: LivePage, file: Path, model: cw.VisionModel, pixels: torch.Tensor
+) -> None:
+    data = SavedPage(file)
+    targets = [c["index"] for c in data.data["classes"]]
+    size = (pixels.shape[-2], pixels.shape[-1])
+    stem = model.layers[0].name
+    before = model.predict(pixels).probabilities[0]
+    for target, label, method, layer, mode, fill, percent in (
+        (targets[0], "Grad-CAM", "gradcam", model.default_layer, "remove", "blur", 12.5),
+        (targets[1], "LayerCAM", "layercam", stem, "keep", "mean", 40),
+        (targets[0], "Saliency", "saliency", stem, "remove", "black", 1.5),
+        (targets[0], "CAM", "cam", model.default_layer, "multiply", "blur", 0),
+    ):
+        live.page.locator(".camwidget-name").nth(targets.index(target)).click()
+        live.press("Grad-CAM")  # it is defined at every layer
+        live.page.locator("select[aria-label=Layer]").select_option(layer)
+        live.press(label)
+        live.press("× map" if mode == "multiply" else mode)
+        grid = grid_of(data, target, method, layer)
+        if mode == "multiply":
+            says(live.page, ".camwidget-mask-sentence", "Multiplying the picture")
+            live.rest()
+            masked = multiply_pixels(pixels, grid.saliency(size))
+        else:
+            live.page.locator(".camwidget-fill select").select_option(fill)
+            live.slide(percent)
+            masked = mask_pixels(
+                pixels, grid.levels(size), [percent / 100], mode=mode, baseline=fill
+            )[0]
+        wanted = probabilities(model, masked)
+        np.testing.assert_allclose(live.bars(), wanted[targets], atol=CLOSE, rtol=0)
+    live.press("Grad-CAM")
+    live.press("remove")
+    live.page.locator(".camwidget-fill select").select_option("blur")
+    live.slide(10)
+    levels = grid_of(data, targets[0], "gradcam", model.default_layer).levels(size)
+    after = probabilities(model, mask_pixels(pixels, levels, [0.1])[0])[targets[0]]
+    explanation = cw.explain(model, pixels)
+    mask = MaskSettings("remove", "blur", 0.1)
+    said = live.page.locator(".camwidget-mask-sentence").text_content()
+    assert said == sentences.sentence(explanation, mask, before, float(after))
+    # The curve is computed when the slider rests.
+    until(live.page, "() => document.querySelectorAll('.camwidget-curve polyline').length >= 6")
+    assert live.happened() == []
+
+
+def test_any_class_is_found_and_explained(
+    live: LivePage, model: cw.VisionModel, pixels: torch.Tensor
+) -> None:
+    index = int(model.predict(pixels, len(model.classes)).indices[-1])
+    name = model.classes[index]
+    live.search(name)
+    live.press("Grad-CAM")
+    live.press("remove")
+    live.slide(30)
+    assert live.names()[-1] == name
+    levels = cw.explain(model, pixels, index, "gradcam").saliency
+    wanted = probabilities(
+        model, mask_pixels(pixels, cw.masking.rank_rule.rank_levels(levels), [0.3])[0]
+    )
+    # A map from float32 in another order: pixels of nearly equal rank may change places.
+    assert abs(live.bars()[-1] - wanted[index]) < 20 * CLOSE
+    # Saliency of it would need a gradient: it is not offered.
+    assert live.page.get_by_role("radio", name="Saliency", exact=True).count() == 0
+    assert live.page.locator("select[aria-label=Layer] option").count() == 1
+    live.page.locator(".camwidget-name").first.click()
+    live.page.get_by_role("radio", name="Saliency", exact=True).wait_for()
+    assert live.happened() == []
+
+
+def test_paint_hides_and_the_model_answers(
+    live: LivePage, model: cw.VisionModel, pixels: torch.Tensor
+) -> None:
+    live.page.locator(".camwidget-name").first.click()
+    live.press("remove")
+    live.slide(0, "Nothing is removed yet")
+    before = live.bars()
+    live.page.locator(".camwidget-paint-toggle").click()
+    frame = live.page.locator(".camwidget-canvas").bounding_box()
+    assert frame is not None
+    live.page.mouse.move(frame["x"] + 0.3 * frame["width"], frame["y"] + 0.3 * frame["height"])
+    live.page.mouse.down()
+    live.page.mouse.move(
+        frame["x"] + 0.6 * frame["width"], frame["y"] + 0.5 * frame["height"], steps=8
+    )
+    live.page.mouse.up()
+    says(live.page, ".camwidget-mask-sentence", "Hiding the painted")
+    live.rest()
+    live.page.locator(".camwidget-map-style-open").click()
+    if live.page.get_by_role("button", name="overlay").get_attribute("aria-pressed") == "true":
+        live.page.get_by_role("button", name="overlay").click()
+    shown = torch.from_numpy(canvas_pixels(live.page).copy()).permute(2, 0, 1) / 255
+    wanted = probabilities(model, shown)
+    order = [model.classes.index(name) for name in live.names()]
+    np.testing.assert_allclose(live.bars(), wanted[order], atol=CLOSE, rtol=0)
+    assert np.abs(live.bars() - before).max() > 0.01
+    live.page.get_by_role("button", name="clear").click()
+    says(live.page, ".camwidget-mask-sentence", "Nothing is removed yet")
+    live.page.keyboard.press("Escape")
+    assert live.happened() == []
+
+
+def test_a_picture_of_ones_own_is_prepared_and_explained_as_in_the_kernel(
+    live: LivePage, model: cw.VisionModel, tmp_path: Path
+) -> None:
+    draw = np.random.default_rng(1)
+    sample = np.asarray(cw.zoo.samples("zoo/textures")[3].image)
+    noise = draw.integers(0, 256, (3, 2, 3)).repeat(40, 0).repeat(50, 1)
+    picture = np.concatenate([sample, np.resize(noise, (192, 60, 3))], axis=1).astype(np.uint8)
+    path = tmp_path / "<img src=x onerror=ran(1)>.png"
+    Image.fromarray(picture).resize((431, 333)).save(path)
+    live.own(path)
+    pixels = model.pixels(path)[0]
+    live.press("remove")
+    live.slide(0, "Nothing is removed yet")
+    live.page.locator(".camwidget-frame").focus()
+    overlay = live.page.get_by_role("button", name="overlay")
+    if not overlay.is_visible():
+        live.page.locator(".camwidget-map-style-open").click()
+    if overlay.get_attribute("aria-pressed") == "true":
+        overlay.click()
+    bytes_ = (pixels * 255).round().byte().permute(1, 2, 0).numpy()
+    painted(live.page, bytes_)  # byte for byte
+    wanted = model.predict(pixels)
+    assert live.names()[0] == wanted.names[0]
+    np.testing.assert_allclose(live.bars()[:3], wanted.probabilities[:3], atol=CLOSE, rtol=0)
+    # The map, drawn alone, and the fills.
+    live.press("CAM")
+    levels = cw.masking.rank_rule.rank_levels(cw.explain(model, pixels, method="cam"))
+    for fill in BASELINES:
+        live.page.locator(".camwidget-fill select").select_option(fill)
+        live.slide(25)
+        masked = mask_pixels(pixels, levels, [0.25], baseline=fill)[0]
+        shown = canvas_pixels(live.page).astype(int)
+        expected = (masked * 255).round().permute(1, 2, 0).numpy()
+        # A blur is added in another order; of pixels of nearly equal rank others may be masked.
+        assert (np.abs(shown - expected).max(2) > 1).mean() < 2e-3
+        after = probabilities(model, torch.from_numpy(shown).permute(2, 0, 1).float() / 255)
+        assert abs(live.bars()[0] - after[model.classes.index(live.names()[0])]) < CLOSE
+    # Back to the saved picture.
+    live.page.locator(".camwidget-own-chosen").select_option(index=0)
+    live.page.get_by_role("radio", name="Saliency", exact=True).wait_for()
+    assert live.happened() == []
+
+
+def test_occlusion_is_computed_in_the_page(
+    live: LivePage, model: cw.VisionModel, pixels: torch.Tensor
+) -> None:
+    live.page.locator(".camwidget-own-chosen").evaluate(
+        """(select) => {
+          select.selectedIndex = 0;
+          select.dispatchEvent(new Event("change", {bubbles: true}));
+        }"""
+    )
+    live.press("Grad-CAM")
+    live.page.get_by_role("radio", name="Occlusion", exact=True).click()
+    live.page.locator(".camwidget-cancel").click()
+    live.rest()
+    assert live.page.locator("[data-name=occlusion][aria-checked=true]").count() == 0
+    live.page.get_by_role("radio", name="Occlusion", exact=True).click()
+    says(live.page, ".camwidget-status", "Occlusion · input 192×192")
+    live.rest()
+    live.press("remove")
+    live.page.locator(".camwidget-fill select").select_option("blur")
+    live.slide(15)
+    target = live.page.locator(".camwidget-name[aria-pressed=true]").text_content()
+    found = cw.explain(model, pixels, target, "occlusion")
+    masked = mask_pixels(pixels, cw.masking.rank_rule.rank_levels(found), [0.15])[0]
+    index = model.classes.index(target)
+    shown = live.bars()[live.names().index(str(target))]
+    assert abs(shown - probabilities(model, masked)[index]) < 20 * CLOSE
+    live.press("Grad-CAM")
+
+
+def test_what_is_no_picture_is_said_and_nothing_leaves_the_page(
+    live: LivePage, file: Path, tmp_path: Path
+) -> None:
+    for name, data, why in (
+        ("text.png", b"not a picture", "cannot read it as a picture"),
+        ("dot.png", None, "only 3×3 pixels"),
+    ):
+        path = tmp_path / name
+        if data is None:
+            buffer = io.BytesIO()
+            Image.new("RGB", (3, 3)).save(buffer, "PNG")
+            data = buffer.getvalue()
+        path.write_bytes(data)
+        live.page.locator(".camwidget-own input").set_input_files(path)
+        says(live.page, ".camwidget-error-text", f"{name} was not opened")
+        says(live.page, ".camwidget-error-text", why)
+    assert live.requests[0] == file.as_uri()
+    assert all(url.startswith("blob:") for url in live.requests[1:])
+    assert live.happened() == []
+    live.page.evaluate(
+        """() => {
+          const script = document.createElement("script");
+          script.textContent = "ran('inline')";
+          document.body.append(script);
+          fetch("https://example.org/").catch(() => {});
+        }"""
+    )
+    live.page.wait_for_function("() => window.happened.length >= 2")
+    assert sorted(one.split(" ")[0] for one in live.happened()) == [
+        "connect-src",
+        "script-src-elem",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("script", "words"),
+    [
+        ("WebAssembly.validate = () => false;", "no SIMD instructions"),
+        ("Object.defineProperty(window, 'WebAssembly', {value: undefined});", "no WebAssembly"),
+    ],
+)
+def test_a_browser_that_cannot_run_it_says_so(
+    file: Path, opened: Callable[..., LivePage], script: str, words: str
+) -> None:
+    page = opened(file, script).page
+    says(page, ".camwidget-error-text", "The model does not run here")
+    says(page, ".camwidget-error-text", words)
+    # Picture and map are shown.
+    assert canvas_pixels(page).std() > 5
+
+
+def test_a_truncated_file_says_so(file: Path, tmp_path: Path, browser: Any) -> None:
+    whole = file.read_bytes()
+    context = browser.new_context(offline=True)
+    page = context.new_page()
+    for share in (0.3, 0.8):
+        (tmp_path / "half.html").write_bytes(whole[: int(share * len(whole))])
+        page.goto((tmp_path / "half.html").as_uri())
+        says(page, "main", "the file is not complete")
+    context.close()
+
+
+#: Models of the zoo with the text that they are given, and torchvision's with random weights.
+MODELS = (
+    # The unbiased net is the biased one with other weights.
+    *(name for name in cw.list_models() if name != "zoo/unbiased"),
+    "squeezenet1_1",
+    "mobilenet_v2",
+    "resnet18",
+)
+
+
+def made(name: str, real: Path | None) -> tuple[cw.VisionModel, Any]:
+    if not name.startswith("zoo/"):
+        files = sorted((real / "weights").glob(f"{name}*.safetensors")) if real else []
+        torch.manual_seed(0)
+        weights = {"weights": files[0]} if files else {}
+        model = cw.load(name, device="cpu", **weights) if files else random_model(name)
+        return model, Image.fromarray(np.asarray(cw.zoo.samples("zoo/textures")[0].image))
+    model = cw.load(name, device="cpu")
+    if model.prompt is not None:
+        model = model.given(**{model.prompt.name: model.prompt.examples[0]})
+    return model, cw.zoo.samples(name)[0].image
+
+
+def random_model(name: str) -> cw.VisionModel:
+    import torchvision
+
+    return cw.wrap(
+        torchvision.models.get_model(name, weights=None, num_classes=10), cw.Preprocess(224)
+    )
+
+
+def test_every_model_gives_the_kernels_numbers(
+    opened: Callable[..., LivePage], tmp_path: Path
+) -> None:
+    real = Path(__file__).resolve().parents[3] / "shared" / "real"
+    for name in MODELS:
+        model, image = made(name, real if real.is_dir() else None)
+        path = tmp_path / f"{name.replace('/', '-')}.html"
+        page = cw.save_page(
+            model, image, path, classes=2, methods=["gradcam"], layers=[model.default_layer], live=True
+        )  # fmt: skip
+        data = SavedPage(path)
+        targets = [c["index"] for c in data.data["classes"]]
+        shown = opened(path).ready()
+        assert shown.page.locator(".camwidget-error").is_hidden(), name
+        pixels = model.pixels(image)[0]
+        size = (pixels.shape[-2], pixels.shape[-1])
+        quantized = grid_of(data, targets[0], "gradcam", model.default_layer)
+        first = page.explanation.target.label
+        assert shown.page.locator(".camwidget-name[aria-pressed=true]").text_content() == first
+        if quantized.is_empty:
+            continue
+        shown.slide(20)
+        masked = mask_pixels(pixels, quantized.levels(size), [0.2])[0]
+        wanted = probabilities(model, masked)[targets]
+        np.testing.assert_allclose(shown.bars(), wanted, atol=CLOSE, rtol=0, err_msg=name)
+        assert shown.happened() == [], name
+        shown.page.close()
+        path.unlink()

@@ -146,6 +146,7 @@ class _Replay:
         self._keeps = keeps
         self.values: dict[int, torch.Tensor] = {0: patches}
         self.kept = dict(self.values) if keeps else {}
+        self._kept_memory = {_memory(value) for value in self.kept.values()}
         #: Whole results, of operations with a region.
         self._whole: dict[int, torch.Tensor] = {}
 
@@ -166,6 +167,7 @@ class _Replay:
         self.values[index] = value
         if self._keeps and operation.value is not None:
             self.kept[index] = value
+            self._kept_memory.add(_memory(value))
         for source in operation.sources:
             self._uses[source] -= 1
             if not self._uses[source]:
@@ -197,7 +199,7 @@ class _Replay:
         args = list(substituted(operation.args, value_of))
         kwargs = substituted(operation.kwargs, value_of)
         if mutated_arguments(operation.function) and (
-            self._keeps or self._uses[operation.sources[0]] > 1
+            self._uses[operation.sources[0]] > 1 or _memory(args[0]) in self._kept_memory
         ):
             args[0] = args[0].clone()
         if operation.name in _RESHAPING:
@@ -225,6 +227,10 @@ class _Replay:
             assert base is not None
             self._whole[index] = repeated(base, self.values[index], region)
         return self._whole[index]
+
+
+def _memory(tensor: torch.Tensor) -> int:
+    return tensor.untyped_storage().data_ptr()
 
 
 def _chosen(operation: Operation, result: Any) -> torch.Tensor:

@@ -14,7 +14,7 @@ from ...runtime.caches import BoundedCache, size_of
 from .geometry import Region, Span
 from .recording import UnrecordableError
 from .replay import RecordedPass
-from .windows import TOLERANCE, WORTH, can_record, memory_format_of, record_pass
+from .windows import TOLERANCE, WORTH, can_record, record_pass
 
 __all__ = ["StrokePasses"]
 
@@ -82,10 +82,9 @@ class StrokePasses:
             return None
         y, x = region.rows.starts[0], region.columns.starts[0]
         patch = inputs[:, :, y : y + region.rows.length, x : x + region.columns.length]
-        patch = patch.clone(memory_format=memory_format_of(self.model))
         try:
             with autocast_off(inputs.device):
-                logits = recorded.update(patch, plan).to(torch.float32)
+                logits = recorded.update(patch.contiguous(), plan).to(torch.float32)
         except (RuntimeError, AssertionError):  # a whole pass reports the model's own errors
             self._refuse()
             return None
@@ -107,7 +106,8 @@ class StrokePasses:
         )
         if region is not None and region.area <= _SMALL * inputs.shape[2] * inputs.shape[3]:
             try:
-                recorded = record_pass(self.model, inputs)
+                # Of a single picture, this memory format is the faster one.
+                recorded = record_pass(self.model, inputs.contiguous())
             except (UnrecordableError, CamwidgetError):
                 self._refuse()
             else:

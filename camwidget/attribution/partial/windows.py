@@ -25,7 +25,6 @@ __all__ = [
     "TOLERANCE",
     "WORTH",
     "can_record",
-    "memory_format_of",
     "record_pass",
     "rerun_hidden_squares",
 ]
@@ -65,7 +64,7 @@ def record_pass(model: VisionModel, inputs: torch.Tensor) -> RecordedPass:
 
     Args:
         model: left unchanged.
-        inputs: input of the module (1, C, H, W).
+        inputs: input of the module (1, C, H, W), in the memory format in which the replays are to run.
 
     Raises:
         UnrecordableError: if the pass cannot be repeated from its operations.
@@ -76,7 +75,7 @@ def record_pass(model: VisionModel, inputs: torch.Tensor) -> RecordedPass:
 
     try:
         with model.isolated() as isolated:
-            return RecordedPass(run, inputs.contiguous(memory_format=memory_format_of(model)))
+            return RecordedPass(run, inputs)
     except (CamwidgetError, RuntimeError) as error:
         # The model reports an error of its own in a whole pass.
         raise UnrecordableError(str(error)) from error
@@ -132,7 +131,13 @@ def _recorded_squares(
     """Return partial passes of a series; None if whole passes are at most a little slower, or the only way."""
     folded = fold_batchnorms(model, inputs)
     try:
-        squares = _HiddenSquares(folded, record_pass(folded, inputs), inputs, corners, side)
+        squares = _HiddenSquares(
+            folded,
+            record_pass(folded, inputs.contiguous(memory_format=_memory_format(folded))),
+            inputs,
+            corners,
+            side,
+        )
     except UnrecordableError:
         return None
     return squares if squares.gain >= WORTH else None
@@ -158,7 +163,7 @@ class _HiddenSquares:
         self.recorded = recorded
         self._model = model
         self._corners = corners
-        self._inputs = inputs.contiguous(memory_format=memory_format_of(model))
+        self._inputs = inputs.contiguous(memory_format=_memory_format(model))
         self._side = side
         self.gain = recorded.cost / max(1, recorded.plan(self._region(corners)).cost)
         # As much work for each batch as a batch of whole pictures has.
@@ -200,6 +205,5 @@ class _HiddenSquares:
         return Region(Span(rows, self._side), Span(columns, self._side))
 
 
-def memory_format_of(model: VisionModel) -> torch.memory_format:
-    """Return the memory format in which a model's inputs are fastest on a CPU, as far as it takes it."""
+def _memory_format(model: VisionModel) -> torch.memory_format:
     return torch.channels_last if model.takes_channels_last else torch.contiguous_format

@@ -256,7 +256,7 @@ def test_occlusion_is_that_of_whole_passes(
     expected = whole(monkeypatch, lambda: occluded(model, picture))
     assert not rows
     found = occluded(model, picture)
-    assert sum(rows) == 2 + 81  # two of them for the check
+    assert rows[:2] == [1, 2] and sum(rows) == 3 + 81  # those of the check first
     assert fingerprint(module) == before
     scale = abs(expected).max()
     assert scale > 0
@@ -305,13 +305,34 @@ def off_by_one(self: SlidingWindow, changed: Span, size: int) -> Span:
 
 
 def test_a_wrong_partial_pass_is_found(monkeypatch: pytest.MonkeyPatch, rows: list[int]) -> None:
-    """Two squares are checked against whole passes first."""
+    """A square alone, and two in a batch, are checked against whole passes first."""
     model = cw.wrap(deep(), cw.Preprocess(64))
     picture = torch.rand(3, 64, 64)
     expected = whole(monkeypatch, lambda: occluded(model, picture))
     monkeypatch.setattr(SlidingWindow, "outputs", off_by_one)
     assert (occluded(model, picture) == expected).all()
-    assert sum(rows) == 2
+    assert rows == [1, 2]
+
+
+class Fixed(nn.Module):
+    """A module that finds out how many pictures there are in Python: a replay has as many as were recorded."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.net = deep()
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.net(x).sum(0, keepdim=True) if len(x) == 1 else self.net(x)
+
+
+def test_a_recording_that_is_for_one_picture_is_found(
+    monkeypatch: pytest.MonkeyPatch, rows: list[int]
+) -> None:
+    torch.manual_seed(0)
+    model = cw.wrap(Fixed().eval(), cw.Preprocess(64))
+    picture = torch.rand(3, 64, 64)
+    expected = whole(monkeypatch, lambda: occluded(model, picture))
+    assert (occluded(model, picture) == expected).all()
 
 
 def test_a_recording_keeps_to_what_it_needs() -> None:

@@ -182,20 +182,20 @@ class _HiddenSquares:
             return self.recorded.run(patches, self.recorded.plan(region))
 
     def is_right(self, make: Any) -> bool:
-        """Return whether partial passes give the logits of whole ones, for two squares."""
+        """Return whether partial passes give the logits of whole ones, for a square alone and two in a batch."""
         middle = 1 + len(self._corners) // 2
         try:
-            found = torch.cat([self.logits(1, 2), self.logits(middle, middle + 1)])
+            found = torch.cat([self.logits(1, 2), self.logits(middle, middle + 2)])
             with self._model.isolated() as isolated, torch.no_grad():
-                inputs = torch.cat([make(1, 2), make(middle, middle + 1)])
-                expected = isolated.logits_of(isolated.run(inputs), 2)
+                inputs = torch.cat([make(1, 2), make(middle, middle + 2)])
+                expected = isolated.logits_of(isolated.run(inputs), 3)
         except (CamwidgetError, RuntimeError, AssertionError) as error:
             # This is no failure: whole passes run, more slowly.
             message = f"{self._model.name} is run as a whole, without partial passes."
             log_error(error, message, self._model.module, level=logging.INFO)
             return False
         tiny = torch.finfo(expected.dtype).tiny
-        return are_close(found, expected, TOLERANCE, tiny)
+        return found.shape == expected.shape and are_close(found, expected, TOLERANCE, tiny)
 
     def _region(self, corners: Sequence[tuple[int, int]]) -> Region:
         """Return a region of the squares' size around each; at the edge it has cells beside it too."""

@@ -34,6 +34,8 @@ CALLS: dict[str, Callable[[Any], object]] = {
     "attention": lambda m: cw.attention(m, PICTURE),
     "factorize": lambda m: cw.factorize(m, PICTURE),
     "evaluate": lambda m: cw.evaluate(m, [(PICTURE, 0)]),
+    "mistakes": lambda m: cw.mistakes(m, [(PICTURE, 0)]),
+    "Survey": lambda m: cw.Survey(m, [(PICTURE, 0)]),
     "dissect": lambda m: cw.dissect(m, []),
     "describe_decision": lambda m: cw.describe_decision(m, PICTURE, None),  # type: ignore[arg-type]
     "save_page": lambda m: cw.save_page(m, PICTURE, "never.html"),
@@ -160,6 +162,7 @@ def test_other_arguments_fail_in_our_words(thing: Any, textures: cw.VisionModel)
         "map_survival": lambda: cw.map_survival(textures, thing),
         "describe_decision": lambda: cw.describe_decision(textures, PICTURE, thing),
         "measure": lambda: cw.measure(textures, PICTURE, thing),
+        "mistakes": lambda: cw.mistakes(textures, thing),
         "dissect": lambda: cw.dissect(textures, thing),
         "Quiz": lambda: cw.Quiz(thing),
         "which_class": lambda: cw.Quiz.which_class(textures, thing),

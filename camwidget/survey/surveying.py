@@ -237,4 +237,5 @@ def mistakes(model: VisionModel, data: Any, **settings: Any) -> pd.DataFrame:
         >>> wrong[["truth", "prediction"]].iloc[0].tolist()
         ['weevil', 'stag beetle']
     """
+    require_model(model, "mistakes", data)
     return survey_pictures(model, data, **settings).mistakes.drop(columns="correct")

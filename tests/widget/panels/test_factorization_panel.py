@@ -12,6 +12,7 @@ import camwidget as cw
 from camwidget.masking.masked_pixels import mask_pixels
 from camwidget.masking.rank_rule import rank_levels
 from camwidget.widget.panels.factorization import FactorizationPanel, colored_parts
+from camwidget.widget.state.history import History
 from camwidget.widget.view.canvas import SharpCanvas
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -101,7 +102,8 @@ def test_a_click_on_a_color_masks_the_part_and_a_second_shows_it(ex: cw.Explorer
     assert ex.mask is None and not any(b.description.endswith("masked") for b in panel.buttons)
 
 
-def test_strokes_of_the_brush_stay(ex: cw.Explorer) -> None:
+def test_strokes_of_the_brush_stay(ex: cw.Explorer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(History, "PAUSE", 0.0)  # the two changes of the mask are two steps
     panel = panel_of(ex)
     assert panel.found is not None
     area = panel.found.areas[0]

@@ -419,6 +419,14 @@ def test_the_main_loop_fits_a_laptop(laptop: Any) -> None:
           return x === 0 && y === 0 && width === innerWidth && height === innerHeight;
         }""",
     )
+    until(  # the window is lower than all of it, and nothing is pressed together
+        page,
+        """() => {
+          const [strip, frame, canvas] = ["thumbnails", "frame", "thumbnails canvas"]
+            .map((name) => document.querySelector(`.camwidget-${name}`).getBoundingClientRect());
+          return strip.bottom <= frame.top && canvas.height > 30 && canvas.bottom <= strip.bottom;
+        }""",
+    )
     assert page.locator(".camwidget-frame").bounding_box()["height"] > boxes[1]["height"] + 40
     page.keyboard.press("Escape")
     until(

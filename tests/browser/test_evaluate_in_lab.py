@@ -128,7 +128,7 @@ def test_the_box_is_drawn_and_follows(shown: Any) -> None:
     page = shown.page
     assert page.locator(".camwidget-box").count() == 0
     page.locator(".camwidget-map-style-open").click()
-    page.locator(".camwidget-map-style button", has_text="box").click()
+    page.locator(".camwidget-map-style").get_by_role("button", name="box", exact=True).click()
     page.locator(".camwidget-box").wait_for()
     said = page.locator(".camwidget-ground-truth-summary")
     until(

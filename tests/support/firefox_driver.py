@@ -9,7 +9,9 @@ import re
 import shutil
 import subprocess
 import tempfile
+import threading
 import time
+from collections.abc import Coroutine
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +40,10 @@ class Firefox:
 
     def __init__(self, path: str, size: tuple[int, int] = (1280, 720)) -> None:
         self._profile = tempfile.TemporaryDirectory()
+        # In a thread of its own: playwright has a loop that runs in the tests' thread.
         self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
+        self._thread.start()
         self._numbers = itertools.count(1)
         self._process = subprocess.Popen(
             [path, "--headless", "--no-remote", "--profile", self._profile.name, *_OPTIONS],
@@ -47,7 +52,7 @@ class Firefox:
             text=True,
         )
         try:
-            self._socket = self._loop.run_until_complete(_connect(f"{self._address()}/session"))
+            self._socket = self._done(_connect(f"{self._address()}/session"))
             self._send("session.new", capabilities={})
             tree = self._send("browsingContext.getTree")
             self._page = tree["contexts"][0]["context"]
@@ -96,8 +101,14 @@ class Firefox:
         """End the program."""
         self._process.terminate()
         self._process.wait(30)
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(30)
         self._loop.close()
         self._profile.cleanup()
+
+    def _done(self, work: Coroutine[Any, Any, Any]) -> Any:
+        """The result of a coroutine that the thread runs."""
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result(PATIENCE)
 
     def _address(self) -> str:
         """Where it listens, as it says when it does."""
@@ -121,7 +132,7 @@ class Firefox:
                 if message.get("id") == number:
                     return message
 
-        message = self._loop.run_until_complete(asyncio.wait_for(exchange(), PATIENCE))
+        message = self._done(exchange())
         assert message["type"] == "success", message
         return message["result"]
 

@@ -32,7 +32,13 @@ await build({
 });
 
 // Stands in a page as it is, which has no modules: blob: and data: scripts are forbidden there.
-await build({ ...common, entryPoints: { page: "src/page/index.ts", live: "src/live/index.ts" }, format: "iife" });
+// Every saved page contains it: without indentation it is a third smaller.
+await build({
+  ...common,
+  entryPoints: { page: "src/page/index.ts", live: "src/live/index.ts" },
+  format: "iife",
+  minifyWhitespace: true,
+});
 
 // The worker of a live page, with the runtime's script. An inline script has no address, for which the runtime asks.
 const LICENSE = readFileSync(fileURLToPath(new URL("src/live/runtime-license.txt", import.meta.url)), "utf8").trim();

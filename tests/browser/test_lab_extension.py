@@ -388,10 +388,11 @@ def test_ten_thousand_pictures(shown: LabPage, files: Path) -> None:
         "(strip) => strip.clientWidth / 42"
     )
     shown.comes_to(f"len({made}) >= {int(seen)}", True)
-    assert len(shown.value(made)) <= 2 * seen + 2
+    # What is seen and as much again, besides those made before the page has told how much that is.
+    assert len(shown.value(made)) <= 5 * seen
     page.locator(".camwidget-thumbnails-scroll").evaluate("(strip) => { strip.scrollLeft = 8000; }")
     shown.comes_to(f"{made}[-1] >= {int(8000 / 42 + seen) - 1}", True)
-    assert len(shown.value(made)) <= 4 * seen + 4
+    assert len(shown.value(made)) <= 8 * seen
     fraction_is(page, 25)
     shown.comes_to("ex.fraction", 0.25)
 

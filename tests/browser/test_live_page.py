@@ -18,6 +18,7 @@ from test_saved_page import HOSTILE, SPY, grid_of
 import camwidget as cw
 from camwidget.masking.baselines import BASELINES
 from camwidget.masking.masked_pixels import mask_pixels, multiply_pixels
+from camwidget.models.detection_model import DetectionModel
 from camwidget.widget.view import sentences
 from camwidget.widget.view.mask_settings import MaskSettings
 
@@ -399,10 +400,12 @@ def made(name: str, real: Path | None) -> tuple[cw.VisionModel, Any]:
         weights = {"weights": files[0]} if files else {}
         model = cw.load(name, device="cpu", **weights) if files else random_model(name)
         return model, Image.fromarray(np.asarray(cw.zoo.samples("zoo/textures")[0].image))
-    model = cw.load(name, device="cpu")
+    model, image = cw.load(name, device="cpu"), cw.zoo.samples(name)[0].image
     if model.prompt is not None:
         model = model.given(**{model.prompt.name: model.prompt.examples[0]})
-    return model, cw.zoo.samples(name)[0].image
+    if isinstance(model, DetectionModel):
+        model = model.given(detections=model.detections(image))
+    return model, image
 
 
 def random_model(name: str) -> cw.VisionModel:

@@ -18,7 +18,7 @@ from .gradcam_evaluation import UNSEEN, MapFigures, measure_scenes, model_of
 
 _GRADCAM, _ALL, _SLOW = 4, 25, 100
 """Grad-CAM is evaluated on one of so many pictures, all methods on one of so many, and slow ones on one of so many."""
-_LEFT_OUT = frozenset({"occlusion", "rise"})
+_LEFT_OUT = frozenset({"occlusion", "rise", "part-occlusion", "kernelshap"})
 """Methods of hundreds of passes, which treat the model as a function of pixels, whatever it consists of."""
 
 

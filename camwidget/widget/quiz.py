@@ -25,7 +25,7 @@ from .control.worker import Worker
 from .host.lifetime import HeldWhileShown, weakly
 from .host.static_outputs import StaticView
 from .view.page_messages import CheckedMessages
-from .view.quiz_answers import answered_question, checked_answer, encoded_marks
+from .view.quiz_answers import answered_question, checked_answer, encoded_marks, result_of
 from .view.quiz_cards import card_of, failed_card
 
 __all__ = ["Quiz", "QuizScore"]
@@ -358,28 +358,18 @@ class Quiz(CheckedMessages, HeldWhileShown, anywidget.AnyWidget):
         """Of each question made: its number from 1, prompt, method, options, the one chosen, the right ones, right,
         value, and for marks their correlations with the maps.
         """
-        found = []
         made = zip(self._questions, self._made, self.answers, strict=False)
-        for number, (question, card, given) in enumerate(made, 1):
-            if question is None:
-                continue
-            one = answered_question(question, card, given)
-            chosen = one.chosen
-            values = one.values if chosen is not None else None
-            found.append(
-                {
-                    "question": number,
-                    "prompt": question.prompt,
-                    "method": question.method,
-                    "options": list(question.options),
-                    "chosen": None if chosen is None else question.options[chosen],
-                    "right options": [question.options[k] for k in question.right],
-                    "right": chosen in one.right if chosen is not None and one.right else None,
-                    "value": None if chosen is None or values is None else values[chosen],
-                    "correlations": dict(one.correlations or {}),
-                }
-            )
-        return found
+        return [
+            result_of(number, question, card, given)
+            for number, (question, card, given) in enumerate(made, 1)
+            if question is not None
+        ]
+
+    def page_content(self) -> dict[str, Any]:
+        """Return the quiz for a saved page, once all questions are made: title, source, scale and cards."""
+        self.wait()
+        texts = {"title": self.title, "source": self.source, "scale": self.scale}
+        return {**texts, "cards": list(self._made)}
 
     def close(self) -> None:
         """Stop making questions, and remove the quiz from every page."""

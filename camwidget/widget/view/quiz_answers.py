@@ -14,7 +14,7 @@ from ...analysis.human_studies import Question
 from ...errors import CamwidgetError, QuizError
 from ...masking.user_mask import as_paint, decode, encode
 
-__all__ = ["answered_question", "checked_answer", "encoded_marks"]
+__all__ = ["answered_question", "checked_answer", "encoded_marks", "result_of"]
 
 
 def answered_question(question: Question, card: Mapping[str, Any], answer: Any) -> AnsweredQuestion:
@@ -45,6 +45,32 @@ def answered_question(question: Question, card: Mapping[str, Any], answer: Any) 
         correlations,
         marked,
     )
+
+
+def result_of(
+    number: int, question: Question, card: Mapping[str, Any], answer: Any
+) -> dict[str, Any]:
+    """Return a question with its answer in words.
+
+    Args:
+        number: the question's, from 1.
+        question: the question.
+        card: what the browser has of it.
+        answer: an index, runs, or None.
+    """
+    one = answered_question(question, card, answer)
+    chosen = one.chosen
+    return {
+        "question": number,
+        "prompt": question.prompt,
+        "method": question.method,
+        "options": list(question.options),
+        "chosen": None if chosen is None else question.options[chosen],
+        "right options": [question.options[k] for k in question.right],
+        "right": chosen in one.right if chosen is not None and one.right else None,
+        "value": None if chosen is None or one.values is None else one.values[chosen],
+        "correlations": dict(one.correlations or {}),
+    }
 
 
 def checked_answer(

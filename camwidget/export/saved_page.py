@@ -181,7 +181,8 @@ def save_page(
     images: list[Any] = list(image) if isinstance(image, (list, tuple)) else [image]
     names = _names(images, name)
     name = names[0]
-    title = encodable_text(title) if title is not None else f"{name} · {model.name}"
+    label = name if len(names) == 1 else f"{len(names)} pictures"
+    title = encodable_text(title) if title is not None else f"{label} · {model.name}"
     lesson = Lesson.of(tasks, quiz)
 
     if live:
@@ -249,7 +250,7 @@ def save_page(
     html = html_document(
         title=title,
         style=style,
-        body=_body(title, prompted, ", ".join(names), footer, has_lesson=lesson is not None),
+        body=_body(title, prompted, names, footer, has_lesson=lesson is not None),
         script=script,
         data=payload.data,
         texts=texts,
@@ -321,10 +322,12 @@ _LESSON_AFTER = """
 <section id="camwidget-answers" class="camwidget-lesson camwidget-quiz"></section>"""
 
 
-def _body(title: str, model: VisionModel, name: str, footer: str, *, has_lesson: bool) -> str:
+def _body(
+    title: str, model: VisionModel, names: Sequence[str], footer: str, *, has_lesson: bool
+) -> str:
     facts = {
         "Model": model.name,
-        "Picture": name,
+        "Picture" if len(names) == 1 else "Pictures": ", ".join(names),
         **({} if model.prompt is None else {model.prompt.name.capitalize(): model.text}),
         "Saved": datetime.date.today().isoformat(),
         "With": f"camwidget {__version__}, torch {torch.__version__}",

@@ -109,7 +109,7 @@ def _turn(item: pytest.Item) -> int:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
-    """A process for each core and one more, since browser tests mostly wait; one for a single file, or to take times."""
+    """A process for each core and one more, since browser tests mostly wait; one for a single file, or for timing."""
     if getattr(config.option, "benchmark_only", False):
         return 0
     paths = {argument.partition("::")[0] for argument in config.args}

@@ -66,6 +66,7 @@ def test_paint_is_compared_with_every_map_and_the_truth(
     assert "mask" in explorer.code
 
 
+@pytest.mark.full
 def test_other_pictures_classes_and_strokes(opened: tuple[cw.Explorer, WherePanel]) -> None:
     explorer, panel = opened
     view = view_of(explorer)

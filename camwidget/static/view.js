@@ -1240,8 +1240,8 @@ function pickClass(context, index) {
   else context.write({ target: index });
 }
 function pickStance(context, kind) {
-  const { model, live } = context;
-  if (live) {
+  const { model, runsModel } = context;
+  if (runsModel) {
     if (kind === "rather") context.write({ awaits_rival: !trait(model, "awaits_rival") });
     else context.write({ stance: { kind, other: -1 }, awaits_rival: false });
     return;
@@ -3475,11 +3475,11 @@ var StanceControl = class {
     }
     this.element.classList.toggle("camwidget-stance-waiting", awaits);
   }
-  /** A page without a kernel has only what was computed. */
+  /** A page without the model has only what was computed. */
   isOffered(kind) {
-    const { model, live } = this.context;
+    const { model, runsModel } = this.context;
     const target = trait(model, "target");
-    if (live || kind === "for") return true;
+    if (runsModel || kind === "for") return true;
     return contrasts(model).some((one) => one.target === target && one.kind === kind);
   }
   reason(kind) {

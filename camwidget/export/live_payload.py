@@ -21,6 +21,7 @@ from ..attribution.targets import Contrast, Counterfactual, TargetLike, resolve_
 from ..errors import CamwidgetError, warn
 from ..images.preprocess import Preprocess
 from ..models.vision_model import VisionModel
+from ..plotting import DIFFERENCE, lookup_tables
 from .binary_bundle import BinaryBundle
 from .closed_forms import FORWARD_FORMS, GRADIENT_FORMS, PooledHead, closed_form, terms_of
 from .exported_model import ExportedModel, HeadWeights, weights_size
@@ -141,6 +142,7 @@ def live_payload(
         "pictures": exported.pictures,
         "preprocess": _preprocess(model.preprocess),
         "mean": list(model.preprocess.mean),
+        "difference_colors": bundle.add(lookup_tables([DIFFERENCE])[DIFFERENCE]),
         "occlusion": _occlusion(pixels),
         "rise": _rise(pixels, bundle),
         "head": _head(model, pixels, exported, methods, layers, classes, bundle),

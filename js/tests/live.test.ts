@@ -264,7 +264,7 @@ describe("LiveModel", () => {
         names: ["a", HOSTILE, "c"], scores: "softmax", ordered: true, channels: 3, difference: 0, pictures: 1,
         preprocess: { size: [1, 2], resize: [1, 2], filter: "bilinear" },
         head: { layer: 0, methods: ["cam", "gradcam"], further: [], scorecam: { ...METHOD, name: "scorecam" }, offset: 0, rows: 3, channels: 1, bias, rectified: false, gated: false },
-        mean: [0, 0, 0],
+        mean: [0, 0, 0], difference_colors: [0, 3],
         occlusion: { method: { ...METHOD, name: "occlusion", label: "Occlusion", everywhere: true }, window: 1, stride: 1 },
         rise: { method: { ...METHOD, name: "rise", label: "RISE", everywhere: true }, masks: 1, cells: 1, visible: [0, 1], shifts: [0, 4] },
       },
@@ -335,6 +335,47 @@ describe("LiveModel", () => {
     expect(model.get("error")).toBe(`“${HOSTILE}” rather than itself says nothing: choose another class.`);
     expect(model.get("stance")).toEqual({ kind: "for", other: -1 });
     expect(model.get("explanation")).toMatchObject({ title: `Grad-CAM · last · ${HOSTILE}` });
+  });
+
+  it("compares a map with another one, and a fraction with another one", async () => {
+    const { model, worker } = opened();
+    worker.say({ kind: "ready", weights: Float32Array.of(1, 2, -1) });
+    await answer(worker, [0, 1, 2]);
+    write(model, { compare: { method: "gradcam" } });
+    expect(model.get("compared_explanation")).toMatchObject({ title: `Grad-CAM · last · ${HOSTILE}`, label: { method: "Grad-CAM", layer: "last" }, no_difference: "" });
+    expect(model.get("compared_prediction")).toMatchObject({ target: { unmasked: 0.7, masked: null } });
+    write(model, { compare: { target: { against: null } } });
+    // CAM says why it has none.
+    expect(model.get("compared_status")).toEqual({ error: "CAM does not apply: it is of one class." });
+    expect(model.get("compared_explanation")).toEqual({});
+    write(model, { compare: { target: "c" } });
+    expect(model.get("compared_explanation")).toMatchObject({ title: "CAM · last · c", empty: true });
+    write(model, { compare: { fraction: 0.5 } });
+    await answer(worker, [0, 0, 0]);
+    // A is not masked, B is.
+    expect(model.get("masked")).toEqual([]);
+    expect(model.get("compared_prediction")).toMatchObject({ target: { unmasked: 0.7, masked: 1 / 3 } });
+    write(model, { fraction: 1 });
+    const before = worker.passes.length;
+    worker.pass([0, 9, 0]);
+    await new Promise((done) => setTimeout(done));
+    expect(worker.passes.length).toBe(before + 1);
+    await answer(worker, [0, 0, 0]);
+    expect((model.get("masked") as number[])[0]).toBeGreaterThan(0.9);
+    expect(model.get("compared_prediction")).toMatchObject({ target: { masked: 1 / 3 } });
+    // Another picture has no difference to this one; of a slow method the progress is shown.
+    model.add("own.png", { width: 2, height: 1, rgb: Uint8Array.of(1, 2, 3, 4, 5, 6) });
+    await answer(worker, [3, 1, 2]);
+    write(model, { compare: { picture: 0, method: "occlusion" } });
+    expect(model.get("compared_status")).toMatchObject({ busy: true, note: "Occlusion · a · computing, 0 %" });
+    await answer(worker, [1, 0, 0]);
+    expect(model.get("compared_status")).toEqual({});
+    expect(model.get("compared_explanation")).toMatchObject({
+      title: "Occlusion · input · a", no_difference: `No difference: A is of own.png, B of ${HOSTILE}.`, scene: "page",
+    });
+    expect(model.get("compared_scene")).toMatchObject({ id: "page" });
+    write(model, { compare: {} });
+    expect([model.get("compared_explanation"), model.get("compared_status")]).toEqual([{}, {}]);
   });
 
   it("takes other pictures, and computes slow maps until it is told to stop", async () => {

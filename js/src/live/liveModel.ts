@@ -7,7 +7,7 @@ import { number, text, unit } from "../core/parse";
 import { probabilities } from "../core/scores";
 import { covered, decode, HIDDEN } from "../core/userMask";
 import type { BinaryBundle } from "../page/binaryBundle";
-import { evidenceOf, note, probeSentence, sentence } from "../page/sentences";
+import { evidenceOf, probeSentence, sentence } from "../page/sentences";
 import { write } from "../view/model";
 import type { Model, Values } from "../view/model";
 import { Store } from "../view/store";
@@ -16,26 +16,28 @@ import type { SyncedTraits } from "../view/syncedTraits";
 import { mode, paint, quantity, stance, targetLabel } from "../view/traits";
 import type { Stance } from "../view/traits";
 import { LiveCurve } from "./liveCurve";
+import { LiveComparison } from "./liveComparison";
+import type { Main } from "./liveComparison";
 import { keyOf, LiveMaps } from "./liveMaps";
 import type { FoundMap, Subject } from "./liveMaps";
 import { LivePicture } from "./livePicture";
+import { explainedLabel, explanationTrait, layerOf, methodLabel } from "./mapTraits";
 import { maskedInput } from "./maskedInput";
 import type { InputMask } from "./maskedInput";
 import type { FeatureMaps } from "./messages";
 import type { Answer, Input, ModelRunner } from "./modelRunner";
 import type { LivePayload } from "./payload";
+import { SlowMap } from "./slowMap";
 
 /** The least value at which a click finds a class, as in the kernel. */
 const FAINT = 0.005;
 
 const FOR: Stance = { kind: "for", other: -1 };
 
-/** How many milliseconds are between two looks at an unfinished map. */
-const SHOWN_EVERY = 400;
-
 /** The view's model on a live page: its worker answers what a kernel would. */
 export class LiveModel extends Store implements Model {
   private readonly maps: LiveMaps;
+  private readonly comparison: LiveComparison;
   private readonly every: LivePicture[];
   private shown: FoundMap | null = null;
   private requested = "";
@@ -49,7 +51,7 @@ export class LiveModel extends Store implements Model {
   /** The class that was explained last. */
   private explained = -1;
   /** The slow map that is computed. */
-  private computing: Subject | null = null;
+  private computing: SlowMap | null = null;
 
   constructor(
     private readonly data: LivePayload,
@@ -57,6 +59,7 @@ export class LiveModel extends Store implements Model {
   ) {
     super(traitsOf(data, archive));
     this.maps = new LiveMaps(data, archive);
+    this.comparison = new LiveComparison(this, data, this.maps);
     const { width, height } = data.scene;
     const fills = Object.entries(data.scene.fills).map(([name, place]) => [
       name, place[1] === 3 ? archive.bytes(place) : archive.picture(place, width),
@@ -101,6 +104,7 @@ export class LiveModel extends Store implements Model {
     if (this.state.scene !== undefined && this.picture.id !== text((this.state.scene as { id?: unknown }).id)) this.open();
     this.explain();
     this.updateMasked();
+    this.comparison.update(this.main);
   }
 
   send(content: unknown): void {
@@ -127,13 +131,30 @@ export class LiveModel extends Store implements Model {
   }
 
   private get mask(): InputMask {
+    return this.maskOf(this.picture);
+  }
+
+  /** The mask of a picture, with paint only where it is the one shown. */
+  private maskOf(picture: LivePicture): InputMask {
     const painted = paint(this.state.paint);
-    const { width, height } = this.picture.picture;
-    const pixels = painted.scene === this.picture.id ? decode(painted.runs, width * height) : null;
+    const { width, height } = picture.picture;
+    const pixels = painted.scene === picture.id ? decode(painted.runs, width * height) : null;
     return {
       mode: mode(this.state.mode), fraction: unit(this.state.fraction, 0),
-      fill: this.picture.fills[text(this.state.baseline)] ?? new Uint8Array(3),
+      fill: picture.fills[text(this.state.baseline)] ?? new Uint8Array(3),
       paint: pixels?.some((value) => value !== 0) === true ? pixels : null,
+    };
+  }
+
+  /** What map B needs of the map shown. */
+  private get main(): Main {
+    return {
+      map: this.shown, isComputing: this.computing !== null, pictures: this.every, runner: this.runner, rows: this.rows,
+      mask: (picture) => this.maskOf(picture),
+      isUnmasked: (map, mask) => !isMasked(map, mask),
+      input: (picture, map, mask) => this.input(picture, map, mask),
+      read: (logits) => probabilities(logits, this.data.live.scores),
+      unmasked: (picture, index) => this.unmasked(index, picture),
     };
   }
 
@@ -158,6 +179,7 @@ export class LiveModel extends Store implements Model {
     void this.runner?.later(() => this.input(picture, null, clear, this.data.live.head !== null)).then((answer) => {
       if (answer === null) return;
       picture.answer(answer.logits, this.read(answer), featuresOf(answer.features), this.data.live.ordered);
+      this.comparison.update(this.main);
       if (picture !== this.picture) return;
       if (this.target < 0) this.setAll({ target: picture.listed[0]! });
       this.requested = "";
@@ -197,7 +219,7 @@ export class LiveModel extends Store implements Model {
         settings: [],
       })),
     });
-    this.computing = null;
+    this.stop();
     this.setAll({ partial: false, can_cancel: false, progress: -1, busy: picture.unmasked === null && this.runner !== null });
     const found = this.maps.find(of);
     if (found !== null) this.show(found);
@@ -241,52 +263,33 @@ export class LiveModel extends Store implements Model {
   }
 
   /** What is explained, in words. */
-  private name({ target, stance: { kind, other } }: Subject): string {
-    const { names } = this.data.live;
-    if (kind === "against") return `against ${names[target]}`;
-    return kind === "rather" ? `${names[target]} rather than ${names[other]}` : names[target]!;
+  private name(of: Subject): string {
+    return explainedLabel(of, this.data.live.names);
   }
 
   /** Computes a slow map by running the model many times; what is done of it is shown meanwhile. */
   private compute(of: Subject): void {
-    const { picture } = of;
-    const rerun = this.maps.rerun(of)!;
-    const passes = picture.passesOf(of.method);
-    const total = rerun.total(picture);
-    this.computing = of;
-    const isWanted = (): boolean => this.computing === of;
+    const slow = new SlowMap(of, this.maps.rerun(of)!);
+    this.computing = slow;
     this.setAll({ busy: true, can_cancel: true, progress: 0, error: "", masked: [], most_probable: {}, sentence: "" });
     this.unwanted = this.asked;
-    let last = performance.now();
-    const next = (): void => {
-      if (!isWanted()) return;
-      if (passes.length === total) {
-        this.requested = "";
-        this.save_changes();
-        return;
-      }
-      if (passes.length > 0 && performance.now() - last > SHOWN_EVERY) {
-        const found = this.maps.make(of);
-        if (found !== null) this.show(found, true);
-        this.setAll({ partial: true, progress: this.maps.progress(of) });
-        last = performance.now();
-      }
-      const at = passes.length;
-      void this.runner?.later(() => rerun.input(picture, at), isWanted).then((answer) => {
-        if (answer === null) return;
-        // Another map of the same passes may have begun.
-        if (at === passes.length) passes.push(answer.logits);
-        next();
-      });
+    if (this.runner === null) return;
+    const look = (): void => {
+      const found = this.maps.make(of);
+      if (found !== null) this.show(found, true);
+      this.setAll({ partial: true, progress: slow.progress });
     };
-    next();
+    slow.run(this.runner, look, () => {
+      this.requested = "";
+      this.save_changes();
+    });
   }
 
   /** Stops a slow map, and goes back to a quick one; what is computed of it is kept. */
   private cancel(): void {
-    const of = this.computing;
-    if (of === null) return;
-    this.computing = null;
+    if (this.computing === null) return;
+    const { of } = this.computing;
+    this.stop();
     const quick = this.maps.methods(of).find(({ name }) => {
       const other = { ...of, method: name };
       return this.maps.rerun(other) === null && this.maps.reason(other) === null;
@@ -295,9 +298,14 @@ export class LiveModel extends Store implements Model {
     this.save_changes();
   }
 
-  private unmasked(index: number): number {
-    const saved = this.picture.isSaved ? this.data.classes.find((one) => one.index === index)?.unmasked : undefined;
-    return saved ?? this.picture.unmasked?.[index] ?? Number.NaN;
+  private stop(): void {
+    this.computing?.stop();
+    this.computing = null;
+  }
+
+  private unmasked(index: number, picture = this.picture): number {
+    const saved = picture.isSaved ? this.data.classes.find((one) => one.index === index)?.unmasked : undefined;
+    return saved ?? picture.unmasked?.[index] ?? Number.NaN;
   }
 
   /** There is no map, or not yet: paint masks alone. */
@@ -316,13 +324,12 @@ export class LiveModel extends Store implements Model {
 
   /** @param isPartial whether more of it will come: then only what is needed to draw it */
   private show(found: FoundMap, isPartial = false): void {
-    const { of, map, rows, columns } = found;
+    const { of, rows, columns } = found;
     const before = this.shown;
     this.shown = found;
     const method = this.maps.method(of.method)!;
     const name = this.name(of);
-    const called = method.settings ? `${method.label} (${method.settings})` : method.label;
-    const where = found.atInput ? "input" : of.layer;
+    const where = layerOf(found);
     const scene = of.picture.id;
     // What a click found holds for this method and layer, whatever class is chosen.
     if (before?.of.method !== of.method || before.of.layer !== of.layer) this.setAll({ class_probe: {} });
@@ -337,15 +344,10 @@ export class LiveModel extends Store implements Model {
           cells: new Uint8Array(grid.cells.map((value) => value / most).buffer),
         })),
       },
-      explanation: {
-        scene, saliency: map.saliency, drawn: map.drawn, knee: found.knee, scale_note: found.scaleNote, levels: map.levels,
-        cells: map.cells, cells_shape: [rows, columns], layer: where, at_input: found.atInput,
-        title: `${called} · ${where} · ${name}`, empty: found.isEmpty,
-        note: found.isEmpty ? note(evidenceOf(this.data.live.names[of.target]!, of.stance.kind, name), where) : "",
-      },
+      explanation: explanationTrait(found, method, this.data.live.names),
       box: found.region === null ? {} : { scene, ...found.region, hit: "", summary: "" },
       layer_maps: this.layerMaps(found),
-      status: `${this.data.model} · ${called} · ${where} ${columns}×${rows} · ${name}`,
+      status: `${this.data.model} · ${methodLabel(method)} · ${where} ${columns}×${rows} · ${name}`,
     });
   }
 
@@ -371,10 +373,8 @@ export class LiveModel extends Store implements Model {
   private updateMasked(): void {
     const { picture, mask, shown } = this;
     if (this.target < 0 || picture.unmasked === null || this.computing !== null) return;
-    const byMap = shown !== null && !shown.isEmpty
-      && !((mask.mode === "remove" && mask.fraction === 0) || (mask.mode === "keep" && mask.fraction === 1));
     this.updateCurve();
-    if (!byMap && mask.paint?.includes(HIDDEN) !== true) {
+    if (!isMasked(shown, mask)) {
       this.unwanted = this.asked;
       this.setAll({ masked: [], most_probable: {}, pending: false, sentence: this.sentence(mask, null) });
       return;
@@ -462,6 +462,12 @@ export class LiveModel extends Store implements Model {
   }
 }
 
+/** Whether a mask by a map, and by paint, hides anything. */
+function isMasked(map: FoundMap | null, { mode: of, fraction, paint: painted }: InputMask): boolean {
+  const isAtEnd = (of === "remove" && fraction === 0) || (of === "keep" && fraction === 1);
+  return (map !== null && !map.isEmpty && !isAtEnd) || painted?.includes(HIDDEN) === true;
+}
+
 function featuresOf(found: FeatureMaps | null): Features | null {
   if (found === null) return null;
   const [, channels = 0, rows = 0, columns = 0] = found.shape;
@@ -476,7 +482,8 @@ function traitsOf(data: LivePayload, archive: BinaryBundle): Values<SyncedTraits
   return {
     ...DEFAULTS,
     ...data.first,
-    pictures: [data.name], picture: 0, class_names: data.live.names, quantity: data.quantity, baselines: data.baselines,
+    models: [data.model], pictures: [data.name], picture: 0, class_names: data.live.names, quantity: data.quantity, baselines: data.baselines,
+    difference_colors: archive.bytes(data.live.difference_colors),
     colormaps: Object.fromEntries(Object.entries(data.colormaps).map(([name, at]) => [name, archive.bytes(at)])),
   };
 }

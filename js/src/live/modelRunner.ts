@@ -28,7 +28,8 @@ export function unsupported(): string | null {
 
 /** One pass runs at a time. A position that a newer one replaces before its turn is never run. */
 export class ModelRunner {
-  private newest: Job | null = null;
+  /** By what it is of, the position that was asked for first in front. */
+  private readonly newest = new Map<string, Job>();
   private readonly waiting: Job[] = [];
   private running: Job | null = null;
   private id = 0;
@@ -51,11 +52,16 @@ export class ModelRunner {
     this.worker.postMessage({ kind: "load", ...files, weights });
   }
 
-  /** Runs the newest position; null if a newer one has replaced it. */
-  latest(make: () => Input): Promise<Answer | null> {
+  /**
+   * Runs the newest position; null if a newer one has replaced it.
+   *
+   * @param of what is masked: positions of two maps that are compared take turns
+   */
+  latest(make: () => Input, of = "A"): Promise<Answer | null> {
     return new Promise((done) => {
-      this.newest?.done(null);
-      this.newest = { make, done };
+      this.newest.get(of)?.done(null);
+      this.newest.delete(of);
+      this.newest.set(of, { make, done });
       this.next();
     });
   }
@@ -76,9 +82,10 @@ export class ModelRunner {
 
   private next(): void {
     while (this.isReady && this.running === null) {
-      const job = this.newest ?? this.waiting.shift();
+      const [first] = this.newest;
+      const job = first?.[1] ?? this.waiting.shift();
       if (job === undefined) return;
-      if (job === this.newest) this.newest = null;
+      if (first !== undefined) this.newest.delete(first[0]);
       this.start(job);
     }
   }

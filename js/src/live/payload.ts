@@ -23,6 +23,7 @@ export interface LivePayload extends Payload {
     /** Why a picture of one's own cannot be prepared, where it cannot. */
     readonly preprocess: Geometry | { readonly reason: string };
     readonly head: HeadData | null;
+    readonly difference_colors: ByteRange;
     /** By channel the color that is zero once the model has normalized it, from 0 to 1. */
     readonly mean: readonly number[];
     /** The methods that run the model many times, for any picture and class; `head` has another one. */

@@ -178,6 +178,7 @@ def _rise(pixels: torch.Tensor, bundle: BinaryBundle) -> dict[str, Any]:
         "method": method_payload(get_method("rise")),
         "masks": len(visible),
         "cells": made.grids.shape[-1],
+        "keep": made.keep,
         "visible": bundle.add(np.packbits(visible, bitorder="little").tobytes()),
         "shifts": bundle.numbers(made.shifts.numpy().astype(np.uint16)),
     }

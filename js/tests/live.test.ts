@@ -205,14 +205,14 @@ describe("maps from the head's weights", () => {
 
   it("of RISE are weighted sums of its masks", () => {
     const bundle = new BinaryBundle(Uint8Array.of(0b10000110, 1, 0, 0, 1, 0, 0, 0, 0));
-    const data = { method: { ...METHOD, name: "rise" }, masks: 2, cells: 2, visible: [0, 1], shifts: [1, 8] } as const;
+    const data = { method: { ...METHOD, name: "rise" }, masks: 2, cells: 2, keep: 0.5, visible: [0, 1], shifts: [1, 8] } as const;
     const rise = new Rise(data, bundle, [0, 0, 0], (logits) => probabilities(logits, "value"));
     const of = new LivePicture("a", "a", { width: 4, height: 4, rgb: new Uint8Array(48).fill(255) }, false);
     const masks = [rise.mask(0, 4, 4), rise.mask(1, 4, 4)];
     expect(Array.from(masks[0]!.subarray(0, 4))).toEqual([0, 0, 1 / 3, 2 / 3].map((x) => expect.closeTo(x, 6) as number));
     expect(Array.from(rise.input(of, 1).pixels.subarray(0, 16))).toEqual(Array.from(masks[1]!));
     const logits = [Float32Array.of(2), Float32Array.of(-1)];
-    const sums = Array.from(masks[0]!, (value, at) => (2 * value - masks[1]![at]!) / 2);
+    const sums = Array.from(masks[0]!, (value, at) => 2 * value - masks[1]![at]!);
     const least = Math.min(...sums);
     const { cells } = rise.map(of, logits, termsOf(0, "for", -1));
     expect(Array.from(cells)).toEqual(sums.map((sum) => expect.closeTo(sum - least, 6) as number));
@@ -266,7 +266,7 @@ describe("LiveModel", () => {
         head: { layer: 0, methods: ["cam", "gradcam"], further: [], scorecam: { ...METHOD, name: "scorecam" }, offset: 0, rows: 3, channels: 1, bias, rectified: false, gated: false },
         mean: [0, 0, 0], difference_colors: [0, 3],
         occlusion: { method: { ...METHOD, name: "occlusion", label: "Occlusion", everywhere: true }, window: 1, stride: 1 },
-        rise: { method: { ...METHOD, name: "rise", label: "RISE", everywhere: true }, masks: 1, cells: 1, visible: [0, 1], shifts: [0, 4] },
+        rise: { method: { ...METHOD, name: "rise", label: "RISE", everywhere: true }, masks: 1, cells: 1, keep: 0.5, visible: [0, 1], shifts: [0, 4] },
       },
     } as unknown as LivePayload;
     const bytes = new Uint8Array(21);

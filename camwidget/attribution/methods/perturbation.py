@@ -212,11 +212,13 @@ class RandomMasks:
 
     Attributes:
         size: height and width of the picture.
+        keep: the probability with which a cell stays visible.
         grids: (N, 1, cells, cells), 1 where a cell stays visible, else 0.
         shifts: by how many pixels each enlarged grid is shifted up and to the left, (N, 2).
     """
 
     size: tuple[int, int]
+    keep: float
     grids: torch.Tensor = field(repr=False)
     shifts: torch.Tensor = field(repr=False)
 
@@ -229,7 +231,7 @@ class RandomMasks:
         grids = (torch.rand((masks, 1, cells, cells), generator=generator) < keep).float()
         steps = [math.ceil(length / cells) for length in size]
         shifts = [torch.randint(step, (masks,), generator=generator) for step in steps]
-        return cls(size, grids, torch.stack(shifts, 1))
+        return cls(size, keep, grids, torch.stack(shifts, 1))
 
     def enlarged(self, start: int, stop: int, like: torch.Tensor) -> torch.Tensor:
         """Masks (n, 1, H, W) with the type and device of ``like``."""

@@ -16,6 +16,8 @@ export interface RiseData {
   readonly masks: number;
   /** The number of a mask's cells along each side. */
   readonly cells: number;
+  /** The share of the cells that stay visible. */
+  readonly keep: number;
   /** A bit for each cell of each mask. */
   readonly visible: ByteRange;
   /** Of each mask by how many pixels it is shifted up, and to the left. */
@@ -75,7 +77,7 @@ export class Rise implements Rerun {
    */
   map({ picture }: LivePicture, logits: readonly Float32Array[], terms: Terms): CellGrid {
     const { width, height } = picture;
-    const { cells } = this.data;
+    const { cells, keep } = this.data;
     const [across, down] = [this.axisOf(width), this.axisOf(height)];
     const byShift = new Map<number, Float64Array>();
     logits.forEach((values, at) => {
@@ -102,7 +104,7 @@ export class Rise implements Rerun {
     }
     // What every pixel has is of no pixel: the map is scaled from its least value.
     const least = sums.reduce((a, b) => Math.min(a, b), Infinity);
-    return { rows: height, columns: width, cells: Float32Array.from(sums, (sum) => (sum - least) / logits.length) };
+    return { rows: height, columns: width, cells: Float32Array.from(sums, (sum) => (sum - least) / (keep * logits.length)) };
   }
 
   private shift(at: number): readonly [up: number, left: number] {

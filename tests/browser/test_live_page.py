@@ -560,6 +560,37 @@ def random_model(name: str) -> cw.VisionModel:
     )
 
 
+@pytest.mark.parametrize(
+    ("name", "drawn"),
+    [
+        ("zoo/scenes-boxes", ".camwidget-found-box"),
+        ("zoo/scenes-segments", ".camwidget-found-areas"),
+    ],
+)
+def test_boxes_and_areas_are_drawn_in_a_page_that_follows_their_numbers(
+    opened: Callable[..., LivePage], tmp_path: Path, name: str, drawn: str
+) -> None:
+    model, image = made(name, None)
+    cw.save_page(
+        model, image, tmp_path / "page", classes=2, methods=["gradcam"], layers=[model.default_layer], live=True
+    )  # fmt: skip
+    shown = opened(tmp_path / "page.html").ready()
+    shown.page.locator(drawn).first.wait_for()
+    data = SavedPage(tmp_path / "page.html")
+    targets = [c["index"] for c in data.data["classes"]]
+    pixels = model.pixels(image)[0]
+    levels = grid_of(data, targets[0], "gradcam", model.default_layer).levels(
+        (pixels.shape[-2], pixels.shape[-1])
+    )
+    shown.slide(30)
+    wanted = probabilities(model, mask_pixels(pixels, levels, [0.3])[0])[targets]
+    np.testing.assert_allclose(shown.bars(), wanted, atol=CLOSE, rtol=0)
+    # Where they are in the masked picture is not known here, which the page says.
+    assert "those of the unmasked picture" in str(shown.page.locator("footer").text_content())
+    shown.page.locator(drawn).first.wait_for()
+    assert shown.happened() == []
+
+
 def test_every_model_gives_the_kernels_numbers(
     opened: Callable[..., LivePage], tmp_path: Path
 ) -> None:

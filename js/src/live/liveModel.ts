@@ -7,6 +7,7 @@ import { number, text, unit } from "../core/parse";
 import { probabilities } from "../core/scores";
 import { covered, decode, HIDDEN } from "../core/userMask";
 import type { BinaryBundle } from "../page/binaryBundle";
+import { foundOf } from "../page/pageModel";
 import { evidenceOf, probeSentence, sentence } from "../page/sentences";
 import { write } from "../view/model";
 import type { Model, Values } from "../view/model";
@@ -482,7 +483,7 @@ function traitsOf(data: LivePayload, archive: BinaryBundle): Values<SyncedTraits
   return {
     ...DEFAULTS,
     ...data.first,
-    models: [data.model], pictures: [data.name], picture: 0, class_names: data.live.names, quantity: data.quantity, baselines: data.baselines,
+    found: foundOf(data, archive), models: [data.model], pictures: [data.name], picture: 0, class_names: data.live.names, quantity: data.quantity, baselines: data.baselines,
     difference_colors: archive.bytes(data.live.difference_colors),
     colormaps: Object.fromEntries(Object.entries(data.colormaps).map(([name, at]) => [name, archive.bytes(at)])),
   };

@@ -516,6 +516,15 @@ def test_a_browser_that_cannot_run_it_says_so(
     assert canvas_pixels(page).std() > 5
 
 
+def test_a_browser_without_decompression_says_so(file: Path, browser: Any) -> None:
+    context = browser.new_context(offline=True)
+    page = context.new_page()
+    page.add_init_script("delete globalThis.DecompressionStream;")
+    page.goto(file.as_uri())
+    says(page, "[role=alert]", "This page cannot be shown: this browser has no DecompressionStream")
+    context.close()
+
+
 def test_a_truncated_file_says_so(file: Path, tmp_path: Path, browser: Any) -> None:
     whole = file.read_bytes()
     context = browser.new_context(offline=True)

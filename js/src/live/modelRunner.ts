@@ -19,7 +19,6 @@ interface Job {
 /** Why a browser cannot run the model at all, in words; null where it may. */
 export function unsupported(): string | null {
   if (typeof WebAssembly === "undefined") return "it has no WebAssembly, or it is switched off";
-  if (typeof DecompressionStream === "undefined") return "it has no DecompressionStream: it is older than 2023";
   if (typeof Worker === "undefined") return "it has no workers";
   // (module (func (result v128) i32.const 0 i8x16.splat))
   const simd = [0, 97, 115, 109, 1, 0, 0, 0, 1, 5, 1, 96, 0, 1, 123, 3, 2, 1, 0, 10, 8, 1, 6, 0, 65, 0, 253, 15, 11];

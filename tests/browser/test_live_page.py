@@ -407,6 +407,7 @@ def test_against_a_class_and_rather_than_another(
 ) -> None:
     live.saved_picture()
     live.press("remove")
+    live.page.locator(".camwidget-fill select").select_option("blur")
     first, second = live.names()[:2]
     live.page.locator(".camwidget-name").first.click()
     live.press("Grad-CAM")
@@ -433,6 +434,7 @@ def test_two_maps_and_two_fractions_are_compared(
 ) -> None:
     live.saved_picture()
     live.press("remove")
+    live.page.locator(".camwidget-fill select").select_option("blur")
     live.press("Grad-CAM")
     live.page.locator(".camwidget-frame").focus()
     live.page.keyboard.press("v")

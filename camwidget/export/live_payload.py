@@ -16,13 +16,16 @@ from torchvision.transforms import InterpolationMode
 from .._assets import STATIC
 from ..attribution.explaining import explain
 from ..attribution.methods import Method, get_method
-from ..attribution.methods.perturbation import default_window
+from ..attribution.methods.perturbation import default_masks, default_window
+from ..attribution.targets import Contrast, Counterfactual, TargetLike, resolve_target
 from ..errors import CamwidgetError, warn
 from ..images.conversion import shades
 from ..images.preprocess import Preprocess
 from ..models.vision_model import VisionModel
+from ..plotting import DIFFERENCE, lookup_tables
 from .binary_bundle import BinaryBundle
-from .exported_model import ExportedModel, weights_size
+from .closed_forms import FORWARD_FORMS, GRADIENT_FORMS, PooledHead, closed_form, terms_of
+from .exported_model import ExportedModel, HeadWeights, weights_size
 from .html_document import encodable_text
 from .method_payload import method_payload
 
@@ -31,7 +34,6 @@ __all__ = [
     "RUNTIME_NAME",
     "announce_size",
     "check_live",
-    "closed_form",
     "encoded",
     "live_payload",
     "rounded_pixels",
@@ -39,9 +41,6 @@ __all__ = [
 ]
 
 RUNTIME_NAME = "ONNX Runtime Web"
-
-#: Methods with a closed form at the layer before global average pooling.
-_CLOSED_FORMS = ("cam", "gradcam", "gradcam++", "layercam", "hirescam", "xgradcam")
 
 #: The largest difference between a closed form and the method itself, in relation to the map's largest magnitude.
 _MAP_TOLERANCE = 1e-4
@@ -143,7 +142,10 @@ def live_payload(
         "difference": exported.difference,
         "pictures": exported.pictures,
         "preprocess": _preprocess(model.preprocess),
-        "occlusion": _occlusion(model, pixels),
+        "mean": list(model.preprocess.mean),
+        "difference_colors": bundle.add(lookup_tables([DIFFERENCE])[DIFFERENCE]),
+        "occlusion": _occlusion(pixels),
+        "rise": _rise(pixels, bundle),
         "head": _head(model, pixels, exported, methods, layers, classes, bundle),
         "others": [],
     }
@@ -177,15 +179,23 @@ def _preprocess(preprocess: Preprocess) -> dict[str, Any]:
     }
 
 
-def _occlusion(model: VisionModel, pixels: torch.Tensor) -> dict[str, Any]:
-    """The method that runs the model many times in the page, with its default settings."""
-    method = get_method("occlusion")
+def _occlusion(pixels: torch.Tensor) -> dict[str, Any]:
+    """Occlusion with its default settings."""
     window, stride = default_window(pixels.shape[-2], pixels.shape[-1])
+    return {"method": method_payload(get_method("occlusion")), "window": window, "stride": stride}
+
+
+def _rise(pixels: torch.Tensor, bundle: BinaryBundle) -> dict[str, Any]:
+    """RISE with its default settings, and the kernel's own masks."""
+    made = default_masks((pixels.shape[-2], pixels.shape[-1]))
+    visible = made.grids.flatten(1).bool().numpy()
     return {
-        "method": method_payload(method),
-        "window": window,
-        "stride": stride,
-        "mean": list(model.preprocess.mean),
+        "method": method_payload(get_method("rise")),
+        "masks": len(visible),
+        "cells": made.grids.shape[-1],
+        "keep": made.keep,
+        "visible": bundle.add(np.packbits(visible, bitorder="little").tobytes()),
+        "shifts": bundle.numbers(made.shifts.numpy().astype(np.uint16)),
     }
 
 
@@ -198,99 +208,98 @@ def _head(
     classes: Sequence[int],
     bundle: BinaryBundle,
 ) -> dict[str, Any] | None:
-    """The head with the methods that the page computes from its weights; None if there are none."""
+    """The head with the methods that the page computes from its weights; None if there is no head."""
     head, weights, features = model.gap_head, exported.head, exported.features
     if head is None or weights is None or features is None:
         return None
     place = next((k for k, name in enumerate(layers) if model.is_same_layer(name, head.layer)), -1)
     if place < 0:
         return None
+    pooled = _pooled_head(model, pixels, exported, weights, features, rectified=head.rectified)
+    own = [m for m in methods if m.name in GRADIENT_FORMS and not m.options]
+    configured = {m.name for m in methods if m.options}
+    further = [get_method(name) for name in FORWARD_FORMS if name not in configured]
+    if head.rectified:  # the gradient would have to be stopped channel by channel
+        own = [m for m in own if m.name == "cam"]
+    computed = [
+        m
+        for m in (*own, *further)
+        if m.reason(model, layers[place]) is None
+        and _is_method(m, pooled, model, pixels, layers[place], classes)
+    ]
+    return {
+        "layer": place,
+        "methods": [m.name for m in computed],
+        "further": [method_payload(m) for m in computed if m in further],
+        "scorecam": method_payload(get_method("scorecam")),
+        "offset": weights.offset,
+        "rows": weights.rows,
+        "channels": weights.channels,
+        "bias": bundle.numbers(weights.bias),
+        "rectified": head.rectified,
+        "gated": pooled.gated,
+    }
+
+
+def _pooled_head(
+    model: VisionModel,
+    pixels: torch.Tensor,
+    exported: ExportedModel,
+    weights: HeadWeights,
+    features: np.ndarray,
+    *,
+    rectified: bool,
+) -> PooledHead:
+    """The head with the picture's features, as the page has them."""
     size = 4 * weights.rows * weights.channels
     matrix = np.frombuffer(exported.graph[weights.offset : weights.offset + size], "<f4")
     matrix = matrix.reshape(weights.rows, weights.channels)
     bias = weights.bias
     if weights.rows == 1 and len(model.classes) == 2:  # the score of the second class
         matrix, bias = np.concatenate([-matrix, matrix]), np.concatenate([-bias, bias])
-    used = np.maximum(features, 0) if head.rectified else features
-    scores = np.einsum("ck,khw->chw", matrix, used) + bias[:, None, None]
+    used = np.maximum(features, 0) if rectified else features
     logits = model.logits(pixels[None])[0].cpu().numpy()
+
+    def head(*, gated: bool) -> PooledHead:
+        return PooledHead(
+            used,
+            matrix,
+            bias,
+            gated,
+            lambda values: model.probabilities(torch.from_numpy(values)).numpy(),
+        )
+
     # A rectifier between a 1×1 convolution and the pooling stops the gradient of cells below zero.
-    gated = not _is_close(scores.mean((1, 2)), logits) and _is_close(
-        np.maximum(scores, 0).mean((1, 2)), logits
+    plain, gated = head(gated=False), head(gated=True)
+    scores = plain.cell_scores
+    is_gated = not _is_close(plain.pooled(scores, bias), logits) and _is_close(
+        gated.pooled(scores, bias), logits
     )
-    computed = []
-    for method in methods:
-        if method.name not in _CLOSED_FORMS or method.options:
-            continue
-        if head.rectified and method.name != "cam":
-            continue  # the gradient would have to be stopped channel by channel
-        found = explain(model, pixels, list(classes), method, [layers[place]])
-        maps = [
-            closed_form(method.name, used, matrix[c], scores[c] > 0 if gated else None)
-            for c in classes
-        ]
-        if all(_is_close(mine, theirs.raw) for mine, theirs in zip(maps, found, strict=True)):
-            computed.append(method.name)
-    if not computed:
-        return None
-    return {
-        "layer": place,
-        "methods": computed,
-        "offset": weights.offset,
-        "rows": weights.rows,
-        "channels": weights.channels,
-        "bias": bundle.numbers(weights.bias),
-        "rectified": head.rectified,
-        "gated": gated,
-    }
+    return gated if is_gated else plain
+
+
+def _is_method(
+    method: Method,
+    head: PooledHead,
+    model: VisionModel,
+    pixels: torch.Tensor,
+    layer: str,
+    classes: Sequence[int],
+) -> bool:
+    """Whether a closed form is the method's own map, for each class, against one, and for one rather than another."""
+    # A method that reruns the model is compared for one class: the others are the same equation.
+    targets = [resolve_target(model, c) for c in (classes[:1] if method.slow else classes)]
+    others: list[TargetLike] = [Counterfactual(classes[0])]
+    others += [Contrast(classes[0], c) for c in classes[1:2]]
+    resolved = [resolve_target(model, other) for other in others]
+    targets += [target for target in resolved if method.target_reason(target) is None]
+    found = explain(model, pixels, targets, method, [layer])
+    return all(
+        _is_close(closed_form(method.name, head, terms_of(target)), theirs.raw)
+        for target, theirs in zip(targets, found, strict=True)
+    )
 
 
 def _is_close(one: np.ndarray, other: np.ndarray) -> bool:
     scale = max(float(np.abs(other).max()), 1e-12)
     return bool(np.abs(one - other).max() <= _MAP_TOLERANCE * scale)
-
-
-def closed_form(
-    name: str, features: np.ndarray, weights: np.ndarray, gate: np.ndarray | None
-) -> np.ndarray:
-    """A class activation map at the layer before global average pooling, without a gradient.
-
-    There the gradient of a class's score is ``w_k / Z`` at each of the Z cells, or 0 where a rectifier stops it, so
-    that the equations of these methods (see ``attribution.methods.cam``) need the weights only.
-    js/src/core/classActivation.ts has the same.
-
-    Args:
-        name: a name of ``_CLOSED_FORMS``.
-        features: maps (K, h, w).
-        weights: the class's weights (K,).
-        gate: bool (h, w), False where a rectifier stops the gradient; None without one.
-
-    Returns:
-        The raw map (h, w).
-    """
-
-    def weighted(by: np.ndarray) -> np.ndarray:
-        total: np.ndarray = np.einsum("k,khw->hw", by, features)
-        return total
-
-    if name == "cam":
-        return weighted(weights)
-    area = features.shape[1] * features.shape[2]
-    passed = np.ones(features.shape[1:]) if gate is None else gate.astype(np.float64)
-    positive = np.maximum(weights, 0) / area
-    total = features.sum((1, 2))
-    result: np.ndarray
-    if name == "hirescam":
-        result = weighted(weights) * passed / area
-    elif name == "layercam":
-        result = np.maximum(weighted(positive), 0) * passed
-    elif name == "gradcam":
-        result = np.maximum(weighted(weights * passed.mean() / area), 0)
-    elif name == "gradcam++":
-        result = np.maximum(weighted(passed.sum() * positive / (2 + total * positive)), 0)
-    else:  # XGrad-CAM
-        share = np.divide(
-            (features * passed).sum((1, 2)), total, out=np.zeros_like(total), where=total != 0
-        )
-        result = np.maximum(weighted(share * weights / area), 0)
-    return result

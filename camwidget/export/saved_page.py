@@ -25,6 +25,7 @@ from ..masking.baselines import BASELINES
 from ..masking.masked_pixels import MODES
 from ..masking.rank_rule import threshold
 from ..models.argument_checks import require_model
+from ..models.findings import FindsInPicture
 from ..models.vision_model import VisionModel
 from ..progress import Progress
 from ..runtime.atomic_files import write_file
@@ -246,7 +247,7 @@ def save_page(
     if lesson is not None:
         texts |= lesson.texts(title)
         style, script = f"{style}\n{lesson.style}", f"{script}\n{lesson.script}"
-    footer = _footer(steps, is_rounded, exported)
+    footer = _footer(prompted, steps, is_rounded, exported)
     html = html_document(
         title=title,
         style=style,
@@ -352,8 +353,15 @@ relies on that region: move the mask, and see how the prediction changes.</p>
 </footer>"""
 
 
-def _footer(steps: int, is_rounded: bool, exported: ExportedModel | None) -> str:
+def _footer(
+    model: VisionModel, steps: int, is_rounded: bool, exported: ExportedModel | None
+) -> str:
     """What the page computes and what was computed before, in HTML."""
+    finds = (
+        " Boxes and areas are those of the unmasked picture: to find them in a masked one needs the notebook."
+        if isinstance(model, FindsInPicture)
+        else ""
+    )
     rounding = (
         f" Maps of large layers are rounded to {STEPS + 1} steps of their maximum, here and for the model alike."
         if is_rounded
@@ -361,9 +369,9 @@ def _footer(steps: int, is_rounded: bool, exported: ExportedModel | None) -> str
     )
     if exported is None:
         return f"""<p>The model was run on the masked picture at {steps} fractions of every map; in between, numbers are
-interpolated.{rounding} Other classes, methods and pictures need the notebook. This file makes no network
+interpolated.{rounding} Other classes, methods and pictures need the notebook.{finds} This file makes no network
 requests.</p>"""
     return f"""<p>This file contains the model and runs it in your browser; it makes no network requests, and your own
 pictures stay on your computer. When it was saved, its probabilities and those of PyTorch differed by at most
-{exported.difference:.0e} on {exported.pictures} pictures.{rounding}</p>
+{exported.difference:.0e} on {exported.pictures} pictures.{rounding}{finds}</p>
 <p>The model is run by {RUNTIME_NAME}, © Microsoft Corporation, MIT License.</p>"""

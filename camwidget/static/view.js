@@ -1159,6 +1159,9 @@ function fixed(value, digits) {
   const last = Number(up.at(-1));
   return last % 2 === 0 ? up : (Number(up) - 10 ** -digits).toFixed(digits);
 }
+function rounded(value, digits) {
+  return Math.sign(value) * Number(fixed(Math.abs(value), digits));
+}
 function decimals(...values) {
   const largest = peakOf(values.map(Math.abs));
   let digits = 2;
@@ -1240,8 +1243,8 @@ function pickClass(context, index) {
   else context.write({ target: index });
 }
 function pickStance(context, kind) {
-  const { model, live } = context;
-  if (live) {
+  const { model, runsModel } = context;
+  if (runsModel) {
     if (kind === "rather") context.write({ awaits_rival: !trait(model, "awaits_rival") });
     else context.write({ stance: { kind, other: -1 }, awaits_rival: false });
     return;
@@ -1394,7 +1397,7 @@ function mostProbableRow(context) {
 }
 
 // src/view/comparison/comparedTraits.ts
-var DIMENSIONS = ["model", "picture", "target", "method", "layer"];
+var DIMENSIONS = ["model", "picture", "target", "method", "layer", "fraction"];
 var ARRANGEMENTS = ["side", "split", "difference"];
 function compared(model) {
   const from = fields(model.get("compare"));
@@ -1402,6 +1405,10 @@ function compared(model) {
 }
 function isComparing(model) {
   return Object.keys(compared(model)).length > 0;
+}
+function comparedFraction(model) {
+  const { fraction } = compared(model);
+  return typeof fraction === "number" && fraction >= 0 && fraction <= 1 ? fraction : null;
 }
 function arrangement(model) {
   const value = model.get("arrangement");
@@ -1438,6 +1445,7 @@ function change(value) {
 // src/view/comparison/captions.ts
 function captions(context) {
   const { model } = context;
+  const percent3 = (fraction) => `${rounded(100 * fraction, 1)} %`;
   const a = new Caption("A");
   const b = new Caption("B");
   context.watch(
@@ -1456,13 +1464,16 @@ function captions(context) {
       "rows",
       "masked",
       "target",
-      "stance"
+      "stance",
+      "fraction"
     ],
     () => {
       if (!isComparing(model)) return;
       const now = compared(model);
-      const ownLabel = labelOf(context);
-      const otherLabel = comparedMap(model)?.label ?? null;
+      const own = comparedFraction(model);
+      const ownLabel = { ...labelOf(context), fraction: own === null ? "" : percent3(portion(model, "fraction")) };
+      const map = comparedMap(model);
+      const otherLabel = map === null ? null : { ...map.label, fraction: own === null ? "" : percent3(own) };
       const shownKeys = DIMENSIONS.filter(
         (key) => key === "method" || key !== "target" && (key in now || otherLabel !== null && otherLabel[key] !== ownLabel[key])
       );
@@ -1499,7 +1510,8 @@ function labelOf({ model }) {
     picture: texts(model.get("pictures"))[trait(model, "picture")] ?? "",
     target: targetLabel(model),
     method: methods(model.get("methods")).find(({ name }) => name === method)?.label ?? method,
-    layer: mapLayer(model.get("explanation")).layer
+    layer: mapLayer(model.get("explanation")).layer,
+    fraction: ""
   };
 }
 function numbersOf({ model }) {
@@ -2506,7 +2518,7 @@ var ComparedPicture = class {
       this.compositor.setStyle(mapStyle(model));
       this.repaint();
     });
-    context.watch(["fraction", "mode", "baseline", "compared_baseline_fill"], () => this.repaint());
+    context.watch(["fraction", "compare", "mode", "baseline", "compared_baseline_fill"], () => this.repaint());
     painted.listen(() => this.repaint());
   }
   context;
@@ -2566,7 +2578,7 @@ var ComparedPicture = class {
     const { model } = this.context;
     if (minuend === null) {
       const filling = this.fillings.of(shown2.scene, trait(model, "baseline"));
-      const byMap = { mode: mode(model.get("mode")), fraction: this.context.fraction() };
+      const byMap = { mode: mode(model.get("mode")), fraction: comparedFraction(model) ?? this.context.fraction() };
       const own = shown2.scene.id === sceneId(model.get("scene")) ? { paint: this.painted.pixels } : {};
       const pixels = this.compositor.paint({ ...byMap, ...filling, ...own });
       image.data.set(pixels);
@@ -2610,13 +2622,16 @@ var NAMES = {
   picture: "picture",
   target: "class",
   method: "method",
-  layer: "layer"
+  layer: "layer",
+  fraction: "fraction"
 };
 var SHOWN = {
   side: { label: "side", title: "A and B side by side" },
   split: { label: "split", title: "One picture: A on the left of a line that you drag, B on its right" },
   difference: { label: "difference", title: "A's map minus B's, each scaled to its own maximum" }
 };
+var FRACTIONS = Array.from({ length: 21 }, (_, at) => at / 20);
+var APART = 0.2;
 var OWN = "";
 var MAIN = "";
 var REFERENCE = "reference";
@@ -2665,7 +2680,7 @@ function differLine(context) {
     },
     { signal }
   );
-  context.watch(["compare", "models", "pictures", "class_names", "methods", "layers", "rows", "references"], () => {
+  context.watch(["compare", "models", "pictures", "class_names", "methods", "layers", "rows", "references", "mode"], () => {
     const now = compared(model);
     const key = mainOf(now);
     if (key === void 0) return;
@@ -2675,7 +2690,7 @@ function differLine(context) {
     kind.hidden = key !== "target" || present === OWN;
     setChoices(kind, kinds(now.target), kindOf(now.target));
     const known = all.some((choice) => choice.value === present);
-    setChoices(value, known ? all : [...all, { value: present, label: present }], present);
+    setChoices(value, known ? all : [...all, { value: present, label: key === "fraction" ? percent2(Number(present)) : present }], present);
     const others = DIMENSIONS.filter((one) => one in now && one !== key).map((one) => NAMES[one]);
     setText(more, others.length === 0 ? "" : `and ${others.join(", ")}`);
   });
@@ -2723,6 +2738,11 @@ function nearest(context, key) {
     const target = trait(model, "target");
     return rows(model.get("rows")).find(({ index }) => index !== target)?.name;
   }
+  if (key === "fraction") {
+    const now2 = FRACTIONS[Math.round(20 * context.fraction())];
+    if (mode(model.get("mode")) === "multiply") return void 0;
+    return FRACTIONS[Math.round(20 * (now2 + (now2 + APART > 1 ? -APART : APART)))];
+  }
   if (key === "layer") return neighbor(layers(model.get("layers")), trait(model, "layer"))?.name;
   const usable = methodsHere(model).filter(({ reason, slow }) => reason === null && !slow);
   const now = usable.findIndex(({ name }) => name === trait(model, "method"));
@@ -2750,6 +2770,7 @@ function options(context, key) {
     const own = hasReferencePictures(context) ? [{ value: REFERENCE, label: "the reference, compared with A" }] : [];
     return [...own, ...named(texts(model.get("pictures")))];
   }
+  if (key === "fraction") return FRACTIONS.map((value) => ({ value: String(value), label: percent2(value) }));
   if (key === "method") return methods(model.get("methods")).map(({ name, label: label2 }) => ({ value: name, label: label2 }));
   const names = key === "layer" ? layers(model.get("layers")).map(({ name }) => name) : texts(model.get("class_names"));
   const listed = names.map((name) => ({ value: name, label: name }));
@@ -2784,9 +2805,12 @@ function targetWith(context, kind, option) {
 function written(value) {
   return typeof value === "string" || typeof value === "number" ? String(value) : OWN;
 }
+function percent2(fraction) {
+  return `${rounded(100 * fraction, 1)} %`;
+}
 function parsed(key, value) {
   if (key === "picture" && value === REFERENCE) return REFERENCE;
-  if (key === "model" || key === "picture") return Number(value);
+  if (key === "model" || key === "picture" || key === "fraction") return Number(value);
   return value === OWN ? null : value;
 }
 
@@ -3475,11 +3499,11 @@ var StanceControl = class {
     }
     this.element.classList.toggle("camwidget-stance-waiting", awaits);
   }
-  /** A page without a kernel has only what was computed. */
+  /** A page without the model has only what was computed. */
   isOffered(kind) {
-    const { model, live } = this.context;
+    const { model, runsModel } = this.context;
     const target = trait(model, "target");
-    if (live || kind === "for") return true;
+    if (runsModel || kind === "for") return true;
     return contrasts(model).some((one) => one.target === target && one.kind === kind);
   }
   reason(kind) {
@@ -3704,7 +3728,7 @@ var KEYS = {
     { keys: "f", does: "the model's boxes or areas on, off" },
     { keys: "o", does: "true outlines on, off, if known", needs: "kernel" },
     { keys: "+ − 0", does: "zoom in, out, to the full picture" },
-    { keys: "v", does: "compare: side, split, difference, off", needs: "kernel" }
+    { keys: "v", does: "compare: side, split, difference, off", needs: "model" }
   ],
   "Mask": [
     { keys: "← →", does: "mask 1 % less, more" },
@@ -5367,7 +5391,7 @@ function act(context, parts, event) {
   else if (key === "+" || key === "=") parts.zoom.step(1);
   else if (key === "-") parts.zoom.step(-1);
   else if (key === "0") parts.zoom.reset();
-  else if (context.live && key === "v") parts.cycleComparison();
+  else if (context.runsModel && key === "v") parts.cycleComparison();
   else if (context.live && key === "r") toggleReference(context, trait(context.model, "picture"));
   else if (context.runsModel && key === "p") parts.brush.toggle();
   else if (key === "x") parts.brush.cycle();
@@ -6118,7 +6142,7 @@ function mount(model, root, signal, host = "kernel") {
   const truth = groundTruthLine(context);
   const drawing = mapStyleTool(context, contour2, truth);
   const large = largeTool(context, root);
-  const tools = live ? [historyTool(context), brush, compare.tool, new MethodSettings(context).tool, drawing, keep, large.tool] : runsModel ? [brush, drawing, keep] : [drawing, keep];
+  const tools = live ? [historyTool(context), brush, compare.tool, new MethodSettings(context).tool, drawing, keep, large.tool] : runsModel ? [brush, compare.tool, drawing, keep] : [drawing, keep];
   const editor = new ReferenceEditor(context);
   const parts = [
     make(

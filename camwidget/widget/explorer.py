@@ -69,7 +69,7 @@ class Explorer(HostedExplorer):
         compare: how a second map, shown next to this one, differs: a dictionary with any of "model" (a number),
             "picture" (a number, or "reference" for the reference that the picture is compared with, which is compared
             with the picture in turn), "target" (as ``target``, or None for its own prediction), "method" and "layer";
-            everything else is the same. None: nothing is compared.
+            everything else is the same. "fraction" masks it by a fraction of its own. None: nothing is compared.
         arrangement: how the two maps are shown: "side" by side, "split" by a divider, or their "difference".
         other: the compared map, an ``Explanation``; None until it is computed; read-only.
         explanation: the map shown, an ``Explanation``; read-only.

@@ -122,7 +122,7 @@ describe("comparing", () => {
     const view = comparing();
     await settle();
     const [dimension, value] = view.all(".camwidget-compare select") as [HTMLSelectElement, HTMLSelectElement];
-    expect(Array.from(dimension.options, (o) => o.value)).toEqual(["picture", "target", "method", "layer"]);
+    expect(Array.from(dimension.options, (o) => o.value)).toEqual(["picture", "target", "method", "layer", "fraction"]);
     expect(value.value).toBe("cam");
     const choose = async (select: HTMLSelectElement, to: string): Promise<unknown> => {
       select.value = to;
@@ -140,6 +140,23 @@ describe("comparing", () => {
     await settle();
     expect(view.one(".camwidget-compare-more").textContent).toBe("and layer");
     expect(await choose(value, "cam")).toEqual({ method: "cam", layer: "stage1" });
+  });
+
+  it("masks B by a fraction of its own", async () => {
+    const view = comparing({ compare: { fraction: 0.5 }, fraction: 0 });
+    await settle();
+    const [dimension, value] = view.all(".camwidget-compare select") as [HTMLSelectElement, HTMLSelectElement];
+    expect([dimension.value, value.selectedOptions[0]!.textContent]).toEqual(["fraction", "50 %"]);
+    expect((await frames(view)).slice(16)).toEqual(Array.from({ length: 4 }, () => [...FILL, 255]).flat());
+    const lines = view.all(".camwidget-caption-line .camwidget-caption-title").map((line) => line.textContent);
+    expect(lines).toEqual(["a.png · GRADCAM · 0 % · tabby", "b.png · CAM · stage1 · 50 % · tabby"]);
+    value.value = "0.8";
+    value.dispatchEvent(new Event("change"));
+    await settle();
+    expect(view.model.get("compare")).toEqual({ fraction: 0.8 });
+    view.model.set("compare", { fraction: "much" });
+    view.model.set("fraction", 1);
+    expect(await frames(view)).toEqual(Array.from({ length: COUNT }, () => [...FILL, 255]).flat());
   });
 
   it("says what each of the two is, and what differs", async () => {

@@ -11,7 +11,12 @@ import { maskedInput } from "../src/live/maskedInput";
 import type { FromWorker, ToWorker } from "../src/live/messages";
 import { ModelRunner } from "../src/live/modelRunner";
 import type { Answer, WorkerLike } from "../src/live/modelRunner";
-import { corners, occlusionMap } from "../src/live/occlusion";
+import { LivePicture } from "../src/live/livePicture";
+import { corners, Occlusion } from "../src/live/occlusion";
+import { Rise } from "../src/live/rise";
+import { ScoreCam } from "../src/live/scoreCam";
+import { termsOf } from "../src/core/scoreTerms";
+import type { Terms } from "../src/core/scoreTerms";
 import type { LivePayload } from "../src/live/payload";
 import { BinaryBundle } from "../src/page/binaryBundle";
 import { write } from "../src/view/model";
@@ -125,14 +130,20 @@ describe("what the model gets", () => {
   });
 });
 
+const METHOD = {
+  name: "cam", label: "CAM", settings: "", group: "", tip: "", against: null, rather: null, everywhere: false,
+};
+
 describe("maps from the head's weights", () => {
   // Two channels of 1×2 cells; the class's weights are 2 and -1.
   const features = { values: Float32Array.of(1, 3, 2, 0), channels: 2, rows: 1, columns: 2 };
   const head: Head = {
     weights: Float32Array.of(0, 0, 2, -1), bias: Float32Array.of(0, 0), channels: 2, rectified: false, gated: false, single: false,
+    probabilities: (logits) => probabilities(logits, "softmax"),
   };
-  const map = (method: Parameters<typeof classActivation>[3], of: Partial<Head> = {}): number[] =>
-    Array.from(classActivation(features, { ...head, ...of }, 1, method).cells);
+  const second: Terms = [{ index: 1, sign: 1 }];
+  const map = (method: Parameters<typeof classActivation>[3], of: Partial<Head> = {}, terms = second): number[] =>
+    Array.from(classActivation(features, { ...head, ...of }, terms, method).cells);
 
   it("follow their equations", () => {
     expect(map("cam")).toEqual([0, 6]);
@@ -151,7 +162,7 @@ describe("maps from the head's weights", () => {
     expect(map("layercam", gated)).toEqual([0, 3]);
     expect(map("gradcam", gated)).toEqual([0, 1.5]);
     const single = { ...head, weights: Float32Array.of(-2, 1), bias: Float32Array.of(0), single: true };
-    expect(Array.from(classActivation(features, single, 0, "cam").cells)).toEqual([0, 6]);
+    expect(Array.from(classActivation(features, single, [{ index: 0, sign: 1 }], "cam").cells)).toEqual([0, 6]);
   });
 
   it("have the box of their largest region", () => {
@@ -162,12 +173,63 @@ describe("maps from the head's weights", () => {
 
   it("of an occlusion are mean drops over the squares", () => {
     const picture = { width: 4, height: 2, rgb: new Uint8Array(24) };
-    const method = { name: "occlusion", label: "", settings: "", group: "", tip: "", against: null, rather: null, everywhere: true };
-    const of = { method, window: 2, stride: 1, mean: [0, 0, 0] };
-    expect(corners(picture, of)).toEqual([[0, 0], [0, 2], [0, 1]]);
+    const data = { method: { ...METHOD, name: "occlusion" }, window: 2, stride: 1 };
+    expect(corners(picture, data)).toEqual([[0, 0], [0, 2], [0, 1]]);
+    const of = new LivePicture("a", "a", picture, false);
+    of.logits = Float32Array.of(4);
+    const occlusion = new Occlusion(data, [0, 0.5, 1]);
+    expect(occlusion.total(of)).toBe(3);
+    const { pixels } = occlusion.input(of, 1);
+    expect(Array.from(pixels.subarray(8, 16))).toEqual([0, 0, 0.5, 0.5, 0, 0, 0.5, 0.5]);
     const logits = [2, 4, 5].map((value) => Float32Array.of(value));
-    const { cells } = occlusionMap(picture, of, logits, Float32Array.of(4), 0);
-    expect(Array.from(cells)).toEqual([2, 0.5, 0, 0, 2, 0.5, 0, 0]);
+    expect(Array.from(occlusion.map(of, logits, termsOf(0, "for", -1)).cells)).toEqual([2, 0.5, 0, 0, 2, 0.5, 0, 0]);
+    expect(Array.from(occlusion.map(of, logits, termsOf(0, "against", -1)).cells)).toEqual([0, 0, 0.5, 0, 0, 0, 0.5, 0]);
+  });
+
+  it("against a class, or for it rather than another, follow the same equations", () => {
+    const against = termsOf(1, "against", -1);
+    expect(map("gradcam", {}, against)).toEqual([0, 0]);
+    expect(map("layercam", {}, against)).toEqual([1, 0]);
+    const weights = Float32Array.of(1, 1, 2, -1);
+    // The weights of the difference are 1 and −2.
+    expect(map("hirescam", { weights }, termsOf(1, "rather", 0))).toEqual([0, 1.5]);
+  });
+
+  it("by passes without a channel, or with few cells, need no pass", () => {
+    // The score is (2·4 − 2) / 2 = 3; without the first channel −1, without the second 4.
+    expect(map("ablationcam")).toEqual([4 / 3 - 2 / 3, 4].map(Math.fround));
+    // The score with cells around the first is (0.25·0 + 0.125·6) / 2: half of it around the second, 0.75, is what it adds.
+    const found = map("recipro-cam", {}, termsOf(1, "rather", 0));
+    expect(found).toEqual([0, Math.fround(0.75 - 0.375)]);
+  });
+
+  it("of RISE are weighted sums of its masks", () => {
+    const bundle = new BinaryBundle(Uint8Array.of(0b10000110, 1, 0, 0, 1, 0, 0, 0, 0));
+    const data = { method: { ...METHOD, name: "rise" }, masks: 2, cells: 2, keep: 0.5, visible: [0, 1], shifts: [1, 8] } as const;
+    const rise = new Rise(data, bundle, [0, 0, 0], (logits) => probabilities(logits, "value"));
+    const of = new LivePicture("a", "a", { width: 4, height: 4, rgb: new Uint8Array(48).fill(255) }, false);
+    const masks = [rise.mask(0, 4, 4), rise.mask(1, 4, 4)];
+    expect(Array.from(masks[0]!.subarray(0, 4))).toEqual([0, 0, 1 / 3, 2 / 3].map((x) => expect.closeTo(x, 6) as number));
+    expect(Array.from(rise.input(of, 1).pixels.subarray(0, 16))).toEqual(Array.from(masks[1]!));
+    const logits = [Float32Array.of(2), Float32Array.of(-1)];
+    const sums = Array.from(masks[0]!, (value, at) => 2 * value - masks[1]![at]!);
+    const least = Math.min(...sums);
+    const { cells } = rise.map(of, logits, termsOf(0, "for", -1));
+    expect(Array.from(cells)).toEqual(sums.map((sum) => expect.closeTo(sum - least, 6) as number));
+  });
+
+  it("of Score-CAM are weighted by what the score is with each channel's part of the picture", () => {
+    const of = new LivePicture("a", "a", { width: 2, height: 1, rgb: new Uint8Array(6).fill(255) }, false);
+    // The second channel is constant, the third has the widest range.
+    of.features = { values: Float32Array.of(1, 3, 5, 5, 0, 4), channels: 3, rows: 1, columns: 2 };
+    const score = new ScoreCam({ ...METHOD, name: "scorecam" }, [0.5, 0.5, 0.5]);
+    expect(score.total(of)).toBe(3);
+    expect(Array.from(score.input(of, 0).pixels)).toEqual([0.5, 0.5, 0.5, 0.5, 0.5, 0.5]);
+    expect(Array.from(score.input(of, 1).pixels)).toEqual([0.5, 1, 0.5, 1, 0.5, 1]);
+    const logits = [1, 1 + Math.log(2), 1].map((value) => Float32Array.of(value));
+    // α = softmax of log 2, 0 and 0.
+    const { cells } = score.map(of, logits, termsOf(0, "for", -1));
+    expect(Array.from(cells)).toEqual([0.25 + 1.25, 2 + 0.75 + 1.25].map((x) => expect.closeTo(x, 5) as number));
   });
 });
 
@@ -185,14 +247,15 @@ describe("LiveModel", () => {
 
   /** A page of 2×1 pixels: of three classes two are listed; CAM has no map in the file, and is computed. */
   function opened(): { readonly model: LiveModel; readonly worker: FakeWorker } {
-    const method = { name: "cam", label: "CAM", settings: "", group: "", tip: "", against: null, rather: null, everywhere: false };
+    const grad = { ...METHOD, name: "gradcam", label: "Grad-CAM" };
+    const method = { ...METHOD, against: "it is of one class.", rather: "it is of one class." };
     const bias = [0, 12] as const;
     const data = {
       format: 2, model: "net", name: HOSTILE, quantity: {}, contrasts: [], missing: {}, maps: [], grids: [], steps: 2, modes: [],
       baselines: ["black"], colormaps: {}, archive: "",
       scene: { width: 2, height: 1, picture: [12, 6], fills: { black: [18, 3] } },
       classes: [{ index: 1, name: HOSTILE, unmasked: 0.7 }, { index: 0, name: "a", unmasked: 0.2 }],
-      methods: [method], layers: [{ name: "last", shape: [1, 1, 2] }],
+      methods: [method, grad], layers: [{ name: "last", shape: [1, 1, 2] }],
       first: {
         target: 1, stance: { kind: "for", other: -1 }, method: "cam", layer: "last", mode: "remove", baseline: "black", fraction: 0,
         box_threshold: 0.15,
@@ -200,8 +263,10 @@ describe("LiveModel", () => {
       live: {
         names: ["a", HOSTILE, "c"], scores: "softmax", ordered: true, channels: 3, difference: 0, pictures: 1,
         preprocess: { size: [1, 2], resize: [1, 2], filter: "bilinear" },
-        head: { layer: 0, methods: ["cam"], offset: 0, rows: 3, channels: 1, bias, rectified: false, gated: false },
-        occlusion: { method: { ...method, name: "occlusion", label: "Occlusion", everywhere: true }, window: 1, stride: 1, mean: [0, 0, 0] },
+        head: { layer: 0, methods: ["cam", "gradcam"], further: [], scorecam: { ...METHOD, name: "scorecam" }, offset: 0, rows: 3, channels: 1, bias, rectified: false, gated: false },
+        mean: [0, 0, 0], difference_colors: [0, 3],
+        occlusion: { method: { ...METHOD, name: "occlusion", label: "Occlusion", everywhere: true }, window: 1, stride: 1 },
+        rise: { method: { ...METHOD, name: "rise", label: "RISE", everywhere: true }, masks: 1, cells: 1, keep: 0.5, visible: [0, 1], shifts: [0, 4] },
       },
     } as unknown as LivePayload;
     const bytes = new Uint8Array(21);
@@ -241,6 +306,76 @@ describe("LiveModel", () => {
     // Its weight is negative: there is no evidence for it.
     expect(model.get("explanation")).toMatchObject({ empty: true, note: "No positive evidence for c at last." });
     expect(model.get("error")).toBe("");
+  });
+
+  it("explains what speaks against a class, and for it rather than another", async () => {
+    const { model, worker } = opened();
+    worker.say({ kind: "ready", weights: Float32Array.of(1, 2, -1) });
+    await answer(worker, [0, 1, 2]);
+    write(model, { target: 2 });
+    expect(model.get("explanation")).toMatchObject({ empty: true });
+    write(model, { stance: { kind: "against", other: -1 } });
+    // CAM has no such map, and says why.
+    expect(model.get("method")).toBe("gradcam");
+    expect(model.get("methods")).toMatchObject([{ name: "cam", against: "it is of one class." }, { name: "gradcam", reason: null }, {}, {}, {}]);
+    expect(model.get("explanation")).toMatchObject({ title: "Grad-CAM · last · against c", empty: false });
+    write(model, { awaits_rival: true });
+    write(model, { stance: { kind: "rather", other: 1 } });
+    expect(model.get("awaits_rival")).toBe(false);
+    expect(model.get("explanation")).toMatchObject({ title: `Grad-CAM · last · c rather than ${HOSTILE}`, empty: true });
+    // A click on the other class exchanges the two.
+    write(model, { target: 1 });
+    expect(model.get("stance")).toEqual({ kind: "rather", other: 2 });
+    write(model, { fraction: 0.5 });
+    await answer(worker, [0, 0, 0]);
+    expect(model.get("sentence")).toBe(
+      `Removing the 50 % with the most evidence for ${HOSTILE} rather than c lowers ${HOSTILE} by 0.37 (0.70 → 0.33) and lowers c by 0.34 (0.67 → 0.33).`,
+    );
+    write(model, { stance: { kind: "rather", other: 1 } });
+    expect(model.get("error")).toBe(`“${HOSTILE}” rather than itself says nothing: choose another class.`);
+    expect(model.get("stance")).toEqual({ kind: "for", other: -1 });
+    expect(model.get("explanation")).toMatchObject({ title: `Grad-CAM · last · ${HOSTILE}` });
+  });
+
+  it("compares a map with another one, and a fraction with another one", async () => {
+    const { model, worker } = opened();
+    worker.say({ kind: "ready", weights: Float32Array.of(1, 2, -1) });
+    await answer(worker, [0, 1, 2]);
+    write(model, { compare: { method: "gradcam" } });
+    expect(model.get("compared_explanation")).toMatchObject({ title: `Grad-CAM · last · ${HOSTILE}`, label: { method: "Grad-CAM", layer: "last" }, no_difference: "" });
+    expect(model.get("compared_prediction")).toMatchObject({ target: { unmasked: 0.7, masked: null } });
+    write(model, { compare: { target: { against: null } } });
+    // CAM says why it has none.
+    expect(model.get("compared_status")).toEqual({ error: "CAM does not apply: it is of one class." });
+    expect(model.get("compared_explanation")).toEqual({});
+    write(model, { compare: { target: "c" } });
+    expect(model.get("compared_explanation")).toMatchObject({ title: "CAM · last · c", empty: true });
+    write(model, { compare: { fraction: 0.5 } });
+    await answer(worker, [0, 0, 0]);
+    // A is not masked, B is.
+    expect(model.get("masked")).toEqual([]);
+    expect(model.get("compared_prediction")).toMatchObject({ target: { unmasked: 0.7, masked: 1 / 3 } });
+    write(model, { fraction: 1 });
+    const before = worker.passes.length;
+    worker.pass([0, 9, 0]);
+    await new Promise((done) => setTimeout(done));
+    expect(worker.passes.length).toBe(before + 1);
+    await answer(worker, [0, 0, 0]);
+    expect((model.get("masked") as number[])[0]).toBeGreaterThan(0.9);
+    expect(model.get("compared_prediction")).toMatchObject({ target: { masked: 1 / 3 } });
+    // Another picture has no difference to this one; of a slow method the progress is shown.
+    model.add("own.png", { width: 2, height: 1, rgb: Uint8Array.of(1, 2, 3, 4, 5, 6) });
+    await answer(worker, [3, 1, 2]);
+    write(model, { compare: { picture: 0, method: "occlusion" } });
+    expect(model.get("compared_status")).toMatchObject({ busy: true, note: "Occlusion · a · computing, 0 %" });
+    await answer(worker, [1, 0, 0]);
+    expect(model.get("compared_status")).toEqual({});
+    expect(model.get("compared_explanation")).toMatchObject({
+      title: "Occlusion · input · a", no_difference: `No difference: A is of own.png, B of ${HOSTILE}.`, scene: "page",
+    });
+    expect(model.get("compared_scene")).toMatchObject({ id: "page" });
+    write(model, { compare: {} });
+    expect([model.get("compared_explanation"), model.get("compared_status")]).toEqual([{}, {}]);
   });
 
   it("takes other pictures, and computes slow maps until it is told to stop", async () => {

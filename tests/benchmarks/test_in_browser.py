@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from lab_driver import LabPage
+
+import camwidget as cw
 
 EXPLORER = "import camwidget as cw\nex = cw.Explorer()\nex"
 
@@ -99,5 +102,40 @@ def test_the_slider_and_the_click(
     report(
         f"Click on a class to its map painted: median {statistics.median(times):.0f} ms, worst {max(times):.0f} ms"
     )
+    page.close()
+    benchmark.pedantic(lambda: None, rounds=1)
+
+
+def test_the_slider_of_a_live_page(
+    browser: Any, tmp_path: Path, report: Callable[[str], None], benchmark: Any
+) -> None:
+    model = cw.load(device="cpu")
+    cw.save_page(model, cw.zoo.samples("zoo/textures")[0].image, tmp_path / "page", live=True)
+    page = browser.new_page()
+    page.goto((tmp_path / "page.html").as_uri())
+    page.wait_for_function(
+        "() => performance.getEntriesByName('camwidget-model-ready').length > 0", timeout=60_000
+    )
+    page.evaluate(PAINT, [5, 10])
+    times = page.evaluate(PAINT, [i * 2.5 for i in range(1, 38)])
+    report(
+        f"\nA live page: slider move to painted pixel: median {statistics.median(times):.1f} ms, "
+        f"worst {max(times):.1f} ms"
+    )
+    late = page.evaluate(
+        """async () => {
+          const slider = document.querySelector(".camwidget-fraction");
+          const said = () => document.querySelector(".camwidget-mask-sentence").textContent;
+          for (let i = 0; i < 300; i++) {
+            slider.value = String((i * 7) % 100);
+            slider.dispatchEvent(new Event("input", {bubbles: true}));
+            await new Promise((r) => setTimeout(r, 1000 / 60));
+          }
+          const start = performance.now();
+          while (!said().includes("93 %")) await new Promise((r) => setTimeout(r, 1));
+          return performance.now() - start;
+        }"""
+    )
+    report(f"After the last of 300 slider events in 5 s, its answer is there in {late:.0f} ms")
     page.close()
     benchmark.pedantic(lambda: None, rounds=1)

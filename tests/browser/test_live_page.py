@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import io
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -16,6 +17,7 @@ from saved_page import SavedPage
 from test_saved_page import HOSTILE, SPY, grid_of
 
 import camwidget as cw
+from camwidget.attribution.methods import perturbation
 from camwidget.masking.baselines import BASELINES
 from camwidget.masking.masked_pixels import mask_pixels, multiply_pixels
 from camwidget.models.detection_model import DetectionModel
@@ -27,12 +29,29 @@ pytestmark = [pytest.mark.browser, pytest.mark.full]
 #: Probabilities in the page and in the kernel differ by less.
 CLOSE = 1e-4
 
+#: Masks of RISE in the test's page.
+MASKS = 40
+
 READY = "() => performance.getEntriesByName('camwidget-model-ready').length > 0"
 AT_REST = """() => document.querySelector('.camwidget-view:not(.camwidget-own)') !== null
   && document.querySelector('.camwidget-waiting') === null"""
 #: Of every row, the width of the bar of the masked picture: a percentage with all its digits.
 BARS = """() => [...document.querySelectorAll('.camwidget-bars rect')]
   .filter((_, at) => at % 3 === 2).map((bar) => parseFloat(bar.getAttribute('width')) / 100)"""
+
+
+#: Drops or pastes a file of these bytes, as the browser would.
+HAND = """([data, name, kind]) => {
+  const bytes = Uint8Array.from(atob(data), (letter) => letter.charCodeAt(0));
+  const transfer = new DataTransfer();
+  transfer.items.add(new File([bytes], name, {type: "image/png"}));
+  const shared = {bubbles: true, cancelable: true};
+  const event = kind === "drop"
+    ? new DragEvent("drop", {...shared, dataTransfer: transfer})
+    : new ClipboardEvent("paste", {...shared, clipboardData: transfer});
+  document.querySelector(".camwidget-frame").dispatchEvent(event);
+  if (!event.defaultPrevented) throw new Error("the browser would open the file");
+}"""
 
 
 class LivePage:
@@ -62,6 +81,13 @@ class LivePage:
         self.page.get_by_role("radio", name=name, exact=True).click()
         self.rest()
 
+    def choose(self, label: str) -> None:
+        """Press a method, which may be in the panel of further ones; do not wait for its map."""
+        method = self.page.get_by_role("radio", name=label, exact=True)
+        if not method.is_visible():
+            self.page.locator(".camwidget-more").click()
+        method.click()
+
     def bars(self) -> np.ndarray:
         return np.array(self.page.evaluate(BARS))
 
@@ -88,6 +114,36 @@ class LivePage:
             file.name,
         )
         until(self.page, "() => document.querySelectorAll('.camwidget-name').length > 0")
+        self.rest()
+
+    def handed(self, path: Path, event: str) -> None:
+        """Drop or paste a file's bytes."""
+        data = base64.b64encode(path.read_bytes()).decode()
+        self.page.evaluate(HAND, [data, path.name, event])
+        name = path.name if event == "drop" else "pasted picture"
+        until(
+            self.page,
+            "(name) => document.querySelector('.camwidget-own-chosen').selectedOptions[0]?.text === name",
+            name,
+        )
+        until(self.page, "() => document.querySelectorAll('.camwidget-name').length > 0")
+        self.rest()
+
+    def overlay_off(self) -> None:
+        """Show the pixels that the model gets."""
+        overlay = self.page.get_by_role("button", name="overlay")
+        if not overlay.is_visible():
+            self.page.locator(".camwidget-map-style-open").click()
+        if overlay.get_attribute("aria-pressed") == "true":
+            overlay.click()
+
+    def saved_picture(self) -> None:
+        self.page.locator(".camwidget-own-chosen").evaluate(
+            """(select) => {
+              select.selectedIndex = 0;
+              select.dispatchEvent(new Event("change", {bubbles: true}));
+            }"""
+        )
         self.rest()
 
     def happened(self) -> list[str]:
@@ -129,12 +185,18 @@ def file(
     model: cw.VisionModel, pixels: torch.Tensor, tmp_path_factory: pytest.TempPathFactory
 ) -> Path:
     folder = tmp_path_factory.mktemp("live")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(perturbation, "_MASKS", MASKS)
+        save(model, pixels, folder)
+    return folder / "page.html"
+
+
+def save(model: cw.VisionModel, pixels: torch.Tensor, folder: Path) -> None:
     cw.save_page(
         model, pixels, folder / "page.html", name=HOSTILE[0], title=HOSTILE[2], classes=3, live=True,
         methods=["gradcam", "cam", "layercam", "saliency"], layers=[model.layers[0].name, model.default_layer],
         layer=model.default_layer,
     )  # fmt: skip
-    return folder / "page.html"
 
 
 @pytest.fixture(scope="module")
@@ -263,11 +325,7 @@ def test_a_picture_of_ones_own_is_prepared_and_explained_as_in_the_kernel(
     live.press("remove")
     live.slide(0, "Nothing is removed yet")
     live.page.locator(".camwidget-frame").focus()
-    overlay = live.page.get_by_role("button", name="overlay")
-    if not overlay.is_visible():
-        live.page.locator(".camwidget-map-style-open").click()
-    if overlay.get_attribute("aria-pressed") == "true":
-        overlay.click()
+    live.overlay_off()
     bytes_ = (pixels * 255).round().byte().permute(1, 2, 0).numpy()
     painted(live.page, bytes_)  # byte for byte
     wanted = model.predict(pixels)
@@ -286,39 +344,127 @@ def test_a_picture_of_ones_own_is_prepared_and_explained_as_in_the_kernel(
         assert (np.abs(shown - expected).max(2) > 1).mean() < 2e-3
         after = probabilities(model, torch.from_numpy(shown).permute(2, 0, 1).float() / 255)
         assert abs(live.bars()[0] - after[model.classes.index(live.names()[0])]) < CLOSE
+    # Dropped or pasted, other pictures are prepared in the same way.
+    for number, event in enumerate(("drop", "paste")):
+        other = tmp_path / f"{event}.png"
+        turned = Image.fromarray(np.rot90(picture, number + 1).copy())
+        turned.resize((517 - 200 * number, 260)).save(other)
+        live.handed(other, event)
+        live.slide(0, "Nothing is removed yet")
+        given = model.pixels(other)[0]
+        painted(live.page, (given * 255).round().byte().permute(1, 2, 0).numpy())
+        assert live.names()[0] == model.predict(given).names[0]
     # Back to the saved picture.
     live.page.locator(".camwidget-own-chosen").select_option(index=0)
     live.page.get_by_role("radio", name="Saliency", exact=True).wait_for()
     assert live.happened() == []
 
 
-def test_occlusion_is_computed_in_the_page(
+def masked_by(
+    model: cw.VisionModel, pixels: torch.Tensor, target: Any, method: Any, fraction: float = 0.15
+) -> np.ndarray:
+    """The kernel's probabilities of all classes, masked by its own map."""
+    levels = cw.masking.rank_rule.rank_levels(cw.explain(model, pixels, target, method))
+    return probabilities(model, mask_pixels(pixels, levels, [fraction])[0])
+
+
+def is_close(live: LivePage, model: cw.VisionModel, wanted: np.ndarray) -> None:
+    """The map is computed in another order: pixels of nearly equal rank may change places."""
+    order = [model.classes.index(name) for name in live.names()]
+    np.testing.assert_allclose(live.bars(), wanted[order], atol=20 * CLOSE, rtol=0)
+
+
+def test_methods_that_run_the_model_many_times(
     live: LivePage, model: cw.VisionModel, pixels: torch.Tensor
 ) -> None:
-    live.page.locator(".camwidget-own-chosen").evaluate(
-        """(select) => {
-          select.selectedIndex = 0;
-          select.dispatchEvent(new Event("change", {bubbles: true}));
-        }"""
-    )
+    live.saved_picture()
     live.press("Grad-CAM")
-    live.page.get_by_role("radio", name="Occlusion", exact=True).click()
+    live.press("remove")
+    live.page.locator(".camwidget-fill select").select_option("blur")
+    live.page.locator("select[aria-label=Layer]").select_option(model.default_layer)
+    target = live.page.locator(".camwidget-name[aria-pressed=true]").text_content()
+    live.choose("Occlusion")
     live.page.locator(".camwidget-cancel").click()
     live.rest()
     assert live.page.locator("[data-name=occlusion][aria-checked=true]").count() == 0
-    live.page.get_by_role("radio", name="Occlusion", exact=True).click()
-    says(live.page, ".camwidget-status", "Occlusion · input 192×192")
-    live.rest()
+    # The others are compared without a browser, by js/tests/liveMaps.test.ts.
+    for label, name, options in (
+        ("RISE", "rise", {"masks": MASKS}),
+        ("Ablation-CAM", "ablationcam", {}),
+        ("Recipro-CAM", "recipro-cam", {}),
+    ):
+        live.choose(label)
+        says(live.page, ".camwidget-status", f"{label} · ")
+        until(live.page, f"() => document.querySelector('[data-name={name}][aria-checked=true]')")
+        live.rest()
+        live.slide(15)
+        is_close(live, model, masked_by(model, pixels, target, cw.get_method(name, **options)))
+    live.press("Grad-CAM")
+
+
+def test_against_a_class_and_rather_than_another(
+    live: LivePage, model: cw.VisionModel, pixels: torch.Tensor
+) -> None:
+    live.saved_picture()
     live.press("remove")
     live.page.locator(".camwidget-fill select").select_option("blur")
+    first, second = live.names()[:2]
+    live.page.locator(".camwidget-name").first.click()
+    live.press("Grad-CAM")
+    live.press("against")
+    live.slide(15, "with the most evidence against")
+    is_close(live, model, masked_by(model, pixels, cw.Counterfactual(first), "gradcam"))
+    # CAM is of one class, and says so.
+    assert "it is defined by the weights of one class" in str(
+        live.page.get_by_role("radio", name="CAM", exact=True).get_attribute("title")
+    )
+    live.press("rather than…")
+    says(live.page, ".camwidget-mask-sentence", "rather than which class?")
+    live.page.locator(".camwidget-name").nth(live.names().index(second)).click()
+    says(live.page, ".camwidget-status", "rather than")
+    live.slide(15, "rather than")
+    contrast = cw.Contrast(first, second)
+    is_close(live, model, masked_by(model, pixels, contrast, "gradcam"))
+    live.press("for")
+    assert live.happened() == []
+
+
+def test_two_maps_and_two_fractions_are_compared(
+    live: LivePage, model: cw.VisionModel, pixels: torch.Tensor
+) -> None:
+    live.saved_picture()
+    live.press("remove")
+    live.page.locator(".camwidget-fill select").select_option("blur")
+    live.press("Grad-CAM")
+    live.page.locator(".camwidget-frame").focus()
+    live.page.keyboard.press("v")
+    live.page.locator("select[aria-label='B is']").select_option("layercam")
+    says(live.page, ".camwidget-caption-line[data-of=B]", "LayerCAM")
     live.slide(15)
     target = live.page.locator(".camwidget-name[aria-pressed=true]").text_content()
-    found = cw.explain(model, pixels, target, "occlusion")
-    masked = mask_pixels(pixels, cw.masking.rank_rule.rank_levels(found), [0.15])[0]
+    at = live.names().index(str(target))
     index = model.classes.index(target)
-    shown = live.bars()[live.names().index(str(target))]
-    assert abs(shown - probabilities(model, masked)[index]) < 20 * CLOSE
-    live.press("Grad-CAM")
+    is_close(live, model, masked_by(model, pixels, target, "gradcam"))
+    number = live.page.locator(".camwidget-compared-numbers .camwidget-number").nth(at)
+    wanted = masked_by(model, pixels, target, "layercam")[index]
+    assert abs(float(str(number.text_content()).split(" → ")[1]) - wanted) < 0.0051
+    live.page.locator("select[aria-label='B differs in']").select_option("fraction")
+    live.page.locator("select[aria-label='B is']").select_option("0.6")
+    says(live.page, ".camwidget-caption-line[data-of=B]", "60 %")
+    says(live.page, ".camwidget-caption-line[data-of=A]", "15 %")
+    live.rest()
+    wanted = masked_by(model, pixels, target, "gradcam", 0.6)[index]
+    until(
+        live.page,
+        """([at, wanted]) => Math.abs(parseFloat(document.querySelectorAll(
+             '.camwidget-compared-numbers .camwidget-number')[at].textContent.split(' → ')[1]) - wanted) < 0.0051""",
+        [at, float(wanted)],
+    )
+    live.page.locator(".camwidget-frame").focus()
+    for _ in range(3):
+        live.page.keyboard.press("v")
+    until(live.page, "() => document.querySelector('.camwidget-comparing') === null")
+    assert live.happened() == []
 
 
 def test_what_is_no_picture_is_said_and_nothing_leaves_the_page(
@@ -372,6 +518,15 @@ def test_a_browser_that_cannot_run_it_says_so(
     assert canvas_pixels(page).std() > 5
 
 
+def test_a_browser_without_decompression_says_so(file: Path, browser: Any) -> None:
+    context = browser.new_context(offline=True)
+    page = context.new_page()
+    page.add_init_script("delete globalThis.DecompressionStream;")
+    page.goto(file.as_uri())
+    says(page, "[role=alert]", "This page cannot be shown: this browser has no DecompressionStream")
+    context.close()
+
+
 def test_a_truncated_file_says_so(file: Path, tmp_path: Path, browser: Any) -> None:
     whole = file.read_bytes()
     context = browser.new_context(offline=True)
@@ -414,6 +569,37 @@ def random_model(name: str) -> cw.VisionModel:
     return cw.wrap(
         torchvision.models.get_model(name, weights=None, num_classes=10), cw.Preprocess(224)
     )
+
+
+@pytest.mark.parametrize(
+    ("name", "drawn"),
+    [
+        ("zoo/scenes-boxes", ".camwidget-found-box"),
+        ("zoo/scenes-segments", ".camwidget-found-areas"),
+    ],
+)
+def test_boxes_and_areas_are_drawn_in_a_page_that_follows_their_numbers(
+    opened: Callable[..., LivePage], tmp_path: Path, name: str, drawn: str
+) -> None:
+    model, image = made(name, None)
+    cw.save_page(
+        model, image, tmp_path / "page", classes=2, methods=["gradcam"], layers=[model.default_layer], live=True
+    )  # fmt: skip
+    shown = opened(tmp_path / "page.html").ready()
+    shown.page.locator(drawn).first.wait_for()
+    data = SavedPage(tmp_path / "page.html")
+    targets = [c["index"] for c in data.data["classes"]]
+    pixels = model.pixels(image)[0]
+    levels = grid_of(data, targets[0], "gradcam", model.default_layer).levels(
+        (pixels.shape[-2], pixels.shape[-1])
+    )
+    shown.slide(30)
+    wanted = probabilities(model, mask_pixels(pixels, levels, [0.3])[0])[targets]
+    np.testing.assert_allclose(shown.bars(), wanted, atol=CLOSE, rtol=0)
+    # Where they are in the masked picture is not known here, which the page says.
+    assert "those of the unmasked picture" in str(shown.page.locator("footer").text_content())
+    shown.page.locator(drawn).first.wait_for()
+    assert shown.happened() == []
 
 
 def test_every_model_gives_the_kernels_numbers(

@@ -21,10 +21,9 @@ from camwidget.attribution.methods import get_method
 from camwidget.cli import main
 from camwidget.errors import CamwidgetError, CamwidgetWarning, ModelError
 from camwidget.export import live_payload
+from camwidget.export.closed_forms import FORWARD_FORMS, GRADIENT_FORMS, closed_form
 from camwidget.export.exported_model import export_model
-from camwidget.export.live_payload import closed_form
 
-CLOSED_FORMS = ["cam", "gradcam", "gradcam++", "layercam", "hirescam", "xgradcam"]
 QUICK = {"classes": 2, "methods": ["gradcam"]}
 
 
@@ -76,7 +75,7 @@ def test_the_page_has_the_model_and_may_run_nothing_else(
     live = page.data["live"]
     assert live["names"] == list(textures.classes) and live["difference"] < 1e-5
     assert live["preprocess"] == {"size": [192, 192], "resize": 192, "filter": "bilinear"}
-    assert live["head"]["methods"] == ["gradcam"]
+    assert live["head"]["methods"] == ["gradcam", *FORWARD_FORMS]
     weight = dict(textures.module.named_parameters())
     size = 4 * live["head"]["rows"] * live["head"]["channels"]
     stored = graph[live["head"]["offset"] : live["head"]["offset"] + size]
@@ -124,14 +123,17 @@ def test_closed_forms_are_the_methods(kind: str) -> None:
     exported = export_model(model, pixels)
     assert exported.head is not None and exported.features is not None
     bundle = live_payload.BinaryBundle()
-    methods = [get_method(name) for name in CLOSED_FORMS]
+    methods = [get_method(name) for name in GRADIENT_FORMS]
     methods = [m for m in methods if m.reason(model, head.layer) is None]
     data = live_payload.live_payload(
         model, pixels, exported, methods, [head.layer], [0, 1], bundle
     )["head"]
     assert data["gated"] == (kind == "after") and data["rectified"] == (kind == "rectified")
     wanted = ["cam"] if kind == "rectified" else [m.name for m in methods]
-    assert data["methods"] == wanted and "gradcam" in [m.name for m in methods]
+    # Ablation-CAM weights the layer's maps as they are before the rectifier.
+    further = ["recipro-cam"] if kind == "rectified" else list(FORWARD_FORMS)
+    assert data["methods"] == [*wanted, *further] and "gradcam" in [m.name for m in methods]
+    assert [one["name"] for one in data["further"]] == further
 
 
 def test_a_closed_form_that_does_not_hold_is_not_offered(
@@ -148,7 +150,7 @@ def test_a_closed_form_that_does_not_hold_is_not_offered(
     data = live_payload.live_payload(
         textures, picture, export_model(textures, picture), methods, ["stage4"], [6, 1], bundle
     )
-    assert data["head"]["methods"] == ["gradcam"]
+    assert data["head"]["methods"] == ["gradcam", *FORWARD_FORMS]
 
 
 class Bessel(nn.Module):
@@ -229,4 +231,4 @@ def test_the_command_line_writes_one(tmp_path: Path) -> None:
     out = tmp_path / "page.html"
     arguments = [str(file), "--live", "--method", "cam", "--layer", "stage4", "-q", "-o", str(out)]
     assert main(arguments) == 0
-    assert SavedPage(out).data["live"]["head"]["methods"] == ["cam"]
+    assert SavedPage(out).data["live"]["head"]["methods"] == ["cam", *FORWARD_FORMS]

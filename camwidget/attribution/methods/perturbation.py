@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from typing import Annotated
 
 import torch
@@ -17,9 +18,12 @@ from ..trace import Trace
 from .registry import Step, method
 from .settings import Range
 
-__all__ = ["default_window", "occlusion", "rise"]
+__all__ = ["RandomMasks", "default_masks", "default_window", "occlusion", "rise"]
 
 _GROUP = "Perturbation"
+
+#: Defaults of RISE.
+_MASKS, _CELLS, _KEEP, _SEED = 4000, 7, 0.5, 0
 
 
 @method(
@@ -136,10 +140,10 @@ def rise(
     layer: str,
     picture: int,
     *,
-    masks: Annotated[int, Range(1, help="how many random masks")] = 4000,
-    cells: Annotated[int, Range(1, help="cells of a mask's grid on each side")] = 7,
-    keep: Annotated[float, Range(0.001, 1, "share of the cells that stay visible")] = 0.5,
-    seed: Annotated[int, Range(0, help="seed of the masks")] = 0,
+    masks: Annotated[int, Range(1, help="how many random masks")] = _MASKS,
+    cells: Annotated[int, Range(1, help="cells of a mask's grid on each side")] = _CELLS,
+    keep: Annotated[float, Range(0.001, 1, "share of the cells that stay visible")] = _KEEP,
+    seed: Annotated[int, Range(0, help="seed of the masks")] = _SEED,
 ) -> Iterator[Step]:
     """RISE, eq. 6 of Petsiuk et al. 2018: ``S = 1/(E[M] · N) Σ_i f(I ∘ M_i) · M_i``.
 
@@ -171,25 +175,10 @@ def rise(
     """
     inputs = trace.model.inputs(trace.pixels[picture : picture + 1])
     size = inputs.shape[-2:]
-    generator = torch.Generator().manual_seed(seed)
-    grids = (torch.rand((masks, 1, cells, cells), generator=generator) < keep).float()
-    cell = [math.ceil(length / cells) for length in size]
-    shifts = torch.stack([torch.randint(c, (masks,), generator=generator) for c in cell], 1)
+    drawn = RandomMasks.made((size[0], size[1]), masks, cells, keep, seed)
 
     def masks_of(start: int, stop: int) -> torch.Tensor:
-        large = nnF.interpolate(
-            grids[start:stop].to(inputs),
-            size=[(cells + 1) * c for c in cell],
-            mode="bilinear",
-            align_corners=False,
-        )
-        corners = shifts[start:stop].tolist()
-        return torch.stack(
-            [
-                m[:, y : y + size[0], x : x + size[1]]
-                for m, (y, x) in zip(large, corners, strict=True)
-            ]
-        )
+        return drawn.enlarged(start, stop, inputs)
 
     latest: tuple[int, torch.Tensor] = (0, inputs.new_zeros(0))
 
@@ -215,3 +204,50 @@ def rise(
             weighted_sum += torch.einsum("nhw,n->hw", visible, scores[start:stop].to(visible))
         added = len(scores)
         yield Step(added, masks, weighted_sum / (keep * added))
+
+
+@dataclass(frozen=True, eq=False)
+class RandomMasks:
+    """Random masks of RISE, before they are enlarged.
+
+    Attributes:
+        size: height and width of the picture.
+        keep: the probability with which a cell stays visible.
+        grids: (N, 1, cells, cells), 1 where a cell stays visible, else 0.
+        shifts: by how many pixels each enlarged grid is shifted up and to the left, (N, 2).
+    """
+
+    size: tuple[int, int]
+    keep: float
+    grids: torch.Tensor = field(repr=False)
+    shifts: torch.Tensor = field(repr=False)
+
+    @classmethod
+    def made(
+        cls, size: tuple[int, int], masks: int, cells: int, keep: float, seed: int
+    ) -> RandomMasks:
+        """Draw masks for a picture."""
+        generator = torch.Generator().manual_seed(seed)
+        grids = (torch.rand((masks, 1, cells, cells), generator=generator) < keep).float()
+        steps = [math.ceil(length / cells) for length in size]
+        shifts = [torch.randint(step, (masks,), generator=generator) for step in steps]
+        return cls(size, keep, grids, torch.stack(shifts, 1))
+
+    def enlarged(self, start: int, stop: int, like: torch.Tensor) -> torch.Tensor:
+        """Masks (n, 1, H, W) with the type and device of ``like``."""
+        (height, width), cells = self.size, self.grids.shape[-1]
+        large = nnF.interpolate(
+            self.grids[start:stop].to(like),
+            size=[(cells + 1) * math.ceil(length / cells) for length in self.size],
+            mode="bilinear",
+            align_corners=False,
+        )
+        corners = self.shifts[start:stop].tolist()
+        return torch.stack(
+            [m[:, y : y + height, x : x + width] for m, (y, x) in zip(large, corners, strict=True)]
+        )
+
+
+def default_masks(size: tuple[int, int]) -> RandomMasks:
+    """The masks of RISE with its default settings for a picture of a height and width."""
+    return RandomMasks.made(size, _MASKS, _CELLS, _KEEP, _SEED)

@@ -15,6 +15,7 @@ from ...attribution.explanation import Explanation
 from ...attribution.methods import get_method
 from ...attribution.stance import FOR
 from ...errors import CamwidgetError, LayerError, MethodError, ModelError, PictureError, TargetError
+from ...masking.rank_rule import threshold
 from ...models.argument_checks import require_model
 from ...models.class_names import unique_names
 from ...models.detection_model import DetectionModel
@@ -42,7 +43,7 @@ __all__ = [
 ]
 
 #: The settings in which B may differ from A.
-KEYS = ("model", "picture", "target", "method", "layer")
+KEYS = ("model", "picture", "target", "method", "layer", "fraction")
 
 #: As B's picture: the reference that A's picture is compared with, which is compared with A's picture in turn.
 REFERENCE = "reference"
@@ -131,6 +132,9 @@ def valid_compare(
         if not isinstance(checked["layer"], str):
             raise LayerError(f"A layer is a name, not {type(checked['layer']).__name__}.")
         checked["layer"] = model.layer(checked["layer"]).name
+    if "fraction" in checked:
+        threshold(checked["fraction"])  # raises for a value outside [0, 1]
+        checked["fraction"] = float(checked["fraction"])
     if checked.get("target") is not None:
         checked["target"] = compared_target_to_json(checked["target"], model, under(checked))
     return checked or None
@@ -229,6 +233,7 @@ def resolve(
         number,
         " ".join(notes),
         compare.get("picture") == REFERENCE,
+        fraction=compare.get("fraction"),
         main=main,
         main_picture=shown.picture,
     )

@@ -315,8 +315,11 @@ class MapController(Generic[R, M]):
             self.request_prediction()
 
     def _mask_of(self, result: MapResult[M]) -> MaskSettings:
-        mask = self._mask(result.inputs.picture)
-        return mask if result.inputs.has_paint else mask._replace(paint=None)
+        inputs = result.inputs
+        mask = self._mask(inputs.picture)
+        if inputs.fraction is not None:
+            mask = mask._replace(fraction=inputs.fraction)
+        return mask if inputs.has_paint else mask._replace(paint=None)
 
     # -- on the worker's thread ------------------------------------------------------------
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Generic, NamedTuple, TypeAlias, TypeVar
 
 import numpy as np
@@ -103,6 +103,7 @@ class MapInputs:
         stance: whether the map is for the class, against it, or for it rather than another.
         options: settings of the method.
         has_paint: whether paint on the picture shown applies, which needs the same pixels.
+        fraction: the fraction that is masked where it is not the slider's; None where it is.
     """
 
     cache: ModelCache
@@ -113,6 +114,7 @@ class MapInputs:
     stance: Stance = FOR
     options: Options = ()
     has_paint: bool = True
+    fraction: float | None = field(default=None, kw_only=True)
 
     @property
     def configured(self) -> Method:

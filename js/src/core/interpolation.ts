@@ -10,7 +10,7 @@ export interface CellGrid {
 }
 
 /** Per pixel of one axis: the two cells it lies between, and how much of each. */
-interface Axis {
+export interface Axis {
   readonly first: Uint32Array;
   readonly second: Uint32Array;
   readonly ofFirst: Float32Array;
@@ -28,7 +28,7 @@ function between(at: number, cells: number, pixels: number): [number, number, nu
 }
 
 /** Where the pixels lie among the cells. */
-function axis(cells: number, pixels: number): Axis {
+export function axis(cells: number, pixels: number): Axis {
   const made: Axis = {
     first: new Uint32Array(pixels),
     second: new Uint32Array(pixels),

@@ -5,17 +5,28 @@ import { peakOf } from "../core/geometry";
 import type { CellGrid } from "../core/interpolation";
 import { strongestRegion } from "../core/regions";
 import type { BinaryBundle } from "../page/binaryBundle";
+import { probabilities } from "../core/scores";
+import { termsOf } from "../core/scoreTerms";
 import type { MethodData } from "../page/payload";
 import { decodeMap, QuantizedMaps } from "../page/quantizedMaps";
 import type { DecodedMap } from "../page/quantizedMaps";
+import type { Stance } from "../view/traits";
 import type { LivePicture } from "./livePicture";
-import { corners, occlusionMap } from "./occlusion";
+import { Occlusion } from "./occlusion";
 import type { HeadData, LivePayload } from "./payload";
+import type { Rerun } from "./reruns";
+import { Rise } from "./rise";
+import { ScoreCam } from "./scoreCam";
 
-/** What a map is of. */
-export interface Subject {
+/** What is explained of a picture. */
+export interface Explained {
   readonly picture: LivePicture;
   readonly target: number;
+  readonly stance: Stance;
+}
+
+/** What a map is of. */
+export interface Subject extends Explained {
   readonly method: string;
   readonly layer: string;
 }
@@ -39,6 +50,9 @@ const KEPT = 24;
 
 export class LiveMaps {
   private readonly saved: QuantizedMaps;
+  /** All methods of the page. */
+  private readonly every: readonly MethodData[];
+  private readonly reruns: readonly Rerun[];
   private readonly made = new Map<string, FoundMap>();
   private head: Head | null = null;
 
@@ -47,6 +61,17 @@ export class LiveMaps {
     private readonly archive: BinaryBundle,
   ) {
     this.saved = new QuantizedMaps(data, archive);
+    const { head, mean, occlusion, rise } = data.live;
+    const reruns = [
+      new Occlusion(occlusion, mean),
+      new Rise(rise, archive, mean, this.probabilities),
+      ...(head === null ? [] : [new ScoreCam(head.scorecam, mean)]),
+    ];
+    // With settings of one's own the file has another method of that name.
+    this.reruns = reruns.filter(({ method }) => data.methods.every(({ name, settings }) => name !== method.name || settings === ""));
+    const known = new Set(data.methods.map(({ name }) => name));
+    const further = [...(head?.further ?? []), ...this.reruns.map(({ method }) => method)];
+    this.every = [...data.methods, ...further.filter(({ name }) => !known.has(name))];
   }
 
   /** Takes the head's weights, from which maps are computed then. */
@@ -55,9 +80,11 @@ export class LiveMaps {
     if (head === null) return;
     this.head = {
       weights, bias: this.archive.float32(head.bias), channels: head.channels, rectified: head.rectified,
-      gated: head.gated, single: head.rows === 1 && names.length === 2,
+      gated: head.gated, single: head.rows === 1 && names.length === 2, probabilities: this.probabilities,
     };
   }
+
+  private readonly probabilities = (logits: Float32Array): Float64Array => probabilities(logits, this.data.live.scores);
 
   /** The name of the layer before the pooling; null where nothing is computed. */
   get headLayer(): string | null {
@@ -65,37 +92,65 @@ export class LiveMaps {
     return head === null ? null : this.data.layers[head.layer]!.name;
   }
 
-  /** Whether the file has maps of a picture's class. */
-  has({ picture, target }: Pick<Subject, "picture" | "target">): boolean {
-    return picture.isSaved && this.data.classes.some(({ index }) => index === target);
+  /** Whether the file has maps of what is explained. */
+  has(of: Explained): boolean {
+    return of.picture.isSaved && this.row(of) >= 0;
   }
 
-  /** The methods with a map of a picture's class at any layer; the last one runs the model many times. */
-  methods(of: Pick<Subject, "picture" | "target">): readonly MethodData[] {
-    const computed: readonly string[] = this.data.live.head?.methods ?? [];
-    const quick = this.data.methods.filter(({ name }) => this.has(of) || computed.includes(name));
-    const { method } = this.data.live.occlusion;
-    return quick.some(({ name }) => name === method.name) ? quick : [...quick, method];
+  /**
+   * The methods with a map of what is explained, at any layer, and those that say why they have none; those come last
+   * that run the model many times, or once where other methods need a gradient.
+   */
+  methods(of: Explained): readonly MethodData[] {
+    return this.every.filter((method) => {
+      const { kind } = of.stance;
+      return (kind !== "for" && method[kind] !== null) || this.isComputed(method.name) || this.isSaved(of, method.name);
+    });
   }
 
   /** Any method by its name. */
   method(name: string): MethodData | undefined {
-    const { method } = this.data.live.occlusion;
-    return this.data.methods.find((one) => one.name === name) ?? (name === method.name ? method : undefined);
+    return this.every.find((one) => one.name === name);
   }
 
-  /** Whether a map is made by running the model many times, and the file has none. */
-  isSlow(of: Subject): boolean {
-    return of.method === this.data.live.occlusion.method.name && this.number(of) === null;
+  /** Why a method has no map; null where it has one. */
+  reason({ layer, ...of }: Subject): string | null {
+    const method = this.method(of.method);
+    const { kind } = of.stance;
+    if (method === undefined) return "this page does not have it";
+    if (kind !== "for" && method[kind] !== null) return method[kind];
+    if (method.everywhere || layer === this.headLayer && this.isComputed(method.name)) return null;
+    if (this.number({ layer, ...of }) !== null) return null;
+    const missing = this.data.missing[method.name]?.[layer];
+    if (missing !== undefined) return missing;
+    return `this page has its map at ${this.headLayer ?? this.data.first.layer} only`;
+  }
+
+  /** The method that makes a map by running the model many times; null where the file has the map, or another one makes it. */
+  rerun(of: Subject): Rerun | null {
+    const rerun = this.reruns.find(({ method }) => method.name === of.method);
+    if (rerun === undefined || this.number(of) !== null) return null;
+    return rerun.method.everywhere || of.layer === this.headLayer ? rerun : null;
+  }
+
+  /** Whether the page computes a method's maps, of any picture and class. */
+  private isComputed(method: string): boolean {
+    const computed: readonly string[] = this.data.live.head?.methods ?? [];
+    return computed.includes(method) || this.reruns.some((one) => one.method.name === method);
+  }
+
+  private isSaved(of: Explained, method: string): boolean {
+    return this.data.layers.some(({ name }) => this.number({ ...of, method, layer: name }) !== null);
   }
 
   /** The part of a slow map that is done, from 0 to 1. */
-  progress({ picture }: Subject): number {
-    return picture.occluded.length / corners(picture.picture, this.data.live.occlusion).length;
+  progress(of: Subject): number {
+    const rerun = this.rerun(of);
+    return rerun === null ? 1 : of.picture.passesOf(of.method).length / rerun.total(of.picture);
   }
 
-  /** The layers with a map of a picture's class. */
-  layers(of: Pick<Subject, "picture" | "target">): LivePayload["layers"] {
+  /** The layers with a map of what is explained. */
+  layers(of: Explained): LivePayload["layers"] {
     if (this.has(of)) return this.data.layers;
     return this.data.layers.filter(({ name }) => name === this.headLayer);
   }
@@ -108,8 +163,8 @@ export class LiveMaps {
 
   /** A map ready to be shown; null where there is none, or the model has not run yet. */
   find(of: Subject): FoundMap | null {
-    if (this.isSlow(of) && this.progress(of) < 1) return null;
-    const key = [of.picture.id, of.target, of.method, of.layer].join("\n");
+    if (this.progress(of) < 1) return null;
+    const key = keyOf(of);
     const known = this.made.get(key);
     if (known !== undefined) return known;
     const found = this.make(of);
@@ -143,23 +198,38 @@ export class LiveMaps {
   }
 
   /** The number of a map in the file; null where it has none. */
-  private number({ picture, target, method, layer }: Subject): number | null {
-    const { classes, methods, layers } = this.data;
-    const row = classes.findIndex(({ index }) => index === target);
-    const column = methods.findIndex(({ name }) => name === method);
-    if (!picture.isSaved || row < 0 || column < 0) return null;
-    return this.saved.find(row, column, layers.findIndex(({ name }) => name === layer)) ?? null;
+  private number(of: Subject): number | null {
+    const { methods, layers } = this.data;
+    const row = this.row(of);
+    const column = methods.findIndex(({ name }) => name === of.method);
+    if (!of.picture.isSaved || row < 0 || column < 0) return null;
+    return this.saved.find(row, column, layers.findIndex(({ name }) => name === of.layer)) ?? null;
   }
 
-  private computed({ picture, target, method, layer }: Subject): CellGrid | null {
-    const { occlusion } = this.data.live;
-    if (method === occlusion.method.name) {
-      if (picture.logits === null || picture.occluded.length === 0) return null;
-      return occlusionMap(picture.picture, occlusion, picture.occluded, picture.logits, target);
-    }
-    const of: HeadData | null = this.data.live.head;
-    if (of === null || this.head === null || picture.features === null || layer !== this.headLayer) return null;
-    const form = of.methods.find((name) => name === method);
-    return form === undefined ? null : classActivation(picture.features, this.head, target, form satisfies ClosedForm);
+  /** The place of what is explained among the classes and contrasts of the file; −1 where it has none. */
+  private row({ target, stance }: Explained): number {
+    const { classes, contrasts } = this.data;
+    if (stance.kind === "for") return classes.findIndex(({ index }) => index === target);
+    const at = contrasts.findIndex((one) => one.target === target && one.kind === stance.kind && one.other === stance.other);
+    return at < 0 ? -1 : classes.length + at;
   }
+
+  private computed(of: Subject): CellGrid | null {
+    const { picture, stance } = of;
+    const terms = termsOf(of.target, stance.kind, stance.other);
+    const rerun = this.rerun(of);
+    if (rerun !== null) {
+      const passes = picture.passesOf(of.method);
+      return picture.logits === null || passes.length === 0 ? null : rerun.map(picture, passes, terms);
+    }
+    const head: HeadData | null = this.data.live.head;
+    if (head === null || this.head === null || picture.features === null || of.layer !== this.headLayer) return null;
+    const form = head.methods.find((name) => name === of.method);
+    return form === undefined ? null : classActivation(picture.features, this.head, terms, form satisfies ClosedForm);
+  }
+}
+
+/** A text that two maps have in common if they are the same. */
+export function keyOf({ picture, target, stance, method, layer }: Subject): string {
+  return [picture.id, target, stance.kind, stance.other, method, layer].join("\n");
 }

@@ -7,42 +7,38 @@ import { number, text, unit } from "../core/parse";
 import { probabilities } from "../core/scores";
 import { covered, decode, HIDDEN } from "../core/userMask";
 import type { BinaryBundle } from "../page/binaryBundle";
-import { fractionAt } from "../page/curve";
-import { evidenceOf, note, probeSentence, sentence } from "../page/sentences";
+import { foundOf } from "../page/pageModel";
+import { evidenceOf, probeSentence, sentence } from "../page/sentences";
+import { write } from "../view/model";
 import type { Model, Values } from "../view/model";
 import { Store } from "../view/store";
 import { DEFAULTS } from "../view/syncedTraits";
 import type { SyncedTraits } from "../view/syncedTraits";
-import { mode, paint, quantity } from "../view/traits";
-import { LiveMaps } from "./liveMaps";
+import { mode, paint, quantity, stance, targetLabel } from "../view/traits";
+import type { Stance } from "../view/traits";
+import { LiveCurve } from "./liveCurve";
+import { LiveComparison } from "./liveComparison";
+import type { Main } from "./liveComparison";
+import { keyOf, LiveMaps } from "./liveMaps";
 import type { FoundMap, Subject } from "./liveMaps";
 import { LivePicture } from "./livePicture";
+import { explainedLabel, explanationTrait, layerOf, methodLabel } from "./mapTraits";
 import { maskedInput } from "./maskedInput";
 import type { InputMask } from "./maskedInput";
 import type { FeatureMaps } from "./messages";
 import type { Answer, Input, ModelRunner } from "./modelRunner";
-import { corners, occluded } from "./occlusion";
 import type { LivePayload } from "./payload";
+import { SlowMap } from "./slowMap";
 
 /** The least value at which a click finds a class, as in the kernel. */
 const FAINT = 0.005;
 
-/** How many squares of an occlusion are between two looks at the unfinished map. */
-const SHOWN_EVERY = 12;
-
-/** A curve that is computed, or was last. */
-interface Curve {
-  readonly key: string;
-  /** By step; those of a coarse curve come first. */
-  readonly points: Map<number, Float64Array>;
-}
-
-/** Every how many steps a curve has a point at first, and then. */
-const COARSE = [4, 2, 1] as const;
+const FOR: Stance = { kind: "for", other: -1 };
 
 /** The view's model on a live page: its worker answers what a kernel would. */
 export class LiveModel extends Store implements Model {
   private readonly maps: LiveMaps;
+  private readonly comparison: LiveComparison;
   private readonly every: LivePicture[];
   private shown: FoundMap | null = null;
   private requested = "";
@@ -50,11 +46,13 @@ export class LiveModel extends Store implements Model {
   /** The number of the last request for numbers, and the last one whose answer is not wanted any more. */
   private asked = 0;
   private unwanted = 0;
-  private drawn: Curve | null = null;
+  private drawn: LiveCurve | null = null;
   /** Why no map is shown; "" while one is. */
   private noMap = "";
+  /** The class that was explained last. */
+  private explained = -1;
   /** The slow map that is computed. */
-  private computing: Subject | null = null;
+  private computing: SlowMap | null = null;
 
   constructor(
     private readonly data: LivePayload,
@@ -62,6 +60,7 @@ export class LiveModel extends Store implements Model {
   ) {
     super(traitsOf(data, archive));
     this.maps = new LiveMaps(data, archive);
+    this.comparison = new LiveComparison(this, data, this.maps);
     const { width, height } = data.scene;
     const fills = Object.entries(data.scene.fills).map(([name, place]) => [
       name, place[1] === 3 ? archive.bytes(place) : archive.picture(place, width),
@@ -106,6 +105,7 @@ export class LiveModel extends Store implements Model {
     if (this.state.scene !== undefined && this.picture.id !== text((this.state.scene as { id?: unknown }).id)) this.open();
     this.explain();
     this.updateMasked();
+    this.comparison.update(this.main);
   }
 
   send(content: unknown): void {
@@ -116,15 +116,7 @@ export class LiveModel extends Store implements Model {
 
   /** The curve of the map shown, of every listed class at every step; null while there is none. */
   curve(): number[][] | null {
-    const { drawn, rows } = this;
-    const last = this.data.steps - 1;
-    for (const stride of [...COARSE].reverse()) {
-      const points = Array.from({ length: last / stride + 1 }, (_, at) => drawn?.points.get(at * stride));
-      if (last % stride === 0 && points.every((one) => one !== undefined)) {
-        return points.map((values) => rows.map((index) => values[index]!));
-      }
-    }
-    return null;
+    return this.drawn?.values(this.rows) ?? null;
   }
 
   private get picture(): LivePicture {
@@ -136,17 +128,34 @@ export class LiveModel extends Store implements Model {
   }
 
   private get rows(): readonly number[] {
-    return this.picture.rows(this.target);
+    return this.picture.rows(this.target, stance(this).other);
   }
 
   private get mask(): InputMask {
+    return this.maskOf(this.picture);
+  }
+
+  /** The mask of a picture, with paint only where it is the one shown. */
+  private maskOf(picture: LivePicture): InputMask {
     const painted = paint(this.state.paint);
-    const { width, height } = this.picture.picture;
-    const pixels = painted.scene === this.picture.id ? decode(painted.runs, width * height) : null;
+    const { width, height } = picture.picture;
+    const pixels = painted.scene === picture.id ? decode(painted.runs, width * height) : null;
     return {
       mode: mode(this.state.mode), fraction: unit(this.state.fraction, 0),
-      fill: this.picture.fills[text(this.state.baseline)] ?? new Uint8Array(3),
+      fill: picture.fills[text(this.state.baseline)] ?? new Uint8Array(3),
       paint: pixels?.some((value) => value !== 0) === true ? pixels : null,
+    };
+  }
+
+  /** What map B needs of the map shown. */
+  private get main(): Main {
+    return {
+      map: this.shown, isComputing: this.computing !== null, pictures: this.every, runner: this.runner, rows: this.rows,
+      mask: (picture) => this.maskOf(picture),
+      isUnmasked: (map, mask) => !isMasked(map, mask),
+      input: (picture, map, mask) => this.input(picture, map, mask),
+      read: (logits) => probabilities(logits, this.data.live.scores),
+      unmasked: (picture, index) => this.unmasked(index, picture),
     };
   }
 
@@ -158,7 +167,7 @@ export class LiveModel extends Store implements Model {
     this.unwanted = this.asked;
     this.setAll({
       scene: picture.scene, paint: {}, class_probe: {}, explanation: {}, box: {}, class_maps: {}, layer_maps: {},
-      masked: [], most_probable: {}, error: "", target: known,
+      masked: [], most_probable: {}, error: "", target: known, stance: FOR,
     });
     this.requested = "";
     if (picture.unmasked === null) this.examine(picture);
@@ -171,6 +180,7 @@ export class LiveModel extends Store implements Model {
     void this.runner?.later(() => this.input(picture, null, clear, this.data.live.head !== null)).then((answer) => {
       if (answer === null) return;
       picture.answer(answer.logits, this.read(answer), featuresOf(answer.features), this.data.live.ordered);
+      this.comparison.update(this.main);
       if (picture !== this.picture) return;
       if (this.target < 0) this.setAll({ target: picture.listed[0]! });
       this.requested = "";
@@ -194,109 +204,115 @@ export class LiveModel extends Store implements Model {
       this.setAll({ rows: [], sentence: "", status: `${this.data.model} · ${picture.name}` });
       return;
     }
-    const key = [picture.id, target, this.state.method, this.state.layer].join("\n");
-    if (key === this.requested) return;
-    const of = this.suited({ picture, target, method: text(this.state.method), layer: text(this.state.layer) });
-    this.requested = [picture.id, target, of.method, of.layer].join("\n");
+    const error = this.turn();
+    const wanted: Subject = { picture, target, stance: stance(this), method: text(this.state.method), layer: text(this.state.layer) };
+    if (keyOf(wanted) === this.requested) return;
+    this.setAll({ error });
+    const of = this.suited(wanted);
+    this.requested = keyOf(of);
     const methods = this.maps.methods(of);
     this.setAll({
+      awaits_rival: false,
       rows: this.rows.map((index) => ({ index, name: this.data.live.names[index]!, unmasked: this.unmasked(index) })),
       layers: this.maps.layers(of), method: of.method, layer: of.layer,
       methods: methods.map((one) => ({
-        ...one, reason: this.reason(one.name, of), slow: this.maps.isSlow({ ...of, method: one.name }), settings: [],
+        ...one, reason: this.maps.reason({ ...of, stance: FOR, method: one.name }), slow: this.maps.rerun({ ...of, method: one.name }) !== null,
+        settings: [],
       })),
     });
-    this.computing = null;
+    this.stop();
     this.setAll({ partial: false, can_cancel: false, progress: -1, busy: picture.unmasked === null && this.runner !== null });
     const found = this.maps.find(of);
     if (found !== null) this.show(found);
-    else if (this.maps.isSlow(of) && picture.logits !== null) this.compute(of);
+    else if (picture.logits !== null && this.maps.rerun(of) !== null) this.compute(of);
     else this.showNone(of);
+  }
+
+  /** Where the class becomes the one that it is contrasted with, the two change places; returns why they cannot, or "". */
+  private turn(): string {
+    const { kind, other } = stance(this);
+    const { explained, target } = this;
+    this.explained = target;
+    if (kind !== "rather" || other !== target) return "";
+    this.setAll({ stance: explained === target ? FOR : { kind, other: explained } });
+    return explained === target ? `“${this.data.live.names[target]!}” rather than itself says nothing: choose another class.` : "";
   }
 
   /** The map of the same method and layer, or another one where there is none. */
   private suited(of: Subject): Subject {
     const methods = this.maps.methods(of);
     const layers = this.maps.layers(of);
-    const headLayer = this.maps.headLayer;
     const known = methods.find(({ name }) => name === of.method);
-    const label = this.maps.method(of.method)?.label ?? of.method;
-    const quick = methods.find((one) => !this.maps.isSlow({ ...of, method: one.name }));
-    const name = this.data.live.names[of.target] ?? "";
-    if (this.maps.has(of)) {
-      const reason = this.reason(of.method, of);
-      if (reason === null) return of;
-      this.setAll({ error: `${label} does not apply: ${reason.replace(/\.$/, "")}.` });
-      const { shown } = this;
-      if (shown !== null && this.maps.has(shown.of)) return { ...of, method: shown.of.method, layer: shown.of.layer };
-      return { ...of, method: this.data.first.method, layer: this.data.first.layer };
+    const method = this.maps.method(of.method);
+    const reason = method === undefined ? null : this.maps.reason(of);
+    if (this.maps.has(of) && reason === null && known !== undefined) return of;
+    const layer = layers.some(({ name }) => name === of.layer) ? of.layer : (this.maps.headLayer ?? of.layer);
+    const possible = (one: { readonly name: string }): boolean => this.maps.reason({ ...of, layer, method: one.name }) === null;
+    if (known !== undefined && possible(known)) return { ...of, layer };
+    const { shown } = this;
+    const back = shown === null ? undefined : methods.find(({ name }) => name === shown.of.method);
+    const quick = [...(back === undefined ? [] : [back]), ...methods].find(
+      (one) => possible(one) && this.maps.rerun({ ...of, layer, method: one.name }) === null,
+    );
+    if (method !== undefined && known !== undefined && this.maps.has(of)) {
+      this.setAll({ error: `${method.label} does not apply: ${(reason ?? "").replace(/\.$/, "")}.` });
+    } else if (quick !== undefined && method !== undefined) {
+      const evidence = of.stance.kind === "for" ? `of ${this.name(of)}` : evidenceOf(this.data.live.names[of.target]!, of.stance.kind, this.name(of));
+      this.setAll({ error: `This page has no ${method.label} ${evidence}${of.picture.isSaved ? "" : " in this picture"}, which needs Python: ${quick.label} is shown.` });
     }
-    if (known === undefined && quick !== undefined && of.method !== "") {
-      this.setAll({ error: `This page has no ${label} of ${name}${of.picture.isSaved ? "" : " in this picture"}, which needs Python: ${quick.label} is shown.` });
-    }
-    return {
-      ...of, method: known?.name ?? quick?.name ?? "",
-      layer: layers.some((one) => one.name === of.layer) ? of.layer : (headLayer ?? of.layer),
-    };
+    return { ...of, method: quick?.name ?? "", layer };
+  }
+
+  /** What is explained, in words. */
+  private name(of: Subject): string {
+    return explainedLabel(of, this.data.live.names);
   }
 
   /** Computes a slow map by running the model many times; what is done of it is shown meanwhile. */
   private compute(of: Subject): void {
-    const { occlusion, channels } = this.data.live;
-    const { picture } = of;
-    const all = corners(picture.picture, occlusion);
-    this.computing = of;
-    const isWanted = (): boolean => this.computing === of;
+    const slow = new SlowMap(of, this.maps.rerun(of)!);
+    this.computing = slow;
     this.setAll({ busy: true, can_cancel: true, progress: 0, error: "", masked: [], most_probable: {}, sentence: "" });
     this.unwanted = this.asked;
-    const next = (): void => {
-      const at = picture.occluded.length;
-      if (!isWanted()) return;
-      if (at === all.length) {
-        this.requested = "";
-        this.save_changes();
-        return;
-      }
-      if (at % SHOWN_EVERY === 1) {
-        const found = this.maps.make(of);
-        if (found !== null) this.show(found);
-        this.setAll({ partial: true, progress: this.maps.progress(of) });
-      }
-      const input = (): Input => occluded(picture.picture, all[at]!, occlusion, channels);
-      void this.runner?.later(input, isWanted).then((answer) => {
-        if (answer === null) return;
-        picture.occluded.push(answer.logits);
-        next();
-      });
+    if (this.runner === null) return;
+    const look = (): void => {
+      const found = this.maps.make(of);
+      if (found !== null) this.show(found, true);
+      this.setAll({ partial: true, progress: slow.progress });
     };
-    next();
+    slow.run(this.runner, look, () => {
+      this.requested = "";
+      this.save_changes();
+    });
   }
 
   /** Stops a slow map, and goes back to a quick one; what is computed of it is kept. */
   private cancel(): void {
-    const of = this.computing;
-    if (of === null) return;
-    this.computing = null;
-    const quick = this.maps.methods(of).find(({ name }) => !this.maps.isSlow({ ...of, method: name }));
+    if (this.computing === null) return;
+    const { of } = this.computing;
+    this.stop();
+    const quick = this.maps.methods(of).find(({ name }) => {
+      const other = { ...of, method: name };
+      return this.maps.rerun(other) === null && this.maps.reason(other) === null;
+    });
     this.setAll({ method: quick?.name ?? "" });
     this.save_changes();
   }
 
-  /** Why a method has no map at a layer; null where it has one. */
-  private reason(method: string, of: Subject): string | null {
-    if (!this.maps.has(of)) return null;
-    return this.data.missing[method]?.[of.layer] ?? null;
+  private stop(): void {
+    this.computing?.stop();
+    this.computing = null;
   }
 
-  private unmasked(index: number): number {
-    const saved = this.picture.isSaved ? this.data.classes.find((one) => one.index === index)?.unmasked : undefined;
-    return saved ?? this.picture.unmasked?.[index] ?? Number.NaN;
+  private unmasked(index: number, picture = this.picture): number {
+    const saved = picture.isSaved ? this.data.classes.find((one) => one.index === index)?.unmasked : undefined;
+    return saved ?? picture.unmasked?.[index] ?? Number.NaN;
   }
 
   /** There is no map, or not yet: paint masks alone. */
   private showNone(of: Subject): void {
     this.shown = null;
-    const name = this.data.live.names[of.target] ?? "";
+    const name = this.name(of);
     const { label } = this.data.live.occlusion.method;
     const reason = of.picture.unmasked === null || of.method !== ""
       ? "" : `There is no quick map of ${name} for this picture here: choose ${label}, or paint on the picture to mask it.`;
@@ -307,18 +323,18 @@ export class LiveModel extends Store implements Model {
     });
   }
 
-  private show(found: FoundMap): void {
-    const { of, map, rows, columns } = found;
+  /** @param isPartial whether more of it will come: then only what is needed to draw it */
+  private show(found: FoundMap, isPartial = false): void {
+    const { of, rows, columns } = found;
     const before = this.shown;
     this.shown = found;
     const method = this.maps.method(of.method)!;
-    const name = this.data.live.names[of.target]!;
-    const called = method.settings ? `${method.label} (${method.settings})` : method.label;
-    const where = found.atInput ? "input" : of.layer;
+    const name = this.name(of);
+    const where = layerOf(found);
     const scene = of.picture.id;
     // What a click found holds for this method and layer, whatever class is chosen.
     if (before?.of.method !== of.method || before.of.layer !== of.layer) this.setAll({ class_probe: {} });
-    const classMaps = this.grids(of);
+    const classMaps = isPartial ? [] : this.grids(of);
     const most = peakOf(classMaps.map(({ grid }) => peakOf(grid.cells))) || 1;
     const isOfClasses = classMaps.length < 2 || classMaps.some(({ grid }) => !isEqual(grid.cells, classMaps[0]!.grid.cells));
     this.setAll({
@@ -329,22 +345,17 @@ export class LiveModel extends Store implements Model {
           cells: new Uint8Array(grid.cells.map((value) => value / most).buffer),
         })),
       },
-      explanation: {
-        scene, saliency: map.saliency, drawn: map.drawn, knee: found.knee, scale_note: found.scaleNote, levels: map.levels,
-        cells: map.cells, cells_shape: [rows, columns], layer: where, at_input: found.atInput,
-        title: `${called} · ${where} · ${name}`, empty: found.isEmpty,
-        note: found.isEmpty ? note(evidenceOf(name, "for", name), where) : "",
-      },
+      explanation: explanationTrait(found, method, this.data.live.names),
       box: found.region === null ? {} : { scene, ...found.region, hit: "", summary: "" },
       layer_maps: this.layerMaps(found),
-      status: `${this.data.model} · ${called} · ${where} ${columns}×${rows} · ${name}`,
+      status: `${this.data.model} · ${methodLabel(method)} · ${where} ${columns}×${rows} · ${name}`,
     });
   }
 
   /** The maps of the listed classes, by the same method at the same layer. */
   private grids(of: Subject) {
     return this.rows.flatMap((index) => {
-      const grid = this.maps.grid({ ...of, target: index });
+      const grid = this.maps.grid({ ...of, target: index, stance: FOR });
       return grid === null ? [] : [{ index, grid }];
     });
   }
@@ -363,10 +374,8 @@ export class LiveModel extends Store implements Model {
   private updateMasked(): void {
     const { picture, mask, shown } = this;
     if (this.target < 0 || picture.unmasked === null || this.computing !== null) return;
-    const byMap = shown !== null && !shown.isEmpty
-      && !((mask.mode === "remove" && mask.fraction === 0) || (mask.mode === "keep" && mask.fraction === 1));
     this.updateCurve();
-    if (!byMap && mask.paint?.includes(HIDDEN) !== true) {
+    if (!isMasked(shown, mask)) {
       this.unwanted = this.asked;
       this.setAll({ masked: [], most_probable: {}, pending: false, sentence: this.sentence(mask, null) });
       return;
@@ -391,8 +400,12 @@ export class LiveModel extends Store implements Model {
     const name = this.data.live.names[target]!;
     const painted = mask.paint === null ? { hidden: 0, kept: 0 } : covered(mask.paint);
     if (shown === null && values === null) return this.noMap;
+    const { kind, other } = stance(this);
+    const rival = kind !== "rather" ? null : {
+      name: this.data.live.names[other]!, before: this.unmasked(other), after: values?.[other] ?? null,
+    };
     return sentence({
-      name, evidence: evidenceOf(name, "for", name), rival: null, method: shown?.of.method ?? "",
+      name, evidence: evidenceOf(name, kind, targetLabel(this)), rival, method: shown?.of.method ?? "",
       layer: shown === null || shown.atInput ? "input" : shown.of.layer,
       mode: shown === null ? "remove" : mask.mode, fraction: shown === null ? 0 : mask.fraction,
       before: this.unmasked(target), after: values?.[target] ?? null, evident: shown?.map.evident ?? 1,
@@ -405,6 +418,7 @@ export class LiveModel extends Store implements Model {
     const { shown, picture, mask } = this;
     const painted = this.state.paint as { readonly stroke?: unknown; readonly painting?: unknown };
     if (shown === null || shown.isEmpty || mask.mode === "multiply") {
+      this.drawn?.stop();
       this.drawn = null;
       return;
     }
@@ -412,25 +426,13 @@ export class LiveModel extends Store implements Model {
     const stroke = mask.paint === null ? -1 : number(painted.stroke, 0);
     const key = [this.requested, mask.mode, this.state.baseline, stroke].join("\n");
     if (this.drawn?.key === key) return;
-    const curve: Curve = { key, points: new Map() };
+    this.drawn?.stop();
+    const curve = new LiveCurve(key, this.data.steps);
     this.drawn = curve;
-    const { steps } = this.data;
-    const every = Array.from({ length: steps }, (_, step) => step);
-    const order = new Set(COARSE.flatMap((stride) => every.filter((step) => step % stride === 0)));
-    const isWanted = (): boolean => this.drawn === curve;
-    const next = (left: readonly number[]): void => {
-      const [step, ...rest] = left;
-      if (step === undefined || !isWanted()) return;
-      const fraction = fractionAt(step, steps);
-      void this.runner?.later(() => this.input(picture, shown, { ...mask, fraction }), isWanted).then((answer) => {
-        if (answer === null) return;
-        curve.points.set(step, this.read(answer));
-        // The chart is drawn anew; it draws what `curve` has.
-        this.emit("change:masked");
-        next(rest);
-      });
-    };
-    next([...order]);
+    if (this.runner === null) return;
+    const input = (fraction: number): Input => this.input(picture, shown, { ...mask, fraction });
+    // The chart is drawn anew; it draws what `curve` has.
+    curve.run(this.runner, input, (logits) => probabilities(logits, this.data.live.scores), () => this.emit("change:masked"));
   }
 
   /** Which of the listed classes have the strongest maps at a pixel, on one scale. */
@@ -451,11 +453,20 @@ export class LiveModel extends Store implements Model {
       class_probe: { x, y, scene: this.picture.id, classes: found, of: grids.length },
       sentence: probeSentence(strongest?.name ?? null),
     });
-    if (strongest !== undefined && strongest.index !== this.target) {
-      this.setAll({ target: strongest.index });
-      this.save_changes();
-    }
+    if (strongest === undefined) return;
+    // As in the kernel: a click on the picture chooses the other class where that is waited for, else a class alone.
+    const awaits = this.state.awaits_rival === true;
+    const first = awaits ? found.find(({ index }) => index !== this.target) : strongest;
+    if (first === undefined) return;
+    if (awaits) write(this, { stance: { kind: "rather", other: first.index } });
+    else if (first.index !== this.target || stance(this).kind !== "for") write(this, { target: first.index, stance: FOR });
   }
+}
+
+/** Whether a mask by a map, and by paint, hides anything. */
+function isMasked(map: FoundMap | null, { mode: of, fraction, paint: painted }: InputMask): boolean {
+  const isAtEnd = (of === "remove" && fraction === 0) || (of === "keep" && fraction === 1);
+  return (map !== null && !map.isEmpty && !isAtEnd) || painted?.includes(HIDDEN) === true;
 }
 
 function featuresOf(found: FeatureMaps | null): Features | null {
@@ -472,7 +483,8 @@ function traitsOf(data: LivePayload, archive: BinaryBundle): Values<SyncedTraits
   return {
     ...DEFAULTS,
     ...data.first,
-    pictures: [data.name], picture: 0, class_names: data.live.names, quantity: data.quantity, baselines: data.baselines,
+    found: foundOf(data, archive), models: [data.model], pictures: [data.name], picture: 0, class_names: data.live.names, quantity: data.quantity, baselines: data.baselines,
+    difference_colors: archive.bytes(data.live.difference_colors),
     colormaps: Object.fromEntries(Object.entries(data.colormaps).map(([name, at]) => [name, archive.bytes(at)])),
   };
 }

@@ -9,9 +9,10 @@ const LISTED = 5;
 export class LivePicture {
   /** Of the unmasked picture, for every class; null until the model has run. */
   unmasked: Float64Array | null = null;
-  /** The model's outputs for it, and for it under each square of the occlusion so far. */
+  /** The model's outputs for it. */
   logits: Float32Array | null = null;
-  readonly occluded: Float32Array[] = [];
+  /** By method the outputs of the passes so far, of those that it needs. */
+  private readonly passes = new Map<string, Float32Array[]>();
   /** The maps before the pooling; null where the model has no such head, or has not run. */
   features: Features | null = null;
   /** The listed classes. */
@@ -50,10 +51,21 @@ export class LivePicture {
     this.listed = (ordered ? every.sort((a, b) => unmasked[b]! - unmasked[a]! || a - b) : every).slice(0, LISTED);
   }
 
-  /** The listed classes with the one explained, which takes the last place where it is not listed. */
-  rows(target: number): readonly number[] {
-    if (target < 0 || this.listed.includes(target)) return this.listed;
-    return [...this.listed.slice(0, Math.max(1, LISTED - 1)), target];
+  /** The outputs of the passes of a method so far, to which further ones are added. */
+  passesOf(method: string): Float32Array[] {
+    const known = this.passes.get(method) ?? [];
+    this.passes.set(method, known);
+    return known;
+  }
+
+  /** The listed classes, with the one explained and the one that it is contrasted with, which take the last places. */
+  rows(target: number, rival = -1): readonly number[] {
+    const wanted = [target, rival].filter((index) => index >= 0);
+    const missing = wanted.filter((index) => !this.listed.includes(index));
+    if (target < 0 || missing.length === 0) return this.listed;
+    const most = Math.max(LISTED, wanted.length);
+    const others = this.listed.filter((index) => !wanted.includes(index)).slice(0, most - wanted.length);
+    return [...this.listed.filter((index) => wanted.includes(index) || others.includes(index)), ...missing];
   }
 
   /** The scene's trait. */

@@ -19,7 +19,6 @@ interface Job {
 /** Why a browser cannot run the model at all, in words; null where it may. */
 export function unsupported(): string | null {
   if (typeof WebAssembly === "undefined") return "it has no WebAssembly, or it is switched off";
-  if (typeof DecompressionStream === "undefined") return "it has no DecompressionStream: it is older than 2023";
   if (typeof Worker === "undefined") return "it has no workers";
   // (module (func (result v128) i32.const 0 i8x16.splat))
   const simd = [0, 97, 115, 109, 1, 0, 0, 0, 1, 5, 1, 96, 0, 1, 123, 3, 2, 1, 0, 10, 8, 1, 6, 0, 65, 0, 253, 15, 11];
@@ -28,7 +27,8 @@ export function unsupported(): string | null {
 
 /** One pass runs at a time. A position that a newer one replaces before its turn is never run. */
 export class ModelRunner {
-  private newest: Job | null = null;
+  /** By what it is of, the position that was asked for first in front. */
+  private readonly newest = new Map<string, Job>();
   private readonly waiting: Job[] = [];
   private running: Job | null = null;
   private id = 0;
@@ -51,11 +51,16 @@ export class ModelRunner {
     this.worker.postMessage({ kind: "load", ...files, weights });
   }
 
-  /** Runs the newest position; null if a newer one has replaced it. */
-  latest(make: () => Input): Promise<Answer | null> {
+  /**
+   * Runs the newest position; null if a newer one has replaced it.
+   *
+   * @param of what is masked: positions of two maps that are compared take turns
+   */
+  latest(make: () => Input, of = "A"): Promise<Answer | null> {
     return new Promise((done) => {
-      this.newest?.done(null);
-      this.newest = { make, done };
+      this.newest.get(of)?.done(null);
+      this.newest.delete(of);
+      this.newest.set(of, { make, done });
       this.next();
     });
   }
@@ -76,9 +81,10 @@ export class ModelRunner {
 
   private next(): void {
     while (this.isReady && this.running === null) {
-      const job = this.newest ?? this.waiting.shift();
+      const [first] = this.newest;
+      const job = first?.[1] ?? this.waiting.shift();
       if (job === undefined) return;
-      if (job === this.newest) this.newest = null;
+      if (first !== undefined) this.newest.delete(first[0]);
       this.start(job);
     }
   }

@@ -1,17 +1,19 @@
 /** Occlusion, as in camwidget/attribution/methods/perturbation.py: how much a score falls while a gray square slides over the picture. */
 import type { RgbPicture } from "../core/compositor";
 import type { CellGrid } from "../core/interpolation";
+import { scoreOf } from "../core/scoreTerms";
+import type { Terms } from "../core/scoreTerms";
 import type { MethodData } from "../page/payload";
-import { maskedInput } from "./maskedInput";
+import type { LivePicture } from "./livePicture";
 import type { Input } from "./modelRunner";
+import { timesMask } from "./reruns";
+import type { Rerun } from "./reruns";
 
 export interface OcclusionData {
   readonly method: MethodData;
   /** The side of the square, and the distance from one to the next, in pixels. */
   readonly window: number;
   readonly stride: number;
-  /** The color of the square, from 0 to 1: zero once the model has normalized it. */
-  readonly mean: readonly number[];
 }
 
 type Corner = readonly [y: number, x: number];
@@ -30,43 +32,58 @@ export function corners({ width, height }: RgbPicture, of: OcclusionData): reado
   return cells.sort((a, b) => a.level - b.level).map(({ corner }) => corner);
 }
 
-/** The picture under a square, as the model's input. */
-export function occluded(picture: RgbPicture, [top, left]: Corner, { window, mean }: OcclusionData, channels: number): Input {
-  const { width, height } = picture;
-  const unmasked = { mode: "remove", fraction: 0, fill: new Uint8Array(3), paint: null } as const;
-  const input = maskedInput(picture, null, unmasked, channels);
-  for (let c = 0; c < channels; c++) {
-    for (let y = top; y < Math.min(height, top + window); y++) {
-      const row = (c * height + y) * width;
-      input.pixels.fill(mean[c]!, row + left, row + Math.min(width, left + window));
-    }
-  }
-  return { ...input, withFeatures: false };
-}
+export class Occlusion implements Rerun {
+  readonly method: MethodData;
+  private readonly corners = new WeakMap<LivePicture, readonly Corner[]>();
 
-/**
- * The positive part of a class's map: for each pixel the mean drop over the squares that cover it.
- *
- * @param logits of the squares so far, in the order of `corners`
- * @param unmasked the logits of the whole picture
- */
-export function occlusionMap(
-  picture: RgbPicture, of: OcclusionData, logits: readonly Float32Array[], unmasked: Float32Array, target: number,
-): CellGrid {
-  const { width, height } = picture;
-  const sums = new Float64Array(width * height);
-  const counts = new Uint16Array(width * height);
-  const all = corners(picture, of);
-  logits.forEach((values, at) => {
-    const [top, left] = all[at]!;
-    const drop = unmasked[target]! - values[target]!;
-    for (let y = top; y < Math.min(height, top + of.window); y++) {
-      for (let x = left; x < Math.min(width, left + of.window); x++) {
-        sums[y * width + x]! += drop;
-        counts[y * width + x]! += 1;
-      }
+  /** @param mean the color of the square: zero once the model has normalized it */
+  constructor(
+    private readonly data: OcclusionData,
+    private readonly mean: readonly number[],
+  ) {
+    this.method = data.method;
+  }
+
+  total(picture: LivePicture): number {
+    return this.of(picture).length;
+  }
+
+  input(picture: LivePicture, at: number): Input {
+    const { width, height } = picture.picture;
+    const [top, left] = this.of(picture)[at]!;
+    const { window } = this.data;
+    const visible = new Float32Array(width * height).fill(1);
+    for (let y = top; y < Math.min(height, top + window); y++) {
+      visible.fill(0, y * width + left, y * width + Math.min(width, left + window));
     }
-  });
-  const cells = Float32Array.from(sums, (sum, at) => Math.max(0, sum / Math.max(1, counts[at]!)));
-  return { rows: height, columns: width, cells };
+    return timesMask(picture, visible, this.mean);
+  }
+
+  /** For each pixel the mean drop over the squares that cover it. */
+  map(picture: LivePicture, logits: readonly Float32Array[], terms: Terms): CellGrid {
+    const { width, height } = picture.picture;
+    const { window } = this.data;
+    const sums = new Float64Array(width * height);
+    const counts = new Uint16Array(width * height);
+    const unmasked = scoreOf(terms, picture.logits!);
+    const all = this.of(picture);
+    logits.forEach((values, at) => {
+      const [top, left] = all[at]!;
+      const drop = unmasked - scoreOf(terms, values);
+      for (let y = top; y < Math.min(height, top + window); y++) {
+        for (let x = left; x < Math.min(width, left + window); x++) {
+          sums[y * width + x]! += drop;
+          counts[y * width + x]! += 1;
+        }
+      }
+    });
+    const cells = Float32Array.from(sums, (sum, at) => Math.max(0, sum / Math.max(1, counts[at]!)));
+    return { rows: height, columns: width, cells };
+  }
+
+  private of(picture: LivePicture): readonly Corner[] {
+    const known = this.corners.get(picture) ?? corners(picture.picture, this.data);
+    this.corners.set(picture, known);
+    return known;
+  }
 }

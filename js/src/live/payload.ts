@@ -3,8 +3,9 @@ import type { ClosedForm } from "../core/classActivation";
 import type { Geometry } from "../core/resampling";
 import type { Scores } from "../core/scores";
 import type { ByteRange } from "../page/binaryBundle";
-import type { Payload } from "../page/payload";
+import type { MethodData, Payload } from "../page/payload";
 import type { OcclusionData } from "./occlusion";
+import type { RiseData } from "./rise";
 
 export interface LivePayload extends Payload {
   readonly live: {
@@ -22,8 +23,12 @@ export interface LivePayload extends Payload {
     readonly head: HeadData | null;
     /** Further pictures, as the model gets them. */
     readonly others: readonly OtherPicture[];
-    /** The method that runs the model many times, for any picture and class. */
+    readonly difference_colors: ByteRange;
+    /** By channel the color that is zero once the model has normalized it, from 0 to 1. */
+    readonly mean: readonly number[];
+    /** The methods that run the model many times, for any picture and class; `head` has another one. */
     readonly occlusion: OcclusionData;
+    readonly rise: RiseData;
   };
 }
 
@@ -40,6 +45,9 @@ export interface HeadData {
   readonly layer: number;
   /** The methods whose maps are computed from the weights. */
   readonly methods: readonly ClosedForm[];
+  /** Those of them that the page has whatever methods were chosen for it. */
+  readonly further: readonly MethodData[];
+  readonly scorecam: MethodData;
   /** Where the weights are in the model's bytes. */
   readonly offset: number;
   readonly rows: number;

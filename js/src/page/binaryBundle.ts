@@ -8,6 +8,9 @@ export class BinaryBundle {
 
   /** From text: zlib's format in base64. */
   static async read(text: string): Promise<BinaryBundle> {
+    if (typeof DecompressionStream === "undefined") {
+      throw new Error("this browser has no DecompressionStream: it is older than 2023. Open the file in a current browser.");
+    }
     const packed = Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
     const stream = new Blob([packed]).stream().pipeThrough(new DecompressionStream("deflate"));
     return new BinaryBundle(new Uint8Array(await new Response(stream).arrayBuffer()));

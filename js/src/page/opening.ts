@@ -27,7 +27,7 @@ export async function openPage<Data extends Payload>(build: (data: Data) => Prom
     main.replaceChildren(await build(data));
     performance.mark("camwidget-shown");
   } catch (error) {
-    main.replaceChildren(make("p", "camwidget-page-error", { role: "alert" }, `This page cannot be shown: ${String(error)}`));
+    main.replaceChildren(make("p", "camwidget-page-error", { role: "alert" }, `This page cannot be shown: ${error instanceof Error ? error.message : String(error)}`));
   }
 }
 

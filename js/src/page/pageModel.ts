@@ -231,7 +231,7 @@ export class PageModel extends Store implements Model {
 }
 
 /** The boxes or areas that the model finds in the picture. */
-function foundOf({ found }: Payload, archive: BinaryBundle): Readonly<Record<string, unknown>> {
+export function foundOf({ found }: Payload, archive: BinaryBundle): Readonly<Record<string, unknown>> {
   if (found === undefined) return {};
   const place = found.areas?.classes;
   const areas = place === undefined ? {} : { ...found.areas, classes: archive.bytes(place) };

@@ -34,13 +34,13 @@ export function pickClass(context: Context, index: number): void {
 
 /** Chooses a stance towards the class that is explained. */
 export function pickStance(context: Context, kind: Kind): void {
-  const { model, live } = context;
-  if (live) {
+  const { model, runsModel } = context;
+  if (runsModel) {
     if (kind === "rather") context.write({ awaits_rival: !trait(model, "awaits_rival") });
     else context.write({ stance: { kind, other: -1 }, awaits_rival: false });
     return;
   }
-  // A page without a kernel has only what was computed.
+  // A page without the model has only what was computed.
   const now = stance(model);
   const known = contrasts(model).filter((one) => one.target === trait(model, "target") && one.kind === kind);
   const next = known[(known.findIndex(({ other }) => other === now.other) + 1) % known.length];

@@ -78,7 +78,7 @@ function act(context: Context, parts: Parts, event: KeyboardEvent): boolean {
   else if (key === "+" || key === "=") parts.zoom.step(1);
   else if (key === "-") parts.zoom.step(-1);
   else if (key === "0") parts.zoom.reset();
-  else if (context.live && key === "v") parts.cycleComparison();
+  else if (context.runsModel && key === "v") parts.cycleComparison();
   else if (context.live && key === "r") toggleReference(context, trait(context.model, "picture"));
   else if (context.runsModel && key === "p") parts.brush.toggle();
   else if (key === "x") parts.brush.cycle();

@@ -18,6 +18,8 @@ from waiting import until
 
 import camwidget as cw
 from camwidget import errors, zoo
+from camwidget.masking.masked_pixels import mask_pixels
+from camwidget.masking.rank_rule import rank_levels
 
 
 def net(*classes: str, size: int = 32, seed: int = 0, name: str = "net") -> cw.VisionModel:
@@ -121,6 +123,26 @@ def test_a_class_is_followed_by_its_name() -> None:
     assert ex.other.target.label == ex.other.prediction.names[0]
     assert view_of(ex).compared_explanation["substitutions"] == "No 'dog' here: its own prediction."
     ex.close()
+
+
+def test_two_fractions_of_one_map(ex: cw.Explorer, samples: list[np.ndarray]) -> None:
+    ex.compare = {"fraction": 0.5}
+    ex.wait(30)
+    pixels = ex.model.pixels(samples[0])[0]
+    levels = rank_levels(ex.explanation.saliency)
+    half = ex.model.logits(mask_pixels(pixels, levels, [0.5]))
+    wanted = ex.model.probabilities(half)[0].tolist()
+    assert view_of(ex).masked == []
+    rows = [row["index"] for row in view_of(ex).compared_prediction["rows"]]
+    assert masked(ex) == pytest.approx([wanted[i] for i in rows], abs=1e-5)
+    before = masked(ex)
+    ex.fraction = 0.9
+    ex.wait(30)
+    assert masked(ex) == before and view_of(ex).masked != []
+    for wrong in (1.5, "half", None):
+        with pytest.raises(errors.CamwidgetError):
+            ex.compare = {"fraction": wrong}
+    assert ex.compare == {"fraction": 0.5}
 
 
 def test_more_models_than_two_and_one(samples: list[np.ndarray]) -> None:

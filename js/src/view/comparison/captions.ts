@@ -1,28 +1,31 @@
 /** Captions over the two compared pictures, and the column with B's numbers. */
-import { readings, unitSuffix } from "../../core/numberFormat";
+import { readings, rounded, unitSuffix } from "../../core/numberFormat";
 import type { Quantity } from "../../core/numberFormat";
 import { numbers, texts } from "../../core/parse";
 import type { Context } from "../context";
 import { numberCell, showNumbers } from "../controls/classList";
 import { fit, make, setAttribute, setText } from "../dom/dom";
-import { trait } from "../model";
+import { portion, trait } from "../model";
 import { methods, mapLayer, quantity, rows, targetLabel } from "../traits";
-import { compared, DIMENSIONS, isComparing, comparedMap, comparedPrediction } from "./comparedTraits";
+import { compared, comparedFraction, DIMENSIONS, isComparing, comparedMap, comparedPrediction } from "./comparedTraits";
 import type { NumberPair, Label } from "./comparedTraits";
 
 /** Creates a line over each of the two pictures: how its map differs, and its model's number for the class. */
 export function captions(context: Context): readonly [HTMLElement, HTMLElement] {
   const { model } = context;
+  const percent = (fraction: number): string => `${rounded(100 * fraction, 1)} %`;
   const a = new Caption("A");
   const b = new Caption("B");
   context.watch(
     ["compare", "compared_explanation", "compared_scene", "compared_prediction", "scene", "models", "pictures", "picture", "methods", "method",
-      "explanation", "rows", "masked", "target", "stance"],
+      "explanation", "rows", "masked", "target", "stance", "fraction"],
     () => {
       if (!isComparing(model)) return;
       const now = compared(model);
-      const ownLabel = labelOf(context);
-      const otherLabel = comparedMap(model)?.label ?? null;
+      const own = comparedFraction(model);
+      const ownLabel = { ...labelOf(context), fraction: own === null ? "" : percent(portion(model, "fraction")) };
+      const map = comparedMap(model);
+      const otherLabel = map === null ? null : { ...map.label, fraction: own === null ? "" : percent(own) };
       // The class is always named at the end, next to its number.
       const shownKeys = DIMENSIONS.filter(
         (key) => key === "method" || (key !== "target" && (key in now || (otherLabel !== null && otherLabel[key] !== ownLabel[key]))),
@@ -65,6 +68,7 @@ function labelOf({ model }: Context): Label {
     target: targetLabel(model),
     method: methods(model.get("methods")).find(({ name }) => name === method)?.label ?? method,
     layer: mapLayer(model.get("explanation")).layer,
+    fraction: "",
   };
 }
 

@@ -14,6 +14,7 @@ import { BaselineFills } from "../picture/baselineFill";
 import { SMALL } from "../picture/stage";
 import { mapStyle, mode, sceneId } from "../traits";
 import type { Explanation, Scene } from "../traits";
+import { comparedFraction } from "./comparedTraits";
 import type { ComparedMap } from "./comparedTraits";
 
 /** A's picture and map. */
@@ -54,7 +55,7 @@ export class ComparedPicture {
       this.compositor.setStyle(mapStyle(model));
       this.repaint();
     });
-    context.watch(["fraction", "mode", "baseline", "compared_baseline_fill"], () => this.repaint());
+    context.watch(["fraction", "compare", "mode", "baseline", "compared_baseline_fill"], () => this.repaint());
     painted.listen(() => this.repaint());
   }
 
@@ -104,7 +105,7 @@ export class ComparedPicture {
     const { model } = this.context;
     if (minuend === null) {
       const filling = this.fillings.of(shown.scene, trait(model, "baseline"));
-      const byMap = { mode: mode(model.get("mode")), fraction: this.context.fraction() };
+      const byMap = { mode: mode(model.get("mode")), fraction: comparedFraction(model) ?? this.context.fraction() };
       // What is painted on A's very pixels is painted on B's too.
       const own = shown.scene.id === sceneId(model.get("scene")) ? { paint: this.painted.pixels } : {};
       const pixels = this.compositor.paint({ ...byMap, ...filling, ...own });

@@ -5,7 +5,7 @@ import type { Model } from "../model";
 import { explanation, quantity, scene, sceneId } from "../traits";
 import type { Explanation, Scene } from "../traits";
 
-export const DIMENSIONS = ["model", "picture", "target", "method", "layer"] as const;
+export const DIMENSIONS = ["model", "picture", "target", "method", "layer", "fraction"] as const;
 export type Dimension = (typeof DIMENSIONS)[number];
 
 export const ARRANGEMENTS = ["side", "split", "difference"] as const;
@@ -14,7 +14,7 @@ export type Arrangement = (typeof ARRANGEMENTS)[number];
 /** The dimensions in which B differs; empty: nothing is compared. */
 export type Compare = Readonly<Partial<Record<Dimension, unknown>>>;
 
-/** The names of a map's model, picture, class, method and layer. */
+/** The names of a map's model, picture, class, method and layer, and the fraction that is masked where B has its own. */
 export type Label = Readonly<Record<Dimension, string>>;
 
 export interface ComparedMap {
@@ -55,6 +55,12 @@ export function compared(model: Model): Compare {
 
 export function isComparing(model: Model): boolean {
   return Object.keys(compared(model)).length > 0;
+}
+
+/** The fraction of B that is masked; null where it is A's. */
+export function comparedFraction(model: Model): number | null {
+  const { fraction } = compared(model);
+  return typeof fraction === "number" && fraction >= 0 && fraction <= 1 ? fraction : null;
 }
 
 export function arrangement(model: Model): Arrangement {

@@ -1,4 +1,5 @@
 /** The drawer with the comparison's controls: how B differs from A, and how the two are arranged. */
+import { rounded } from "../../core/numberFormat";
 import { fields, texts } from "../../core/parse";
 import type { Context } from "../context";
 import { button, labeledLine, make, setChoices, setText } from "../dom/dom";
@@ -6,14 +7,14 @@ import type { Choice } from "../dom/dom";
 import { RadioGroup } from "../dom/radioGroup";
 import { OWN_KEYS } from "../host/compat";
 import { trait } from "../model";
-import { KINDS, layers, methods, methodsHere, rows } from "../traits";
+import { KINDS, layers, methods, methodsHere, mode, rows } from "../traits";
 import { references } from "../promptAndReferences";
 import type { Kind } from "../traits";
 import { arrangement, ARRANGEMENTS, compared, DIMENSIONS, isComparing } from "./comparedTraits";
 import type { Arrangement, Compare, Dimension } from "./comparedTraits";
 
 const NAMES: Readonly<Record<Dimension, string>> = {
-  model: "model", picture: "picture", target: "class", method: "method", layer: "layer",
+  model: "model", picture: "picture", target: "class", method: "method", layer: "layer", fraction: "fraction",
 };
 
 const SHOWN: Readonly<Record<Arrangement, { readonly label: string; readonly title: string }>> = {
@@ -21,6 +22,10 @@ const SHOWN: Readonly<Record<Arrangement, { readonly label: string; readonly tit
   split: { label: "split", title: "One picture: A on the left of a line that you drag, B on its right" },
   difference: { label: "difference", title: "A's map minus B's, each scaled to its own maximum" },
 };
+
+/** The fractions to choose from, and by how much B's differs from A's at first. */
+const FRACTIONS = Array.from({ length: 21 }, (_, at) => at / 20);
+const APART = 0.2;
 
 /** The options "its own prediction" and "A's class", which no class is called. */
 const OWN = "";
@@ -75,7 +80,7 @@ function differLine(context: Context): HTMLElement {
     },
     { signal },
   );
-  context.watch(["compare", "models", "pictures", "class_names", "methods", "layers", "rows", "references"], () => {
+  context.watch(["compare", "models", "pictures", "class_names", "methods", "layers", "rows", "references", "mode"], () => {
     const now = compared(model);
     const key = mainOf(now);
     // Of a thousand classes the options are made only where they are to be seen.
@@ -87,7 +92,7 @@ function differLine(context: Context): HTMLElement {
     setChoices(kind, kinds(now.target), kindOf(now.target));
     // Another model's class or layer need not be among this one's.
     const known = all.some((choice) => choice.value === present);
-    setChoices(value, known ? all : [...all, { value: present, label: present }], present);
+    setChoices(value, known ? all : [...all, { value: present, label: key === "fraction" ? percent(Number(present)) : present }], present);
     const others = DIMENSIONS.filter((one) => one in now && one !== key).map((one) => NAMES[one]);
     setText(more, others.length === 0 ? "" : `and ${others.join(", ")}`);
   });
@@ -140,6 +145,11 @@ function nearest(context: Context, key: Dimension): unknown {
     const target = trait(model, "target");
     return rows(model.get("rows")).find(({ index }) => index !== target)?.name;
   }
+  if (key === "fraction") {
+    const now = FRACTIONS[Math.round(20 * context.fraction())]!;
+    if (mode(model.get("mode")) === "multiply") return undefined;
+    return FRACTIONS[Math.round(20 * (now + (now + APART > 1 ? -APART : APART)))];
+  }
   if (key === "layer") return neighbor(layers(model.get("layers")), trait(model, "layer"))?.name;
   const usable = methodsHere(model).filter(({ reason, slow }) => reason === null && !slow);
   const now = usable.findIndex(({ name }) => name === trait(model, "method"));
@@ -173,6 +183,7 @@ function options(context: Context, key: Dimension): Choice[] {
     const own = hasReferencePictures(context) ? [{ value: REFERENCE, label: "the reference, compared with A" }] : [];
     return [...own, ...named(texts(model.get("pictures")))];
   }
+  if (key === "fraction") return FRACTIONS.map((value) => ({ value: String(value), label: percent(value) }));
   if (key === "method") return methods(model.get("methods")).map(({ name, label }) => ({ value: name, label }));
   const names = key === "layer" ? layers(model.get("layers")).map(({ name }) => name) : texts(model.get("class_names"));
   const listed = names.map((name) => ({ value: name, label: name }));
@@ -214,8 +225,12 @@ function written(value: unknown): string {
   return typeof value === "string" || typeof value === "number" ? String(value) : OWN;
 }
 
+function percent(fraction: number): string {
+  return `${rounded(100 * fraction, 1)} %`;
+}
+
 function parsed(key: Dimension, value: string): unknown {
   if (key === "picture" && value === REFERENCE) return REFERENCE;
-  if (key === "model" || key === "picture") return Number(value);
+  if (key === "model" || key === "picture" || key === "fraction") return Number(value);
   return value === OWN ? null : value;
 }

@@ -27,7 +27,7 @@ const KEYS: Readonly<Record<string, readonly Shortcut[]>> = {
     { keys: "f", does: "the model's boxes or areas on, off" },
     { keys: "o", does: "true outlines on, off, if known", needs: "kernel" },
     { keys: "+ − 0", does: "zoom in, out, to the full picture" },
-    { keys: "v", does: "compare: side, split, difference, off", needs: "kernel" },
+    { keys: "v", does: "compare: side, split, difference, off", needs: "model" },
   ],
   "Mask": [
     { keys: "← →", does: "mask 1 % less, more" },

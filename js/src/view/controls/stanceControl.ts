@@ -55,11 +55,11 @@ export class StanceControl {
     this.element.classList.toggle("camwidget-stance-waiting", awaits);
   }
 
-  /** A page without a kernel has only what was computed. */
+  /** A page without the model has only what was computed. */
   private isOffered(kind: Kind): boolean {
-    const { model, live } = this.context;
+    const { model, runsModel } = this.context;
     const target = trait(model, "target");
-    if (live || kind === "for") return true;
+    if (runsModel || kind === "for") return true;
     return contrasts(model).some((one) => one.target === target && one.kind === kind);
   }
 

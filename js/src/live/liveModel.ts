@@ -302,7 +302,7 @@ export class LiveModel extends Store implements Model {
       ? "" : `There is no quick map of ${name} for this picture here: choose ${label}, or paint on the picture to mask it.`;
     this.noMap = reason;
     this.setAll({
-      explanation: {}, box: {}, class_maps: {}, layer_maps: {},
+      explanation: {}, picture_parts: this.maps.pictureParts(of), box: {}, class_maps: {}, layer_maps: {},
       status: `${this.data.model} · ${of.picture.name} · ${name}`,
     });
   }
@@ -332,9 +332,10 @@ export class LiveModel extends Store implements Model {
       explanation: {
         scene, saliency: map.saliency, drawn: map.drawn, knee: found.knee, scale_note: found.scaleNote, levels: map.levels,
         cells: map.cells, cells_shape: [rows, columns], layer: where, at_input: found.atInput,
-        title: `${called} · ${where} · ${name}`, empty: found.isEmpty,
+        title: `${called} · ${where} · ${name}`, empty: found.isEmpty, parts: this.maps.partValues(of),
         note: found.isEmpty ? note(evidenceOf(name, "for", name), where) : "",
       },
+      picture_parts: this.maps.pictureParts(of),
       box: found.region === null ? {} : { scene, ...found.region, hit: "", summary: "" },
       layer_maps: this.layerMaps(found),
       status: `${this.data.model} · ${called} · ${where} ${columns}×${rows} · ${name}`,

@@ -106,6 +106,44 @@ def test_detections_are_measured_and_evaluated(
     assert "none in this picture" in found.skipped["reason"].iloc[0]
 
 
+def test_an_evaluation_goes_by_the_boxes_of_the_chosen_detections(
+    model: DetectionModel, picture: torch.Tensor
+) -> None:
+    """The same numbers as ``measure``; each detection is measured at its own box, without truth in the data."""
+    chosen = model.given(detections=model.detections(picture))
+    metrics = ["pointing", "energy", "inside-outside", "deletion", "insertion"]
+    found = cw.evaluate(
+        chosen,
+        [(picture, "red"), (picture, "green")],
+        methods=["layercam", "saliency"],
+        metrics=metrics,
+        layers="cells.2",
+    )
+    assert found.skipped.empty and len(found.rows) == 4
+    for row in found.rows.to_dict("records"):
+        e = cw.explain(chosen, picture, row["target_name"], row["method"], layer="cells.2")
+        one = cw.measure(chosen, picture, e, metrics)
+        assert {m: row[m] for m in metrics} == pytest.approx({m: one[m].value for m in metrics})
+    layercam = found.rows[found.rows["method"] == "layercam"]
+    assert (layercam["pointing"] == 1).all() and (layercam["energy"] > 0.4).all()
+    # Before a choice, each picture's best detection is explained, at its box.
+    own = cw.evaluate(
+        model,
+        [picture, picture[[1, 0, 2]]],
+        methods=["layercam"],
+        metrics=["pointing"],
+        layers="cells.2",
+        target="predicted",
+    )
+    assert own.rows["target_name"].tolist() == ["red", "green"]
+    assert own.rows["pointing"].tolist() == [1, 1]
+    for detection in range(2):
+        e = cw.explain(chosen, picture, detection, "layercam", layer="cells.2")
+        curve = cw.mask_curve(chosen, picture, e, detection, baseline="black", steps=5)
+        other = cw.mask_curve(chosen, picture, e, 1 - detection, baseline="black", steps=5)
+        assert curve.probability[1] < 0.1 < other.probability[1], "only the asked box is gone"
+
+
 def test_a_detection_is_followed(model: DetectionModel, picture: torch.Tensor) -> None:
     chosen = model.given(detections=model.detections(picture))
     assert chosen.classes == ("red", "green")

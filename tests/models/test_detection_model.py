@@ -163,6 +163,83 @@ def test_a_detection_is_followed(model: DetectionModel, picture: torch.Tensor) -
     )
 
 
+class Moving(nn.Module):
+    """Finds one box, whose right edge lies where the left half of the picture is bright, and its left one otherwise."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.cells = nn.Sequential(nn.AvgPool2d(CELL), nn.Conv2d(3, 1, 1, bias=False))
+        with torch.no_grad():
+            self.cells[1].weight[:] = 1 / 3
+
+    def forward(self, x: torch.Tensor) -> list[dict[str, torch.Tensor]]:
+        found = []
+        for cells in self.cells(x)[:, 0]:
+            right, left = 20 + 20 * cells[:, :3].mean(), 20 * cells[:, 3:].mean()
+            box = torch.stack([left, left * 0 + 10, right, left * 0 + 30])[None]
+            found.append(
+                {"boxes": box, "labels": torch.tensor([1]), "scores": 0.9 + 0 * left[None]}
+            )
+        return found
+
+
+def test_an_edge_of_a_box_is_asked_about(picture: torch.Tensor) -> None:
+    model = cw.wrap(Moving(), cw.Preprocess(SIDE), NAMES, kind="boxes")
+    assert isinstance(model, DetectionModel)
+    bright = torch.full((3, SIDE, SIDE), 0.5)
+    found = model.detections(bright)
+    right, left = (model.given(detections=found, edge=edge) for edge in ("right", "left"))
+    assert (right.scores, right.unit, right.classes) == ("value", "px", ("red",))
+    assert right.predict(bright).probabilities[0] == pytest.approx(30)
+    assert left.predict(bright).probabilities[0] == pytest.approx(10)
+    # The right edge hangs on the left half, and the left edge on the right one.
+    half = SIDE // 2
+    for asked, inside in ((right, np.s_[:, :half]), (left, np.s_[:, half:])):
+        for method in ("saliency", "occlusion"):
+            e = cw.explain(asked, bright, "red", method)
+            assert e.saliency[inside].sum() > 0.95 * e.saliency.sum(), method
+    e = cw.explain(right, bright, "red", "layercam", layer="cells.1")
+    curve = cw.mask_curve(right, bright, e, "red", baseline="black", steps=3)
+    assert curve.probability == pytest.approx([30, 20, 20], abs=0.1)
+    # Before a choice, and back to the score.
+    assert cw.explain(model.given(edge="right"), bright).prediction.probabilities[0] == 30
+    assert right.given(edge=None).predict(bright).probabilities[0] == pytest.approx(0.9)
+    ex = cw.Explorer(model.given(edge="left"), [bright], method="saliency").wait(30)
+    try:
+        view = view_of(ex)
+        assert view.error == "" and view.quantity == {"unit": "px"}
+        assert [(row["name"], row["unmasked"]) for row in view.rows] == [("red", 10)]
+        assert 'given(edge="left")' in ex.code
+    finally:
+        ex.close()
+    far = replace(found[0], box=(40.0, 32.0, 44.0, 40.0))
+    with pytest.raises(ModelError, match="No box of the same class overlaps"):
+        model.given(detections=far, edge="top").predict(bright)
+    with pytest.raises(TargetError, match="edge is one of 'left'"):
+        model.given(edge="middle")
+
+
+def test_the_least_score_of_detections_is_a_setting(
+    model: DetectionModel, picture: torch.Tensor
+) -> None:
+    strict = model.given(least_score=0.85)
+    assert [d.name for d in strict.detections(picture)] == ["red"]
+    assert [d.name for d in strict.detections(picture, 0.5)] == ["red", "green"]
+    assert strict.with_text_for(picture).classes == ("red",)
+    with pytest.raises(cw.CamwidgetError, match="has a score of 0.95"):
+        cw.explain(model.given(least_score=0.95), picture)
+    for wrong in (-0.1, 1.5, "high", float("nan")):
+        with pytest.raises(TargetError, match="least_score is a number between 0 and 1"):
+            model.given(least_score=wrong)
+        with pytest.raises(TargetError, match="threshold is a number between 0 and 1"):
+            model.detections(picture, wrong)
+    ex = cw.Explorer(strict, [picture], method="layercam", layer="cells.2").wait(30)
+    try:
+        assert view_of(ex).class_names == ["red"] and "given(least_score=0.85)" in ex.code
+    finally:
+        ex.close()
+
+
 def test_a_map_is_of_its_own_box(model: DetectionModel, picture: torch.Tensor) -> None:
     chosen = model.given(detections=model.detections(picture))
     red, green = cw.explain(chosen, picture, ["red", "green"], "layercam", layer="cells.2")

@@ -13,7 +13,7 @@ from explorer_internals import view_of
 from torch import nn
 
 import camwidget as cw
-from camwidget.errors import LayerError, ModelError, TargetError
+from camwidget.errors import LayerError, MetricError, ModelError, TargetError
 from camwidget.models.detection_model import DetectionModel
 
 SIDE, CELL = 48, 8
@@ -520,3 +520,84 @@ def test_a_detector_of_torchvision() -> None:
     chosen = model.given(detections=found[:2])
     assert chosen.predict(picture).probabilities[0] == pytest.approx(found[0].score, rel=1e-4)
     assert np.abs(cw.explain(chosen, picture, 0).raw).max() > 0
+
+
+class Array(nn.Module):
+    """Center, size and the scores of two classes of each cell, (N, 4 + 2, cells), as in many one-stage detectors."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.cells = Lamps().cells
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        scores = self.cells(x)[:, :2].flatten(2)
+        at = torch.arange(scores.shape[-1])
+        side = SIDE // CELL
+        places = torch.stack(
+            [CELL * (at % side) + 4, CELL * (at // side) + 4, at * 0 + 8, at * 0 + 8]
+        )
+        return torch.cat([places.float().expand(len(x), -1, -1), scores], 1)
+
+
+def boxes_of_array(output: torch.Tensor) -> list[dict[str, torch.Tensor]]:
+    """The layout of ``Array``, as a user states it."""
+    return [
+        {
+            "boxes": torchvision.ops.box_convert(one[:4].T, "cxcywh", "xyxy"),
+            "scores": one[4:].amax(0),
+            "labels": one[4:].argmax(0) + 1,
+        }
+        for one in output
+    ]
+
+
+def test_an_array_of_boxes_has_a_stated_layout(
+    model: DetectionModel, picture: torch.Tensor
+) -> None:
+    with pytest.raises(ModelError, match="a callable that makes such a list"):
+        cw.wrap(Array(), cw.Preprocess(SIDE), NAMES, kind="boxes")
+    found = cw.wrap(Array(), cw.Preprocess(SIDE), NAMES, kind="boxes", output=boxes_of_array)
+    assert isinstance(found, DetectionModel)
+    assert found.detections(picture) == model.detections(picture)
+    e, same = (cw.explain(m, picture, "red", "layercam", "cells.2") for m in (found, model))
+    np.testing.assert_array_equal(e.raw, same.raw)
+
+
+class Strict(Lamps):
+    """Refuses to find anything in training mode, as torchvision's detectors do; one box lies beyond the picture."""
+
+    def forward(self, x: torch.Tensor) -> list[dict[str, torch.Tensor]]:
+        if self.training:
+            raise ValueError("targets should not be None when in training mode")
+        found = super().forward(x)
+        for one in found:
+            beyond = torch.tensor([[-10.0, -10.0, 6.0, 6.0], [60.0, 50.0, 80.0, 70.0]])
+            one["boxes"] = torch.cat([beyond, one["boxes"]])
+            one["labels"] = torch.cat([torch.tensor([1, 2]), one["labels"]])
+            one["scores"] = torch.cat([(0.5 + 0.1 * one["scores"].sum()).expand(2), one["scores"]])
+        return found
+
+
+def test_a_detector_in_training_mode_with_boxes_outside_the_picture(picture: torch.Tensor) -> None:
+    module = Strict().train()
+    model = cw.wrap(module, cw.Preprocess(SIDE), NAMES, kind="boxes")
+    assert isinstance(model, DetectionModel)
+    found = sorted(model.detections(picture), key=lambda d: d.box)
+    assert [d.box[0] for d in found] == [-10, 0, 32, 60] and module.training
+    chosen = model.given(detections=found)
+    assert isinstance(chosen, DetectionModel)
+    partly, wholly = chosen.place_of(0), chosen.place_of(3)
+    assert partly is not None and wholly is not None
+    assert partly.sum() == 36 and partly[:6, :6].all() and not wholly.any()
+    inside, outside = (
+        cw.explain(chosen, picture, target, "layercam", layer="cells.2") for target in (0, 3)
+    )
+    assert cw.measure(chosen, picture, inside, "pointing")["pointing"].value == 0
+    with pytest.raises(MetricError, match="location of the object unknown"):
+        cw.measure(chosen, picture, outside, "pointing")
+    ex = cw.Explorer(chosen, [picture], method="layercam", layer="cells.2").wait(30)
+    try:
+        drawn = {tuple(one["box"]) for one in view_of(ex).found["boxes"]}
+        assert drawn == {d.box for d in found} and view_of(ex).error == "" and module.training
+    finally:
+        ex.close()

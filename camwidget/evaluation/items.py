@@ -24,6 +24,7 @@ from ..images.ground_truth import (
     object_locations,
     objects_of,
 )
+from ..metrics.measuring import place_asked_about
 from ..models.vision_model import VisionModel
 
 __all__ = ["Item", "OpenedItem", "open_item", "parse_truth"]
@@ -199,11 +200,12 @@ def _object_locator(
 ) -> Callable[[VisionModel, int], ObjectLocations | None]:
     """A function from a model and a class index to the locations of the class's objects.
 
-    Masks and boxes belong to the true class; where that is unknown, to the explained class.
+    Masks and boxes belong to the true class; where that is unknown, to the explained class. Without them, the place is
+    that which the model is asked about: the box of the detection, or the region.
     """
     truth = item.truth
     if truth is None:
-        return lambda model, target: None
+        return place_asked_about
     if isinstance(truth, BoxRegions):
         _check_inside(truth.corners, size, item.name)
     if not isinstance(truth, BoxRegions):
@@ -223,6 +225,9 @@ def _object_locator(
         return truth.masks(*size) if isinstance(truth, BoxRegions) else truth
 
     def locate(model: VisionModel, target: int) -> ObjectLocations | None:
+        if model.finds_boxes and isinstance(truth, GroundTruth):
+            # A sample knows the places of classes, and not which of its objects a detection is.
+            return place_asked_about(model, target)
         found = objects(model, target)
         if found is None:
             return None

@@ -8,6 +8,7 @@ from typing import Any
 
 from ..errors import DataError, MetricError
 from ..metrics import MetricContext
+from ..models.spatial_model import SpatialModel
 from ..progress import Progress, Stage
 from .batch import Row, run_batch
 from .data import Data
@@ -116,8 +117,15 @@ class PlanRun:
                 raise MetricError(
                     f"{metric.label} needs the pictures' true classes: give the data as (picture, class)."
                 )
-            if "truth" in metric.needs and all(item.truth is None for item in readable):
+            is_known = any(item.truth is not None for item in readable) or _has_place(self.plan)
+            if "truth" in metric.needs and not is_known:
                 raise MetricError(
                     f"{metric.label} needs to know where the objects are: give the data as (picture, class, mask or "
                     "boxes), samples of the zoo, or truth=…, a function of (number, element)."
                 )
+
+
+def _has_place(plan: EvaluationPlan) -> bool:
+    """Whether the model is asked about a place in the picture: a detection, or a region."""
+    model = plan.model
+    return model.finds_boxes or (isinstance(model, SpatialModel) and model.chosen_size is not None)

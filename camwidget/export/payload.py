@@ -18,6 +18,7 @@ from ..attribution.targets import Target
 from ..attribution.tone_mapping import tone_note
 from ..errors import MethodError
 from ..images.conversion import shades
+from ..masking.parts import SUPERPIXELS, Parts, superpixels
 from ..models.findings import FindsInPicture
 from ..models.vision_model import VisionModel
 from ..plotting import lookup_tables
@@ -29,7 +30,7 @@ from .findings_payload import drawn_findings
 from .html_document import encodable_text
 from .live_payload import live_payload
 from .method_payload import method_payload
-from .picture_payload import fill_of
+from .picture_payload import fill_of, part_values_payload, parts_payload
 from .quantized_maps import QuantizedMap, quantize_map
 from .selection import Selection, quantity_of
 
@@ -105,6 +106,7 @@ def build_payload(
             progress,
         )
     bundle = BinaryBundle()
+    divisions = _divisions(grids, pixels, is_live=exported is not None)
     live = None
     if exported is not None:
         methods = [m for m in chosen.methods if places[m.name]]
@@ -125,10 +127,22 @@ def build_payload(
         "layers": [{"name": n, "shape": list(model.layer(n).shape)} for n in chosen.layers],
         "missing": _missing(model, chosen, places),
         "maps": maps,
+        "divisions": [
+            {**encoded, "labels": bundle.numbers(np.frombuffer(encoded["labels"], "<u2"))}
+            for encoded in map(parts_payload, divisions)
+        ],
         "grids": [
-            _grid(
-                grid, own, (pixels.shape[-2], pixels.shape[-1]), bundle, model.scores, box_threshold
-            )
+            {
+                **_grid(
+                    grid,
+                    own,
+                    (pixels.shape[-2], pixels.shape[-1]),
+                    bundle,
+                    model.scores,
+                    box_threshold,
+                ),
+                **_parts(grid, divisions),
+            }
             for grid, own in zip(grids, curves_of_maps, strict=True)
         ],
         "quantity": {k: encodable_text(v) for k, v in quantity_of(model).items()},
@@ -158,7 +172,7 @@ def _quantize_maps(
         method the layers of its maps.
     """
     grids: list[QuantizedMap] = []
-    known: dict[tuple[bytes, tuple[int, ...], bool], int] = {}
+    known: dict[tuple[bytes, tuple[int, ...], bool, bytes], int] = {}
     maps: list[list[int]] = []
     start: Explanation | None = None
     places: dict[str, tuple[str, ...]] = {}
@@ -181,7 +195,9 @@ def _quantize_maps(
             place_of_target, column = divmod(number, len(at))
             row = targets[place_of_target][0]
             grid = quantize_map(explanation, m)
-            key = (grid.cells.tobytes(), grid.cells.shape, grid.is_tone_mapped)
+            # Maps with equal positive cells may differ in the negative values of their parts.
+            values = b"" if grid.parts is None else grid.parts.values.tobytes()
+            key = (grid.cells.tobytes(), grid.cells.shape, grid.is_tone_mapped, values)
             if key not in known:
                 known[key] = len(grids)
                 grids.append(grid)
@@ -251,6 +267,22 @@ def _found(model: VisionModel, pixels: torch.Tensor, bundle: BinaryBundle) -> di
     if areas:
         found["areas"] = {**areas, "classes": bundle.add(areas["classes"])}
     return found
+
+
+def _divisions(
+    grids: Sequence[QuantizedMap], pixels: torch.Tensor, *, is_live: bool
+) -> list[Parts]:
+    """The divisions of the picture into parts: those of the maps, or superpixels for a page that runs the model."""
+    found = list(dict.fromkeys(grid.parts.parts for grid in grids if grid.parts is not None))
+    return found or ([superpixels(shades(pixels), SUPERPIXELS)] if is_live else [])
+
+
+def _parts(grid: QuantizedMap, divisions: Sequence[Parts]) -> dict[str, Any]:
+    """The values of a map's parts; nothing of a map without parts."""
+    if grid.parts is None:
+        return {}
+    division = divisions.index(grid.parts.parts)
+    return {"parts": {"division": division, **part_values_payload(grid.parts)}}
 
 
 def _grid(

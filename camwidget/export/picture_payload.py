@@ -1,15 +1,18 @@
-"""A picture and its baselines as bytes for the browser."""
+"""A picture, its baselines and its parts as bytes for the browser."""
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import torch
 
+from ..attribution.part_values import PartValues
 from ..images.conversion import shades
 from ..masking.baselines import BASELINES, baseline_pixels, uniform_baseline
+from ..masking.parts import Parts
 
-__all__ = ["fill_of", "scene_of"]
+__all__ = ["fill_of", "part_values_payload", "parts_payload", "scene_of"]
 
 
 def scene_of(id: str, pixels: torch.Tensor) -> dict[str, Any]:
@@ -32,3 +35,18 @@ def fill_of(pixels: torch.Tensor, baseline: str) -> bytes:
     fill = shades(baseline_pixels(pixels, baseline))
     flat = bool((fill == fill[:1, :1]).all())
     return fill[0, 0].tobytes() if flat else fill.tobytes()
+
+
+def parts_payload(parts: Parts) -> dict[str, Any]:
+    """The parts of a picture: their number, and uint16 labels in reading order."""
+    height, width = parts.labels.shape
+    labels = parts.labels.astype("<u2").tobytes()
+    return {"width": width, "height": height, "count": parts.count, "labels": labels}
+
+
+def part_values_payload(found: PartValues | None) -> dict[str, Any]:
+    """The values of a map's parts and their standard errors, without one that is not known yet; empty without parts."""
+    if found is None:
+        return {}
+    errors = [error if math.isfinite(error) else None for error in found.errors.tolist()]
+    return {"values": found.values.tolist(), "errors": errors}

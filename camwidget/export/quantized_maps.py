@@ -10,6 +10,7 @@ import torch
 from ..attribution.explaining import saliency_maps
 from ..attribution.explanation import Explanation
 from ..attribution.methods import Method
+from ..attribution.part_values import PartValues
 from ..attribution.tone_mapping import tone_knee
 from ..masking.rank_rule import rank_levels
 
@@ -32,6 +33,7 @@ class QuantizedMap:
     cells: np.ndarray = field(repr=False)  #: float32, or uint16 if rounded
     peak: float  #: the maximum before rounding, to compare the maps of several classes
     is_tone_mapped: bool = False  #: whether low values are drawn brighter, see ``tone_mapping``
+    parts: PartValues | None = field(default=None, repr=False)  #: of a map whose units are parts
 
     @property
     def is_empty(self) -> bool:
@@ -71,5 +73,5 @@ def quantize_map(explanation: Explanation, method: Method) -> QuantizedMap:
     if values.size > EXACT and peak > 0:
         most = FINE_STEPS if method.tone_mapped else STEPS
         steps = np.round(values.astype(np.float64) / peak * most)
-        return QuantizedMap(steps.astype(np.uint16), peak, method.tone_mapped)
-    return QuantizedMap(values, peak, method.tone_mapped)
+        return QuantizedMap(steps.astype(np.uint16), peak, method.tone_mapped, explanation.parts)
+    return QuantizedMap(values, peak, method.tone_mapped, explanation.parts)

@@ -11,7 +11,10 @@ import torch
 
 from ..errors import PictureError
 
-__all__ = ["Parts", "superpixels"]
+__all__ = ["SUPERPIXELS", "Parts", "superpixels"]
+
+#: About how many superpixels a picture is divided into, unless the user says otherwise.
+SUPERPIXELS = 50
 
 #: Weight of nearness against likeness of colors in superpixels; 10 is common for colors in CIELAB.
 _COMPACTNESS = 10.0

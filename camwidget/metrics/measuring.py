@@ -32,7 +32,7 @@ from .registry import Metric, Score, get_metric
 from .scoring import find_faults, score_steps
 from .settings import as_list, check_integer
 
-__all__ = ["measure"]
+__all__ = ["measure", "place_asked_about"]
 
 
 @overload
@@ -208,9 +208,17 @@ def _as_masks(mask: Any) -> np.ndarray:
     return np.asarray(values != 0)
 
 
-def _place_asked_about(model: SpatialModel, target: int) -> ObjectLocations | None:
-    """Return the box of a detection, or the region, as the object at which its map should lie; None if it is empty."""
-    place = model.place_of(target)
+def place_asked_about(model: VisionModel, target: int) -> ObjectLocations | None:
+    """Return the box of a detection, or the region, as the object at which its map should lie.
+
+    Args:
+        model: any model.
+        target: index of the class.
+
+    Returns:
+        None if the box or the region has no pixel, and for a model that is not asked about a place.
+    """
+    place = model.place_of(target) if isinstance(model, SpatialModel) else None
     return None if place is None or not place.any() else object_locations(place[None])
 
 
@@ -234,12 +242,9 @@ def _object_locator(
     """
     preprocess = model.preprocess
     if mask is None:
-        has_truth = isinstance(image, GroundTruth)
         # A sample knows the places of classes, and not which of its objects a detection is.
-        if isinstance(model, SpatialModel) and (model.finds_boxes or not has_truth):
-            return lambda target: _place_asked_about(model, target)
-        if not isinstance(image, GroundTruth):
-            return lambda target: None
+        if model.finds_boxes or not isinstance(image, GroundTruth):
+            return lambda target: place_asked_about(model, target)
         return lambda target: find_objects(image, model.classes[target], model.text, preprocess)
     masks = _as_masks(mask)
     masks = masks[None] if masks.ndim == 2 else masks

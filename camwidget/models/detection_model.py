@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from .._validation import check_number
 from ..errors import TargetError
 from ..images.conversion import PictureLike
 from ..images.preprocess import Preprocess
@@ -24,6 +25,8 @@ from .vision_model import VisionModel
 
 __all__ = ["DetectionModel"]
 
+#: Edges of a box, in the order of its coordinates.
+_EDGES = ("left", "top", "right", "bottom")
 #: Scores are kept this far from 0 and 1, whose logits are infinite.
 _MARGIN = 1e-6
 
@@ -49,24 +52,32 @@ class _Matches:
         read: finds the boxes in the output.
         detections: those that are followed.
         size: rows and columns of the pixels in which their boxes are given.
+        edge: one of ``_EDGES``, whose coordinate in pixels takes the place of the logit; "" for the logit.
     """
 
     def __init__(
-        self, read: _DetectionReader, detections: Sequence[Detection], size: tuple[int, int]
+        self,
+        read: _DetectionReader,
+        detections: Sequence[Detection],
+        size: tuple[int, int],
+        edge: str,
     ) -> None:
+        self._edge = edge
         self._read = read
         self._boxes = torch.tensor([d.box for d in detections])
         self._labels = torch.tensor([d.label for d in detections])
         self._size = size
-        text = repr([(d.box, d.label) for d in detections])
+        text = repr([(d.box, d.label) for d in detections]) + edge
         #: What ``VisionModel.output_path`` shows, by which an evaluation is recognized when it is resumed.
         self.__qualname__ = f"Matches({hashlib.sha256(text.encode()).hexdigest()[:16]})"
 
     def __call__(self, output: Any) -> torch.Tensor:
-        scores = torch.stack(
-            [found.matches(self._boxes, self._labels) for found in self._read(output, self._size)]
-        ).clamp(_MARGIN, 1 - _MARGIN)
-        return torch.logit(scores)
+        every = self._read(output, self._size)
+        if self._edge:
+            which = _EDGES.index(self._edge)
+            return torch.stack([f.edges(self._boxes, self._labels, which) for f in every])
+        scores = torch.stack([found.matches(self._boxes, self._labels) for found in every])
+        return torch.logit(scores.clamp(_MARGIN, 1 - _MARGIN))
 
 
 class DetectionModel(SpatialModel):
@@ -78,6 +89,10 @@ class DetectionModel(SpatialModel):
     Petsiuk et al. 2021, arXiv:2006.03204, section 3.2, with the score of the class in place of the similarity of
     all classes' scores). Its logit is that of this probability, differentiable through the score; the overlap counts as
     a constant. RISE of it is D-RISE with that matching.
+
+    With ``given(edge="left")``, "top", "right" or "bottom", a detection is asked about that edge instead: its number is
+    the edge's coordinate in pixels, of the box that matches it best, and a map shows what moves it to the right, or
+    down; evidence against it, what moves it the other way.
 
     Args:
         module: module from pictures (N, C, H, W) to boxes.
@@ -143,6 +158,10 @@ class DetectionModel(SpatialModel):
         path = None if output is None else check_output_path(output)
         self._read = _DetectionReader(path, len(self.labels) or count)
         self.detected: tuple[Detection, ...] = ()
+        #: The least score of boxes that are detections, in [0, 1], unless ``detections`` is given another.
+        self.least_score = 0.5
+        #: Edge of the box that is asked about: "left", "top", "right" or "bottom"; "" for the score.
+        self.edge = ""
         super().__init__(
             module,
             preprocess,
@@ -164,16 +183,17 @@ class DetectionModel(SpatialModel):
         if getattr(self, "classes", ()):
             return ""
         return (
-            f"{self.name} finds boxes, and none of them is chosen yet, or none in this picture has a score of 0.5: "
+            f"{self.name} finds boxes, and none of them is chosen yet, or none in this picture has a score of "
+            f"{self.least_score:g}: "
             "model.given(detections=model.detections(picture, threshold=0.1))."
         )
 
-    def detections(self, picture: Any, threshold: float = 0.5) -> list[Detection]:
+    def detections(self, picture: Any, threshold: float | None = None) -> list[Detection]:
         """Return what the model detects in a picture.
 
         Args:
             picture: one picture (see ``Preprocess.pixels``).
-            threshold: the least score in [0, 1].
+            threshold: the least score in [0, 1]; ``least_score`` of the model if None, 0.5 at first.
 
         Returns:
             Detections by decreasing score, boxes in pixels of ``model.pixels(picture)``.
@@ -181,13 +201,15 @@ class DetectionModel(SpatialModel):
         Raises:
             PictureError: if the picture cannot be read, or is a batch of several.
             ModelError: if the module's output has no boxes.
+            TargetError: if the threshold is no number from 0 to 1.
 
         Example:
             See ``DetectionModel``.
         """
+        least = self.least_score if threshold is None else _checked_score("threshold", threshold)
         pixels = self.one_picture(picture, "detections")
         (found,) = self._read(self.output_of(pixels), size_of(pixels))
-        return found.detections(threshold, self._label_name)
+        return found.detections(least, self._label_name)
 
     def category(self, index: int) -> str:
         """Return the name of a detection's label."""
@@ -214,33 +236,50 @@ class DetectionModel(SpatialModel):
 
         Args:
             inputs: ``detections``, one or a list of those of ``model.detections(picture)``, which become the classes;
-                tensors as in ``VisionModel.given``.
+                ``edge``, the edge of their boxes that is asked about, "left", "top", "right" or "bottom", or None for
+                the score; ``least_score`` in [0, 1] of the boxes that are a picture's own detections; tensors as in
+                ``VisionModel.given``.
 
         Raises:
-            TargetError: if it is no detection, or there is none.
+            TargetError: if it is no detection, or there is none; or if there is no such edge or score.
             ModelError: if the model takes nothing of that name.
         """
         chosen = inputs.pop("detections", None)
+        edge = _checked_edge(inputs.pop("edge", self.edge))
+        least = _checked_score("least_score", inputs.pop("least_score", self.least_score))
         self._extra_inputs.check_names(inputs, self.name, "detections")
-        changes: dict[str, Any] = {"_extra_inputs": self._extra_inputs.with_tensors(inputs)}
-        if chosen is not None:
-            changes |= self._following(_checked_detections(chosen))
+        detections = self.detected if chosen is None else _checked_detections(chosen)
+        asked: dict[str, Any] = {} if not edge else {"edge": edge}
+        if not detections and least != 0.5:
+            asked["least_score"] = least
+        origin = self.origin
+        changes: dict[str, Any] = {
+            "_extra_inputs": self._extra_inputs.with_tensors(inputs),
+            "edge": edge,
+            "least_score": least,
+            "scores": "value" if edge else "sigmoid",
+            "unit": "px" if edge else "",
+        }
+        if origin is not None and (detections or asked):
+            changes["origin"] = replace(
+                origin, given=("detections" if detections else "boxes", asked)
+            )
+        if detections:
+            changes |= self._following(detections, edge)
         return self._copy_with(**changes)
 
-    def _following(self, detections: tuple[Detection, ...]) -> dict[str, Any]:
+    def _following(self, detections: tuple[Detection, ...], edge: str) -> dict[str, Any]:
         """Return the attributes of a model whose classes are detections."""
         names = unique_names([d.name for d in detections], len(detections))
-        origin = self.origin
         return {
             "detected": detections,
             "classes": names,
-            "origin": None if origin is None else replace(origin, given=("detections", {})),
             "_index": {name: i for i, name in enumerate(names)},
             "_discovery": self._discovery.with_classes(len(names)),
             "_reader": replace(
                 self._reader,
-                scores="sigmoid",
-                path=(_Matches(self._read, detections, detections[0].size),),
+                scores="value" if edge else "sigmoid",
+                path=(_Matches(self._read, detections, detections[0].size, edge),),
                 columns=len(names),
                 is_binary_logit=False,
                 no_classes_reason="",
@@ -280,6 +319,20 @@ class _Unscored:
 
     def __call__(self, output: Any) -> torch.Tensor:
         return torch.stack([found.total() for found in self._read(output, (1, 1))])[:, None]
+
+
+def _checked_edge(edge: Any) -> str:
+    if edge in (None, ""):
+        return ""
+    if edge not in _EDGES:
+        raise TargetError(
+            f"edge is one of {', '.join(map(repr, _EDGES))}, or None for the score, not {edge!r}."
+        )
+    return str(edge)
+
+
+def _checked_score(name: str, score: Any) -> float:
+    return check_number(name, score, 0, 1, error=TargetError)
 
 
 def _checked_detections(value: Any) -> tuple[Detection, ...]:

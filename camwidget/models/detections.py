@@ -78,6 +78,31 @@ class FoundBoxes:
         found: torch.Tensor = products.amax(1)
         return found
 
+    def edges(self, boxes: torch.Tensor, labels: torch.Tensor, edge: int) -> torch.Tensor:
+        """Return a coordinate of the box that matches each of some detections best, in pixels.
+
+        Args:
+            boxes: left, top, right, bottom (n, 4) of the detections.
+            labels: their classes (n,).
+            edge: which of left, top, right and bottom, from 0 on.
+
+        Returns:
+            Shape (n,), differentiable through the boxes.
+
+        Raises:
+            ModelError: if no box of a detection's class overlaps it.
+        """
+        found = []
+        for box, label in zip(boxes.tolist(), labels.tolist(), strict=True):
+            products = self.products(box, label)[0].detach()
+            if not len(products) or float(products.max()) <= 0:
+                raise ModelError(
+                    "No box of the same class overlaps the detection any more, so that it has no edges: ask about its "
+                    "score, given(edge=None), or mask less."
+                )
+            found.append(self.boxes[int(products.argmax()), edge])
+        return torch.stack(found)
+
     def products(self, box: Sequence[float], label: int) -> tuple[torch.Tensor, torch.Tensor]:
         """Return how well each box matches one of a class, and how much it overlaps that one.
 

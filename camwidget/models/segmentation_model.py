@@ -72,7 +72,8 @@ class _RegionMean:
             return scores.mean((2, 3))
         # Scores on a coarser grid count by the share of their cell that lies in the region.
         weights = nnF.interpolate(self._region[None, None], scores.shape[-2:], mode="area")[0, 0]
-        weights = weights.to(scores)
+        # Not ``weights.to(scores)``, by which relevance propagation would take the weights for activations.
+        weights = weights.to(scores.device, scores.dtype)
         return (scores * (weights / weights.sum())).sum((2, 3))
 
 

@@ -64,6 +64,8 @@ var DEFAULTS = {
   found: {},
   found_masked: {},
   findings: true,
+  picture_parts: {},
+  parts: "auto",
   region: {},
   ground_truth: {},
   has_ground_truth: false,

@@ -93,6 +93,8 @@ var DEFAULTS = {
   found: {},
   found_masked: {},
   findings: true,
+  picture_parts: {},
+  parts: "auto",
   region: {},
   ground_truth: {},
   has_ground_truth: false,
@@ -135,6 +137,7 @@ var OFFLINE = /* @__PURE__ */ new Set([
   "contour",
   "colormap",
   "findings",
+  "parts",
   "outlines",
   "boxes",
   "arrangement",
@@ -283,6 +286,25 @@ function border(paint2, width, shade) {
       while (y <= bottom && is(x, y) !== is(x - 1, y)) y++;
       if (y > start) path2 += `M${x} ${start}V${y}`;
       else y++;
+    }
+  }
+  return path2;
+}
+function edges(labels, width) {
+  const height = labels.length / width;
+  let path2 = "";
+  for (let y = 1; y < height; y++) {
+    for (let x = 0; x < width; x++) {
+      const start = x;
+      while (x < width && labels[y * width + x] !== labels[(y - 1) * width + x]) x++;
+      if (x > start) path2 += `M${start} ${y}H${x}`;
+    }
+  }
+  for (let x = 1; x < width; x++) {
+    for (let y = 0; y < height; y++) {
+      const start = y;
+      while (y < height && labels[y * width + x] !== labels[y * width + x - 1]) y++;
+      if (y > start) path2 += `M${x} ${start}V${y}`;
     }
   }
   return path2;
@@ -1927,6 +1949,10 @@ var PaintLayer = class {
   listen(update) {
     this.listeners.add(update);
   }
+  /** The id of the picture that is painted on; "" before there is one. */
+  get sceneId() {
+    return this.scene;
+  }
   get isDrawing() {
     return this.drawing;
   }
@@ -1959,6 +1985,16 @@ var PaintLayer = class {
     if (this.isEmpty) return;
     this.begin();
     this.pixels.fill(0);
+    this.touch();
+    this.end();
+  }
+  /** A stroke of its own, which hides some pixels, or shows them again if all of them are hidden. */
+  toggle(isMeant) {
+    const all = Array.from(this.pixels.keys()).filter(isMeant);
+    if (all.length === 0) return;
+    const next = all.every((pixel) => this.pixels[pixel] === HIDDEN) ? 0 : HIDDEN;
+    this.begin();
+    for (const pixel of all) this.pixels[pixel] = next;
     this.touch();
     this.end();
   }
@@ -2118,7 +2154,7 @@ function isMoved(one, other) {
 }
 function areaParts({ width, height, classes, labels }, target) {
   const drawn = overlay("camwidget-found-areas", `0 0 ${width} ${height}`);
-  drawn.append(...line(edges(classes, width, height)));
+  drawn.append(...line(edges(classes, width)));
   const chosen = Int8Array.from(classes, (one) => one === target ? HIDDEN : 0);
   const path2 = border(chosen, width, HIDDEN);
   if (path2 !== "") {
@@ -2131,24 +2167,6 @@ function areaParts({ width, height, classes, labels }, target) {
     return label2;
   });
   return [drawn, ...names];
-}
-function edges(classes, width, height) {
-  let path2 = "";
-  for (let y = 1; y < height; y++) {
-    for (let x = 0; x < width; x++) {
-      const start = x;
-      while (x < width && classes[y * width + x] !== classes[(y - 1) * width + x]) x++;
-      if (x > start) path2 += `M${start} ${y}H${x}`;
-    }
-  }
-  for (let x = 1; x < width; x++) {
-    for (let y = 0; y < height; y++) {
-      const start = y;
-      while (y < height && classes[y * width + x] !== classes[y * width + x - 1]) y++;
-      if (y > start) path2 += `M${x} ${start}V${y}`;
-    }
-  }
-  return path2;
 }
 
 // src/view/picture/outlines.ts
@@ -2237,6 +2255,105 @@ function mark({ x, y, hit }, scene2) {
   return made;
 }
 
+// src/view/pictureParts.ts
+function pictureParts(value) {
+  const from = fields(value);
+  const raw = bytes(from["labels"]);
+  const [width, height, count] = [number(from["width"], 0), number(from["height"], 0), number(from["count"], 0)];
+  if (raw === null || raw.length === 0 || raw.length !== 2 * width * height) return null;
+  return { scene: text(from["scene"]), width, height, count, labels: uint16(raw), isOfMap: flag(from["of_map"], false) };
+}
+function partValues(explanation2) {
+  const from = fields(fields(explanation2)["parts"]);
+  const errors = list(from["errors"]);
+  return list(from["values"]).map((value, at) => {
+    const error = number(errors[at], Number.NaN);
+    return { value: number(value, 0), error: Number.isNaN(error) ? null : error };
+  });
+}
+function partsAreOn({ model }) {
+  const choice = trait(model, "parts");
+  return choice === "on" || choice !== "off" && flag(fields(model.get("picture_parts"))["of_map"], false);
+}
+function toggleParts(context) {
+  const isOfMap = flag(fields(context.model.get("picture_parts"))["of_map"], false);
+  const next = !partsAreOn(context);
+  context.write({ parts: next === isOfMap ? "auto" : next ? "on" : "off" });
+}
+function partAt({ labels, width }, { x, y }) {
+  return labels[y * width + x] ?? -1;
+}
+
+// src/view/picture/partsOverlay.ts
+var PartsOverlay = class {
+  constructor(context, painted) {
+    this.context = context;
+    this.painted = painted;
+    context.watch(["picture_parts", "parts", "scene"], () => this.update());
+    context.hover.listen(() => this.point());
+    context.tool.listen(() => this.point());
+    painted.listen(() => this.point());
+  }
+  context;
+  painted;
+  element = overlay("camwidget-parts");
+  parts = null;
+  raw = void 0;
+  pointed = -1;
+  /** The parts that are drawn; null where there are none, or those of another picture. */
+  get drawn() {
+    const { parts, painted } = this;
+    const fits = parts?.scene === painted.sceneId && parts.labels.length === painted.pixels.length;
+    return fits && partsAreOn(this.context) ? parts : null;
+  }
+  /** Describes the part at a pixel, with its value where the map has one for each; "" where none is drawn. */
+  describe(point) {
+    const { drawn } = this;
+    if (drawn === null) return "";
+    const at = partAt(drawn, point);
+    const name = `part ${at + 1} of ${drawn.count}`;
+    const known = drawn.isOfMap ? partValues(this.context.model.get("explanation"))[at] : void 0;
+    if (known === void 0) return name;
+    const error = known.error === null || known.error === 0 ? "" : ` ± ${known.error.toFixed(2)}`;
+    return `${name}: ${known.value < 0 ? "−" : "+"}${Math.abs(known.value).toFixed(2)}${error}`;
+  }
+  /** Hides the part at a pixel, or shows it again if it is hidden; false where no parts are drawn, or nothing can be painted. */
+  toggle(point) {
+    const { drawn } = this;
+    if (drawn === null || !this.context.runsModel) return false;
+    const part = partAt(drawn, point);
+    this.painted.toggle((pixel) => drawn.labels[pixel] === part);
+    return true;
+  }
+  update() {
+    const { model } = this.context;
+    const raw = model.get("picture_parts");
+    if (raw !== this.raw) {
+      this.raw = raw;
+      this.parts = pictureParts(raw);
+    }
+    const { drawn } = this;
+    this.pointed = -1;
+    if (drawn === null) {
+      this.element.replaceChildren();
+      return;
+    }
+    this.element.setAttribute("viewBox", `0 0 ${drawn.width} ${drawn.height}`);
+    this.element.replaceChildren(...line(edges(drawn.labels, drawn.width)), svg("path", { class: "pointed" }));
+    this.point();
+  }
+  /** Marks the part under the pointer, unless a tool uses the pointer. */
+  point() {
+    const { drawn, context } = this;
+    const point = context.tool.value === "" ? context.hover.value : null;
+    const pointed = drawn === null || point === null ? -1 : partAt(drawn, point);
+    if (pointed === this.pointed) return;
+    this.pointed = pointed;
+    const mask = drawn === null || pointed < 0 ? null : Int8Array.from(drawn.labels, (one) => one === pointed ? HIDDEN : 0);
+    this.element.querySelector(".pointed")?.setAttribute("d", mask === null ? "" : border(mask, drawn.width, HIDDEN));
+  }
+};
+
 // src/view/picture/progress.ts
 function progressLine(context) {
   const done = make("div", "camwidget-progress-done");
@@ -2319,12 +2436,13 @@ var Stage = class {
     this.cancel = new CancelButton(context, () => this.focus());
     this.painted = new PaintLayer(context);
     this.paintOutlines = new PaintOutlines(context, this.painted);
+    this.parts = new PartsOverlay(context, this.painted);
     this.region = new PaintLayer(context, "region");
     this.regionOutlines = new PaintOutlines(context, this.region, "camwidget-region-outlines");
     this.fillings = new BaselineFills(context);
     this.canvas = make("canvas", "camwidget-canvas", { role: "img" });
     this.drawing = this.canvas.getContext("2d");
-    this.plane = make("div", "camwidget-plane", {}, this.canvas, outlines(context), boxes(context), foundOverlay(context));
+    this.plane = make("div", "camwidget-plane", {}, this.canvas, outlines(context), boxes(context), this.parts.element, foundOverlay(context));
     this.clip = make("div", "camwidget-clip", {}, this.plane);
     this.frame = make(
       "div",
@@ -2381,6 +2499,8 @@ var Stage = class {
   drawn = null;
   painted;
   paintOutlines;
+  /** The parts of the picture, which a click hides. */
+  parts;
   /** The region that is asked about, of a model that takes one. */
   region;
   regionOutlines;
@@ -3726,6 +3846,7 @@ var KEYS = {
     { keys: "c", does: "the map's contour on, off" },
     { keys: "b", does: "the map's box and peak on, off" },
     { keys: "f", does: "the model's boxes or areas on, off" },
+    { keys: "h", does: "superpixels, or the map's parts, on, off" },
     { keys: "o", does: "true outlines on, off, if known", needs: "kernel" },
     { keys: "+ − 0", does: "zoom in, out, to the full picture" },
     { keys: "v", does: "compare: side, split, difference, off", needs: "model" }
@@ -3740,7 +3861,7 @@ var KEYS = {
   ],
   "On the picture": [
     { keys: "w a s d", does: "move the marker" },
-    { keys: "enter", does: "choose the box or area there, else list the strongest classes" }
+    { keys: "enter", does: "hide the part, or choose the box or area there, else list the strongest classes" }
   ],
   Everywhere: [
     { keys: "↑ ↓", does: "move in a group of buttons" },
@@ -4210,7 +4331,7 @@ function region(context, contour2) {
   context.watch(["box_threshold"], () => {
     box3.title = `Show the map's box, around all above ${shareOf(model)} % of its maximum, and its peak (b)`;
   });
-  return labeledLine("Region", box3, boxThreshold(context), contour2.toggle, findingsToggle(context));
+  return labeledLine("Region", box3, boxThreshold(context), contour2.toggle, findingsToggle(context), partsToggle(context));
 }
 function findingsToggle(context) {
   const { model, signal } = context;
@@ -4224,6 +4345,20 @@ function findingsToggle(context) {
     setText(made, `found ${what}`);
     made.title = `Draw the ${what} that the model finds; a click on one chooses it (f)`;
     setAttribute(made, "aria-pressed", String(trait(model, "findings")));
+  });
+  return made;
+}
+function partsToggle(context) {
+  const { model, signal } = context;
+  const made = toggle("parts", "");
+  made.classList.add("camwidget-parts-toggle");
+  made.addEventListener("click", () => toggleParts(context), { signal });
+  context.watch(["picture_parts", "parts"], () => {
+    const parts = pictureParts(model.get("picture_parts"));
+    made.hidden = parts === null && !context.live;
+    const what = parts?.isOfMap === true ? "the map's parts" : "superpixels";
+    made.title = context.runsModel ? `Draw ${what}; a click on one hides it (h)` : `Draw ${what} (h)`;
+    setAttribute(made, "aria-pressed", String(partsAreOn(context)));
   });
   return made;
 }
@@ -5386,6 +5521,7 @@ function act(context, parts, event) {
   else if (key === "o") toggleOutlines(context);
   else if (key === "b") toggleBoxes(context);
   else if (key === "f") toggleFindings(context);
+  else if (key === "h") toggleParts(context);
   else if (key === "c") parts.contour.flip();
   else if (key === "y") parts.play.toggle();
   else if (key === "+" || key === "=") parts.zoom.step(1);
@@ -5494,9 +5630,9 @@ var ClassProbePopover = class {
     if (this.requested === null) this.move(0, 0);
     if (this.requested !== null) this.ask(this.requested);
   }
-  /** Chooses what the model finds at a pixel; lists the classes with evidence there where it finds nothing. */
+  /** Hides the part at a pixel, where parts are drawn; else chooses what the model finds there; lists the classes with evidence there where it finds nothing. */
   ask(point) {
-    if (pickFound(this.context, point)) this.close();
+    if (this.stage.parts.toggle(point) || pickFound(this.context, point)) this.close();
     else this.send(point);
   }
   send(point) {
@@ -5761,6 +5897,8 @@ var MOST4 = 3;
 var LEAST2 = 5e-3;
 var HINT = hint("point: values", "click: classes", "wheel: zoom", "drag: pan");
 var FINDING = { boxes: hint("click a box: ask about it", "point: values", "wheel: zoom"), areas: hint("click: the class there", "point: values", "paint: ask about a region") };
+var PARTS = hint("click a part: hide it, or show it again", "point: values", "wheel: zoom");
+var PARTS_ALONE = hint("point at a part: its value", "wheel: zoom", "drag: pan");
 var PAINTING = hint("drag: paint", "shift click: a straight line", "x: next brush", "wheel: zoom");
 function readout(context, stage, zoom) {
   const { model, hover, scrub } = context;
@@ -5777,7 +5915,7 @@ function readout(context, stage, zoom) {
     const point = hover.value;
     line2.classList.toggle("camwidget-readout-empty", point === null);
     scale.hidden = point !== null;
-    setText(facts, point === null ? context.tool.value === "" ? groundTruthSummary(context) || usage(context) : PAINTING : describePixel(context, stage, point));
+    setText(facts, point === null ? context.tool.value === "" ? groundTruthSummary(context) || usage(context, stage) : PAINTING : describePixel(context, stage, point));
     const isUnknown = point === null || scrub.preview !== null || known.classes.length === 0;
     const strongest = isUnknown ? [] : strengths(known, peak ||= peakOfClasses(known, stage), stage, point);
     setText(caption, isUnknown ? "" : strongest.length === 0 ? "no evidence for the classes listed" : "evidence");
@@ -5798,14 +5936,15 @@ function readout(context, stage, zoom) {
     peak = 0;
     update();
   });
-  context.watch(["fraction", "mode", "ground_truth", "outlines", "box", "boxes", "found", "findings"], update);
+  context.watch(["fraction", "mode", "ground_truth", "outlines", "box", "boxes", "found", "findings", "picture_parts", "parts"], update);
   stage.listen(update);
   hover.listen(update);
   context.tool.listen(update);
   follow(context, stage, zoom);
   return line2;
 }
-function usage({ model }) {
+function usage({ model, runsModel }, stage) {
+  if (stage.parts.drawn !== null) return runsModel ? PARTS : PARTS_ALONE;
   const { areas: areas2, boxes: boxes2 } = findings(model.get("found"));
   if (!trait(model, "findings") || areas2 === null && boxes2.length === 0) return HINT;
   return areas2 === null ? FINDING.boxes : FINDING.areas;
@@ -5840,6 +5979,8 @@ function describePixel(context, stage, { x, y }) {
   const at = y * stage.canvas.width + x;
   const { drawn } = stage;
   const parts = [`saliency ${((drawn?.saliency[at] ?? 0) / 255).toFixed(2)}`];
+  const part = stage.parts.describe({ x, y });
+  if (part !== "") parts.unshift(part);
   const level = drawn?.levels?.[at];
   if (level !== void 0) {
     parts.push(`top ${(Math.ceil(1e3 * (level + 1) / 65536) / 10).toFixed(1)} %`);

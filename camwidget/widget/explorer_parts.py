@@ -20,6 +20,7 @@ from .control.context import TWO_WAY_TRAITS, ExplorerContext
 from .control.failures import FailureHandler
 from .control.map_request import COMPARED_JOBS, MAIN_JOBS
 from .control.paint import PaintController
+from .control.picture_parts import PARTS_JOB
 from .control.pictures import PictureList, list_pictures
 from .control.reference_control import prompt_controller
 from .control.trait_checks import TraitChecks
@@ -47,6 +48,7 @@ _JOBS = (
     "pick",
     MAIN_JOBS.prediction,
     "code",
+    PARTS_JOB,
     "methods",
     COMPARED_JOBS.quick,
     COMPARED_JOBS.prediction,

@@ -1,7 +1,8 @@
-"""Latencies in the browser: slider move to painted pixel, bytes per move, click to new map."""
+"""Latencies in the browser: slider move to painted pixel, bytes per move, click on a class or a box to new map."""
 
 from __future__ import annotations
 
+import os
 import statistics
 from collections.abc import Callable
 from pathlib import Path
@@ -138,4 +139,49 @@ def test_the_slider_of_a_live_page(
     )
     report(f"After the last of 300 slider events in 5 s, its answer is there in {late:.0f} ms")
     page.close()
+    benchmark.pedantic(lambda: None, rounds=1)
+
+
+DETECTOR = "import camwidget as cw\nex = cw.Explorer(cw.load('zoo/scenes-boxes'))\nex"
+#: A repaint of the canvas for each click in the middle of a box, in turn; the first clicks fill caches.
+CLICK_BOX = """async (count) => {
+  const canvas = document.querySelector(".camwidget-canvas");
+  const paper = canvas.getContext("2d");
+  const picture = () => paper.getImageData(0, 0, canvas.width, canvas.height).data.join();
+  const {left, top, width, height} = canvas.getBoundingClientRect();
+  const places = [...document.querySelectorAll(".camwidget-found-box .over")].map((path) => {
+    const [x0, y0, x1, y1] = path.getAttribute("d").match(/-?[0-9.]+/g).map(Number);
+    return {x: (x0 + x1) / 2 / canvas.width, y: (y0 + y1) / 2 / canvas.height};
+  });
+  const times = [];
+  for (let i = 0; i < count; i++) {
+    const {x, y} = places[(i + 1) % places.length];
+    const before = picture();
+    const start = performance.now();
+    canvas.dispatchEvent(
+      new MouseEvent("click", {bubbles: true, clientX: left + x * width, clientY: top + y * height})
+    );
+    while (picture() === before && performance.now() - start < 5000)
+      await new Promise((r) => requestAnimationFrame(() => setTimeout(r, 0)));
+    times.push(performance.now() - start);
+    await new Promise((r) => setTimeout(r, 800));
+  }
+  return times;
+}"""
+
+
+def test_the_click_on_a_box(
+    browser: Any, lab: Any, report: Callable[[str], None], benchmark: Any
+) -> None:
+    shown = LabPage(browser.new_page(), lab)
+    shown.open(lab.write("boxes", DETECTOR))
+    shown.widget()
+    shown.settled()
+    times = shown.page.evaluate(CLICK_BOX, 12)[3:]
+    load = os.getloadavg()[0]
+    report(
+        f"Click on a box to its map painted: median {statistics.median(times):.0f} ms, worst {max(times):.0f} ms "
+        f"(load {load:.1f} on {os.cpu_count()} cores)"
+    )
+    shown.page.close()
     benchmark.pedantic(lambda: None, rounds=1)

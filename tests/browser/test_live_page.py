@@ -18,8 +18,10 @@ from test_saved_page import HOSTILE, SPY, grid_of
 
 import camwidget as cw
 from camwidget.attribution.methods import perturbation
+from camwidget.images.conversion import shades
 from camwidget.masking.baselines import BASELINES
-from camwidget.masking.masked_pixels import mask_pixels, multiply_pixels
+from camwidget.masking.masked_pixels import mask_pixels, multiply_pixels, paint_pixels
+from camwidget.masking.parts import SUPERPIXELS, superpixels
 from camwidget.models.detection_model import DetectionModel
 from camwidget.widget.view import sentences
 from camwidget.widget.view.mask_settings import MaskSettings
@@ -253,6 +255,30 @@ def test_masked_numbers_are_the_kernels(
     # The curve is computed when the slider rests.
     until(live.page, "() => document.querySelectorAll('.camwidget-curve polyline').length >= 6")
     assert live.happened() == []
+
+
+def test_a_click_hides_a_superpixel(
+    live: LivePage, file: Path, model: cw.VisionModel, pixels: torch.Tensor
+) -> None:
+    live.press("Grad-CAM")
+    live.press("remove")
+    live.page.locator(".camwidget-fill select").select_option("mean")
+    live.slide(0, "Nothing is removed yet")
+    live.page.locator(".camwidget-frame").focus()
+    live.page.keyboard.press("h")
+    live.page.locator(".camwidget-parts .over").wait_for(state="attached", timeout=PATIENCE)
+    live.page.locator(".camwidget-canvas").click()  # in its middle
+    says(live.page, ".camwidget-mask-sentence", "Hiding the painted")
+    live.rest()
+    labels = superpixels(shades(pixels), SUPERPIXELS).labels
+    hidden = labels == labels[labels.shape[0] // 2, labels.shape[1] // 2]
+    masked = paint_pixels(pixels, pixels, hidden.astype(np.int8), "mean")
+    targets = [c["index"] for c in SavedPage(file).data["classes"]]
+    np.testing.assert_allclose(live.bars(), probabilities(model, masked)[targets], atol=CLOSE)
+    live.page.locator(".camwidget-canvas").click()
+    says(live.page, ".camwidget-mask-sentence", "Nothing is removed yet")
+    live.page.keyboard.press("h")
+    live.page.locator(".camwidget-parts .over").wait_for(state="detached", timeout=PATIENCE)
 
 
 def test_any_class_is_found_and_explained(

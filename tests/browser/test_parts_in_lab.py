@@ -1,12 +1,13 @@
-"""The panel of parts in a real JupyterLab: a click on a color masks the part, a second shows it again."""
+"""Parts in a real JupyterLab, of the panel and of a map: a click masks one, a second shows it again."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
-from page_driver import still, until
+from page_driver import says, still, until
 
 pytestmark = [pytest.mark.browser, pytest.mark.full]
 
@@ -49,3 +50,59 @@ def test_a_click_on_a_color_masks_the_part(lab: Any, open_page: Callable[..., An
     button.get_by_text("masked").wait_for(state="detached")
     page.keyboard.press("Enter")
     shown.comes_to(IS_MASKED, True)
+
+
+SUPERPIXELS = """
+import numpy as np, camwidget as cw
+ex = cw.Explorer(cw.load("zoo/scenes", device="cpu"), method="part-occlusion", top=4)
+ex
+"""
+#: Whether what is hidden by paint is the part in the middle of the picture.
+IS_HIDDEN = """(lambda labels: ex.mask is not None and bool(
+    ((ex.mask == 1) == (labels == labels[labels.shape[0] // 2, labels.shape[1] // 2])).all()
+))(ex.explanation.parts.parts.labels)"""
+SAY = ".camwidget-mask-sentence"
+
+
+def test_a_click_hides_a_part_of_the_map(
+    lab: Any, open_page: Callable[..., Any], tmp_path: Path
+) -> None:
+    shown = open_page(viewport={"width": 1280, "height": 900})
+    shown.open(lab.write("superpixels", SUPERPIXELS))
+    shown.widget()
+    shown.settled()
+    page = shown.page
+    page.locator(".camwidget-parts .over").wait_for(state="attached")
+    canvas = page.locator(".camwidget-canvas")
+    canvas.scroll_into_view_if_needed()
+    still(page)
+    canvas.hover()  # in its middle
+    says(page, ".camwidget-readout-pixel", "part ")
+    assert page.locator(".camwidget-parts .pointed").get_attribute("d") != ""
+    canvas.click()
+    says(page, SAY, "Hiding the painted")
+    shown.comes_to(IS_HIDDEN, True)
+    assert "decode(" in shown.value("ex.code")
+    canvas.click()
+    says(page, SAY, "Nothing is removed yet")
+    shown.comes_to("ex.mask is None", True)
+    page.locator(".camwidget-history").first.click()
+    shown.comes_to(IS_HIDDEN, True)
+    page.locator(".camwidget-history").first.click()
+    shown.comes_to("ex.mask is None", True)
+    # By the keyboard, at the marker, which begins in the middle.
+    page.locator(".camwidget-frame").focus()
+    page.keyboard.press("Enter")
+    shown.comes_to(IS_HIDDEN, True)
+    page.keyboard.press("h")
+    page.locator(".camwidget-parts .over").wait_for(state="detached")
+    shown.comes_to("ex.state['parts']", "off")
+
+    shown.execute("ex.state = {'parts': 'auto'}")
+    file = tmp_path / "page.html"
+    shown.execute(f"_ = ex.save({str(file)!r}, methods=['part-occlusion'], steps=2)")
+    saved = page.context.new_page()
+    saved.goto(file.as_uri())
+    saved.locator(".camwidget-parts .over").wait_for(state="attached")
+    saved.locator(".camwidget-canvas").hover()
+    says(saved, ".camwidget-readout-pixel", "part ")

@@ -13,7 +13,7 @@ from explorer_internals import view_of
 from torch import nn
 
 import camwidget as cw
-from camwidget.errors import LayerError, ModelError, TargetError
+from camwidget.errors import LayerError, MetricError, ModelError, TargetError
 from camwidget.models.detection_model import DetectionModel
 
 SIDE, CELL = 48, 8
@@ -106,6 +106,44 @@ def test_detections_are_measured_and_evaluated(
     assert "none in this picture" in found.skipped["reason"].iloc[0]
 
 
+def test_an_evaluation_goes_by_the_boxes_of_the_chosen_detections(
+    model: DetectionModel, picture: torch.Tensor
+) -> None:
+    """The same numbers as ``measure``; each detection is measured at its own box, without truth in the data."""
+    chosen = model.given(detections=model.detections(picture))
+    metrics = ["pointing", "energy", "inside-outside", "deletion", "insertion"]
+    found = cw.evaluate(
+        chosen,
+        [(picture, "red"), (picture, "green")],
+        methods=["layercam", "saliency"],
+        metrics=metrics,
+        layers="cells.2",
+    )
+    assert found.skipped.empty and len(found.rows) == 4
+    for row in found.rows.to_dict("records"):
+        e = cw.explain(chosen, picture, row["target_name"], row["method"], layer="cells.2")
+        one = cw.measure(chosen, picture, e, metrics)
+        assert {m: row[m] for m in metrics} == pytest.approx({m: one[m].value for m in metrics})
+    layercam = found.rows[found.rows["method"] == "layercam"]
+    assert (layercam["pointing"] == 1).all() and (layercam["energy"] > 0.4).all()
+    # Before a choice, each picture's best detection is explained, at its box.
+    own = cw.evaluate(
+        model,
+        [picture, picture[[1, 0, 2]]],
+        methods=["layercam"],
+        metrics=["pointing"],
+        layers="cells.2",
+        target="predicted",
+    )
+    assert own.rows["target_name"].tolist() == ["red", "green"]
+    assert own.rows["pointing"].tolist() == [1, 1]
+    for detection in range(2):
+        e = cw.explain(chosen, picture, detection, "layercam", layer="cells.2")
+        curve = cw.mask_curve(chosen, picture, e, detection, baseline="black", steps=5)
+        other = cw.mask_curve(chosen, picture, e, 1 - detection, baseline="black", steps=5)
+        assert curve.probability[1] < 0.1 < other.probability[1], "only the asked box is gone"
+
+
 def test_a_detection_is_followed(model: DetectionModel, picture: torch.Tensor) -> None:
     chosen = model.given(detections=model.detections(picture))
     assert chosen.classes == ("red", "green")
@@ -123,6 +161,83 @@ def test_a_detection_is_followed(model: DetectionModel, picture: torch.Tensor) -
     assert model.given(detections=shifted).predict(picture).probabilities[0] == pytest.approx(
         0.9 / 3
     )
+
+
+class Moving(nn.Module):
+    """Finds one box, whose right edge lies where the left half of the picture is bright, and its left one otherwise."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.cells = nn.Sequential(nn.AvgPool2d(CELL), nn.Conv2d(3, 1, 1, bias=False))
+        with torch.no_grad():
+            self.cells[1].weight[:] = 1 / 3
+
+    def forward(self, x: torch.Tensor) -> list[dict[str, torch.Tensor]]:
+        found = []
+        for cells in self.cells(x)[:, 0]:
+            right, left = 20 + 20 * cells[:, :3].mean(), 20 * cells[:, 3:].mean()
+            box = torch.stack([left, left * 0 + 10, right, left * 0 + 30])[None]
+            found.append(
+                {"boxes": box, "labels": torch.tensor([1]), "scores": 0.9 + 0 * left[None]}
+            )
+        return found
+
+
+def test_an_edge_of_a_box_is_asked_about(picture: torch.Tensor) -> None:
+    model = cw.wrap(Moving(), cw.Preprocess(SIDE), NAMES, kind="boxes")
+    assert isinstance(model, DetectionModel)
+    bright = torch.full((3, SIDE, SIDE), 0.5)
+    found = model.detections(bright)
+    right, left = (model.given(detections=found, edge=edge) for edge in ("right", "left"))
+    assert (right.scores, right.unit, right.classes) == ("value", "px", ("red",))
+    assert right.predict(bright).probabilities[0] == pytest.approx(30)
+    assert left.predict(bright).probabilities[0] == pytest.approx(10)
+    # The right edge hangs on the left half, and the left edge on the right one.
+    half = SIDE // 2
+    for asked, inside in ((right, np.s_[:, :half]), (left, np.s_[:, half:])):
+        for method in ("saliency", "occlusion"):
+            e = cw.explain(asked, bright, "red", method)
+            assert e.saliency[inside].sum() > 0.95 * e.saliency.sum(), method
+    e = cw.explain(right, bright, "red", "layercam", layer="cells.1")
+    curve = cw.mask_curve(right, bright, e, "red", baseline="black", steps=3)
+    assert curve.probability == pytest.approx([30, 20, 20], abs=0.1)
+    # Before a choice, and back to the score.
+    assert cw.explain(model.given(edge="right"), bright).prediction.probabilities[0] == 30
+    assert right.given(edge=None).predict(bright).probabilities[0] == pytest.approx(0.9)
+    ex = cw.Explorer(model.given(edge="left"), [bright], method="saliency").wait(30)
+    try:
+        view = view_of(ex)
+        assert view.error == "" and view.quantity == {"unit": "px"}
+        assert [(row["name"], row["unmasked"]) for row in view.rows] == [("red", 10)]
+        assert 'given(edge="left")' in ex.code
+    finally:
+        ex.close()
+    far = replace(found[0], box=(40.0, 32.0, 44.0, 40.0))
+    with pytest.raises(ModelError, match="No box of the same class overlaps"):
+        model.given(detections=far, edge="top").predict(bright)
+    with pytest.raises(TargetError, match="edge is one of 'left'"):
+        model.given(edge="middle")
+
+
+def test_the_least_score_of_detections_is_a_setting(
+    model: DetectionModel, picture: torch.Tensor
+) -> None:
+    strict = model.given(least_score=0.85)
+    assert [d.name for d in strict.detections(picture)] == ["red"]
+    assert [d.name for d in strict.detections(picture, 0.5)] == ["red", "green"]
+    assert strict.with_text_for(picture).classes == ("red",)
+    with pytest.raises(cw.CamwidgetError, match="has a score of 0.95"):
+        cw.explain(model.given(least_score=0.95), picture)
+    for wrong in (-0.1, 1.5, "high", float("nan")):
+        with pytest.raises(TargetError, match="least_score is a number between 0 and 1"):
+            model.given(least_score=wrong)
+        with pytest.raises(TargetError, match="threshold is a number between 0 and 1"):
+            model.detections(picture, wrong)
+    ex = cw.Explorer(strict, [picture], method="layercam", layer="cells.2").wait(30)
+    try:
+        assert view_of(ex).class_names == ["red"] and "given(least_score=0.85)" in ex.code
+    finally:
+        ex.close()
 
 
 def test_a_map_is_of_its_own_box(model: DetectionModel, picture: torch.Tensor) -> None:
@@ -405,3 +520,84 @@ def test_a_detector_of_torchvision() -> None:
     chosen = model.given(detections=found[:2])
     assert chosen.predict(picture).probabilities[0] == pytest.approx(found[0].score, rel=1e-4)
     assert np.abs(cw.explain(chosen, picture, 0).raw).max() > 0
+
+
+class Array(nn.Module):
+    """Center, size and the scores of two classes of each cell, (N, 4 + 2, cells), as in many one-stage detectors."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.cells = Lamps().cells
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        scores = self.cells(x)[:, :2].flatten(2)
+        at = torch.arange(scores.shape[-1])
+        side = SIDE // CELL
+        places = torch.stack(
+            [CELL * (at % side) + 4, CELL * (at // side) + 4, at * 0 + 8, at * 0 + 8]
+        )
+        return torch.cat([places.float().expand(len(x), -1, -1), scores], 1)
+
+
+def boxes_of_array(output: torch.Tensor) -> list[dict[str, torch.Tensor]]:
+    """The layout of ``Array``, as a user states it."""
+    return [
+        {
+            "boxes": torchvision.ops.box_convert(one[:4].T, "cxcywh", "xyxy"),
+            "scores": one[4:].amax(0),
+            "labels": one[4:].argmax(0) + 1,
+        }
+        for one in output
+    ]
+
+
+def test_an_array_of_boxes_has_a_stated_layout(
+    model: DetectionModel, picture: torch.Tensor
+) -> None:
+    with pytest.raises(ModelError, match="a callable that makes such a list"):
+        cw.wrap(Array(), cw.Preprocess(SIDE), NAMES, kind="boxes")
+    found = cw.wrap(Array(), cw.Preprocess(SIDE), NAMES, kind="boxes", output=boxes_of_array)
+    assert isinstance(found, DetectionModel)
+    assert found.detections(picture) == model.detections(picture)
+    e, same = (cw.explain(m, picture, "red", "layercam", "cells.2") for m in (found, model))
+    np.testing.assert_array_equal(e.raw, same.raw)
+
+
+class Strict(Lamps):
+    """Refuses to find anything in training mode, as torchvision's detectors do; one box lies beyond the picture."""
+
+    def forward(self, x: torch.Tensor) -> list[dict[str, torch.Tensor]]:
+        if self.training:
+            raise ValueError("targets should not be None when in training mode")
+        found = super().forward(x)
+        for one in found:
+            beyond = torch.tensor([[-10.0, -10.0, 6.0, 6.0], [60.0, 50.0, 80.0, 70.0]])
+            one["boxes"] = torch.cat([beyond, one["boxes"]])
+            one["labels"] = torch.cat([torch.tensor([1, 2]), one["labels"]])
+            one["scores"] = torch.cat([(0.5 + 0.1 * one["scores"].sum()).expand(2), one["scores"]])
+        return found
+
+
+def test_a_detector_in_training_mode_with_boxes_outside_the_picture(picture: torch.Tensor) -> None:
+    module = Strict().train()
+    model = cw.wrap(module, cw.Preprocess(SIDE), NAMES, kind="boxes")
+    assert isinstance(model, DetectionModel)
+    found = sorted(model.detections(picture), key=lambda d: d.box)
+    assert [d.box[0] for d in found] == [-10, 0, 32, 60] and module.training
+    chosen = model.given(detections=found)
+    assert isinstance(chosen, DetectionModel)
+    partly, wholly = chosen.place_of(0), chosen.place_of(3)
+    assert partly is not None and wholly is not None
+    assert partly.sum() == 36 and partly[:6, :6].all() and not wholly.any()
+    inside, outside = (
+        cw.explain(chosen, picture, target, "layercam", layer="cells.2") for target in (0, 3)
+    )
+    assert cw.measure(chosen, picture, inside, "pointing")["pointing"].value == 0
+    with pytest.raises(MetricError, match="location of the object unknown"):
+        cw.measure(chosen, picture, outside, "pointing")
+    ex = cw.Explorer(chosen, [picture], method="layercam", layer="cells.2").wait(30)
+    try:
+        drawn = {tuple(one["box"]) for one in view_of(ex).found["boxes"]}
+        assert drawn == {d.box for d in found} and view_of(ex).error == "" and module.training
+    finally:
+        ex.close()

@@ -264,3 +264,27 @@ def test_metrics_measure_at_the_region(model: SegmentationModel, picture: torch.
     assert row["inside-outside"].value == pytest.approx(ratio, rel=1e-4)
     with pytest.raises(MetricError, match="mask"):
         cw.measure(model, picture, cw.explain(model, picture, "tree"), "energy")
+
+
+def test_an_evaluation_goes_by_the_region(model: SegmentationModel, picture: torch.Tensor) -> None:
+    metrics = ["pointing", "energy", "deletion"]
+    data = [(picture, "tree")]
+    for region in (corner(12, 8), corner(8, 20)):
+        chosen = model.given(region=region)
+        found = cw.evaluate(chosen, data, methods=["saliency"], metrics=metrics)
+        e = cw.explain(chosen, picture, "tree", "saliency")
+        one = cw.measure(chosen, picture, e, metrics)
+        (row,) = found.rows.to_dict("records")
+        assert {m: row[m] for m in metrics} == pytest.approx({m: one[m].value for m in metrics})
+        # The data's own truth goes first.
+        whole = np.ones((SIDE, SIDE), bool)
+        given = cw.evaluate(
+            chosen, [(picture, "tree", whole)], methods=["saliency"], metrics=["energy"]
+        )
+        assert given.rows["energy"].tolist() == [1]
+        curve = cw.mask_curve(chosen, picture, e, "tree", steps=3, baseline="black")
+        assert curve.probability[0] == pytest.approx(
+            float(chosen.probabilities(chosen.logits(chosen.pixels(picture)))[0, 1])
+        )
+    with pytest.raises(MetricError, match="needs to know where the objects are"):
+        cw.evaluate(model, data, methods=["saliency"], metrics=["pointing"])

@@ -6,6 +6,7 @@ import torch
 from torchvision.ops import box_convert, box_iou
 
 import camwidget as cw
+from camwidget.errors import MethodError
 from camwidget.models.detection_model import DetectionModel
 from camwidget.zoo import registry
 from camwidget.zoo.dense_nets import BoxNet
@@ -59,6 +60,13 @@ def test_an_elementwise_map_is_of_the_box_asked_about(model):
         assert scene.masks[thing].flat[exp.saliency.argmax()]
         inside, other = (exp.saliency[mask].sum() for mask in scene.masks[[thing, 1 - thing]])
         assert inside > 10 * other
+
+
+@pytest.mark.parametrize("method", ["lrp", "relevancecam", "excitation-backprop", "c-mwp"])
+def test_relevance_through_boxes_is_refused(model, method):
+    image = cw.zoo.samples("zoo/scenes-boxes")[0].image
+    with pytest.raises(MethodError, match=r"finds boxes: .* choosing, moving and comparing boxes"):
+        cw.explain(model, image, method=method)
 
 
 def test_the_layers_are_those_of_the_trunk_and_the_pyramid(model):

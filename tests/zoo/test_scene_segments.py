@@ -7,6 +7,7 @@ import torch
 import camwidget as cw
 from camwidget.models.segmentation_model import SegmentationModel
 from camwidget.zoo import registry, scenes
+from camwidget.zoo.dense_nets import SegmentNet
 from camwidget.zoo.segmented_scenes import CLASSES, GROUND, draw
 from camwidget.zoo.train import train
 from camwidget.zoo.training import labeled_places
@@ -58,6 +59,39 @@ def test_an_elementwise_map_is_of_the_region_asked_about(model):
         assert region.flat[exp.saliency.argmax()]
         inside, other = (exp.saliency[mask].sum() for mask in scene.masks[[thing, 1 - thing]])
         assert inside > 10 * other
+
+
+def test_relevance_is_of_the_region_asked_about(model):
+    """LRP gives half of the region's score to the picture, nearly all of it in the thing; biases absorb the rest."""
+    scene = two_alike(FRESH)
+    for thing, region in enumerate(scene.masks):
+        asked = model.given(region=region)
+        exp = cw.explain(asked, scene.image, scene.names[0], "lrp")
+        score = asked.logits(asked.pixels(scene.image))[0, exp.target.index]
+        assert 0.4 < exp.raw.sum() / float(score) < 0.75
+        other = scene.masks[1 - thing]
+        assert region.flat[exp.saliency.argmax()]
+        assert exp.saliency[region].sum() > 10 * exp.saliency[other].sum()
+        exp = cw.explain(asked, scene.image, scene.names[0], "relevancecam", "late.stage2")
+        assert not exp.is_empty
+
+
+def test_relevance_is_conserved_without_biases():
+    torch.manual_seed(0)
+    net = SegmentNet(4).eval()
+    with torch.no_grad():
+        for name, parameter in net.named_parameters():
+            if name.endswith("bias"):
+                parameter.zero_()
+    model = cw.wrap(net, cw.Preprocess(64), kind="segments")
+    region = np.zeros((64, 64), bool)
+    region[8:40, 20:50] = True
+    asked = model.given(region=region)
+    picture = torch.rand((3, 64, 64), generator=torch.Generator().manual_seed(1))
+    for target in range(4):
+        exp = cw.explain(asked, picture, target, "lrp")
+        score = float(asked.logits(asked.pixels(picture))[0, target])
+        assert exp.raw.sum() == pytest.approx(score, rel=1e-3)
 
 
 def test_the_default_layer_is_the_bottleneck(model):

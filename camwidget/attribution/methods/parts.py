@@ -10,7 +10,7 @@ import torch
 
 from ...errors import MethodError
 from ...images.array_pictures import shades
-from ...masking.parts import Parts, superpixels
+from ...masking.parts import SUPERPIXELS, Parts, superpixels
 from ...models.segmentation_model import SegmentationModel
 from ..batched_inference import rerun_from_input, rerun_scores
 from ..part_values import PartValues
@@ -23,8 +23,6 @@ from .settings import Range
 __all__ = ["kernelshap", "part_occlusion"]
 
 _GROUP = "Perturbation"
-#: About how many superpixels, unless the user says otherwise.
-_NUMBER = 50
 _PARTS = Range(2, 2000, "about how many superpixels")
 
 
@@ -45,7 +43,7 @@ def part_occlusion(
     layer: str,
     picture: int,
     *,
-    parts: Annotated[int | str | Parts, _PARTS] = _NUMBER,
+    parts: Annotated[int | str | Parts, _PARTS] = SUPERPIXELS,
 ) -> Iterator[Step]:
     """Occlusion with parts instead of squares: the drop of the score when a part is hidden.
 
@@ -100,7 +98,7 @@ def kernelshap(
     layer: str,
     picture: int,
     *,
-    parts: Annotated[int | str | Parts, _PARTS] = _NUMBER,
+    parts: Annotated[int | str | Parts, _PARTS] = SUPERPIXELS,
     samples: Annotated[
         int, Range(2, help="how many coalitions of parts are shown to the model")
     ] = 1000,

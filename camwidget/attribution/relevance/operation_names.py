@@ -80,7 +80,7 @@ MOVES = _names(
     "flatten view reshape view_as reshape_as permute transpose swapaxes movedim unsqueeze squeeze unflatten "
     "contiguous clone cat concat concatenate stack chunk split split_with_sizes tensor_split unbind narrow select "
     "index_select __getitem__ pad expand expand_as to float double type_as pixel_shuffle pixel_unshuffle "
-    "channel_shuffle flip roll T.__get__ mT.__get__"
+    "channel_shuffle flip roll repeat repeat_interleave tile T.__get__ mT.__get__"
 )
 
 #: The maximum takes all relevance, as it takes the gradient; but the output no longer counts as the picture.

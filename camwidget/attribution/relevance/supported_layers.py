@@ -78,6 +78,11 @@ def reason_at_layer(
 
 def _find_reach(model: VisionModel) -> Reach:
     """Run a relevance pass on noise."""
+    if model.finds_boxes:
+        return Reach(
+            failure=f"{model.name} finds boxes: the score of a detection is that of the best box times its overlap, "
+            f"and no relevance rule is defined for choosing, moving and comparing boxes. {REMEDY}"
+        )
     side = 64 if model.preprocess.geometry is None else 256
     bands = 3 if model.preprocess.channels == 1 else model.preprocess.channels
     noise = torch.rand((side, side, bands), generator=torch.Generator().manual_seed(0))

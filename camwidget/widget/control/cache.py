@@ -21,10 +21,11 @@ from ...attribution.tone_mapping import tone_mapped, tone_note
 from ...attribution.trace import LargeGraphError, Trace
 from ...errors import CamwidgetError
 from ...execution.shallow_module_copy import weight_versions
-from ...export.picture_payload import scene_of
+from ...export.picture_payload import part_values_payload, scene_of
 from ...images.array_pictures import channels_shown
 from ...images.conversion import PictureLike, is_prepared, shades
 from ...images.ground_truth import GroundTruth
+from ...masking.parts import SUPERPIXELS, Parts, superpixels
 from ...masking.rank_rule import rank_levels
 from ...models.findings import Findings, FindsInPicture
 from ...models.layer_table import AT_INPUT
@@ -75,6 +76,7 @@ class ModelCache:
         self._too_large: dict[torch.Size, int] = {}
         self._explanations: BoundedCache[Explanation] = BoundedCache(96, _size_of_map)
         self._levels: BoundedCache[np.ndarray] = BoundedCache(16, size_of)
+        self._superpixels: BoundedCache[Parts] = BoundedCache(8, lambda parts: parts.labels.nbytes)
         self._weights: tuple[int, ...] = ()
         #: Predictions under a brush, which start from the last picture's activations.
         self.strokes = StrokePasses(model)
@@ -102,7 +104,7 @@ class ModelCache:
     def forget(self) -> None:
         """Clear all caches."""
         self._forget_passes()
-        for cache in (self._pixels, self._shown, self._levels):
+        for cache in (self._pixels, self._shown, self._levels, self._superpixels):
             cache.clear()
 
     def under(self, model: VisionModel) -> ModelCache:
@@ -341,6 +343,12 @@ class ModelCache:
         self._follow_weights()
         return self._findings.get(picture, lambda: model.findings(self.pixels(picture)[None]))
 
+    def superpixels(self, picture: Picture) -> Parts:
+        """Return the superpixels of a picture, as methods of parts have them by default."""
+        return self._superpixels.get(
+            picture, lambda: superpixels(shades(self.pixels(picture)), SUPERPIXELS)
+        )
+
     def predicted(self, picture: Picture) -> int:
         """Return the class that is explained unless another is requested: the most probable one."""
         return self.model.most_probable(torch.from_numpy(self.probabilities(picture))[None])[0]
@@ -409,6 +417,7 @@ class ModelCache:
             "title": f"{explanation.title} · {note}" if note else explanation.title,
             "empty": explanation.is_empty,
             "note": explanation.note,
+            "parts": part_values_payload(explanation.parts),
         }
 
 

@@ -105,8 +105,8 @@ class DetectionController(FindingController):
         if known is None or known.chosen:
             return ""
         return (
-            f"{self.model.name} detects nothing in this picture with a score of 0.5 or more. "
-            "Choose another picture."
+            f"{self.model.name} detects nothing in this picture with a score of "
+            f"{self._detector.least_score:g} or more. Choose another picture."
         )
 
     def outline(self, picture: Picture, given: Given | None) -> VisionModel:

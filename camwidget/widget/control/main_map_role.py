@@ -24,6 +24,7 @@ from .ground_truth_overlay import GroundTruthOverlay
 from .map_location import MapLocation
 from .map_request import COMPARED_JOBS, MAIN_JOBS, MapInputs, MapRequest, MapResult
 from .method_settings import configured
+from .picture_parts import PictureParts
 from .prompt_control import PromptController
 from .worker import Worker
 
@@ -61,6 +62,8 @@ class MainMapRole:
         self._ground_truth = GroundTruthOverlay(prompts.model)
         self._locations = MapLocation()
         self._class_maps = ClassMaps(prompts, worker, display)
+        #: Sends the parts of the picture shown.
+        self.parts = PictureParts(prompts, worker, display)
         #: The last finished map as it was shown, so that it can be shown again without computing anything.
         self._drawn: DrawnMap | None = None
         #: Encodes its box by the present threshold.
@@ -141,7 +144,8 @@ class MainMapRole:
         self._display.publish(progress=share, status=sentences.growing(label, name, share))
         if is_due:
             payload = inputs.cache.payload(inputs.picture, explanation)
-            self._display.publish(explanation=payload, partial=True)
+            parts = self.parts.payload(inputs.picture, explanation)
+            self._display.publish(explanation=payload, picture_parts=parts, partial=True)
 
     def prepare(self, result: MapResult[MapInputs], milliseconds: float) -> Callable[[], None]:
         """Encode a finished map for the browser; the function returned shows it."""
@@ -198,6 +202,7 @@ class MainMapRole:
         if was_growing or was_elsewhere:
             self._display.show_map(drawn)
         self._class_maps.follow(request)
+        self.parts.follow(request)
         return True
 
     def show_error(self, error: Exception, result: MapResult[MapInputs] | None) -> None:
@@ -239,22 +244,25 @@ class MainMapRole:
         self._drawn = self._drawn_box = None
         self._ground_truth.forget()
         self._locations.forget()
+        self.parts.forget()
 
     # -- what is computed after a map ----------------------------------------------------------------
 
     def follow(self, shown: MapRequest) -> None:
         """Submit the jobs that add to a map that is shown: the maps of the listed classes, and of the other layers."""
         self._class_maps.follow(shown)
+        self.parts.follow(shown)
         self._worker.submit("layer maps", lambda: self._compute_layer_maps(shown))
 
     def _overlays(
         self, picture: Picture, cache: ModelCache, target: int, explanation: Explanation | None
     ) -> dict[str, Any]:
-        """Encode the view's traits that change with a map: prompt panel, ground truth, and the map's box."""
+        """Encode the view's traits that change with a map: prompt panel, ground truth, box and parts."""
         return {
             **self._prompts.panels(picture, cache.model),
             "ground_truth": self._ground_truth.payload(picture, cache.model, target, explanation),
             "box": self._box(picture, cache, target, explanation),
+            "picture_parts": self.parts.payload(picture, explanation),
         }
 
     def _box(

@@ -102,6 +102,7 @@ class TraitRequests:
         traits.observe(lambda change: self._compare_set(), "compare")
         view = self._context.display.view
         view.observe(lambda change: self._main_map.show_box(), "box_threshold")
+        view.observe(lambda change: self._main_map.parts.send(), "parts")
 
     def follow(self, follower: MapFollower) -> None:
         """Call a follower with each main map that is shown."""

@@ -21,6 +21,7 @@ from ...attribution.explanation import Explanation, overlay_heat
 from ...attribution.tone_mapping import COLORS, tone_mapped
 from ...errors import CamwidgetError
 from ...images.conversion import shades
+from ...masking.parts import Parts
 from ...models.scores import decimals, number_text
 from ...plotting import ACCENT, NEUTRAL, class_colors, new_figure, set_fraction_axis
 from ..control.context import ExplorerContext, ExplorerValues
@@ -167,6 +168,8 @@ def _map(axes: Axes, content: _Content) -> None:
     _image(axes, image, title)
     if content.values.boxes and view.box:
         _box(axes, view.box)
+    if _are_parts_drawn(content):
+        _parts(axes, view.picture_parts)
     if view.findings:
         _findings(axes, content)
     bar = axes.inset_axes((1.04, 0.0, 0.05, 1.0))
@@ -313,6 +316,21 @@ def _findings(axes: Axes, content: _Content) -> None:
         if mask.any() and not mask.all():
             axes.contour(mask, [0.5], colors=["black"], linewidths=[2.0])
             axes.contour(mask, [0.5], colors=[color], linewidths=[1.0], linestyles=[style])
+
+
+def _are_parts_drawn(content: _Content) -> bool:
+    view, parts = content.view, content.view.picture_parts
+    if parts.get("scene") != content.result.inputs.picture.id:
+        return False
+    return view.parts == "on" or (view.parts == "auto" and parts["of_map"] is True)
+
+
+def _parts(axes: Axes, parts: dict[str, Any]) -> None:
+    """Draw the borders of the parts that the view has."""
+    labels = np.frombuffer(parts["labels"], "<u2").reshape(parts["height"], parts["width"])
+    shown = np.zeros((*labels.shape, 4))
+    shown[Parts(labels).borders] = (1, 1, 1, 0.6)
+    axes.imshow(shown, interpolation="nearest")
 
 
 def _box(axes: Axes, box: dict[str, Any]) -> None:

@@ -144,8 +144,11 @@ def _references(name: str, keyword: str, values: Mapping[str, Any]) -> list[str]
     """What a model was given: texts, or files of pictures, to compare with; a region; detections."""
     if keyword == "region":
         return [f"{name} = {name}.given(region=...)  # your mask"]
-    if keyword == "detections":
-        return [f"{name} = {name}.given(detections=...)  # of {name}.detections(picture)"]
+    if keyword in ("detections", "boxes"):
+        asked = [f"{n}={literal(v)}" for n, v in values.items()]
+        chosen = ["detections=..."] if keyword == "detections" else []
+        note = f"  # of {name}.detections(picture)" if chosen else ""
+        return [f"{name} = {name}.given({', '.join([*chosen, *asked])}){note}"]
     texts = {n: str(v) for n, v in values.items() if isinstance(v, (str, os.PathLike))}
     if len(texts) < len(values):
         return [f"{name} = {name}.given({keyword}=...)  # pictures in memory: {', '.join(values)}"]

@@ -47,6 +47,7 @@ _LARGE = (
     "layer_maps",
     "class_maps",
     "found_masked",
+    "picture_parts",
     "baseline_fill",
     "compared_explanation",
     "compared_scene",

@@ -99,6 +99,10 @@ class View(CheckedMessages, anywidget.AnyWidget):
     found_masked = t.Dict({}).tag(**OUTPUT)
     # Whether they are drawn.
     findings = t.Bool(True).tag(**STYLE, offline=True)
+    # The parts of the picture that a click hides: those of the map, or superpixels.
+    picture_parts = t.Dict({}).tag(**OUTPUT)
+    # Whether they are drawn: "on", "off", or "auto", which draws the parts of a map that has them.
+    parts = t.Unicode("auto").tag(**STYLE, offline=True)
     # The pixels that are asked about, as paint.
     region = t.Dict({}).tag(**CONVERTED)
 
@@ -148,6 +152,13 @@ class View(CheckedMessages, anywidget.AnyWidget):
     @t.validate("box_threshold")
     def _valid_share(self, proposal: Any) -> float:
         return check_share("box_threshold", proposal["value"])
+
+    @t.validate("parts")
+    def _valid_parts(self, proposal: Any) -> str:
+        value: str = proposal["value"]
+        if value not in ("auto", "on", "off"):
+            raise t.TraitError(f"parts are drawn 'on', 'off' or 'auto', not {value!r}.")
+        return value
 
     @t.validate("colormap")
     def _valid_colormap(self, proposal: Any) -> str:

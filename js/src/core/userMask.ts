@@ -120,6 +120,27 @@ export function border(paint: Int8Array, width: number, shade: Shade): string {
   return path;
 }
 
+/** The edges between pixels of different labels, as an SVG path in the picture's pixels. */
+export function edges(labels: Uint16Array, width: number): string {
+  const height = labels.length / width;
+  let path = "";
+  for (let y = 1; y < height; y++) {
+    for (let x = 0; x < width; x++) {
+      const start = x;
+      while (x < width && labels[y * width + x] !== labels[(y - 1) * width + x]) x++;
+      if (x > start) path += `M${start} ${y}H${x}`;
+    }
+  }
+  for (let x = 1; x < width; x++) {
+    for (let y = 0; y < height; y++) {
+      const start = y;
+      while (y < height && labels[y * width + x] !== labels[y * width + x - 1]) y++;
+      if (y > start) path += `M${x} ${start}V${y}`;
+    }
+  }
+  return path;
+}
+
 /** The first and last columns and rows that have a shade; the last before the first where none has. */
 function bounds(
   paint: Int8Array,

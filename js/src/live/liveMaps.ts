@@ -155,6 +155,17 @@ export class LiveMaps {
     return this.data.layers.filter(({ name }) => name === this.headLayer);
   }
 
+  /** The parts of the saved picture that are drawn with a map; none of a picture of one's own. */
+  pictureParts(of: Subject): unknown {
+    return of.picture.isSaved ? this.saved.pictureParts(this.number(of), of.picture.id) : {};
+  }
+
+  /** The values of a map's parts, as the file has them. */
+  partValues(of: Subject): unknown {
+    const number = this.number(of);
+    return number === null ? {} : (this.data.grids[number]?.parts ?? {});
+  }
+
   /** Cells of a map on the scale of other classes' maps; null where there is no map. */
   grid(of: Subject): CellGrid | null {
     const number = this.number(of);

@@ -318,7 +318,7 @@ export class LiveModel extends Store implements Model {
       ? "" : `There is no quick map of ${name} for this picture here: choose ${label}, or paint on the picture to mask it.`;
     this.noMap = reason;
     this.setAll({
-      explanation: {}, box: {}, class_maps: {}, layer_maps: {},
+      explanation: {}, picture_parts: this.maps.pictureParts(of), box: {}, class_maps: {}, layer_maps: {},
       status: `${this.data.model} · ${of.picture.name} · ${name}`,
     });
   }
@@ -345,7 +345,8 @@ export class LiveModel extends Store implements Model {
           cells: new Uint8Array(grid.cells.map((value) => value / most).buffer),
         })),
       },
-      explanation: explanationTrait(found, method, this.data.live.names),
+      explanation: { ...explanationTrait(found, method, this.data.live.names), parts: this.maps.partValues(of) },
+      picture_parts: this.maps.pictureParts(of),
       box: found.region === null ? {} : { scene, ...found.region, hit: "", summary: "" },
       layer_maps: this.layerMaps(found),
       status: `${this.data.model} · ${methodLabel(method)} · ${where} ${columns}×${rows} · ${name}`,

@@ -148,9 +148,10 @@ export class PageModel extends Store implements Model {
       explanation: {
         scene: SCENE, saliency, drawn, knee, scale_note, levels, cells, cells_shape: [rows, columns], layer: where,
         at_input: method.everywhere, title: `${called} · ${where} · ${label}`,
-        empty: peak === 0, note: peak === 0 ? note(evidenceOf(target.name, shown.kind, label), where) : "",
+        parts: grids[number]!.parts ?? {}, empty: peak === 0, note: peak === 0 ? note(evidenceOf(target.name, shown.kind, label), where) : "",
       },
       box: box === null ? {} : { scene: SCENE, box, peak: at, hit: "", summary: "" },
+      picture_parts: this.maps.pictureParts(number, SCENE),
       methods: this.methods(layer),
       layer_maps: this.layerMaps(place),
       status: `${model} · ${called} · ${where} ${columns}×${rows} · ${label}`,

@@ -19,6 +19,8 @@ export interface Payload {
   };
   /** The boxes or areas that the model finds, as the view has them, with the place of the areas' pixels. */
   readonly found?: { readonly boxes?: readonly unknown[]; readonly areas?: { readonly classes?: ByteRange } };
+  /** Divisions of the picture into parts, each a number for every pixel; absent in pages of older versions. */
+  readonly divisions?: readonly { readonly width: number; readonly height: number; readonly count: number; readonly labels: ByteRange }[];
   readonly classes: readonly ClassData[];
   /** Of which there are maps besides those for every class. */
   readonly contrasts: readonly Contrast[];
@@ -83,6 +85,8 @@ export interface GridData {
   readonly cells: ByteRange;
   readonly box: readonly number[] | null;
   readonly at: readonly number[] | null;
+  /** Of a map whose units are parts: the place of their division, and the value of each. */
+  readonly parts?: { readonly division: number; readonly values: readonly number[]; readonly errors: readonly (number | null)[] };
   /** By `curveKey`: probabilities in ten-thousandths, or quantities as float32, of each class in the list at each step. */
   readonly curves: Readonly<Record<string, ByteRange>>;
 }

@@ -28,6 +28,7 @@ const { fround } = Math;
 /** The maps of an offline page, decoded on demand. */
 export class QuantizedMaps {
   private readonly made = new Map<number, DecodedMap>();
+  private divided: { readonly key: string; readonly parts: unknown } | null = null;
   private readonly places = new Map<string, number>();
 
   constructor(
@@ -89,6 +90,18 @@ export class QuantizedMaps {
       this.made.delete(oldest);
     }
     return shown;
+  }
+
+  /** The parts that are drawn with a map, as the view has them: its own, or the first that the page has. */
+  pictureParts(number: number | null, scene: string): unknown {
+    const own = number === null ? undefined : this.data.grids[number]?.parts?.division;
+    const division = this.data.divisions?.[own ?? 0];
+    if (division === undefined) return {};
+    const key = `${own ?? -1} ${scene}`;
+    if (this.divided?.key !== key) {
+      this.divided = { key, parts: { ...division, scene, of_map: own !== undefined, labels: this.archive.uint16(division.labels) } };
+    }
+    return this.divided.parts;
   }
 
   /** The numbers of every listed class at every step of the curve; null where there is no curve. */

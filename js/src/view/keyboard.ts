@@ -2,6 +2,7 @@
 import { nextMethod, nudgeFraction, pickRow, stepPicture, toggleBoxes, toggleFindings, toggleOutlines, toggleOverlay, toggleReference } from "./actions";
 import type { Context } from "./context";
 import { trait } from "./model";
+import { toggleParts } from "./pictureParts";
 import { stepOf, takeStep } from "./controls/undoRedo";
 
 interface Parts {
@@ -73,6 +74,7 @@ function act(context: Context, parts: Parts, event: KeyboardEvent): boolean {
   else if (key === "o") toggleOutlines(context);
   else if (key === "b") toggleBoxes(context);
   else if (key === "f") toggleFindings(context);
+  else if (key === "h") toggleParts(context);
   else if (key === "c") parts.contour.flip();
   else if (key === "y") parts.play.toggle();
   else if (key === "+" || key === "=") parts.zoom.step(1);

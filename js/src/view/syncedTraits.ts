@@ -41,6 +41,8 @@ export interface SyncedTraits {
   readonly found: unknown;
   readonly found_masked: unknown;
   readonly findings: boolean;
+  readonly picture_parts: unknown;
+  readonly parts: string;
   readonly region: unknown;
   readonly ground_truth: unknown;
   readonly has_ground_truth: boolean;
@@ -116,6 +118,8 @@ export const DEFAULTS: SyncedTraits = {
   found: {},
   found_masked: {},
   findings: true,
+  picture_parts: {},
+  parts: "auto",
   region: {},
   ground_truth: {},
   has_ground_truth: false,
@@ -160,6 +164,7 @@ export const OFFLINE: ReadonlySet<keyof SyncedTraits> = new Set([
   "contour",
   "colormap",
   "findings",
+  "parts",
   "outlines",
   "boxes",
   "arrangement",

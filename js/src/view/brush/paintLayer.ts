@@ -1,7 +1,7 @@
 /** ``PaintLayer``: paint on the picture shown, or a region marked on it, drawn here at once and synced with the kernel. */
 import type { Position } from "../../core/geometry";
 import { percent } from "../../core/numberFormat";
-import { covered, decode, draw, encode } from "../../core/userMask";
+import { covered, decode, draw, encode, HIDDEN } from "../../core/userMask";
 import type { Shade } from "../../core/userMask";
 import type { Context } from "../context";
 import { frameTask, Listeners } from "../listeners";
@@ -34,6 +34,11 @@ export class PaintLayer {
   /** Calls `update` after each change. */
   listen(update: () => void): void {
     this.listeners.add(update);
+  }
+
+  /** The id of the picture that is painted on; "" before there is one. */
+  get sceneId(): string {
+    return this.scene;
   }
 
   get isDrawing(): boolean {
@@ -74,6 +79,17 @@ export class PaintLayer {
     if (this.isEmpty) return;
     this.begin();
     this.pixels.fill(0);
+    this.touch();
+    this.end();
+  }
+
+  /** A stroke of its own, which hides some pixels, or shows them again if all of them are hidden. */
+  toggle(isMeant: (pixel: number) => boolean): void {
+    const all = Array.from(this.pixels.keys()).filter(isMeant);
+    if (all.length === 0) return;
+    const next = all.every((pixel) => this.pixels[pixel] === HIDDEN) ? 0 : HIDDEN;
+    this.begin();
+    for (const pixel of all) this.pixels[pixel] = next;
     this.touch();
     this.end();
   }

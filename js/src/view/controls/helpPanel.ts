@@ -25,6 +25,7 @@ const KEYS: Readonly<Record<string, readonly Shortcut[]>> = {
     { keys: "c", does: "the map's contour on, off" },
     { keys: "b", does: "the map's box and peak on, off" },
     { keys: "f", does: "the model's boxes or areas on, off" },
+    { keys: "h", does: "superpixels, or the map's parts, on, off" },
     { keys: "o", does: "true outlines on, off, if known", needs: "kernel" },
     { keys: "+ − 0", does: "zoom in, out, to the full picture" },
     { keys: "v", does: "compare: side, split, difference, off", needs: "model" },
@@ -39,7 +40,7 @@ const KEYS: Readonly<Record<string, readonly Shortcut[]>> = {
   ],
   "On the picture": [
     { keys: "w a s d", does: "move the marker" },
-    { keys: "enter", does: "choose the box or area there, else list the strongest classes" },
+    { keys: "enter", does: "hide the part, or choose the box or area there, else list the strongest classes" },
   ],
   Everywhere: [
     { keys: "↑ ↓", does: "move in a group of buttons" },

@@ -10,6 +10,7 @@ import { findings } from "../findings";
 import { OWN_KEYS } from "../host/compat";
 import { portion, trait } from "../model";
 import type { Model } from "../model";
+import { partsAreOn, pictureParts, toggleParts } from "../pictureParts";
 import type { Contours } from "../picture/contours";
 import { byteMap, mode } from "../traits";
 
@@ -142,7 +143,7 @@ function region(context: Context, contour: Contours): HTMLElement {
   context.watch(["box_threshold"], () => {
     box.title = `Show the map's box, around all above ${shareOf(model)} % of its maximum, and its peak (b)`;
   });
-  return labeledLine("Region", box, boxThreshold(context), contour.toggle, findingsToggle(context));
+  return labeledLine("Region", box, boxThreshold(context), contour.toggle, findingsToggle(context), partsToggle(context));
 }
 
 /** Creates the toggle for what the model finds in the picture, shown where it finds anything. */
@@ -158,6 +159,22 @@ function findingsToggle(context: Context): HTMLElement {
     setText(made, `found ${what}`);
     made.title = `Draw the ${what} that the model finds; a click on one chooses it (f)`;
     setAttribute(made, "aria-pressed", String(trait(model, "findings")));
+  });
+  return made;
+}
+
+/** Creates the toggle for the parts of the picture; a page has those of its maps only. */
+function partsToggle(context: Context): HTMLElement {
+  const { model, signal } = context;
+  const made = toggle("parts", "");
+  made.classList.add("camwidget-parts-toggle");
+  made.addEventListener("click", () => toggleParts(context), { signal });
+  context.watch(["picture_parts", "parts"], () => {
+    const parts = pictureParts(model.get("picture_parts"));
+    made.hidden = parts === null && !context.live;
+    const what = parts?.isOfMap === true ? "the map's parts" : "superpixels";
+    made.title = context.runsModel ? `Draw ${what}; a click on one hides it (h)` : `Draw ${what} (h)`;
+    setAttribute(made, "aria-pressed", String(partsAreOn(context)));
   });
   return made;
 }

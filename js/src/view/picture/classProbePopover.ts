@@ -103,9 +103,9 @@ export class ClassProbePopover {
     if (this.requested !== null) this.ask(this.requested);
   }
 
-  /** Chooses what the model finds at a pixel; lists the classes with evidence there where it finds nothing. */
+  /** Hides the part at a pixel, where parts are drawn; else chooses what the model finds there; lists the classes with evidence there where it finds nothing. */
   private ask(point: Point): void {
-    if (pickFound(this.context, point)) this.close();
+    if (this.stage.parts.toggle(point) || pickFound(this.context, point)) this.close();
     else this.send(point);
   }
 

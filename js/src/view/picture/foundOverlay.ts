@@ -1,7 +1,7 @@
 /** What the model finds in the picture, drawn over it: boxes and areas with their names; a click on one chooses it. */
 import { relativeCenter } from "../../core/geometry";
 import type { Point } from "../../core/geometry";
-import { area, border, HIDDEN } from "../../core/userMask";
+import { area, border, edges, HIDDEN } from "../../core/userMask";
 import { pickClass } from "../actions";
 import type { Context } from "../context";
 import { line, make, overlay, placeAt, svg } from "../dom/dom";
@@ -95,7 +95,7 @@ function isMoved(one: FoundBox, other: FoundBox): boolean {
 /** The borders of all areas, that of the chosen class and its pixels over them, and their names. */
 function areaParts({ width, height, classes, labels }: Areas, target: number): readonly Node[] {
   const drawn = overlay("camwidget-found-areas", `0 0 ${width} ${height}`);
-  drawn.append(...line(edges(classes, width, height)));
+  drawn.append(...line(edges(classes, width)));
   const chosen = Int8Array.from(classes, (one) => (one === target ? HIDDEN : 0));
   const path = border(chosen, width, HIDDEN);
   if (path !== "") {
@@ -108,24 +108,4 @@ function areaParts({ width, height, classes, labels }: Areas, target: number): r
     return label;
   });
   return [drawn, ...names];
-}
-
-/** The edges between pixels of different classes, an SVG path in the picture's pixels. */
-function edges(classes: Uint16Array, width: number, height: number): string {
-  let path = "";
-  for (let y = 1; y < height; y++) {
-    for (let x = 0; x < width; x++) {
-      const start = x;
-      while (x < width && classes[y * width + x] !== classes[(y - 1) * width + x]) x++;
-      if (x > start) path += `M${start} ${y}H${x}`;
-    }
-  }
-  for (let x = 1; x < width; x++) {
-    for (let y = 0; y < height; y++) {
-      const start = y;
-      while (y < height && classes[y * width + x] !== classes[y * width + x - 1]) y++;
-      if (y > start) path += `M${x} ${start}V${y}`;
-    }
-  }
-  return path;
 }

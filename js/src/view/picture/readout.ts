@@ -23,6 +23,8 @@ const LEAST = 0.005;
 
 const HINT = hint("point: values", "click: classes", "wheel: zoom", "drag: pan");
 const FINDING = { boxes: hint("click a box: ask about it", "point: values", "wheel: zoom"), areas: hint("click: the class there", "point: values", "paint: ask about a region") };
+const PARTS = hint("click a part: hide it, or show it again", "point: values", "wheel: zoom");
+const PARTS_ALONE = hint("point at a part: its value", "wheel: zoom", "drag: pan");
 const PAINTING = hint("drag: paint", "shift click: a straight line", "x: next brush", "wheel: zoom");
 
 /** A class with the value of its map at the pixel. */
@@ -52,7 +54,7 @@ export function readout(context: Context, stage: Stage, zoom: Zoom): HTMLElement
     const point = hover.value;
     line.classList.toggle("camwidget-readout-empty", point === null);
     scale.hidden = point !== null;
-    setText(facts, point === null ? (context.tool.value === "" ? groundTruthSummary(context) || usage(context) : PAINTING) : describePixel(context, stage, point));
+    setText(facts, point === null ? (context.tool.value === "" ? groundTruthSummary(context) || usage(context, stage) : PAINTING) : describePixel(context, stage, point));
     // A preview is of another layer, at which the other classes' maps are not known.
     const isUnknown = point === null || scrub.preview !== null || known.classes.length === 0;
     const strongest = isUnknown ? [] : strengths(known, peak ||= peakOfClasses(known, stage), stage, point);
@@ -78,7 +80,7 @@ export function readout(context: Context, stage: Stage, zoom: Zoom): HTMLElement
     peak = 0;
     update();
   });
-  context.watch(["fraction", "mode", "ground_truth", "outlines", "box", "boxes", "found", "findings"], update);
+  context.watch(["fraction", "mode", "ground_truth", "outlines", "box", "boxes", "found", "findings", "picture_parts", "parts"], update);
   stage.listen(update);
   hover.listen(update);
   context.tool.listen(update);
@@ -87,7 +89,8 @@ export function readout(context: Context, stage: Stage, zoom: Zoom): HTMLElement
 }
 
 /** What the pointer does on the picture. */
-function usage({ model }: Context): string {
+function usage({ model, runsModel }: Context, stage: Stage): string {
+  if (stage.parts.drawn !== null) return runsModel ? PARTS : PARTS_ALONE;
   const { areas, boxes } = findings(model.get("found"));
   if (!trait(model, "findings") || (areas === null && boxes.length === 0)) return HINT;
   return areas === null ? FINDING.boxes : FINDING.areas;
@@ -128,6 +131,8 @@ function describePixel(context: Context, stage: Stage, { x, y }: Point): string 
   const at = y * stage.canvas.width + x;
   const { drawn } = stage;
   const parts = [`saliency ${((drawn?.saliency[at] ?? 0) / 255).toFixed(2)}`];
+  const part = stage.parts.describe({ x, y });
+  if (part !== "") parts.unshift(part);
   const level = drawn?.levels?.[at];
   if (level !== undefined) {
     // Rounded up, so that the pixel is masked at the fraction shown.

@@ -17,6 +17,7 @@ import { BaselineFills } from "./baselineFill";
 import type { Preview } from "./layerScrubber";
 import { foundOverlay } from "./foundOverlay";
 import { boxes, outlines } from "./outlines";
+import { PartsOverlay } from "./partsOverlay";
 import { CancelButton, previewTag, progressLine } from "./progress";
 
 /** The longest side of pictures whose pixels are shown as squares; the browser smooths larger ones. */
@@ -46,6 +47,8 @@ export class Stage {
   drawn: Drawn | null = null;
   readonly painted: PaintLayer;
   readonly paintOutlines: PaintOutlines;
+  /** The parts of the picture, which a click hides. */
+  readonly parts: PartsOverlay;
   /** The region that is asked about, of a model that takes one. */
   readonly region: PaintLayer;
   readonly regionOutlines: PaintOutlines;
@@ -71,12 +74,13 @@ export class Stage {
     this.cancel = new CancelButton(context, () => this.focus());
     this.painted = new PaintLayer(context);
     this.paintOutlines = new PaintOutlines(context, this.painted);
+    this.parts = new PartsOverlay(context, this.painted);
     this.region = new PaintLayer(context, "region");
     this.regionOutlines = new PaintOutlines(context, this.region, "camwidget-region-outlines");
     this.fillings = new BaselineFills(context);
     this.canvas = make("canvas", "camwidget-canvas", { role: "img" });
     this.drawing = this.canvas.getContext("2d");
-    this.plane = make("div", "camwidget-plane", {}, this.canvas, outlines(context), boxes(context), foundOverlay(context));
+    this.plane = make("div", "camwidget-plane", {}, this.canvas, outlines(context), boxes(context), this.parts.element, foundOverlay(context));
     this.clip = make("div", "camwidget-clip", {}, this.plane);
     this.frame = make(
       "div",

@@ -996,13 +996,14 @@ function methods(value) {
 }
 function setting(value) {
   const from = fields(value);
-  const { default: initial, high } = from;
+  const { default: initial, high, usual } = from;
   return {
     name: text(from["name"]),
     initial: typeof initial === "number" ? initial : null,
     isWhole: flag(from["integer"], false),
     low: number(from["low"], 0),
     high: typeof high === "number" ? high : null,
+    sliderEnd: typeof high === "number" ? high : typeof usual === "number" ? usual : null,
     help: text(from["help"])
   };
 }
@@ -4479,6 +4480,8 @@ function split(all) {
 }
 
 // src/view/controls/methodSettings.ts
+var REST = 150;
+var STEPS = 100;
 var MethodSettings = class {
   constructor(context) {
     this.context = context;
@@ -4504,6 +4507,7 @@ var MethodSettings = class {
     this.row.addEventListener("change", ({ target }) => target instanceof HTMLInputElement && this.changed(target), { signal });
     this.row.addEventListener("input", ({ target }) => target instanceof HTMLInputElement && this.follow(target), { signal });
     this.row.addEventListener("keydown", (event) => this.key(event), { signal });
+    signal.addEventListener("abort", () => window.clearTimeout(this.timer));
     context.watch(["methods", "method", "settings"], () => this.update());
   }
   context;
@@ -4515,6 +4519,7 @@ var MethodSettings = class {
   reset = button("camwidget-button", { title: "All settings of this method as they were at first" }, "defaults");
   message = make("span", "camwidget-settings-message", { role: "alert" });
   method;
+  timer;
   show(open) {
     this.row.hidden = !open;
     setAttribute(this.opener, "aria-expanded", String(open));
@@ -4538,6 +4543,7 @@ var MethodSettings = class {
   update() {
     const { model } = this.context;
     const name = trait(model, "method");
+    if (this.method?.name !== name) window.clearTimeout(this.timer);
     const method = methods(model.get("methods")).find((one) => one.name === name);
     const all = method?.settings ?? [];
     const label2 = method?.label ?? "This method";
@@ -4554,11 +4560,16 @@ var MethodSettings = class {
     all.forEach((setting2, at) => fillField(made[at], setting2, own[setting2.name], isSame));
     this.reset.disabled = Object.keys(own).length === 0;
   }
-  /** The slider and the number beside it are one setting. */
+  /** The slider and the number beside it are one setting. While the slider moves, its latest value is used when it rests. */
   follow(input) {
-    for (const other of input.parentElement?.querySelectorAll("input") ?? []) if (other !== input) other.value = input.value;
+    for (const other of input.parentElement?.querySelectorAll("input") ?? []) {
+      if (other !== input) other.value = input.value === "" ? other.min : input.value;
+    }
+    window.clearTimeout(this.timer);
+    if (input.type === "range") this.timer = window.setTimeout(() => this.changed(input), REST);
   }
   changed(input) {
+    window.clearTimeout(this.timer);
     const setting2 = this.method?.settings.find(({ name }) => name === input.dataset["name"]);
     if (setting2 === void 0) return;
     const wrong = reasonAgainst(setting2, input);
@@ -4592,21 +4603,24 @@ function field() {
   return make("label", "camwidget-setting", {}, make("span", "camwidget-setting-name"), range, number2);
 }
 function fillField(of, setting2, own, isSame) {
-  const { name, initial, isWhole, low, high, help } = setting2;
+  const { name, initial, isWhole, low, high, sliderEnd, help } = setting2;
   const [label2, range, number2] = of.children;
   if (label2 === void 0 || !(range instanceof HTMLInputElement) || !(number2 instanceof HTMLInputElement)) return;
   of.title = `${help}${initial === null ? "" : ` (${initial} at first)`}`;
   setText(label2, name);
   const value = typeof own === "number" ? String(own) : initial === null ? "" : String(initial);
-  range.hidden = high === null;
+  range.hidden = sliderEnd === null;
   for (const input of [range, number2]) {
     input.dataset["name"] = name;
     setAttribute(input, "min", String(low));
-    setAttribute(input, "max", high === null ? "" : String(high));
-    setAttribute(input, "step", isWhole ? "1" : "any");
+    const end = input === range ? sliderEnd : high;
+    setAttribute(input, "max", end === null ? "" : String(end));
+    const step2 = input === range && end !== null ? String((end - low) / STEPS) : "any";
+    setAttribute(input, "step", isWhole ? "1" : step2);
     setAttribute(input, "aria-label", input === range ? `${name}, as a slider` : name);
     setAttribute(input, "placeholder", initial === null ? "auto" : String(initial));
-    if (document.activeElement !== input || !isSame || input.getAttribute("aria-invalid") !== "true") input.value = value;
+    const shown2 = input === range && value === "" ? String(low) : value;
+    if (document.activeElement !== input || !isSame || input.getAttribute("aria-invalid") !== "true") input.value = shown2;
     setAttribute(input, "aria-invalid", "false");
   }
 }
@@ -5015,22 +5029,21 @@ var KernelConnection = class {
 };
 
 // src/view/host/panelCanvasKeys.ts
-var CANVASES = "canvas.camwidget-attention-canvas";
-var TEXT = ".camwidget-attention-text";
+var ATTENTION = "canvas.camwidget-attention-canvas";
+var PARTS = "canvas.camwidget-parts-canvas";
+var TEXTS = ".camwidget-attention-text, .camwidget-parts-text";
 var LABELS2 = ".camwidget-attention-label";
 function actsOnArrows(target) {
-  return target instanceof HTMLCanvasElement && target.matches(CANVASES);
+  return target instanceof HTMLCanvasElement && target.matches(`${ATTENTION}, ${PARTS}`);
 }
 function focusInPlace(canvas) {
   canvas.focus({ preventScroll: true });
 }
 function describeCanvases(panels) {
   const labels = panels.querySelectorAll(LABELS2);
-  panels.querySelectorAll(CANVASES).forEach((canvas, at) => {
-    setAttribute(canvas, "role", "application");
-    setAttribute(canvas, "aria-label", labels[at]?.textContent ?? "Attention");
-  });
-  for (const text2 of panels.querySelectorAll(TEXT)) setAttribute(text2, "aria-live", "polite");
+  panels.querySelectorAll(ATTENTION).forEach((canvas, at) => describe3(canvas, labels[at]?.textContent ?? "Attention"));
+  for (const canvas of panels.querySelectorAll(PARTS)) describe3(canvas, "Parts of the picture: arrow keys choose one, Enter masks it");
+  for (const text2 of panels.querySelectorAll(TEXTS)) setAttribute(text2, "aria-live", "polite");
 }
 function passKeys(box3, signal) {
   document.addEventListener(
@@ -5038,10 +5051,15 @@ function passKeys(box3, signal) {
     (event) => {
       const { target, key } = event;
       if (!(target instanceof HTMLCanvasElement) || box3()?.contains(target) !== true) return;
-      if (!key.startsWith("Arrow") || !actsOnArrows(target)) event.stopPropagation();
+      const toggles = (key === "Enter" || key === " ") && target.matches(PARTS);
+      if (!toggles && (!key.startsWith("Arrow") || !actsOnArrows(target))) event.stopPropagation();
     },
     { capture: true, signal }
   );
+}
+function describe3(canvas, label2) {
+  setAttribute(canvas, "role", "application");
+  setAttribute(canvas, "aria-label", label2);
 }
 
 // src/view/host/keyboardFocus.ts

@@ -182,13 +182,13 @@ class _FrozenNorm(torch.autograd.Function):
         constants: NormConstants = ctx.constants
         share = stabilized(result)
         torch.div(relevance[0], share, out=share)
-        is_grouped = constants.groups is not None
+        groups = constants.groups
         if constants.weight is not None:
-            shape = (-1, *[1] * (x.ndim - 2)) if is_grouped else constants.weight.shape
-            share.mul_(constants.weight.reshape(shape))
-        shape = (len(x), constants.groups, -1) if is_grouped else x.shape
+            of_channels = constants.weight.shape if groups is None else (-1, *[1] * (x.ndim - 2))
+            share.mul_(constants.weight.reshape(of_channels))
+        shape = x.shape if groups is None else (len(x), groups, -1)
         parts, shares = x.reshape(shape), share.reshape(shape)
-        over = [-1] if is_grouped else list(range(x.ndim - constants.dimensions, x.ndim))
+        over = list(range(x.ndim - constants.dimensions, x.ndim)) if groups is None else [-1]
         if constants.is_centered:
             variance = parts.var(over, correction=0, keepdim=True)
             shares = shares.sub_(shares.mean(over, keepdim=True))

@@ -4507,7 +4507,7 @@ var MethodSettings = class {
     this.row.addEventListener("change", ({ target }) => target instanceof HTMLInputElement && this.changed(target), { signal });
     this.row.addEventListener("input", ({ target }) => target instanceof HTMLInputElement && this.follow(target), { signal });
     this.row.addEventListener("keydown", (event) => this.key(event), { signal });
-    signal.addEventListener("abort", () => window.clearTimeout(this.timer));
+    signal.addEventListener("abort", () => this.stopWaiting());
     context.watch(["methods", "method", "settings"], () => this.update());
   }
   context;
@@ -4543,7 +4543,7 @@ var MethodSettings = class {
   update() {
     const { model } = this.context;
     const name = trait(model, "method");
-    if (this.method?.name !== name) window.clearTimeout(this.timer);
+    if (this.method?.name !== name) this.stopWaiting();
     const method = methods(model.get("methods")).find((one) => one.name === name);
     const all = method?.settings ?? [];
     const label2 = method?.label ?? "This method";
@@ -4557,7 +4557,7 @@ var MethodSettings = class {
     const isSame = this.method?.name === name;
     this.method = method;
     const made = fit(this.fields, all.length, () => field());
-    all.forEach((setting2, at) => fillField(made[at], setting2, own[setting2.name], isSame));
+    if (this.timer === void 0) all.forEach((setting2, at) => fillField(made[at], setting2, own[setting2.name], isSame));
     this.reset.disabled = Object.keys(own).length === 0;
   }
   /** The slider and the number beside it are one setting. While the slider moves, its latest value is used when it rests. */
@@ -4565,11 +4565,15 @@ var MethodSettings = class {
     for (const other of input.parentElement?.querySelectorAll("input") ?? []) {
       if (other !== input) other.value = input.value === "" ? other.min : input.value;
     }
-    window.clearTimeout(this.timer);
+    this.stopWaiting();
     if (input.type === "range") this.timer = window.setTimeout(() => this.changed(input), REST);
   }
-  changed(input) {
+  stopWaiting() {
     window.clearTimeout(this.timer);
+    this.timer = void 0;
+  }
+  changed(input) {
+    this.stopWaiting();
     const setting2 = this.method?.settings.find(({ name }) => name === input.dataset["name"]);
     if (setting2 === void 0) return;
     const wrong = reasonAgainst(setting2, input);

@@ -89,6 +89,10 @@ describe("a method's settings", () => {
     }
     vi.advanceTimersByTime(100);
     expect(view.model.get("settings")).toEqual({ rise: { gamma: 0.3 } });
+    move("0.35"); // what comes from the kernel meanwhile does not move it back
+    view.model.set("methods", [...(view.model.get("methods") as object[])]);
+    await vi.advanceTimersByTimeAsync(10);
+    expect(slider.value).toBe("0.35");
     move("0.4"); // let go: at once, and once only
     slider.dispatchEvent(new Event("change", { bubbles: true }));
     expect(view.model.get("settings")).toEqual({ rise: { gamma: 0.4 } });

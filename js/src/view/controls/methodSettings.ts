@@ -42,7 +42,7 @@ export class MethodSettings {
     this.row.addEventListener("change", ({ target }) => target instanceof HTMLInputElement && this.changed(target), { signal });
     this.row.addEventListener("input", ({ target }) => target instanceof HTMLInputElement && this.follow(target), { signal });
     this.row.addEventListener("keydown", (event) => this.key(event), { signal });
-    signal.addEventListener("abort", () => window.clearTimeout(this.timer));
+    signal.addEventListener("abort", () => this.stopWaiting());
     context.watch(["methods", "method", "settings"], () => this.update());
   }
 
@@ -73,7 +73,7 @@ export class MethodSettings {
   private update(): void {
     const { model } = this.context;
     const name = trait(model, "method");
-    if (this.method?.name !== name) window.clearTimeout(this.timer);
+    if (this.method?.name !== name) this.stopWaiting();
     const method = methods(model.get("methods")).find((one) => one.name === name);
     const all = method?.settings ?? [];
     const label = method?.label ?? "This method";
@@ -87,7 +87,8 @@ export class MethodSettings {
     const isSame = this.method?.name === name;
     this.method = method;
     const made = fit(this.fields, all.length, () => field());
-    all.forEach((setting, at) => fillField(made[at]!, setting, own[setting.name], isSame));
+    // A slider that moves stays where it is; its value comes when it rests.
+    if (this.timer === undefined) all.forEach((setting, at) => fillField(made[at]!, setting, own[setting.name], isSame));
     this.reset.disabled = Object.keys(own).length === 0;
   }
 
@@ -96,12 +97,17 @@ export class MethodSettings {
     for (const other of input.parentElement?.querySelectorAll("input") ?? []) {
       if (other !== input) other.value = input.value === "" ? other.min : input.value;
     }
-    window.clearTimeout(this.timer);
+    this.stopWaiting();
     if (input.type === "range") this.timer = window.setTimeout(() => this.changed(input), REST);
   }
 
-  private changed(input: HTMLInputElement): void {
+  private stopWaiting(): void {
     window.clearTimeout(this.timer);
+    this.timer = undefined;
+  }
+
+  private changed(input: HTMLInputElement): void {
+    this.stopWaiting();
     const setting = this.method?.settings.find(({ name }) => name === input.dataset["name"]);
     if (setting === undefined) return;
     const wrong = reasonAgainst(setting, input);

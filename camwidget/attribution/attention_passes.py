@@ -119,9 +119,11 @@ def attention_relevance(trace: Trace, targets: Sequence[Target]) -> None:
         places = places_in(trace, products[-1].shape[-1])
         start = reading_row(layers, places, products[-1]).expand(count, -1)
         row: torch.Tensor = start if pooled is None else pooled.mean(1)
+        # Added up without the identity's part, beside which small gradients would be lost to rounding.
+        change = torch.zeros_like(row)
         for product in reversed(products):
-            row = row + torch.einsum("nt,nts->ns", row, product)
-        return row - start if pooled is None else row
+            change = change + torch.einsum("nt,nts->ns", row + change, product)
+        return change if pooled is None else row + change
 
     def forward() -> tuple[list[torch.Tensor], Callable[[Target], torch.Tensor]]:
         capture = AttentionCapture(differentiable=True)

@@ -52,9 +52,10 @@ function line(d, over = "over", under = "under") {
 }
 
 // src/view/host/panelCanvasKeys.ts
-var CANVASES = "canvas.camwidget-attention-canvas";
+var ATTENTION = "canvas.camwidget-attention-canvas";
+var PARTS = "canvas.camwidget-parts-canvas";
 function actsOnArrows(target) {
-  return target instanceof HTMLCanvasElement && target.matches(CANVASES);
+  return target instanceof HTMLCanvasElement && target.matches(`${ATTENTION}, ${PARTS}`);
 }
 function focusInPlace(canvas) {
   canvas.focus({ preventScroll: true });

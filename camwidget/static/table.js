@@ -202,13 +202,14 @@ function methods(value) {
 }
 function setting(value) {
   const from = fields(value);
-  const { default: initial, high } = from;
+  const { default: initial, high, usual } = from;
   return {
     name: text(from["name"]),
     initial: typeof initial === "number" ? initial : null,
     isWhole: flag(from["integer"], false),
     low: number(from["low"], 0),
     high: typeof high === "number" ? high : null,
+    sliderEnd: typeof high === "number" ? high : typeof usual === "number" ? usual : null,
     help: text(from["help"])
   };
 }

@@ -1018,13 +1018,14 @@ function methods(value) {
 }
 function setting(value) {
   const from = fields(value);
-  const { default: initial, high } = from;
+  const { default: initial, high, usual } = from;
   return {
     name: text(from["name"]),
     initial: typeof initial === "number" ? initial : null,
     isWhole: flag(from["integer"], false),
     low: number(from["low"], 0),
     high: typeof high === "number" ? high : null,
+    sliderEnd: typeof high === "number" ? high : typeof usual === "number" ? usual : null,
     help: text(from["help"])
   };
 }
@@ -4638,6 +4639,8 @@ function split(all) {
 }
 
 // src/view/controls/methodSettings.ts
+var REST = 150;
+var STEPS = 100;
 var MethodSettings = class {
   constructor(context) {
     this.context = context;
@@ -4663,6 +4666,7 @@ var MethodSettings = class {
     this.row.addEventListener("change", ({ target }) => target instanceof HTMLInputElement && this.changed(target), { signal });
     this.row.addEventListener("input", ({ target }) => target instanceof HTMLInputElement && this.follow(target), { signal });
     this.row.addEventListener("keydown", (event) => this.key(event), { signal });
+    signal.addEventListener("abort", () => this.stopWaiting());
     context.watch(["methods", "method", "settings"], () => this.update());
   }
   context;
@@ -4674,6 +4678,7 @@ var MethodSettings = class {
   reset = button("camwidget-button", { title: "All settings of this method as they were at first" }, "defaults");
   message = make("span", "camwidget-settings-message", { role: "alert" });
   method;
+  timer;
   show(open) {
     this.row.hidden = !open;
     setAttribute(this.opener, "aria-expanded", String(open));
@@ -4697,6 +4702,7 @@ var MethodSettings = class {
   update() {
     const { model } = this.context;
     const name = trait(model, "method");
+    if (this.method?.name !== name) this.stopWaiting();
     const method = methods(model.get("methods")).find((one) => one.name === name);
     const all = method?.settings ?? [];
     const label2 = method?.label ?? "This method";
@@ -4710,14 +4716,23 @@ var MethodSettings = class {
     const isSame = this.method?.name === name;
     this.method = method;
     const made = fit(this.fields, all.length, () => field());
-    all.forEach((setting2, at) => fillField(made[at], setting2, own[setting2.name], isSame));
+    if (this.timer === void 0) all.forEach((setting2, at) => fillField(made[at], setting2, own[setting2.name], isSame));
     this.reset.disabled = Object.keys(own).length === 0;
   }
-  /** The slider and the number beside it are one setting. */
+  /** The slider and the number beside it are one setting. While the slider moves, its latest value is used when it rests. */
   follow(input) {
-    for (const other of input.parentElement?.querySelectorAll("input") ?? []) if (other !== input) other.value = input.value;
+    for (const other of input.parentElement?.querySelectorAll("input") ?? []) {
+      if (other !== input) other.value = input.value === "" ? other.min : input.value;
+    }
+    this.stopWaiting();
+    if (input.type === "range") this.timer = window.setTimeout(() => this.changed(input), REST);
+  }
+  stopWaiting() {
+    window.clearTimeout(this.timer);
+    this.timer = void 0;
   }
   changed(input) {
+    this.stopWaiting();
     const setting2 = this.method?.settings.find(({ name }) => name === input.dataset["name"]);
     if (setting2 === void 0) return;
     const wrong = reasonAgainst(setting2, input);
@@ -4751,21 +4766,24 @@ function field() {
   return make("label", "camwidget-setting", {}, make("span", "camwidget-setting-name"), range, number2);
 }
 function fillField(of, setting2, own, isSame) {
-  const { name, initial, isWhole, low, high, help } = setting2;
+  const { name, initial, isWhole, low, high, sliderEnd, help } = setting2;
   const [label2, range, number2] = of.children;
   if (label2 === void 0 || !(range instanceof HTMLInputElement) || !(number2 instanceof HTMLInputElement)) return;
   of.title = `${help}${initial === null ? "" : ` (${initial} at first)`}`;
   setText(label2, name);
   const value = typeof own === "number" ? String(own) : initial === null ? "" : String(initial);
-  range.hidden = high === null;
+  range.hidden = sliderEnd === null;
   for (const input of [range, number2]) {
     input.dataset["name"] = name;
     setAttribute(input, "min", String(low));
-    setAttribute(input, "max", high === null ? "" : String(high));
-    setAttribute(input, "step", isWhole ? "1" : "any");
+    const end = input === range ? sliderEnd : high;
+    setAttribute(input, "max", end === null ? "" : String(end));
+    const step2 = input === range && end !== null ? String((end - low) / STEPS) : "any";
+    setAttribute(input, "step", isWhole ? "1" : step2);
     setAttribute(input, "aria-label", input === range ? `${name}, as a slider` : name);
     setAttribute(input, "placeholder", initial === null ? "auto" : String(initial));
-    if (document.activeElement !== input || !isSame || input.getAttribute("aria-invalid") !== "true") input.value = value;
+    const shown2 = input === range && value === "" ? String(low) : value;
+    if (document.activeElement !== input || !isSame || input.getAttribute("aria-invalid") !== "true") input.value = shown2;
     setAttribute(input, "aria-invalid", "false");
   }
 }
@@ -5174,22 +5192,21 @@ var KernelConnection = class {
 };
 
 // src/view/host/panelCanvasKeys.ts
-var CANVASES = "canvas.camwidget-attention-canvas";
-var TEXT = ".camwidget-attention-text";
+var ATTENTION = "canvas.camwidget-attention-canvas";
+var PARTS = "canvas.camwidget-parts-canvas";
+var TEXTS = ".camwidget-attention-text, .camwidget-parts-text";
 var LABELS2 = ".camwidget-attention-label";
 function actsOnArrows(target) {
-  return target instanceof HTMLCanvasElement && target.matches(CANVASES);
+  return target instanceof HTMLCanvasElement && target.matches(`${ATTENTION}, ${PARTS}`);
 }
 function focusInPlace(canvas) {
   canvas.focus({ preventScroll: true });
 }
 function describeCanvases(panels) {
   const labels = panels.querySelectorAll(LABELS2);
-  panels.querySelectorAll(CANVASES).forEach((canvas, at) => {
-    setAttribute(canvas, "role", "application");
-    setAttribute(canvas, "aria-label", labels[at]?.textContent ?? "Attention");
-  });
-  for (const text2 of panels.querySelectorAll(TEXT)) setAttribute(text2, "aria-live", "polite");
+  panels.querySelectorAll(ATTENTION).forEach((canvas, at) => describe3(canvas, labels[at]?.textContent ?? "Attention"));
+  for (const canvas of panels.querySelectorAll(PARTS)) describe3(canvas, "Parts of the picture: arrow keys choose one, Enter masks it");
+  for (const text2 of panels.querySelectorAll(TEXTS)) setAttribute(text2, "aria-live", "polite");
 }
 function passKeys(box3, signal) {
   document.addEventListener(
@@ -5197,10 +5214,15 @@ function passKeys(box3, signal) {
     (event) => {
       const { target, key } = event;
       if (!(target instanceof HTMLCanvasElement) || box3()?.contains(target) !== true) return;
-      if (!key.startsWith("Arrow") || !actsOnArrows(target)) event.stopPropagation();
+      const toggles = (key === "Enter" || key === " ") && target.matches(PARTS);
+      if (!toggles && (!key.startsWith("Arrow") || !actsOnArrows(target))) event.stopPropagation();
     },
     { capture: true, signal }
   );
+}
+function describe3(canvas, label2) {
+  setAttribute(canvas, "role", "application");
+  setAttribute(canvas, "aria-label", label2);
 }
 
 // src/view/host/keyboardFocus.ts
@@ -5897,7 +5919,7 @@ var MOST4 = 3;
 var LEAST2 = 5e-3;
 var HINT = hint("point: values", "click: classes", "wheel: zoom", "drag: pan");
 var FINDING = { boxes: hint("click a box: ask about it", "point: values", "wheel: zoom"), areas: hint("click: the class there", "point: values", "paint: ask about a region") };
-var PARTS = hint("click a part: hide it, or show it again", "point: values", "wheel: zoom");
+var PARTS2 = hint("click a part: hide it, or show it again", "point: values", "wheel: zoom");
 var PARTS_ALONE = hint("point at a part: its value", "wheel: zoom", "drag: pan");
 var PAINTING = hint("drag: paint", "shift click: a straight line", "x: next brush", "wheel: zoom");
 function readout(context, stage, zoom) {
@@ -5944,7 +5966,7 @@ function readout(context, stage, zoom) {
   return line2;
 }
 function usage({ model, runsModel }, stage) {
-  if (stage.parts.drawn !== null) return runsModel ? PARTS : PARTS_ALONE;
+  if (stage.parts.drawn !== null) return runsModel ? PARTS2 : PARTS_ALONE;
   const { areas: areas2, boxes: boxes2 } = findings(model.get("found"));
   if (!trait(model, "findings") || areas2 === null && boxes2.length === 0) return HINT;
   return areas2 === null ? FINDING.boxes : FINDING.areas;

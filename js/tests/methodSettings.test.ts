@@ -1,4 +1,4 @@
-import { afterEach, describe, expect, it } from "vitest";
+import { afterEach, describe, expect, it, vi } from "vitest";
 import { FakeModel, settle, show, traits } from "./fakeModel";
 import type { Shown } from "./fakeModel";
 
@@ -67,6 +67,40 @@ describe("a method's settings", () => {
     await enter(view, "keep", "0.25");
     expect(view.one(".camwidget-settings-message").textContent).toBe("");
     expect(view.model.get("settings")).toEqual({ rise: { keep: 0.25 } });
+  });
+
+  it("have a slider, whose latest value is used once it rests", async () => {
+    const view = shown();
+    const gamma = { name: "gamma", default: null, integer: false, low: 0, high: null, usual: 1, help: "γ" };
+    view.model.set("methods", (traits()["methods"] as { name: string }[]).map((one) => ({ ...one, settings: one.name === "rise" ? [gamma] : [] })));
+    await settle();
+    const slider = view.one<HTMLInputElement>('.camwidget-setting-range[data-name="gamma"]');
+    expect([slider.hidden, slider.min, slider.max, slider.step, slider.value]).toEqual([false, "0", "1", "0.01", "0"]);
+    vi.useFakeTimers();
+    const move = (value: string): void => {
+      slider.value = value;
+      slider.dispatchEvent(new Event("input", { bubbles: true }));
+    };
+    for (const value of ["0.1", "0.2", "0.3"]) {
+      move(value);
+      vi.advanceTimersByTime(100);
+      expect(fieldOf(view, "gamma").value).toBe(value);
+      expect(view.model.get("settings")).toEqual({});
+    }
+    vi.advanceTimersByTime(100);
+    expect(view.model.get("settings")).toEqual({ rise: { gamma: 0.3 } });
+    move("0.35"); // what comes from the kernel meanwhile does not move it back
+    view.model.set("methods", [...(view.model.get("methods") as object[])]);
+    await vi.advanceTimersByTimeAsync(10);
+    expect(slider.value).toBe("0.35");
+    move("0.4"); // let go: at once, and once only
+    slider.dispatchEvent(new Event("change", { bubbles: true }));
+    expect(view.model.get("settings")).toEqual({ rise: { gamma: 0.4 } });
+    move("0.5"); // another method is chosen meanwhile
+    view.model.set("method", "gradcam");
+    await vi.runAllTimersAsync();
+    expect(view.model.get("settings")).toEqual({ rise: { gamma: 0.4 } });
+    vi.useRealTimers();
   });
 
   it("cannot be opened where there are none, and close on Escape", async () => {

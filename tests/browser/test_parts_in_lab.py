@@ -51,6 +51,19 @@ def test_a_click_on_a_color_masks_the_part(lab: Any, open_page: Callable[..., An
     page.keyboard.press("Enter")
     shown.comes_to(IS_MASKED, True)
 
+    # On the picture: the second part by arrow keys, and back; Tab leads out.
+    assert canvas.evaluate("(c) => getComputedStyle(c).cursor") == "pointer"
+    canvas.focus()
+    page.keyboard.press("ArrowRight")
+    page.get_by_text("Enter: Mask part 1.").wait_for()
+    page.keyboard.press("ArrowDown")
+    page.get_by_text("Enter: Show part 2 again.").wait_for()
+    page.keyboard.press("Enter")
+    shown.comes_to("ex.mask is None", True)
+    page.get_by_text("Enter: Mask part 2.").wait_for()
+    page.keyboard.press("Tab")
+    until(page, "(s) => document.querySelector(s) !== document.activeElement", CANVAS)
+
 
 SUPERPIXELS = """
 import numpy as np, camwidget as cw

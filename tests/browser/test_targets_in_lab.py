@@ -95,6 +95,16 @@ def test_settings_of_a_method(lab: Any, open_page: Callable[..., Any]) -> None:
     strength.press("Enter")
     says(page, ".camwidget-status-text", "Finer-CAM (strength 0.25)")
     assert shown.value("ex.settings") == {"finercam": {"strength": 0.25}}
+    # The slider: each step is shown in the field, and the last is used once it rests.
+    slider = page.locator('.camwidget-setting-range[data-name="strength"]')
+    slider.focus()
+    for _ in range(4):
+        page.keyboard.press("ArrowRight")
+    says(page, ".camwidget-status-text", "Finer-CAM (strength 0.34)")
+    assert shown.value("ex.settings") == {"finercam": {"strength": 0.34}}
+    strength.fill("0.25")
+    strength.press("Enter")
+    says(page, ".camwidget-status-text", "Finer-CAM (strength 0.25)")
     strength.fill("-1")
     strength.press("Enter")
     says(page, ".camwidget-settings-message", "strength is a number of at least 0.")

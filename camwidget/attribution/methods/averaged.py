@@ -125,7 +125,7 @@ def smoothgrad(
     *,
     base: Method | None = None,
     samples: Annotated[int, Range(1, help="how many noisy copies of the picture")] = 32,
-    noise: Annotated[float, Range(0, help="of the picture's range of values")] = 0.15,
+    noise: Annotated[float, Range(0, help="of the picture's range of values", usual=0.5)] = 0.15,
     seed: Annotated[int, Range(0, help="seed of the noise")] = 0,
 ) -> Iterator[Step]:
     """SmoothGrad, section 3 of Smilkov et al. 2017: the mean of ``M(x + N(0, σ²))``.

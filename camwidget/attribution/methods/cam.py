@@ -342,7 +342,9 @@ def finercam(
     target: Target,
     layer: str,
     *,
-    strength: Annotated[float, Range(0, help="how much the classes like it are subtracted")] = 1.0,
+    strength: Annotated[
+        float, Range(0, help="how much the classes like it are subtracted", usual=2)
+    ] = 1.0,
     references: Annotated[int, Range(1, help="how many classes like it")] = 3,
 ) -> torch.Tensor:
     """Finer-CAM, section 3.2 of Zhang et al. 2025: Grad-CAM of ``y_c − γ · mean_d y_d``.

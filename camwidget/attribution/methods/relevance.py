@@ -203,7 +203,13 @@ def lrp(
     *,
     rule: str = "attn",
     gamma: Annotated[
-        float | None, Range(0, help="how much contributions of one sign count")
+        float | None,
+        Range(
+            0,
+            help="γ: how much contributions with the output's sign count; "
+            f"{_GAMMA:g} in transformers where it is empty",
+            usual=1,
+        ),
     ] = None,
 ) -> torch.Tensor:
     """Layer-wise relevance propagation, eqs. 1 to 3 of Bach et al. 2015: ``Σ_pixels R = … = Σ_j R_j = score``.

@@ -38,11 +38,13 @@ class Range:
         low: the least value.
         high: the greatest value; infinity if there is none.
         help: what the setting is, in a few words, for a tooltip.
+        usual: the greatest value that a slider offers, where the range has no end; None for no slider.
     """
 
     low: float
     high: float = math.inf
     help: str = ""
+    usual: float | None = None
 
 
 @dataclass(frozen=True)
@@ -129,6 +131,7 @@ def settings_payload(settings: tuple[Setting, ...]) -> list[dict[str, Any]]:
             "integer": setting.is_whole,
             "low": setting.range.low,
             "high": setting.range.high if math.isfinite(setting.range.high) else None,
+            "usual": setting.range.usual,
             "help": setting.range.help,
         }
         for setting in settings

@@ -6,23 +6,17 @@ They equal zennit's rules of the same names, in fewer products: contributions ar
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import torch
 
-if TYPE_CHECKING:
-    from .operation import Operation
+from .operation import STABILIZER, Operation
 
-__all__ = ["STABILIZER", "Flat", "Gamma", "Positive", "stabilized"]
-
-#: Keeps denominators from zero. It is small enough to absorb no relevance even where activations shrink with depth,
-#: and large enough that its inverse is a float32.
-STABILIZER = 1e-20
+__all__ = ["Flat", "Gamma", "Positive", "stabilized"]
 
 
 def stabilized(denominator: torch.Tensor) -> torch.Tensor:
     """Return a denominator moved away from zero by ``STABILIZER``, in the direction of its sign."""
-    return denominator + torch.copysign(denominator.new_tensor(STABILIZER), denominator)
+    return torch.copysign(denominator.new_tensor(STABILIZER), denominator).add_(denominator)
 
 
 @dataclass(frozen=True)
@@ -54,9 +48,7 @@ class Gamma:
         """
         if not self.gamma:
             return stabilized(output)
-        bias = None if operation.bias is None else operation.bias.abs().mul_(self._beta)
-        size = operation.call(x.abs().mul_(self._beta), operation.magnitude(), bias)
-        return torch.copysign(size.add_(output.abs()).add_(STABILIZER), output)
+        return operation.magnitudes_sum(x, self._beta).copysign_(output).add_(output)
 
     def propagate(
         self,
@@ -74,12 +66,13 @@ class Gamma:
             relevance: relevance of the output.
         """
         assert operation.weight is not None
-        share = relevance / denominator
+        share = operation.memory.of("share", denominator)
+        torch.div(relevance, denominator, out=share)
         received = operation.transposed(operation.weight, x, share).mul_(x)
         if self.gamma:  # relevance over the magnitude of the denominator has the relevance's sign
             unsigned = share.copysign_(relevance)
-            absolute = operation.transposed(operation.magnitude(), x, unsigned)
-            received.add_(absolute.mul_(x.abs()), alpha=self._beta)
+            absolute = operation.transposed(operation.magnitude(), x, unsigned, is_brief=True)
+            received.addcmul_(absolute, operation.memory.magnitude(x), value=self._beta)
         return received
 
     @property

@@ -7,35 +7,106 @@ Each holds a part of the operation constant and distributes relevance by the con
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 
 from .linear_rules import stabilized
 
-__all__ = ["epsilon", "frozen_norm", "signed_sum", "taylor_softmax"]
+__all__ = [
+    "NormConstants",
+    "epsilon",
+    "frozen_norm",
+    "norm_constants",
+    "signed_sum",
+    "taylor_softmax",
+]
 
 
 def epsilon(
     output: Callable[..., torch.Tensor],
     inputs: Sequence[torch.Tensor],
     *,
-    linear: Callable[..., torch.Tensor] | None = None,
     share: float = 1.0,
+    may_write: bool = True,
 ) -> torch.Tensor:
     """Run an operation; its backward pass distributes relevance to its inputs by their contributions.
 
     Args:
-        output: the operation, a function of the inputs.
+        output: the operation, a function of the inputs that is linear in each, but for a constant.
         inputs: inputs that receive relevance.
-        linear: the part of it in which contributions are counted, linear in each input; ``output`` if None.
         share: factor of each input's relevance, 1/2 for a product of two inputs (uniform rule, proposition 3.3 of
             Achtibat et al. 2024).
+        may_write: whether the operation may write into its arguments.
 
     Returns:
         The operation's output.
     """
-    result: torch.Tensor = _Epsilon.apply(output, linear or output, share, *inputs)
+    result: torch.Tensor = _Epsilon.apply(output, share, may_write, *inputs)
+    return result
+
+
+@dataclass(frozen=True)
+class NormConstants:
+    """What a normalization is, but for its input.
+
+    Attributes:
+        groups: number of groups of channels of a group normalization; None for the others.
+        dimensions: number of the last dimensions that others normalize over.
+        weight: factors of the normalized values; None for 1.
+        eps: what is added to the variance; None for the smallest step of the input's type.
+        is_centered: whether the mean is subtracted.
+    """
+
+    groups: int | None
+    dimensions: int
+    weight: torch.Tensor | None
+    eps: float | None
+    is_centered: bool
+
+
+def norm_constants(name: str, args: Sequence[Any], kwargs: dict[str, Any]) -> NormConstants:
+    """Read the arguments of a normalization.
+
+    Args:
+        name: "layer_norm", "rms_norm" or "group_norm".
+        args: arguments after the input.
+        kwargs: named arguments.
+    """
+    names = {
+        "layer_norm": ("normalized_shape", "weight", "bias", "eps"),
+        "rms_norm": ("normalized_shape", "weight", "eps"),
+        "group_norm": ("num_groups", "weight", "bias", "eps"),
+    }[name]
+    given = {**dict(zip(names, args, strict=False)), **kwargs}
+    is_centered = name != "rms_norm"
+    return NormConstants(
+        groups=given.get("num_groups"),
+        dimensions=len(given.get("normalized_shape", ())),
+        weight=given.get("weight"),
+        eps=given.get("eps", 1e-5 if is_centered else None),
+        is_centered=is_centered,
+    )
+
+
+def frozen_norm(
+    x: torch.Tensor, normalize: Callable[[torch.Tensor], torch.Tensor], constants: NormConstants
+) -> torch.Tensor:
+    """Run a normalization; its backward pass takes the scale for a constant, and distributes by contributions.
+
+    What is left is ``(x − mean(x)) · constant``, as the LN rule of Ali et al. 2022 (arXiv:2202.07304, section 4) and
+    the detached variance of Achtibat et al. 2024 have it.
+
+    Args:
+        x: the input.
+        normalize: the normalization.
+        constants: what it is.
+
+    Returns:
+        The normalized input.
+    """
+    result: torch.Tensor = _FrozenNorm.apply(x, normalize, constants)
     return result
 
 
@@ -62,86 +133,69 @@ def taylor_softmax(
     return result
 
 
-def frozen_norm(
-    name: str, args: Sequence[Any], kwargs: dict[str, Any]
-) -> Callable[[torch.Tensor], torch.Tensor]:
-    """Return a normalization as a function of its input in which the scale is a constant.
-
-    Args:
-        name: "layer_norm", "rms_norm" or "group_norm".
-        args: arguments after the input.
-        kwargs: named arguments.
-
-    Returns:
-        Function of x to the normalized x. Its Jacobian is that of ``(x − mean(x)) · constant``, as the LN rule of Ali
-        et al. 2022 (arXiv:2202.07304, section 4) and the detached variance of Achtibat et al. 2024 have it.
-    """
-    names = {
-        "layer_norm": ("normalized_shape", "weight", "bias", "eps"),
-        "rms_norm": ("normalized_shape", "weight", "eps"),
-        "group_norm": ("num_groups", "weight", "bias", "eps"),
-    }[name]
-    given = {**dict(zip(names, args, strict=False)), **kwargs}
-    weight, bias = given.get("weight"), given.get("bias")
-
-    def normalize(x: torch.Tensor) -> torch.Tensor:
-        if name == "group_norm":
-            parts = x.reshape(len(x), given["num_groups"], -1)
-            dimensions: tuple[int, ...] = (2,)
-        else:
-            parts, shape = x, given["normalized_shape"]
-            dimensions = tuple(range(x.ndim - len(shape), x.ndim))
-        eps = given.get("eps")
-        if eps is None:
-            eps = torch.finfo(x.dtype).eps if name == "rms_norm" else 1e-5
-        if name != "rms_norm":
-            parts = parts - parts.mean(dimensions, keepdim=True)
-        scale = (parts.detach().square().mean(dimensions, keepdim=True) + eps).rsqrt()
-        result = (parts * scale).reshape(x.shape)
-        per_channel = (-1, *[1] * (x.ndim - 2)) if name == "group_norm" else None
-        if weight is not None:
-            result = result * (weight if per_channel is None else weight.reshape(per_channel))
-        if bias is not None:
-            result = result + (bias if per_channel is None else bias.reshape(per_channel))
-        return result
-
-    return normalize
-
-
 class _Epsilon(torch.autograd.Function):
     @staticmethod
     def forward(
         ctx: Any,
         output: Callable[..., torch.Tensor],
-        linear: Callable[..., torch.Tensor],
         share: float,
+        may_write: bool,
         *inputs: torch.Tensor,
     ) -> torch.Tensor:
-        ctx.linear, ctx.share, ctx.graph = linear, share, None
-        # Some operations write into their argument, so that they get a copy.
-        if linear is not output:
-            result = output(*(x.clone() for x in inputs))
-        else:  # what is run here need not be run again in the backward pass
-            with torch.enable_grad():
-                leaves = [x.detach().requires_grad_() for x in inputs]
-                graph = output(*(x.clone() for x in leaves))
-            ctx.graph, result = (leaves, graph), graph.detach()
+        with torch.enable_grad():  # what is run here need not be run again in the backward pass
+            leaves = [x.detach().requires_grad_() for x in inputs]
+            graph = output(*(x.clone() if may_write else x for x in leaves))
+        ctx.graph, ctx.share = (leaves, graph), share
+        result = graph.detach()
         ctx.save_for_backward(result, *inputs)
         return result
 
     @staticmethod
     def backward(ctx: Any, *relevance: torch.Tensor) -> Any:
         result, *inputs = ctx.saved_tensors
-        with torch.enable_grad():
-            if ctx.graph is None:
-                leaves = [x.detach().requires_grad_() for x in inputs]
-                linear = ctx.linear(*(x.clone() for x in leaves))
-            else:
-                leaves, linear = ctx.graph
-            share = relevance[0] / stabilized(result)
-            gradients = torch.autograd.grad(linear, leaves, share, retain_graph=True)
-        received = [ctx.share * x * g for x, g in zip(inputs, gradients, strict=True)]
-        return None, None, None, *received
+        leaves, graph = ctx.graph
+        share = stabilized(result)
+        torch.div(relevance[0], share, out=share)
+        if ctx.share != 1:
+            share.mul_(ctx.share)
+        gradients = torch.autograd.grad(graph, leaves, share, retain_graph=True)
+        # Not in place: gradients of several inputs may be one tensor.
+        return None, None, None, *(x * g for x, g in zip(inputs, gradients, strict=True))
+
+
+class _FrozenNorm(torch.autograd.Function):
+    @staticmethod
+    def forward(
+        ctx: Any,
+        x: torch.Tensor,
+        normalize: Callable[[torch.Tensor], torch.Tensor],
+        constants: NormConstants,
+    ) -> torch.Tensor:
+        result = normalize(x)
+        ctx.save_for_backward(x, result)
+        ctx.constants = constants
+        return result
+
+    @staticmethod
+    def backward(ctx: Any, *relevance: torch.Tensor) -> Any:
+        x, result = ctx.saved_tensors
+        constants: NormConstants = ctx.constants
+        share = stabilized(result)
+        torch.div(relevance[0], share, out=share)
+        groups = constants.groups
+        if constants.weight is not None:
+            of_channels = constants.weight.shape if groups is None else (-1, *[1] * (x.ndim - 2))
+            share.mul_(constants.weight.reshape(of_channels))
+        shape = x.shape if groups is None else (len(x), groups, -1)
+        parts, shares = x.reshape(shape), share.reshape(shape)
+        over = list(range(x.ndim - constants.dimensions, x.ndim)) if groups is None else [-1]
+        if constants.is_centered:
+            variance = parts.var(over, correction=0, keepdim=True)
+            shares = shares.sub_(shares.mean(over, keepdim=True))
+        else:
+            variance = parts.square().mean(over, keepdim=True)
+        eps = torch.finfo(x.dtype).eps if constants.eps is None else constants.eps
+        return shares.mul_(variance.add_(eps).rsqrt_()).mul_(parts).reshape(x.shape), None, None
 
 
 class _SignedSum(torch.autograd.Function):
@@ -154,8 +208,9 @@ class _SignedSum(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *relevance: torch.Tensor) -> Any:
         x, y, total = ctx.saved_tensors
-        share = relevance[0] / stabilized(total)
-        return x * share, y * share
+        share = stabilized(total)
+        torch.div(relevance[0], share, out=share)
+        return x * share, share.mul_(y)
 
 
 class _TaylorSoftmax(torch.autograd.Function):
@@ -172,7 +227,7 @@ class _TaylorSoftmax(torch.autograd.Function):
     def backward(ctx: Any, *relevance: torch.Tensor) -> Any:
         x, weights = ctx.saved_tensors
         total = relevance[0].sum(ctx.dimension, keepdim=True)
-        received = (relevance[0] - weights * total).mul_(x)
+        received = torch.addcmul(relevance[0], weights, total, value=-1).mul_(x)
         if not bool(weights.amin() > 0):
             # A masked score is −inf: it has no influence, and must not become −inf · 0.
             received.masked_fill_(torch.isinf(x), 0)

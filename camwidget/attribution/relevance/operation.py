@@ -8,7 +8,15 @@ from typing import Any, Protocol, TypeAlias
 import torch
 from torch import nn
 
-__all__ = ["Magnitudes", "Operation", "Rule", "ZennitRule", "pass_through", "propagate"]
+__all__ = [
+    "STABILIZER",
+    "Operation",
+    "Rule",
+    "WorkingMemory",
+    "ZennitRule",
+    "pass_through",
+    "propagate",
+]
 
 
 class DirectRule(Protocol):
@@ -34,24 +42,46 @@ class DirectRule(Protocol):
 ZennitRule: TypeAlias = Callable[[bool, bool], Any]
 Rule: TypeAlias = ZennitRule | DirectRule
 
+#: Keeps denominators from zero. It is small enough to absorb no relevance even where activations shrink with depth,
+#: and large enough that its inverse is a float32.
+STABILIZER = 1e-20
 
-class Magnitudes:
-    """Memory for the magnitudes of weights, one tensor of each shape, which the operations of a pass share.
 
-    New memory for each large weight takes longer than the magnitudes themselves.
+class WorkingMemory:
+    """Memory for what the rules of a pass compute on the way, one tensor for each use and shape.
+
+    New memory takes longer than the elementwise operation that writes into it: the pages have to be mapped first.
     """
 
     def __init__(self) -> None:
-        self._found: dict[tuple[Any, ...], tuple[torch.Tensor, torch.Tensor]] = {}
+        self._tensors: dict[tuple[Any, ...], torch.Tensor] = {}
+        #: By use and shape, the tensor whose magnitude is in the memory.
+        self._sources: dict[tuple[Any, ...], torch.Tensor] = {}
 
-    def of(self, weight: torch.Tensor) -> torch.Tensor:
-        """Return |w|, valid until the magnitude of another weight of this shape is requested."""
-        key = (weight.shape, weight.dtype, weight.device)
-        found = self._found.get(key)
-        if found is None or found[0] is not weight:
-            memory = torch.empty_like(weight) if found is None else found[1]
-            self._found[key] = found = (weight, torch.abs(weight.detach(), out=memory.detach()))
-        return found[1]
+    def of(
+        self, use: str, like: torch.Tensor, shape: tuple[int, ...] | None = None
+    ) -> torch.Tensor:
+        """Return a tensor to write into, valid until the next request for the same use and shape.
+
+        Args:
+            use: what it is for.
+            like: tensor with its type and device.
+            shape: shape; that of ``like`` if None.
+        """
+        key = (use, shape or tuple(like.shape), like.dtype, like.device)
+        found = self._tensors.get(key)
+        if found is None:
+            found = self._tensors[key] = like.new_empty(shape or like.shape)
+        return found
+
+    def magnitude(self, x: torch.Tensor, use: str = "activation") -> torch.Tensor:
+        """Return |x|, to be read only; valid until that of another tensor of the same use and shape is requested."""
+        memory = self.of(use, x)
+        key = (use, x.shape, x.dtype, x.device)
+        if self._sources.get(key) is not x:
+            torch.abs(x.detach(), out=memory)
+            self._sources[key] = x
+        return memory
 
 
 class Operation(nn.Module):
@@ -63,7 +93,7 @@ class Operation(nn.Module):
         weight: None for operations without weights.
         bias: None for operations without bias.
         is_dense: whether it is ``x @ weight.T + bias``.
-        magnitudes: memory for the magnitude of the weight; its own if None.
+        memory: memory that it shares with the other operations of the pass; its own if None.
         is_reused: whether relevance is propagated several times, so that the rule's denominator is kept.
     """
 
@@ -78,7 +108,7 @@ class Operation(nn.Module):
         bias: torch.Tensor | None = None,
         *,
         is_dense: bool = False,
-        magnitudes: Magnitudes | None = None,
+        memory: WorkingMemory | None = None,
         is_reused: bool = False,
     ) -> None:
         super().__init__()
@@ -89,7 +119,7 @@ class Operation(nn.Module):
         self.is_merged = False
         self.weight = _fixed(weight)
         self.bias = _fixed(bias)
-        self._magnitudes = magnitudes or Magnitudes()
+        self.memory = memory or WorkingMemory()
         self._is_reused = is_reused
         #: The rows that had relevance, and the rule's denominator there.
         self._kept: tuple[torch.Tensor | None, torch.Tensor] | None = None
@@ -109,12 +139,40 @@ class Operation(nn.Module):
     def magnitude(self) -> torch.Tensor:
         """Return the magnitude of the weight, valid until that of another operation is requested."""
         assert self.weight is not None
-        return self._magnitudes.of(self.weight)
+        return self.memory.magnitude(self.weight, "weight")
+
+    def magnitudes_sum(self, x: torch.Tensor, factor: float) -> torch.Tensor:
+        """Return ``factor · Σ_j |z_jk|`` over the contributions and the bias of each output, above zero.
+
+        Args:
+            x: the operation's input.
+            factor: factor ≥ 0.
+
+        Returns:
+            Sums of the output's shape, to write into; valid until another operation runs, unless denominators are kept.
+        """
+        assert self.weight is not None
+        magnitude, weight = self.memory.magnitude(x), self.magnitude()
+        bias = None if self.bias is None else self.bias.abs().mul_(factor)
+        if not self.is_dense:
+            return self.call(magnitude.mul(factor), weight, bias).add_(STABILIZER)
+        bias = x.new_full((len(weight),), STABILIZER) if bias is None else bias.add_(STABILIZER)
+        shape = (len(x), len(weight))
+        memory = x.new_empty(shape) if self._is_reused else self.memory.of("sum", x, shape)
+        return torch.addmm(bias, magnitude, weight.T, alpha=factor, out=memory)
 
     def propagate_directly(
         self, x: torch.Tensor, output: torch.Tensor, relevance: torch.Tensor
     ) -> torch.Tensor:
         """Return the relevance of the input by a ``DirectRule``; tokens without relevance cost nothing."""
+        if self.is_dense and x.ndim != 2:
+            rows = [t.reshape(-1, t.shape[-1]) for t in (x, output, relevance)]
+            return self._propagate_rows(*rows).view(x.shape)
+        return self._propagate_rows(x, output, relevance)
+
+    def _propagate_rows(
+        self, x: torch.Tensor, output: torch.Tensor, relevance: torch.Tensor
+    ) -> torch.Tensor:
         rule: Any = self.rule
         # Behind the last attention, relevance is at the class token only.
         is_everywhere = not self.is_dense or bool(relevance[..., 0].all())
@@ -123,9 +181,10 @@ class Operation(nn.Module):
             denominator = self._denominator(x, output, None)
             result: torch.Tensor = rule.propagate(self, x, denominator, relevance)
             return result
-        denominator = self._denominator(x[rows], output[rows], rows)
+        some = x[rows]
+        denominator = self._denominator(some, output[rows], rows)
         received = torch.zeros_like(x)
-        received[rows] = rule.propagate(self, x[rows], denominator, relevance[rows])
+        received[rows] = rule.propagate(self, some, denominator, relevance[rows])
         return received
 
     def _denominator(
@@ -144,11 +203,24 @@ class Operation(nn.Module):
         return found
 
     def transposed(
-        self, weight: torch.Tensor, x: torch.Tensor, share: torch.Tensor
+        self,
+        weight: torch.Tensor,
+        x: torch.Tensor,
+        share: torch.Tensor,
+        *,
+        is_brief: bool = False,
     ) -> torch.Tensor:
-        """Return ``W^T share``: ``share`` at the output, taken to the input x by weights W of the operation's shape."""
+        """Return ``W^T share``: ``share`` at the output, taken to the input x by weights W of the operation's shape.
+
+        Args:
+            weight: the weights W.
+            x: the operation's input.
+            share: what is taken to it.
+            is_brief: whether the result is no longer needed when another operation runs.
+        """
         if self.is_dense:
-            return share @ weight
+            memory = self.memory.of("transposed", x) if is_brief else None
+            return torch.mm(share, weight, out=memory)
         with torch.enable_grad():
             leaf = torch.zeros_like(x).requires_grad_()
             (result,) = torch.autograd.grad(self.call(leaf, weight, None), leaf, share)
@@ -168,9 +240,17 @@ def propagate(x: torch.Tensor, operation: Operation) -> torch.Tensor:
     return result
 
 
-def pass_through(x: torch.Tensor, call: Callable[[torch.Tensor], torch.Tensor]) -> torch.Tensor:
-    """Return ``call(x)`` of an elementwise function; its backward pass leaves relevance unchanged."""
-    result: torch.Tensor = _PassThrough.apply(x, call)
+def pass_through(
+    x: torch.Tensor, call: Callable[[torch.Tensor], torch.Tensor], *, may_write: bool = True
+) -> torch.Tensor:
+    """Return ``call(x)`` of an elementwise function; its backward pass leaves relevance unchanged.
+
+    Args:
+        x: the argument.
+        call: the function.
+        may_write: whether it may write into its argument, or return it.
+    """
+    result: torch.Tensor = _PassThrough.apply(x, call, may_write)
     return result
 
 
@@ -201,13 +281,13 @@ class _RulePropagation(torch.autograd.Function):
 class _PassThrough(torch.autograd.Function):
     @staticmethod
     def forward(
-        ctx: Any, x: torch.Tensor, call: Callable[[torch.Tensor], torch.Tensor]
+        ctx: Any, x: torch.Tensor, call: Callable[[torch.Tensor], torch.Tensor], may_write: bool
     ) -> torch.Tensor:
-        return call(x.clone())  # some calls write into their argument
+        return call(x.clone() if may_write else x)
 
     @staticmethod
     def backward(ctx: Any, *relevance: torch.Tensor) -> Any:
-        return relevance[0], None
+        return relevance[0], None, None
 
 
 def _fixed(tensor: torch.Tensor | None) -> nn.Parameter | None:

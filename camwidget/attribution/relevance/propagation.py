@@ -18,7 +18,7 @@ from ...errors import LayerError
 from . import operation_names
 from .cosine_operations import CosineOperations
 from .nonlinear_rules import signed_sum
-from .operation import Magnitudes, Operation, pass_through, propagate
+from .operation import Operation, WorkingMemory, pass_through, propagate
 from .replica import replicate
 from .rules import Rules
 from .tracked_tensor import Role, TrackedTensor, UnsupportedOperation, tensors_in
@@ -148,7 +148,7 @@ class _RuleMode(TorchFunctionMode):
     ) -> None:
         super().__init__()
         self._is_reused = is_reused
-        self._magnitudes = Magnitudes()
+        self._memory = WorkingMemory()
         self._rules = rules
         self._negated = negated
         self._tracked = {id(picture): TrackedTensor(picture, is_picture=True)}
@@ -344,7 +344,7 @@ class _RuleMode(TorchFunctionMode):
             weight,
             bias,
             is_dense=name == "linear",
-            magnitudes=self._magnitudes,
+            memory=self._memory,
             is_reused=self._is_reused,
         )
         # The weights of transposed convolutions have the output's channels in another dimension.

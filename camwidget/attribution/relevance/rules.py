@@ -7,8 +7,8 @@ from typing import Any
 
 import torch
 
-from .linear_rules import STABILIZER, Flat, Gamma, Positive
-from .operation import Rule, ZennitRule
+from .linear_rules import Flat, Gamma, Positive
+from .operation import STABILIZER, Rule, ZennitRule
 
 __all__ = [
     "ATTENTION_RULES",

@@ -21,7 +21,7 @@ import torch
 from ..._compat.pytorch import body_of
 from ...execution.attention_capture import attention_weights
 from . import operation_names
-from .nonlinear_rules import epsilon, frozen_norm, taylor_softmax
+from .nonlinear_rules import epsilon, frozen_norm, norm_constants, taylor_softmax
 from .operation import pass_through
 from .tracked_tensor import Role, TrackedTensor, UnsupportedOperation, tensors_in
 
@@ -92,15 +92,16 @@ class TransformerOperations:
         if not is_only_source:
             return None
         if name in operation_names.NORMALIZATIONS and not sources[0].is_picture:
-            frozen = frozen_norm(name, rest, kwargs)
-            return (
-                epsilon(lambda value: func(value, *rest, **kwargs), [x], linear=frozen),
-                Role.ACTIVATION,
-            )
+            constants = norm_constants(name, rest, kwargs)
+            return frozen_norm(
+                x, lambda value: func(value, *rest, **kwargs), constants
+            ), Role.ACTIVATION
         if name in operation_names.MOVES and roles == {Role.SMOOTH}:
             return func(*args, **kwargs), Role.SMOOTH
         if name in operation_names.SMOOTH_ACTIVATIONS:
-            return pass_through(x, lambda value: func(value, *rest, **kwargs)), Role.SMOOTH
+            writes = operation_names.is_in_place(name, args, kwargs)
+            output = pass_through(x, lambda value: func(value, *rest, **kwargs), may_write=writes)
+            return output, Role.SMOOTH
         return None
 
     def adds_constant(
@@ -160,7 +161,7 @@ class TransformerOperations:
                 return func(*args, **kwargs), Role.SCORES
         tracked = [source.tensor for source in sources]
         call = _function_of(tracked, func, args, kwargs)
-        return epsilon(call, tracked, share=1 / len(tracked)), Role.SCORES
+        return epsilon(call, tracked, share=1 / len(tracked), may_write=False), Role.SCORES
 
     def _weighted_values(
         self,
@@ -177,9 +178,8 @@ class TransformerOperations:
         ):  # the values are constants, or the weights are multiplied by themselves
             raise self._mode.refusal(f"{name} of attention weights without values")
         received = [source.tensor for source in (sources if self._is_attn else values)]
-        return epsilon(
-            _function_of(received, func, args, kwargs), received, share=1 / len(received)
-        )
+        call = _function_of(received, func, args, kwargs)
+        return epsilon(call, received, share=1 / len(received), may_write=False)
 
     def _softmax(
         self, func: Any, x: torch.Tensor, rest: Any, kwargs: dict[str, Any]

@@ -39,6 +39,10 @@ _PARTS = 4
 #: Brightness of masked pixels, and width of the stripes on them in picture pixels.
 _MASKED, _STRIPE = 0.5, 4
 
+#: By arrow key, the step to another part; and the keys that mask the chosen one.
+_STEPS = {"ArrowUp": -1, "ArrowLeft": -1, "ArrowDown": 1, "ArrowRight": 1}
+_TOGGLING = ("Enter", " ")
+
 _COLORS = np.array([list(bytes.fromhex(color[1:])) for color in SERIES[:MOST_PARTS]]) / 255
 
 
@@ -67,7 +71,7 @@ class FactorizationPanel(ipywidgets.VBox):
     """The parts that the layer shown sees in the picture, with their evidence for the class shown.
 
     A click on a color in the picture, or on a part's button, hides that part by paint, as the brush does; a second
-    click shows it again.
+    click shows it again. With the focus on the picture, arrow keys choose a part, and Enter hides it.
 
     Args:
         prompts: the model and its caches.
@@ -93,6 +97,8 @@ class FactorizationPanel(ipywidgets.VBox):
         self._shown: MapRequest | None = None
         self._about: _About | None = None
         self._drawn: _Drawn | None = None
+        #: The part that arrow keys have chosen.
+        self._chosen: int | None = None
         self._build()
         super().__init__([self.count_choice, self.message, self._found])
         self.add_class("camwidget-factorization")
@@ -158,9 +164,14 @@ class FactorizationPanel(ipywidgets.VBox):
         )
         # All that is put in is escaped.
         self.message = ipywidgets.HTML()
-        self.canvas = SharpCanvas(self._draw, self._clicked, self._show_message)
+        self.canvas = SharpCanvas(
+            self._draw, self._clicked, self._show_message, on_key=self._pressed
+        )
+        self.canvas.canvas.add_class("camwidget-parts-canvas")
+        self.chosen_text = ipywidgets.HTML()
+        self.chosen_text.add_class("camwidget-parts-text")
         self.buttons = [self._part_button(number) for number in range(MOST_PARTS)]
-        side = ipywidgets.VBox(self.buttons, layout={"margin": "0 0 0 8px"})
+        side = ipywidgets.VBox([*self.buttons, self.chosen_text], layout={"margin": "0 0 0 8px"})
         self._found = ipywidgets.HBox(
             [self.canvas.canvas, side],
             layout={"display": "none", "flex_flow": "row wrap", "align_items": "flex-start"},
@@ -201,7 +212,32 @@ class FactorizationPanel(ipywidgets.VBox):
         if 0 <= row < area.shape[0] and 0 <= column < area.shape[1]:
             self.toggle(int(area[row, column]))
 
+    def _pressed(self, key: str) -> None:
+        """Choose the next or previous part that covers pixels, or mask the chosen one."""
+        drawn = self._drawn
+        if drawn is None:
+            return
+        if key in _TOGGLING:
+            if self._chosen is not None:
+                self.toggle(self._chosen)
+        elif key in _STEPS:
+            parts = [int(part) for part in np.unique(drawn.found.areas[0]) if part >= 0]
+            at = parts.index(self._chosen) if self._chosen in parts else -1
+            step = _STEPS[key] if at >= 0 else max(_STEPS[key], 0)
+            self._chosen = parts[(at + step) % len(parts)] if parts else None
+            self._show_chosen()
+            self.canvas.draw()
+
     # -- what it shows ---------------------------------------------------------------------
+
+    def _show_chosen(self) -> None:
+        """Say which part is chosen, as its button does."""
+        chosen = self._chosen
+        if chosen is None:
+            self.chosen_text.value = ""
+            return
+        button = self.buttons[chosen]
+        self.chosen_text.value = html.escape(f"{button.description}. Enter: {button.tooltip}.")
 
     def _show_message(self, text: str) -> None:
         # Names of models and layers are anybody's text.
@@ -210,6 +246,7 @@ class FactorizationPanel(ipywidgets.VBox):
     def _repaint(self, change: dict[str, Any]) -> None:
         if self._drawn is not None:
             self._show_buttons()
+            self._show_chosen()
             self.canvas.draw()
 
     def _masked(self, drawn: _Drawn) -> np.ndarray:
@@ -254,7 +291,8 @@ class FactorizationPanel(ipywidgets.VBox):
         scale = SharpCanvas.SHARP * _scale(drawn.found.areas.shape[1:])
         canvas.save()
         canvas.scale(scale, scale)
-        canvas.put_image_data(colored_parts(drawn.found, self._masked(drawn)), 0, 0)
+        colored = colored_parts(drawn.found, self._masked(drawn), self._chosen)
+        canvas.put_image_data(colored, 0, 0)
         canvas.restore()
 
     # -- on the worker's thread ------------------------------------------------------------
@@ -272,30 +310,35 @@ class FactorizationPanel(ipywidgets.VBox):
             text = (
                 f"What {found.layer} sees: its activations as a sum of parts (deep feature factorization), which "
                 f"explain {found.explained:.0%} of them. Evidence is what a part adds to the score of "
-                f"{found.targets[0][0]}. Click a color, or a button, to mask the part."
+                f"{found.targets[0][0]}. Click a color, or a button, to mask the part; on the picture, arrow keys "
+                "choose one and Enter masks it."
             )
         except Exception as error:
             text = error_text(error, self)
         with self._lock:
             if self._about is not about:
                 return
-            self._drawn = drawn
+            self._drawn, self._chosen = drawn, None
         self._show_message(text)
         self._found.layout.display = None if drawn is not None else "none"
         if drawn is not None:
             height, width = drawn.found.areas.shape[1:]
             scale = _scale((height, width))
             self._show_buttons()
+            self._show_chosen()
             self.canvas.resize(round(width * scale), round(height * scale))
             self.canvas.draw()
 
 
-def colored_parts(found: Factorization, masked: np.ndarray) -> np.ndarray:
+def colored_parts(
+    found: Factorization, masked: np.ndarray, chosen: int | None = None
+) -> np.ndarray:
     """Draw the first picture of a factorization in gray with its parts in colors, and stripes where it is masked.
 
     Args:
         found: the parts.
         masked: which pixels are hidden, bool (H, W).
+        chosen: number of the part with a white edge; none if None.
 
     Returns:
         uint8 (H, W, 3).
@@ -309,6 +352,10 @@ def colored_parts(found: Factorization, masked: np.ndarray) -> np.ndarray:
     stripes = ((rows + columns) // _STRIPE % 2 == 0) & (area >= 0)
     hidden = np.where(stripes[..., None], colors, _MASKED)
     drawn: np.ndarray = np.round(255 * np.where(masked[..., None], hidden, mixed)).astype(np.uint8)
+    if chosen is not None:
+        region = np.pad(area == chosen, 1)
+        inside = region[:-2, 1:-1] & region[2:, 1:-1] & region[1:-1, :-2] & region[1:-1, 2:]
+        drawn[(area == chosen) & ~inside] = 255
     return drawn
 
 

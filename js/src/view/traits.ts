@@ -70,6 +70,8 @@ export interface Setting {
   readonly low: number;
   /** Null where there is no greatest value. */
   readonly high: number | null;
+  /** The end of the slider; null where there is none. */
+  readonly sliderEnd: number | null;
   readonly help: string;
 }
 
@@ -285,13 +287,14 @@ export function methods(value: unknown): readonly Method[] {
 
 function setting(value: unknown): Setting {
   const from = fields(value);
-  const { default: initial, high } = from;
+  const { default: initial, high, usual } = from;
   return {
     name: text(from["name"]),
     initial: typeof initial === "number" ? initial : null,
     isWhole: flag(from["integer"], false),
     low: number(from["low"], 0),
     high: typeof high === "number" ? high : null,
+    sliderEnd: typeof high === "number" ? high : typeof usual === "number" ? usual : null,
     help: text(from["help"]),
   };
 }

@@ -83,6 +83,12 @@ def chefer(module: tiny.Plain, x: torch.Tensor, score: Callable[..., torch.Tenso
     return relevance
 
 
+def chefer_change(module: tiny.Plain, x: torch.Tensor) -> np.ndarray:
+    """Return R − I for class 2."""
+    relevance = chefer(module, x, lambda z: z[:, 2])
+    return relevance - np.eye(len(relevance))
+
+
 def legrad(
     module: tiny.Plain, x: torch.Tensor, score: Callable[..., torch.Tensor], mean: bool
 ) -> np.ndarray:
@@ -139,6 +145,18 @@ def test_chefer_is_its_equation(kind: str, target: str) -> None:
         expected = read(module, relevance - np.eye(len(relevance)))
         assert expected.max() > 0
         np.testing.assert_allclose(explanation.raw, expected, rtol=1e-5, atol=1e-12)
+
+
+@pytest.mark.parametrize("kind", ["class", "mean"])
+def test_chefer_of_small_gradients_is_not_lost_to_rounding(kind: str) -> None:
+    """In single precision, parts of 1e-9 beside an identity of 1 would be gone."""
+    module = plain(*KINDS[kind])
+    with torch.no_grad():
+        module.head.weight *= 1e-8
+    expected = read(module, chefer_change(module, inputs(0)))
+    (found,) = cw.explain(wrap(module.float()), PICTURES[:1], 2, "chefer")
+    assert expected.max() < 1e-7
+    np.testing.assert_allclose(found.raw, expected, rtol=1e-3)
 
 
 @pytest.mark.parametrize("kind", KINDS)

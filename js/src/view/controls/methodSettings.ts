@@ -9,6 +9,11 @@ import type { Model } from "../model";
 import { methods } from "../traits";
 import type { Method, Setting } from "../traits";
 
+/** Milliseconds for which a slider rests before its value is used: the model may run for each. */
+const REST = 150;
+/** Steps of a slider whose values are not whole numbers. */
+const STEPS = 100;
+
 /** The row, and the button that folds it. It is built from what the methods declare. */
 export class MethodSettings {
   readonly tool: Tool;
@@ -19,6 +24,7 @@ export class MethodSettings {
   private readonly reset = button("camwidget-button", { title: "All settings of this method as they were at first" }, "defaults");
   private readonly message = make("span", "camwidget-settings-message", { role: "alert" });
   private method: Method | undefined;
+  private timer: number | undefined;
 
   constructor(private readonly context: Context) {
     const { signal } = context;
@@ -36,6 +42,7 @@ export class MethodSettings {
     this.row.addEventListener("change", ({ target }) => target instanceof HTMLInputElement && this.changed(target), { signal });
     this.row.addEventListener("input", ({ target }) => target instanceof HTMLInputElement && this.follow(target), { signal });
     this.row.addEventListener("keydown", (event) => this.key(event), { signal });
+    signal.addEventListener("abort", () => this.stopWaiting());
     context.watch(["methods", "method", "settings"], () => this.update());
   }
 
@@ -66,6 +73,7 @@ export class MethodSettings {
   private update(): void {
     const { model } = this.context;
     const name = trait(model, "method");
+    if (this.method?.name !== name) this.stopWaiting();
     const method = methods(model.get("methods")).find((one) => one.name === name);
     const all = method?.settings ?? [];
     const label = method?.label ?? "This method";
@@ -79,16 +87,27 @@ export class MethodSettings {
     const isSame = this.method?.name === name;
     this.method = method;
     const made = fit(this.fields, all.length, () => field());
-    all.forEach((setting, at) => fillField(made[at]!, setting, own[setting.name], isSame));
+    // A slider that moves stays where it is; its value comes when it rests.
+    if (this.timer === undefined) all.forEach((setting, at) => fillField(made[at]!, setting, own[setting.name], isSame));
     this.reset.disabled = Object.keys(own).length === 0;
   }
 
-  /** The slider and the number beside it are one setting. */
+  /** The slider and the number beside it are one setting. While the slider moves, its latest value is used when it rests. */
   private follow(input: HTMLInputElement): void {
-    for (const other of input.parentElement?.querySelectorAll("input") ?? []) if (other !== input) other.value = input.value;
+    for (const other of input.parentElement?.querySelectorAll("input") ?? []) {
+      if (other !== input) other.value = input.value === "" ? other.min : input.value;
+    }
+    this.stopWaiting();
+    if (input.type === "range") this.timer = window.setTimeout(() => this.changed(input), REST);
+  }
+
+  private stopWaiting(): void {
+    window.clearTimeout(this.timer);
+    this.timer = undefined;
   }
 
   private changed(input: HTMLInputElement): void {
+    this.stopWaiting();
     const setting = this.method?.settings.find(({ name }) => name === input.dataset["name"]);
     if (setting === undefined) return;
     const wrong = reasonAgainst(setting, input);
@@ -129,22 +148,25 @@ function field(): HTMLElement {
 }
 
 function fillField(of: HTMLElement, setting: Setting, own: unknown, isSame: boolean): void {
-  const { name, initial, isWhole, low, high, help } = setting;
+  const { name, initial, isWhole, low, high, sliderEnd, help } = setting;
   const [label, range, number] = of.children;
   if (label === undefined || !(range instanceof HTMLInputElement) || !(number instanceof HTMLInputElement)) return;
   of.title = `${help}${initial === null ? "" : ` (${initial} at first)`}`;
   setText(label, name);
   const value = typeof own === "number" ? String(own) : initial === null ? "" : String(initial);
-  range.hidden = high === null;
+  range.hidden = sliderEnd === null;
   for (const input of [range, number]) {
     input.dataset["name"] = name;
     setAttribute(input, "min", String(low));
-    setAttribute(input, "max", high === null ? "" : String(high));
-    setAttribute(input, "step", isWhole ? "1" : "any");
+    const end = input === range ? sliderEnd : high;
+    setAttribute(input, "max", end === null ? "" : String(end));
+    const step = input === range && end !== null ? String((end - low) / STEPS) : "any";
+    setAttribute(input, "step", isWhole ? "1" : step);
     setAttribute(input, "aria-label", input === range ? `${name}, as a slider` : name);
     setAttribute(input, "placeholder", initial === null ? "auto" : String(initial));
-    // What a person is typing stays.
-    if (document.activeElement !== input || !isSame || input.getAttribute("aria-invalid") !== "true") input.value = value;
+    // What a person is typing stays. A slider has no empty place: it is at its start then.
+    const shown = input === range && value === "" ? String(low) : value;
+    if (document.activeElement !== input || !isSame || input.getAttribute("aria-invalid") !== "true") input.value = shown;
     setAttribute(input, "aria-invalid", "false");
   }
 }

@@ -38,6 +38,7 @@ _PARTS = Range(2, 2000, "about how many superpixels")
     needs_gradients=False,
     at_input=True,
     slow=True,
+    clips="its parts are of a picture, and have no time. Use 'occlusion', whose window is in space and time.",
 )
 def part_occlusion(
     trace: Trace,
@@ -93,6 +94,7 @@ def part_occlusion(
     needs_gradients=False,
     at_input=True,
     slow=True,
+    clips="its parts are of a picture, and have no time. Use 'occlusion', whose window is in space and time.",
 )
 def kernelshap(
     trace: Trace,

@@ -231,7 +231,8 @@ class ModelCache:
         make_room(trace.pixels)  # a method's own tensors are as large as a layer's
         facts = self._facts(picture, trace)
         for step in chosen.steps(trace, resolved, layer):
-            scaled = scale_saliency(step.maps, trace.pixels.shape[-2:], chosen.scale)[0]
+            frames = trace.model.map_frames(layer, step.maps.shape[-2:])
+            scaled = scale_saliency(step.maps, trace.pixels.shape[-2:], chosen.scale, frames)[0]
             raw = step.maps[0].float().cpu().numpy()
             parts = part_values(trace, chosen, resolved, 0)
             explanation = build_explanation(facts, resolved, chosen, layer, raw, scaled, parts)
@@ -372,19 +373,14 @@ class ModelCache:
             trace.store_gradients(targets)
         maps = torch.cat([chosen.compute(trace, t, layer) for t in targets])
         # Not each map's own maximum: classes are compared here.
-        maps = torch.nn.functional.interpolate(
-            maps.relu()[:, None].float(),
-            size=trace.pixels.shape[-2:],
-            mode="bilinear",
-            align_corners=False,
-        )[:, 0]
+        maps = trace.enlarged(maps.relu().float(), layer)
         values = (maps[:, y, x] / maps.max().clamp(min=torch.finfo(maps.dtype).tiny)).tolist()
         pairs = [(i, v) for i, v in zip(classes, values, strict=True) if v >= 0.005]
         return sorted(pairs, key=lambda pair: -pair[1])
 
     def scene(self, picture: Picture) -> dict[str, Any]:
         """Encode a picture and its baselines for the browser."""
-        return scene_of(picture.id, self.pixels(picture))
+        return scene_of(picture.id, self.pixels(picture), self.model.frames)
 
     def payload(self, picture: Picture, explanation: Explanation) -> dict[str, Any]:
         """Encode a map for the browser: 8-bit saliency, rank levels, and the layer's own cells.

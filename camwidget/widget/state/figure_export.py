@@ -141,7 +141,8 @@ def _picture(axes: Axes, content: _Content) -> None:
     inputs, explanation, mask = content.result.inputs, content.explanation, content.mask
     cache = inputs.cache
     levels = cache.levels(explanation)
-    pixels = mask_shown_picture(cache.pixels(inputs.picture), explanation, levels, mask)
+    frames = cache.model.frames
+    pixels = mask_shown_picture(cache.pixels(inputs.picture), explanation, levels, mask, frames)
     title = "whole picture"
     if not is_unmasked(mask, explanation):
         by_map = is_unmasked(mask._replace(paint=None), explanation)

@@ -100,8 +100,9 @@ def _pictures(content: _Content, opacity: float, colormap: str) -> list[tuple[np
     if content.other is not None:
         found.append((overlay(content.other), f"compared: {content.other.title}"))
     if not is_unmasked(mask, explanation):
-        levels = inputs.cache.levels(explanation)
-        pixels = mask_shown_picture(inputs.cache.pixels(inputs.picture), explanation, levels, mask)
+        cache = inputs.cache
+        levels, frames = cache.levels(explanation), cache.model.frames
+        pixels = mask_shown_picture(cache.pixels(inputs.picture), explanation, levels, mask, frames)
         found.append((shades(pixels), "what the model gets now"))
     return found
 

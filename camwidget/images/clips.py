@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import re
 import zipfile
@@ -151,10 +152,8 @@ def _prepared_pixels(
         raise PictureError(
             f"The pixels of a clip for this model are a tensor (C, {frames}, H, W), not {tuple(tensor.shape)}."
         )
-    tensor_pixels(
-        tensor[..., : tensor.shape[-2] // frames, :], channels=still.channels
-    )  # a frame's size
-    return still.pixels(tensor)
+    pixels_of_frame(tensor[..., : tensor.shape[-2] // frames, :])  # which checks a frame's size
+    return pixels_of_frame(tensor)
 
 
 def _has_time(element: Any) -> bool:
@@ -197,8 +196,6 @@ def _natural(path: Path) -> list[tuple[int, int, str]]:
 
 def _file_frames(source: Any) -> list[Image.Image]:
     """Return the frames of an animated file, each as it is shown."""
-    import io
-
     name = getattr(source, "name", source if isinstance(source, (str, os.PathLike)) else "the clip")
     if isinstance(source, (bytes, bytearray)):
         source, name = io.BytesIO(bytes(source)), "the clip"

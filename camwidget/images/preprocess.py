@@ -240,7 +240,7 @@ class Preprocess:
         if isinstance(picture, Mapping):
             picture = picture_of_mapping(picture)
         if self.frames is not None:
-            return clip_pixels(self, picture)
+            return clip_pixels(picture, self.frames, self.of_frames().pixels)
         if isinstance(picture, LazyPicture):
             picture = picture.open()
         if is_prepared(picture):

@@ -83,8 +83,8 @@ def measure(
         metrics: names from ``list_metrics``, or metrics from ``get_metric``.
         mask: the target's pixels, at the picture's own size or the model's input size: bool (H, W), which counts as one
             object, or bool (n, H, W), one mask for each of n objects; of a clip (T, H, W) or (n, T, H, W), at the
-            model's input size only. If None, those of the sample; of chosen
-            detections, each one's own box, and of a region, the region.
+            model's input size only. If None, those of the sample; of chosen detections, each one's own box, and of a
+            region, the region.
         label: the picture's true class, as an index or a name.
         precision: "fp32", "bf16" or "fp16", as in ``explain``.
         seed: seed of all random numbers, ≥ 0.

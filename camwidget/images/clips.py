@@ -18,7 +18,6 @@ from PIL import Image, ImageSequence, UnidentifiedImageError
 from ..errors import PictureError
 from .conversion import LazyPicture, is_prepared
 from .folders import picture_suffixes
-from .ground_truth import GroundTruth
 from .time_axis import as_strip, frame_numbers
 
 __all__ = ["Clip", "as_clips", "clip_pixels", "is_strip"]
@@ -101,7 +100,7 @@ def as_clips(images: Any) -> Any:
         if not _files_in(folder):
             inside = sorted(path for path in folder.iterdir() if path.is_dir())
             return {path.name: Clip(path) for path in inside if _files_in(path)} or Clip(images)
-    return images if isinstance(images, GroundTruth) or hasattr(images, "image") else Clip(images)
+    return images if hasattr(images, "image") else Clip(images)
 
 
 def clip_pixels(
@@ -158,7 +157,7 @@ def _prepared_pixels(
 
 def _has_time(element: Any) -> bool:
     """Return whether an element of a list is a clip itself, and not a frame."""
-    if isinstance(element, (Clip, list, tuple, GroundTruth)) or hasattr(element, "image"):
+    if isinstance(element, (Clip, list, tuple)) or hasattr(element, "image"):
         return True
     if isinstance(element, (np.ndarray, torch.Tensor)):
         return element.ndim == 4

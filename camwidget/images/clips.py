@@ -40,7 +40,7 @@ class Clip(LazyPicture):
 
     source: Any = field(repr=False)
 
-    def open(self) -> list[Any]:
+    def open(self) -> Any:
         """Return the frames in order: pictures that ``read_picture`` reads.
 
         Raises:

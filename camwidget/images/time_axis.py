@@ -15,7 +15,15 @@ import numpy as np
 import torch
 from torch.nn import functional as nnF
 
-__all__ = ["as_clip", "as_strip", "by_frame", "enlarge", "frame_grid", "frame_numbers"]
+__all__ = [
+    "as_clip",
+    "as_strip",
+    "by_frame",
+    "enlarge",
+    "frame_grid",
+    "frame_numbers",
+    "shown_frames",
+]
 
 
 def as_strip(values: torch.Tensor) -> torch.Tensor:
@@ -83,6 +91,11 @@ def frame_numbers(count: int, frames: int) -> list[int]:
         The numbers of the frames, in order.
     """
     return [(2 * n + 1) * count // (2 * frames) for n in range(frames)]
+
+
+def shown_frames(pixels: np.ndarray, frames: int | None) -> np.ndarray:
+    """Return a strip (T·H, W, 3) with its frames in rows, as ``frame_grid``; a picture as it is."""
+    return pixels if frames is None else frame_grid(pixels.reshape(frames, -1, *pixels.shape[1:]))
 
 
 def frame_grid(frames: np.ndarray) -> np.ndarray:

@@ -45,8 +45,8 @@ def spatial(
     if not isinstance(output, torch.Tensor) or not output.is_floating_point():
         return None
     if frames is not None:
-        maps = clip_maps(output, size, frames, reshape)
-        return None if maps is None else as_strip(maps)
+        volume = clip_maps(output, size, frames, reshape)
+        return None if volume is None else as_strip(volume)
     if output.ndim == 5 and output.shape[2] == 1 and reshape is None:
         output = output.squeeze(2)  # a volume of one slice is a picture
     if needs_reshape(output, size):
@@ -61,7 +61,7 @@ def spatial(
             output = tokens.maps(output, size)
             if output is None:
                 return None
-    maps = output
+    maps: torch.Tensor = output
     if (
         maps.ndim != 4
         or maps.shape[-1] * maps.shape[-2] < 2

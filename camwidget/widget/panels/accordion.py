@@ -99,6 +99,8 @@ class Panels:
         self._lock = fork_safety.rlock()
         self._build_attention = lambda: AttentionPanel(prompts, worker, display.view)
         self._is_looked_for = False
+        takes_clips = prompts.model.frames is not None
+        # Clips are scored; the other panels draw or compare single pictures.
         self._folds: list[_Fold] = [
             _Fold(
                 "DeepVis: a picture drawn for a class or a channel",
@@ -120,7 +122,7 @@ class Panels:
                 ),
             ),
         ]
-        labeled = concept_pictures(prompts.model, pictures.all)
+        labeled = None if takes_clips else concept_pictures(prompts.model, pictures.all)
         if labeled is not None:
             self._folds.append(
                 _Fold(
@@ -128,7 +130,9 @@ class Panels:
                     lambda: ConceptPanel(prompts, worker, labeled),
                 )
             )
-        if not prompts.model.no_maps:
+        if takes_clips:
+            self._folds = [fold for fold in self._folds if fold.title.startswith("Evaluate")]
+        elif not prompts.model.no_maps:
             self._folds.append(
                 _Fold(
                     "Parts: what the layer sees, in colors that can be masked",

@@ -115,7 +115,7 @@ def explorer_figure(
                 _DRAW[panel](drawn[panel], content)
         if curve is not None and "curve" in chosen and "classes" not in chosen:
             _legend(drawn["curve"], curve)
-        height, columns = explanation.pixels.shape[:2]
+        height, columns = _frame(explanation.pixels, content).shape[:2]
         _fit(figure, grid, [[drawn[p] for p in row] for row in rows], height / columns)
     assert isinstance(figure, PaperFigure)
     return figure
@@ -155,7 +155,16 @@ def _picture(axes: Axes, content: _Content) -> None:
             title += " and paint" if title else "painted"
         if mask.mode != "multiply" or mask.paint is not None:
             title += f"\n({mask.baseline})"
-    _image(axes, shades(pixels), title)
+    _image(axes, _frame(shades(pixels), content), title)
+
+
+def _frame(image: np.ndarray, content: _Content) -> np.ndarray:
+    """Return the frame that is shown of a clip's strip (T·H, W, 3); a picture as it is."""
+    frames = content.result.inputs.cache.model.frames
+    if frames is None:
+        return image
+    each: np.ndarray = image.reshape(frames, -1, *image.shape[1:])
+    return each[min(content.view.frame, frames - 1)]
 
 
 def _map(axes: Axes, content: _Content) -> None:
@@ -165,7 +174,7 @@ def _map(axes: Axes, content: _Content) -> None:
     image = overlay_heat(explanation.pixels, heat, view.opacity, view.colormap)
     lines = (explanation.target.label, f"{method_text(explanation)} · {explanation.layer}")
     title = "\n".join(textwrap.fill(line, _LINE, break_long_words=False) for line in lines)
-    _image(axes, image, title)
+    _image(axes, _frame(image, content), title)
     if content.values.boxes and view.box:
         _box(axes, view.box)
     if view.findings:

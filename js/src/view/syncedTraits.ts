@@ -32,6 +32,7 @@ export interface SyncedTraits {
   readonly contour: number;
   readonly colormap: string;
   readonly colormaps: unknown;
+  readonly frame: number;
   readonly pictures: unknown;
   readonly picture: number;
   readonly thumbnails: unknown;
@@ -107,6 +108,7 @@ export const DEFAULTS: SyncedTraits = {
   contour: 0.0,
   colormap: "inferno",
   colormaps: {},
+  frame: 0,
   pictures: [],
   picture: -1,
   thumbnails: {},
@@ -159,6 +161,7 @@ export const OFFLINE: ReadonlySet<keyof SyncedTraits> = new Set([
   "cells",
   "contour",
   "colormap",
+  "frame",
   "findings",
   "outlines",
   "boxes",

@@ -32,7 +32,7 @@ describe("the frames of a clip", () => {
     expect(line(view).hidden).toBe(true);
     view.key(">");
     view.key("k");
-    expect(view.model.get("frame")).toBe(0);
+    expect(view.model.saves).toBe(0);
     expect(plane(view).height).toBe("100%");
   });
 

@@ -66,9 +66,9 @@ def test_the_slider_masks_the_pixels_of_all_frames(explorer: cw.Explorer) -> Non
     explorer.wait(120)
     curve = cw.mask_curve(MODEL, CLIP, cw.explain(MODEL, CLIP), baseline="black", steps=6)
     assert curve.fraction[2] == pytest.approx(0.4)
-    index = MODEL.classes.index(curve.label if hasattr(curve, "label") else explorer.target)
-    masked = {row["index"]: row["value"] for row in explorer._parts.view.masked}
-    assert masked[index] == pytest.approx(curve.probability[2], abs=1e-4)
+    view = explorer._parts.view
+    values = {row["index"]: masked for row, masked in zip(view.rows, view.masked, strict=True)}
+    assert values[view.target] == pytest.approx(curve.probability[2], abs=1e-4)
     explorer.fraction = 0.0
 
 

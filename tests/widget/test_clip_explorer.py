@@ -97,3 +97,15 @@ def test_panels_of_pictures_are_left_out_and_a_page_is_refused(explorer: cw.Expl
     assert [title.partition(":")[0] for title in titles] == ["Evaluate"]
     with pytest.raises(ModelError, match="save_page works on pictures"):
         explorer.save("clip.html")
+
+
+def test_of_stacked_frames_the_title_says_which_are_shown() -> None:
+    module = nn.Sequential(nn.Conv2d(4, 3, 3), nn.ReLU(), nn.Flatten(), nn.Linear(3 * 14 * 14, 2))
+    model = cw.wrap(module, cw.Preprocess(16, mean=[0] * 4, std=[1] * 4), ["left", "right"])
+    frames = np.random.default_rng(0).integers(0, 256, (16, 16, 4), dtype=np.uint8)
+    explorer = cw.Explorer(model, [frames])
+    explorer.wait(120)
+    view = explorer._parts.view
+    assert view.explanation["title"].endswith("channels 1 to 3 of 4 shown")
+    assert view.scene["picture"] == frames[..., :3].tobytes() and view.scene["frames"] == 1
+    explorer.close()

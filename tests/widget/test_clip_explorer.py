@@ -52,6 +52,7 @@ def test_the_page_gets_the_frames_one_below_the_other(explorer: cw.Explorer) -> 
     raw = np.maximum(expected.raw, 0)
     raw = np.round(raw / raw.max() * 255)
     np.testing.assert_array_equal(cells, raw[[0, 0, 1, 1]])
+    assert view.error == ""
     assert len(view.pictures) == 2 and not view.layer_maps and not view.class_maps and not view.box
 
 

@@ -33,7 +33,8 @@ def as_strip(values: torch.Tensor) -> torch.Tensor:
 
 def as_clip(strip: torch.Tensor, frames: int) -> torch.Tensor:
     """Return a strip (…, T·H, W) of T frames as (…, T, H, W)."""
-    return strip.unflatten(-2, (frames, -1))
+    clip: torch.Tensor = strip.unflatten(-2, (frames, -1))
+    return clip
 
 
 def by_frame(

@@ -1043,7 +1043,7 @@ function className(model, index) {
 function layers(value) {
   return list(value).map((item) => {
     const from = fields(item);
-    return { name: text(from["name"]), shape: numbers(from["shape"]) };
+    return { name: text(from["name"]), shape: numbers(from["shape"]), frames: number(from["frames"], 1) };
   });
 }
 function mapLayer(explanation2) {
@@ -2124,7 +2124,7 @@ function frameControl({ signal }, frames) {
   const drawing = svg("svg", { viewBox: "0 0 10 10", "aria-hidden": "true" }, sign);
   const play = button("camwidget-button camwidget-step camwidget-play-frames", {}, drawing);
   play.addEventListener("click", () => frames.toggle(), { signal });
-  const range = make("input", "camwidget-frames", {
+  const range = make("input", "camwidget-range camwidget-frames", {
     type: "range",
     min: 0,
     step: 1,
@@ -4125,9 +4125,10 @@ function choices(all, present) {
   const missing = present !== "" && all.length > 0 && !all.some(({ name }) => name === present);
   return missing ? [...listed, { value: present, label: present }] : listed;
 }
-function describe({ name, shape }) {
+function describe({ name, shape, frames }) {
   const [, height, width] = shape;
-  return height === void 0 || width === void 0 ? name : `${name} · ${height}×${width}`;
+  if (height === void 0 || width === void 0) return name;
+  return `${name} · ${height / frames}×${width}${frames > 1 ? ` in ${frames} frames` : ""}`;
 }
 
 // src/view/dom/slider.ts

@@ -92,7 +92,9 @@ export interface Method {
 
 export interface Layer {
   readonly name: string;
+  /** Channels, height and width; of a clip, the height of all frames together. */
   readonly shape: readonly number[];
+  readonly frames: number;
 }
 
 /** The picture, class and method that maps have in common. */
@@ -342,7 +344,7 @@ function className(model: Model, index: number): string {
 export function layers(value: unknown): readonly Layer[] {
   return list(value).map((item) => {
     const from = fields(item);
-    return { name: text(from["name"]), shape: numbers(from["shape"]) };
+    return { name: text(from["name"]), shape: numbers(from["shape"]), frames: number(from["frames"], 1) };
   });
 }
 

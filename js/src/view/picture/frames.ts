@@ -96,7 +96,7 @@ export function frameControl({ signal }: Context, frames: Frames): HTMLElement {
   const drawing = svg("svg", { viewBox: "0 0 10 10", "aria-hidden": "true" }, sign);
   const play = button("camwidget-button camwidget-step camwidget-play-frames", {}, drawing);
   play.addEventListener("click", () => frames.toggle(), { signal });
-  const range = make("input", "camwidget-frames", {
+  const range = make("input", "camwidget-range camwidget-frames", {
     type: "range",
     min: 0,
     step: 1,

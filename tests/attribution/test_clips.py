@@ -504,3 +504,24 @@ def test_frames_are_drawn_in_rows(tmp_path: Path) -> None:
     assert len(explanation.plot().axes) == 3
     explanation.save(tmp_path / "map")
     assert np.load(tmp_path / "map.npy").shape == (FRAMES, SIDE, SIDE)
+
+
+def test_a_long_series_with_folded_normalization_gives_the_same_map() -> None:
+    """From 64 passes on, a copy without batch normalization runs."""
+    torch.manual_seed(1)
+    body = nn.Sequential(nn.Conv3d(3, 72, 3, padding=1), nn.BatchNorm3d(72), nn.ReLU())
+    for values in body[1].parameters():
+        nn.init.normal_(values)
+    module = nn.Sequential(body, nn.AdaptiveAvgPool3d(1), nn.Flatten(), nn.Linear(72, 3)).eval()
+    model = cw.wrap(module, cw.Preprocess(8, frames=4), ["a", "b", "c"])
+    pixels = torch.rand((3, 4, 8, 8), generator=torch.Generator().manual_seed(0))
+    maps = body(pixels[None])[0].detach()
+    with torch.no_grad():
+        empty = module(torch.zeros(1, 3, 4, 8, 8))[0, TARGET]
+        low, high = maps.amin((1, 2, 3), keepdim=True), maps.amax((1, 2, 3), keepdim=True)
+        unit = (maps - low) / (high - low).clamp(min=1e-20)
+        gains = module(pixels * unit[:, None])[:, TARGET] - empty
+    gains[(high == low).flatten()] = 0
+    expected = volume(gains.softmax(0), maps).relu()
+    found = torch.tensor(cw.explain(model, pixels, TARGET, "scorecam", "0").raw)
+    torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-5)

@@ -2122,14 +2122,15 @@ var Frames = class {
 function frameControl({ signal }, frames) {
   const sign = svg("path");
   const drawing = svg("svg", { viewBox: "0 0 10 10", "aria-hidden": "true" }, sign);
-  const play = button("camwidget-button camwidget-step camwidget-play-frames", {}, drawing);
+  const play = button("camwidget-button camwidget-play-frames", {}, drawing);
   play.addEventListener("click", () => frames.toggle(), { signal });
   const range = make("input", "camwidget-range camwidget-frames", {
     type: "range",
     min: 0,
     step: 1,
     "aria-label": "Frame of the clip",
-    title: "Frame of the clip (< and >)"
+    title: "Frame of the clip (< and >)",
+    ...OWN_KEYS
   });
   range.addEventListener("input", () => frames.show(Number(range.value)), { signal });
   const number2 = make("span", "camwidget-frame-number", { "aria-hidden": "true" });

@@ -3,6 +3,7 @@ import { clamp } from "../../core/parse";
 import type { Position } from "../../core/geometry";
 import type { Context } from "../context";
 import { button, make, setAttribute, setText, svg } from "../dom/dom";
+import { OWN_KEYS } from "../host/compat";
 import { Listeners } from "../listeners";
 import { trait } from "../model";
 import { frameCount } from "../traits";
@@ -94,7 +95,7 @@ export class Frames {
 export function frameControl({ signal }: Context, frames: Frames): HTMLElement {
   const sign = svg("path");
   const drawing = svg("svg", { viewBox: "0 0 10 10", "aria-hidden": "true" }, sign);
-  const play = button("camwidget-button camwidget-step camwidget-play-frames", {}, drawing);
+  const play = button("camwidget-button camwidget-play-frames", {}, drawing);
   play.addEventListener("click", () => frames.toggle(), { signal });
   const range = make("input", "camwidget-range camwidget-frames", {
     type: "range",
@@ -102,6 +103,7 @@ export function frameControl({ signal }: Context, frames: Frames): HTMLElement {
     step: 1,
     "aria-label": "Frame of the clip",
     title: "Frame of the clip (< and >)",
+    ...OWN_KEYS,
   });
   range.addEventListener("input", () => frames.show(Number(range.value)), { signal });
   const number = make("span", "camwidget-frame-number", { "aria-hidden": "true" });

@@ -99,10 +99,10 @@ def recompute_maps(requests: Sequence[tuple[Case, Recomputation]]) -> Iterator[R
             done += step.total
     shape = case.saliency.shape
     maps_of = {}
-    for key, parts in raw.items():
-        maps = torch.cat(parts)
-        frames = model.map_frames(key[1], maps.shape[-2:])
-        maps_of[key] = saliency_maps(maps, shape, key[0].scale, frames)
+    for wanted, pieces in raw.items():
+        joined = torch.cat(pieces)
+        frames = model.map_frames(wanted[1], joined.shape[-2:])
+        maps_of[wanted] = saliency_maps(joined, shape, wanted[0].scale, frames)
     yield RecomputedMaps(done, done, tuple(maps_of[w] for w in keys))
 
 

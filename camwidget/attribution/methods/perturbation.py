@@ -89,6 +89,7 @@ def occlusion(
     columns = _window_starts(width, window, stride)
     corners = [(y, x) for y, x in _coarse_to_fine(rows, columns)]
     # The first input of the series is the unchanged picture.
+    places: list[tuple[Any, ...]]
     if frames is None:
         places = [(..., slice(y, y + window), slice(x, x + window)) for y, x in corners]
         series = rerun_hidden_squares(trace, picture, corners, window)

@@ -131,9 +131,7 @@ class Panels:
                     lambda: ConceptPanel(prompts, worker, labeled),
                 )
             )
-        if takes_clips:
-            self._folds = [fold for fold in self._folds if fold.title.startswith("Evaluate")]
-        elif not prompts.model.no_maps:
+        if not prompts.model.no_maps:
             self._folds.append(
                 _Fold(
                     "Parts: what the layer sees, in colors that can be masked",
@@ -146,6 +144,8 @@ class Panels:
                 lambda: WherePanel(prompts, worker, display.view),
             )
         )
+        if takes_clips:
+            self._folds = [fold for fold in self._folds if fold.title.startswith("Evaluate")]
         self.box = ipywidgets.Accordion(
             [fold.place for fold in self._folds],
             titles=tuple(fold.title for fold in self._folds),

@@ -16,7 +16,7 @@ from ..attribution.batched_inference import gather_probabilities
 from ..attribution.explanation import Explanation
 from ..attribution.explanation_checks import explained_class, model_as_explained
 from ..attribution.targets import TargetLike, resolve_target
-from ..errors import CamwidgetError, PictureError
+from ..errors import CamwidgetError
 from ..images.conversion import PictureLike
 from ..masking.baselines import baseline_pixels, fill_pixels
 from ..masking.inpainting import INPAINTINGS
@@ -156,7 +156,8 @@ def mask_curve(
         model: from ``load`` or ``wrap``.
         image: the picture that was explained.
         saliency: the explanation, of this model and picture; or any saliency map (H, W) at the model's input size,
-            such as ``explanation.saliency`` of another model.
+            such as ``explanation.saliency`` of another model. Of a clip (T, H, W): the pixels of all frames are ranked
+            together, so that a fraction is one of the whole clip.
         target: class index or name. If None, the explained class, or for a saliency map the predicted class.
         mode: "remove" masks the top fraction, "keep" masks all other pixels.
         baseline: replacement of masked pixels: "blur", "mean" or "black", or the slower inpaintings "inpaint" and
@@ -199,11 +200,12 @@ def mask_curve(
     if paint is not None:  # then no fraction leaves the picture unmasked: it is appended
         hidden = torch.cat([hidden, torch.zeros_like(hidden[:1])])
     # A baseline is computed once; inpainting depends on the mask and runs batch by batch.
-    fill = None if baseline in INPAINTINGS else baseline_pixels(pixels, baseline)[None]
+    frames = model.frames
+    fill = None if baseline in INPAINTINGS else baseline_pixels(pixels, baseline, frames)[None]
 
     def masked(start: int, stop: int) -> torch.Tensor:
         part = hidden[start:stop]
-        inside = fill_pixels(pixels, part, baseline) if fill is None else fill
+        inside = fill_pixels(pixels, part, baseline, frames) if fill is None else fill
         return model.inputs(torch.where(part[:, None], inside, pixels))
 
     label = "rerunning the model"
@@ -358,13 +360,11 @@ def confidence_change(
     require_model(model, "confidence_change", image, saliency)
     model, pixels, target = _resolve_arguments(model, image, saliency, target)
     if change == "multiply":
-        if saliency_of(saliency).shape != pixels.shape[-2:]:
-            raise PictureError(
-                f"The saliency is {tuple(saliency_of(saliency).shape)}, the model's input {tuple(pixels.shape[-2:])}."
-            )
+        check_map_size(saliency_of(saliency).cpu().numpy(), pixels)
         changed = multiply_pixels(pixels, saliency)
     elif change == "remove":
-        changed = mask_pixels(pixels, rank_levels(saliency), [fraction], baseline=baseline)[0]
+        levels = rank_levels(saliency)
+        changed = mask_pixels(pixels, levels, [fraction], baseline=baseline, frames=model.frames)[0]
     else:
         raise CamwidgetError(f"There is no change {change!r}: use 'multiply' or 'remove'.")
     inputs = model.inputs(torch.stack([pixels, changed]))

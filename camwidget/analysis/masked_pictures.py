@@ -12,6 +12,7 @@ from ..attribution.batched_inference import gather_probabilities
 from ..attribution.explanation import Explanation
 from ..attribution.explanation_checks import explained_class, model_as_explained
 from ..errors import CamwidgetError, PictureError
+from ..images.clips import Clip, as_clips
 from ..images.containers import list_entries
 from ..images.conversion import LazyPicture, PictureLike
 from ..masking.masked_pixels import (
@@ -81,17 +82,24 @@ def mask_picture(
     size = (pixels.shape[-2], pixels.shape[-1])
     paint = as_paint(_box_mask(hide, size), size)
     if by is None:
-        return paint_pixels(pixels, pixels, paint, baseline)
+        return paint_pixels(pixels, pixels, paint, baseline, model.frames)
     if isinstance(by, Explanation):
         explained_class(model, pixels, by)
     else:
         check_map_size(saliency_of(by).numpy(), pixels)
     if mode == "multiply":
-        return paint_pixels(multiply_pixels(pixels, by), pixels, paint, baseline)
+        return paint_pixels(multiply_pixels(pixels, by), pixels, paint, baseline, model.frames)
     if mode not in MODES:
         raise CamwidgetError(f"There is no mode {mode!r}: use 'remove', 'keep' or 'multiply'.")
-    levels = rank_levels(by)
-    return mask_pixels(pixels, levels, [fraction], mode=mode, baseline=baseline, paint=paint)[0]
+    return mask_pixels(
+        pixels,
+        rank_levels(by),
+        [fraction],
+        mode=mode,
+        baseline=baseline,
+        paint=paint,
+        frames=model.frames,
+    )[0]
 
 
 def probabilities(
@@ -120,15 +128,22 @@ def probabilities(
     """
     require_model(model, "probabilities", pictures)
     model.require_text()
+    pictures = pictures if model.frames is None else as_clips(pictures)
     entries = list_entries(pictures)
     sources = [pictures] if entries is None else [entry.source for entry in entries]
 
     def inputs(start: int, stop: int) -> torch.Tensor:
-        opened = [s.open() if isinstance(s, LazyPicture) else s for s in sources[start:stop]]
+        opened = [_opened(source) for source in sources[start:stop]]
         return model.inputs(model.pixels(opened))
 
     found = gather_probabilities(model, len(sources), inputs, "running the model", progress)
     return found.double().numpy()
+
+
+def _opened(source: Any) -> Any:
+    """A picture of a data set, read; any other picture, and a clip, as it is."""
+    is_lazy = isinstance(source, LazyPicture) and not isinstance(source, Clip)
+    return source.open() if is_lazy else source
 
 
 def _box_mask(hide: Any, size: tuple[int, int]) -> Any:

@@ -10,13 +10,14 @@ from typing import Any, Literal, TypeAlias, TypedDict, Unpack, overload
 import numpy as np
 import torch
 from PIL import Image
-from torch.nn import functional as nnF
 
 from ..errors import MethodError
 from ..execution.device import translated_device_errors
 from ..execution.isolated_pass import autocast_off
+from ..images.clips import as_clips
 from ..images.containers import as_batch
 from ..images.conversion import shades
+from ..images.time_axis import enlarge
 from ..models.argument_checks import require_model
 from ..models.findings import is_asked_per_picture
 from ..models.layer_table import AT_INPUT
@@ -118,6 +119,8 @@ def explain(
         image: a picture: path, bytes of a file, PIL image, array (H, W) or (H, W, C), or tensor (C, H, W). A list of
             pictures, a tensor (N, C, H, W) or another container is explained as one batch. Integer tensors are resized
             and cropped like any picture; floating-point tensors are pixels in [0, 1] at the model's input size already.
+            For a model of clips, a picture is a clip: an array (T, H, W, C), a list of frames, an animated file, a
+            folder of frames, or a tensor (C, T, H, W), of which the model gets frames at even distances.
             For a model with several inputs, a mapping from their names to the picture and the tensors; any other
             mapping is a mapping from names to pictures, or a row of a data set. A captioner without a caption explains
             each picture under its own caption.
@@ -158,14 +161,14 @@ def explain(
     require_model(model, "explain", image)
     if isinstance(image, Mapping):
         model, image = model.split_inputs(image)
-    image = as_batch(image)
+    image = as_batch(image if model.frames is None else as_clips(image))
     if isinstance(target, (np.ndarray, torch.Tensor)) and target.ndim == 1:
         target = target.tolist()
     if isinstance(layer, str) and layer == "all" and not model.has_layer("all"):
         layer = [x.name for x in model.layers]
     targets, methods, layers = _as_list(target), _as_list(method), _as_list(layer)
     is_sequence = any(isinstance(v, (list, tuple)) for v in (image, target, method, layer)) or (
-        isinstance(image, torch.Tensor) and image.ndim == 4
+        isinstance(image, torch.Tensor) and image.ndim == (4 if model.frames is None else 5)
     )
     if not (targets and methods and layers):
         raise MethodError("Nothing to explain: a list of targets, methods or layers is empty.")
@@ -195,6 +198,7 @@ def explain(
     if len(parts) > 1:
         each = len(items) // len(parts)
         items = [replace(e, picture=n // each) for n, e in enumerate(items)]
+    items = [e.of_clip(model) for e in items] if model.frames is not None else items
     return Explanations(items) if is_sequence else items[0]
 
 
@@ -272,7 +276,7 @@ def _combinations(
     progress: Progress | None,
 ) -> Explanations:
     raws = raw_maps(trace, targets, methods, layers, progress)
-    saliency = _scale_by_shape(raws, methods, trace.pixels.shape[-2:])
+    saliency = _scale_by_shape(raws, methods, trace)
     pictures = [picture_facts(trace, n) for n in range(len(trace.pixels))]
     return Explanations(
         [
@@ -355,26 +359,34 @@ def part_values(trace: Trace, method: Method, target: Target, picture: int) -> P
 
 
 def _scale_by_shape(
-    raws: dict[tuple[int, int, str], torch.Tensor], methods: Sequence[Method], size: Sequence[int]
+    raws: dict[tuple[int, int, str], torch.Tensor], methods: Sequence[Method], trace: Trace
 ) -> dict[tuple[int, int, str], np.ndarray]:
     """Convert maps (N, h, w) to saliency (N, H, W), all maps of one shape and scale at once."""
-    groups: dict[tuple[torch.Size, str], list[tuple[int, int, str]]] = {}
+    size = trace.pixels.shape[-2:]
+    groups: dict[tuple[Any, ...], list[tuple[int, int, str]]] = {}
     for key, raw in raws.items():
-        groups.setdefault((raw.shape, methods[key[1]].scale), []).append(key)
+        frames = trace.model.map_frames(key[2], raw.shape[-2:])
+        groups.setdefault((raw.shape, methods[key[1]].scale, frames), []).append(key)
     scaled: dict[tuple[int, int, str], np.ndarray] = {}
-    for (_, scale), keys in groups.items():
-        saliency = scale_saliency(torch.cat([raws[k].float() for k in keys]), size, scale)
+    for (_, scale, frames), keys in groups.items():
+        saliency = scale_saliency(torch.cat([raws[k].float() for k in keys]), size, scale, frames)
         scaled.update(zip(keys, saliency.reshape(len(keys), -1, *size), strict=True))
     return scaled
 
 
-def scale_saliency(raw: torch.Tensor, size: Sequence[int], scale: str = "maximum") -> np.ndarray:
+def scale_saliency(
+    raw: torch.Tensor,
+    size: Sequence[int],
+    scale: str = "maximum",
+    frames: tuple[int, int] | None = None,
+) -> np.ndarray:
     """Convert raw maps to saliency as a NumPy array, and check that they are finite.
 
     Args:
         raw: maps (N, h, w).
         size: height H and width W of the saliency.
         scale: "maximum" or "range", as in ``saliency_maps``.
+        frames: numbers of frames of the maps and of the clip, as in ``enlarge``; None for pictures.
 
     Returns:
         float32 (N, H, W) in [0, 1].
@@ -387,10 +399,15 @@ def scale_saliency(raw: torch.Tensor, size: Sequence[int], scale: str = "maximum
             "The map contains NaN or infinity: the target has no finite gradient there, or half precision "
             "overflowed. Use precision='fp32' and a model in float32, or another target."
         )
-    return saliency_maps(raw, size, scale).cpu().numpy()
+    return saliency_maps(raw, size, scale, frames).cpu().numpy()
 
 
-def saliency_maps(raw: torch.Tensor, size: Sequence[int], scale: str = "maximum") -> torch.Tensor:
+def saliency_maps(
+    raw: torch.Tensor,
+    size: Sequence[int],
+    scale: str = "maximum",
+    frames: tuple[int, int] | None = None,
+) -> torch.Tensor:
     """Convert raw maps to saliency: the positive part, upsampled and divided by its maximum.
 
     Saliency is linear in the positive part of the map; brightening for display is separate (``tone_mapping``).
@@ -401,15 +418,14 @@ def saliency_maps(raw: torch.Tensor, size: Sequence[int], scale: str = "maximum"
         size: height H and width W of the saliency.
         scale: "maximum" divides by each map's maximum; "range" subtracts each map's minimum first, for methods whose
             values have no zero (RISE).
+        frames: numbers of frames of the maps and of the clip, as in ``enlarge``; None for pictures.
 
     Returns:
         float32 (N, H, W) in [0, 1], on the device of the maps.
     """
     if scale == "range":
         raw = raw - raw.amin((1, 2), keepdim=True)
-    maps = nnF.interpolate(
-        raw.relu()[:, None].float(), size=tuple(size), mode="bilinear", align_corners=False
-    )[:, 0]
+    maps = enlarge(raw.relu().float(), size, frames)
     peak = maps.amax((1, 2), keepdim=True)
     peak = peak.where(peak > 0, torch.ones_like(peak))  # a map of all zeros stays all zeros
     return (maps / peak).clamp(max=1)

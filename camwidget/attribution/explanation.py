@@ -16,8 +16,9 @@ import numpy as np
 from PIL import Image
 
 from ..errors import CamwidgetError
+from ..images.time_axis import frame_grid
 from ..masking.rank_rule import top_mask
-from ..models.vision_model import Prediction
+from ..models.vision_model import Prediction, VisionModel
 from ..runtime.atomic_files import check_folder, write_files
 from .part_values import PartValues
 from .targets import Target, evidence_phrase
@@ -36,14 +37,14 @@ class Explanation:
     Attributes:
         saliency: float32 (H, W) in [0, 1] at the model's input size: the positive part of ``raw``, upsampled
             bilinearly and divided by its maximum. All zero if there is no positive evidence. For RISE, the minimum is
-            subtracted first.
-        raw: float32 (h, w) at the layer's resolution, unscaled, as the paper's equation gives it.
+            subtracted first. Of a clip (T, H, W), upsampled trilinearly, with one maximum for all frames.
+        raw: float32 (h, w) at the layer's resolution, unscaled, as the paper's equation gives it; of a clip (t, h, w).
         target: the target that is explained, with its label and class index.
         method: name of the method.
         method_label: display name of the method.
         layer: module name of the layer.
         prediction: the model's top classes for the unmasked picture.
-        pixels: the picture as the model gets it, uint8 (H, W, 3).
+        pixels: the picture as the model gets it, uint8 (H, W, 3); of a clip (T, H, W, 3).
         model: name of the model.
         picture: index of the picture in the explained batch.
         text: question or caption under which the model was explained; None for a model without text input.
@@ -110,7 +111,8 @@ class Explanation:
             fraction: fraction of the pixels, in [0, 1].
 
         Returns:
-            bool (H, W), True for the top fraction.
+            bool (H, W), True for the top fraction; of a clip (T, H, W), where the pixels of all frames are ranked
+            together.
 
         Raises:
             CamwidgetError: if the fraction is not a number in [0, 1].
@@ -131,7 +133,7 @@ class Explanation:
             colormap: name of a Matplotlib colormap.
 
         Returns:
-            The drawing, RGB at the model's input size.
+            The drawing, RGB at the model's input size; of a clip, its frames in rows.
 
         Raises:
             KeyError: if there is no such colormap.
@@ -142,7 +144,33 @@ class Explanation:
             >>> explanation.overlay().size
             (192, 192)
         """
-        return Image.fromarray(overlay_heat(self.pixels, self.drawn, opacity, colormap))
+        heat = overlay_heat(self.pixels, self.drawn, opacity, colormap)
+        return Image.fromarray(_as_picture(heat))
+
+    def of_clip(self, model: VisionModel) -> Explanation:
+        """Return an explanation whose arrays are strips (see ``as_strip``) with a time axis, as users get it."""
+        frames = model.map_frames(self.layer, self.raw.shape)
+        assert frames is not None
+        few, many = frames
+        pixels = self.pixels.reshape(many, -1, *self.pixels.shape[1:])
+        pixels.flags.writeable = False
+        return replace(
+            self,
+            saliency=self.saliency.reshape(many, -1, self.saliency.shape[-1]),
+            raw=self.raw.reshape(few, -1, self.raw.shape[-1]),
+            pixels=pixels,
+        )
+
+    def of_strip(self) -> Explanation:
+        """Return an explanation of a clip with strips in place of the time axis; itself for a picture."""
+        if self.saliency.ndim == 2:
+            return self
+        return replace(
+            self,
+            saliency=self.saliency.reshape(-1, self.saliency.shape[-1]),
+            raw=self.raw.reshape(-1, self.raw.shape[-1]),
+            pixels=self.pixels.reshape(-1, *self.pixels.shape[2:]),
+        )
 
     def plot(self, *, opacity: float = 0.65, colormap: str = "inferno") -> Figure:
         """Plot the picture and its overlay side by side, with a color bar.
@@ -413,8 +441,8 @@ class Explanations(Sequence[Explanation]):
                 shown = e.picture
                 # The top class; for quantities, which have no ranking, the first three.
                 count = 3 if e.prediction.scores == "value" else 1
-                panels.append(("\n".join(e.prediction.lines[:count]), e.pixels))
-            heat = overlay_heat(e.pixels, e.drawn, opacity, colormap)
+                panels.append(("\n".join(e.prediction.lines[:count]), _as_picture(e.pixels)))
+            heat = _as_picture(overlay_heat(e.pixels, e.drawn, opacity, colormap))
             panels.append((f"{e.target.label}\n{e.method_label} · {e.layer}", heat))
         if not panels:
             raise CamwidgetError("There is nothing to plot: no explanation was selected.")
@@ -441,6 +469,11 @@ class Explanations(Sequence[Explanation]):
         return f"Explanations({len(self)}: {', '.join(titles)})"
 
 
+def _as_picture(pixels: np.ndarray) -> np.ndarray:
+    """Return pixels (H, W, 3) as they are, and those of a clip (T, H, W, 3) with the frames in rows."""
+    return pixels if pixels.ndim == 3 else frame_grid(pixels)
+
+
 def colorize(saliency: np.ndarray, colormap: str = "inferno") -> np.ndarray:
     """Return saliency (H, W) in [0, 1] as colors, uint8 (H, W, 3)."""
     from matplotlib import colormaps
@@ -453,7 +486,8 @@ def overlay_heat(
 ) -> np.ndarray:
     """Blend the colors of saliency s over uint8 (H, W, 3) pixels with alpha ``opacity · s · (0.35 + 0.65 √s)``.
 
-    Low saliency leaves the picture visible. ``js/src/core/colormap.ts`` has the same formula.
+    The arrays of a clip, (T, H, W, 3) and (T, H, W), are blended in the same way. Low saliency leaves the picture
+    visible. ``js/src/core/colormap.ts`` has the same formula.
     """
     heat = colorize(saliency, colormap).astype(np.float32)
     s = np.clip(saliency, 0, 1)[..., None]

@@ -49,6 +49,7 @@ def explained_class(
         MetricError: if it is of another model.
     """
     size = tuple(pixels.shape[-2:])
+    explanation = explanation.of_strip()
     if explanation.saliency.shape != size:
         raise PictureError(
             f"The saliency is {explanation.saliency.shape}, the model's input {size}: explain this picture with "

@@ -172,7 +172,8 @@ def _subjects(
                 found = raw_maps(trace, [target], [method], layers, lambda done, total: tick())
                 raws.update({(method.name, name): found[0, 0, name].float() for name in layers})
             raw = raws[method.name, layer]
-            saliency = saliency_maps(raw, size, method.scale)
+            frames = model.map_frames(layer, raw.shape[-2:])
+            saliency = saliency_maps(raw, size, method.scale, frames)
             peaks = raw.flatten(1).amax(1).tolist()
             for n, (fault, peak) in enumerate(zip(find_faults(raw, saliency), peaks, strict=True)):
                 case = Case(subjects[n], chosen[n], saliency[n], method, layer, fault, peak)

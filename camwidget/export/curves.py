@@ -100,7 +100,7 @@ def curves(
     def make(start: int, stop: int) -> torch.Tensor:
         return model.inputs(torch.stack([masked(m) for m in series[start:stop]]))
 
-    fills = {baseline: baseline_pixels(pixels, baseline) for baseline in baselines}
+    fills = {baseline: baseline_pixels(pixels, baseline, model.frames) for baseline in baselines}
 
     def masked(mask: _CurveMask) -> torch.Tensor:
         if mask.mode == "multiply":

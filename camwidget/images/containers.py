@@ -18,6 +18,7 @@ from PIL import Image
 from ..errors import PictureError
 from ..runtime.error_reports import error_line
 from .array_pictures import check_tensor, transformed_beyond
+from .clips import Clip
 from .conversion import LazyPicture, is_file, is_traversable
 from .dataset_rows import ROW_KEYS, Row, images_of_batch, read_row, row_of_mapping, table_rows
 from .folders import distinct_names, list_folder, list_traversable
@@ -145,7 +146,8 @@ def as_batch(images: Any) -> Any:
 
 
 def _open_lazy(source: Any) -> Any:
-    return source.open() if isinstance(source, LazyPicture) else source
+    is_lazy = isinstance(source, LazyPicture) and not isinstance(source, Clip)
+    return source.open() if is_lazy else source
 
 
 def as_folder(value: Any) -> Any:

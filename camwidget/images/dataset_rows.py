@@ -185,3 +185,14 @@ def _is_surely_picture(value: Any) -> bool:
     if isinstance(value, (np.ndarray, torch.Tensor)):
         return value.ndim >= 2
     return isinstance(value, Image.Image)
+
+
+def picture_of_mapping(pictures: Mapping[Any, Any]) -> Any:
+    """Return the picture of a row of a data set, or of a mapping from one name."""
+    row = row_of_mapping(pictures)
+    if row is None and len(pictures) != 1:
+        raise PictureError(
+            f"One picture was expected, not a mapping of {', '.join(map(repr, pictures)) or 'nothing'}. Pass pictures "
+            "one by one."
+        )
+    return read_row(next(iter(pictures.values()))).picture if row is None else row.picture

@@ -15,11 +15,13 @@ from torchvision import transforms as T
 from torchvision.transforms import InterpolationMode
 from torchvision.transforms import functional as F
 
+from .._validation import is_integer
 from ..errors import CamwidgetError, ModelError, PictureError, warn
 from ..execution.random_numbers import PrivateRandomNumbers
 from ..execution.random_state import watch_random_draws
 from ..runtime.error_reports import error_line, log_error
 from .array_pictures import ArrayPicture, Levels, check_levels
+from .clips import clip_pixels
 from .conversion import (
     MAX_PIXELS,
     LazyPicture,
@@ -28,7 +30,7 @@ from .conversion import (
     read_picture,
     tensor_pixels,
 )
-from .dataset_rows import read_row, row_of_mapping
+from .dataset_rows import picture_of_mapping
 
 __all__ = [
     "IMAGENET_MEAN",
@@ -72,9 +74,12 @@ class Preprocess:
             other types are refused. Pictures are never stretched to their own range; a wider file that clearly holds 8
             bits (32-bit gray up to 255, a float file above 1 and up to 255) is read as 8 bits. Floating-point tensors
             are pixels in [0, 1] already.
+        frames: number of frames of a clip that a video model takes; None for pictures. ``size``, ``resize`` and
+            ``geometry`` are those of a frame.
 
     Raises:
-        ModelError: if ``mean`` and ``std`` have different lengths, or a value of ``std`` is not positive.
+        ModelError: if ``mean`` and ``std`` have different lengths, a value of ``std`` is not positive, or ``frames`` is
+            less than 2.
 
     Example:
         >>> import camwidget as cw
@@ -94,6 +99,7 @@ class Preprocess:
         interpolation: InterpolationMode = InterpolationMode.BILINEAR,
         geometry: Callable[[Image.Image], torch.Tensor] | None = None,
         levels: Levels | None = None,
+        frames: int | None = None,
     ) -> None:
         mean, std = (list(v) if isinstance(v, Iterable) else [] for v in (mean, std))
         if len(mean) != len(std) or not mean:
@@ -112,6 +118,9 @@ class Preprocess:
         self.interpolation = interpolation
         self.geometry = geometry
         self.levels = check_levels(levels)
+        if frames is not None and not is_integer(frames, 2):
+            raise ModelError(f"A clip has at least 2 frames, not {frames!r}.")
+        self.frames = frames
 
     @classmethod
     def of(cls, transform: Any, channels: int | None = None) -> Preprocess:
@@ -179,6 +188,12 @@ class Preprocess:
         """Number of channels that the model takes: 1 for gray, 3 for RGB."""
         return len(self.mean)
 
+    def of_frames(self, frames: int | None = None) -> Preprocess:
+        """Return the same preprocessing for clips of a number of frames; for pictures if None."""
+        other = copy.copy(self)
+        other.frames = frames
+        return other
+
     def read(
         self, picture: PictureLike | ArrayPicture, *, name: str | None = None
     ) -> Image.Image | ArrayPicture:
@@ -207,10 +222,11 @@ class Preprocess:
         Args:
             picture: path, bytes of a file, PIL image, array with as many channels as the model, or a row of a data set.
                 An integer tensor (C, H, W) is a picture like an array. A floating-point tensor (C, H, W) holds pixels
-                already: it is checked, and neither resized nor cropped.
+                already: it is checked, and neither resized nor cropped. With ``frames``, a clip as in
+                ``images.clips.as_clips``.
 
         Returns:
-            float32 tensor (C, H, W) in [0, 1] on the CPU.
+            float32 tensor (C, H, W) in [0, 1] on the CPU; of a clip (C, T·H, W), its frames one below the other.
 
         Raises:
             PictureError: if the picture cannot be read, or has other channels than the model.
@@ -222,7 +238,9 @@ class Preprocess:
             (3, 64, 64)
         """
         if isinstance(picture, Mapping):
-            picture = _one_of(picture)
+            picture = picture_of_mapping(picture)
+        if self.frames is not None:
+            return clip_pixels(picture, self.frames, self.of_frames().pixels)
         if isinstance(picture, LazyPicture):
             picture = picture.open()
         if is_prepared(picture):
@@ -408,19 +426,9 @@ class Preprocess:
 
     def __repr__(self) -> str:
         steps = "geometry=…" if self.geometry else f"size={self.size}, resize={self.resize}"
-        levels = "" if self.levels is None else f", levels={self.levels}"
-        return f"Preprocess({steps}, mean={self.mean}, std={self.std}{levels})"
-
-
-def _one_of(pictures: Mapping[Any, Any]) -> Any:
-    """The picture of a row of a data set, or of a mapping from one name."""
-    row = row_of_mapping(pictures)
-    if row is None and len(pictures) != 1:
-        raise PictureError(
-            f"One picture was expected, not a mapping of {', '.join(map(repr, pictures)) or 'nothing'}. Pass pictures "
-            "one by one."
-        )
-    return read_row(next(iter(pictures.values()))).picture if row is None else row.picture
+        steps += "" if self.levels is None else f", levels={self.levels}"
+        steps += "" if self.frames is None else f", frames={self.frames}"
+        return f"Preprocess({steps}, mean={self.mean}, std={self.std})"
 
 
 def _steps(transform: Any) -> list[Any]:

@@ -20,7 +20,7 @@ from ..models.provenance import Provenance
 from ..models.segmentation_model import SegmentationModel
 from ..models.similarity_model import text_model
 from ..models.vision_model import VisionModel
-from ..models.wrapping import best_device
+from ..models.wrapping import FRAMES, best_device
 from .checkpoints import Checkpoint, Readable, fill
 from .model_names import resolve_model_name, torchvision_kind
 from .open_clip_models import load_open_clip
@@ -46,7 +46,8 @@ def load(
 
     Args:
         name: name of an embedded model (``list_models()``), or of a torchvision model that classifies pictures or
-            their pixels, or finds boxes (see ``SegmentationModel`` and ``DetectionModel``); or a model of another
+            their pixels, or finds boxes (see ``SegmentationModel`` and ``DetectionModel``), or classifies clips of 16
+            frames; or a model of another
             library, of which an extra of camwidget is needed: ``timm/NAME`` (``camwidget[timm]``), ``hf/OWNER/NAME``
             for a model of transformers on the Hugging Face hub (``camwidget[hf]``), ``open_clip/NAME``
             (``camwidget[open_clip]``). In place of the name, each of the three takes the path of a folder as the
@@ -154,7 +155,7 @@ def _load_model(
     module: nn.Module
     kind = torchvision_kind(name)
     # Otherwise torchvision fetches weights of the classifier inside.
-    options: dict[str, Any] = {"weights_backbone": None} if kind else {}
+    options: dict[str, Any] = {"weights_backbone": None} if kind in _MAKERS else {}
     if not pretrained:
         if classes is not None:
             options["num_classes"] = len(classes)
@@ -164,9 +165,10 @@ def _load_model(
         module, entry = _pretrained(name, chosen), chosen
     else:
         module, entry = _from_file(name, weights, classes, options), known.DEFAULT
+    preprocess = Preprocess.of(entry.transforms())
     model: VisionModel = _MAKERS.get(kind, VisionModel)(
         module.eval().to(place),
-        Preprocess.of(entry.transforms()),
+        preprocess.of_frames(FRAMES) if kind == "video" else preprocess,
         classes,
         usual_classes=entry.meta.get("categories", ()),
         name=name,

@@ -38,7 +38,6 @@ _LIBRARIES = {
 #: Torchvision's other models by module, and what they do.
 _OTHERS = {
     "quantization": "is quantized, so that nothing can be differentiated through it",
-    "video": "classifies videos",
     "optical_flow": "follows motion between two pictures",
 }
 
@@ -66,8 +65,9 @@ def resolve_model_name(name: Any) -> str:
 
 
 def torchvision_kind(name: str) -> str | None:
-    """Return what one of torchvision's models computes, "segments" or "boxes"; None for a classifier."""
-    for kind, module in (("segments", "segmentation"), ("boxes", "detection")):
+    """Return what one of torchvision's models computes, "segments", "boxes" or "video"; None for a classifier."""
+    modules = (("segments", "segmentation"), ("boxes", "detection"), ("video", "video"))
+    for kind, module in modules:
         if name in torchvision.models.list_models(module=getattr(torchvision.models, module)):
             return kind
     return None

@@ -16,6 +16,7 @@ from torch.nn import functional as nnF
 from torchvision.transforms import functional as F
 
 from ..errors import CamwidgetError
+from ..images.time_axis import by_frame
 from ..runtime.caches import BoundedCache, size_of
 from .inpainting import INPAINTINGS, inpaint_pixels
 
@@ -109,7 +110,9 @@ def check_baseline(baseline: str) -> str:
     return baseline
 
 
-def baseline_pixels(pixels: torch.Tensor, baseline: str = "blur") -> torch.Tensor:
+def baseline_pixels(
+    pixels: torch.Tensor, baseline: str = "blur", frames: int | None = None
+) -> torch.Tensor:
     """Compute a baseline that does not depend on which pixels are hidden.
 
     The values are rounded to 8-bit levels, so that a screen shows exactly what the model gets. This also holds for a
@@ -119,6 +122,8 @@ def baseline_pixels(pixels: torch.Tensor, baseline: str = "blur") -> torch.Tenso
         pixels: float32 (C, H, W) in [0, 1].
         baseline: "blur" (Gaussian, sigma 1/20 of the shorter side), "mean" (mean of each channel of this picture) or
             "black".
+        frames: number of frames if the pixels are the strip of a clip, whose frames are blurred one by one; the mean is
+            that of the clip. None for a picture.
 
     Returns:
         The pixels that replace hidden ones, float32 (C, H, W) in [0, 1].
@@ -132,7 +137,8 @@ def baseline_pixels(pixels: torch.Tensor, baseline: str = "blur") -> torch.Tenso
             f"The baseline {baseline!r} depends on which pixels are hidden: use fill_pixels(pixels, hidden, "
             f"{baseline!r})."
         )
-    return (BASELINES[baseline](pixels) * 255).round() / 255
+    by = frames if baseline == "blur" else None
+    return (by_frame(BASELINES[baseline], pixels, by) * 255).round() / 255
 
 
 class BaselineCache:
@@ -145,13 +151,13 @@ class BaselineCache:
         self._entries: BoundedCache[tuple[ReferenceType[torch.Tensor], torch.Tensor]]
         self._entries = BoundedCache(4, lambda entry: size_of(entry[1]))
 
-    def get(self, pixels: torch.Tensor, baseline: str) -> torch.Tensor:
-        """Return ``baseline_pixels(pixels, baseline)``."""
+    def get(self, pixels: torch.Tensor, baseline: str, frames: int | None = None) -> torch.Tensor:
+        """Return ``baseline_pixels(pixels, baseline, frames)``; the frames of given pixels are always the same."""
         key = (id(pixels), baseline)
         entry = self._entries.peek(key)
         if entry is not None and entry[0]() is pixels:
             return entry[1]
-        fill = baseline_pixels(pixels, baseline)
+        fill = baseline_pixels(pixels, baseline, frames)
         self._entries.put(key, (ref(pixels, lambda _: self._drop_dead_entries()), fill))
         return fill
 
@@ -166,7 +172,12 @@ def uniform_baseline(pixels: torch.Tensor, baseline: str) -> torch.Tensor | None
     return (BASELINES[baseline](pixels)[:, :1, :1] * 255).round() / 255
 
 
-def fill_pixels(pixels: torch.Tensor, hidden: torch.Tensor, baseline: str = "blur") -> torch.Tensor:
+def fill_pixels(
+    pixels: torch.Tensor,
+    hidden: torch.Tensor,
+    baseline: str = "blur",
+    frames: int | None = None,
+) -> torch.Tensor:
     """Compute the pixels that replace hidden ones, for any baseline.
 
     Args:
@@ -174,6 +185,7 @@ def fill_pixels(pixels: torch.Tensor, hidden: torch.Tensor, baseline: str = "blu
         hidden: n masks, bool (n, H, W).
         baseline: as in ``baseline_pixels``; or "inpaint" (biharmonic continuation of the surroundings, Damelin & Hoang
             2018) or "telea" (Telea 2004). These two use the mean if the mask covers the whole picture.
+        frames: as in ``baseline_pixels``; a hole in a frame is filled from the same frame.
 
     Returns:
         float32 (n, C, H, W) in [0, 1], or (1, C, H, W) if the baseline does not depend on the mask; hidden pixels are
@@ -183,5 +195,13 @@ def fill_pixels(pixels: torch.Tensor, hidden: torch.Tensor, baseline: str = "blu
         CamwidgetError: if there is no such baseline, or its library cannot be imported.
     """
     if baseline not in INPAINTINGS:
-        return baseline_pixels(pixels, baseline)[None]
-    return torch.stack([inpaint_pixels(pixels, hole, baseline) for hole in hidden])
+        return baseline_pixels(pixels, baseline, frames)[None]
+    return torch.stack([_inpainted(pixels, hole, baseline, frames or 1) for hole in hidden])
+
+
+def _inpainted(
+    pixels: torch.Tensor, hole: torch.Tensor, baseline: str, frames: int
+) -> torch.Tensor:
+    """Inpaint each of the frames by itself; a picture is one frame."""
+    each = zip(pixels.chunk(frames, -2), hole.chunk(frames, -2), strict=True)
+    return torch.cat([inpaint_pixels(frame, part, baseline) for frame, part in each], -2)

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 
 from ..errors import CamwidgetError, PictureError
+from ..images.time_axis import as_strip
 from .baselines import fill_pixels
 from .rank_rule import SaliencyLike, hidden_by_rank, saliency_of, threshold
 from .user_mask import HIDDEN, KEPT, as_paint
@@ -67,6 +68,7 @@ def mask_pixels(
     baseline: str = "blur",
     paint: np.ndarray | None = None,
     fill: torch.Tensor | None = None,
+    frames: int | None = None,
 ) -> torch.Tensor:
     """Mask the top fractions of a picture, or all other pixels.
 
@@ -79,6 +81,7 @@ def mask_pixels(
         paint: pixels that are masked or kept regardless of their rank: bool (H, W), or int (H, W) with 1, -1 and 0; see
             ``user_mask.as_paint``.
         fill: result of ``baseline_pixels`` for this baseline, (C, H, W), if already computed.
+        frames: as in ``baseline_pixels``.
 
     Returns:
         float32 (len(fractions), C, H, W).
@@ -87,12 +90,17 @@ def mask_pixels(
         PictureError: if the levels have another size than the pixels.
     """
     hidden = hidden_pixels(check_map_size(levels, pixels), fractions, mode, paint)
-    replacement = fill_pixels(pixels, hidden, baseline) if fill is None else fill
+    replacement = fill_pixels(pixels, hidden, baseline, frames) if fill is None else fill
     return torch.where(hidden[:, None], replacement, pixels)
 
 
 def check_map_size(levels: np.ndarray, pixels: torch.Tensor) -> np.ndarray:
-    """Return levels as they are; raise a ``PictureError`` if they have another size than the pixels."""
+    """Return levels as they are; raise a ``PictureError`` if they have another size than the pixels.
+
+    Those of a clip, (T, H, W), are returned as the strip that its pixels are.
+    """
+    if levels.ndim == 3 and len(levels) > 1:
+        levels = levels.reshape(-1, levels.shape[-1])
     if levels.shape != tuple(pixels.shape[-2:]):
         raise PictureError(
             f"The saliency is {levels.shape}, the model's input {tuple(pixels.shape[-2:])}: explain this "
@@ -102,7 +110,11 @@ def check_map_size(levels: np.ndarray, pixels: torch.Tensor) -> np.ndarray:
 
 
 def paint_pixels(
-    masked: torch.Tensor, pixels: torch.Tensor, paint: np.ndarray | None, baseline: str = "blur"
+    masked: torch.Tensor,
+    pixels: torch.Tensor,
+    paint: np.ndarray | None,
+    baseline: str = "blur",
+    frames: int | None = None,
 ) -> torch.Tensor:
     """Apply the user's paint to a masked picture: mask the hidden pixels and restore the kept ones.
 
@@ -111,6 +123,7 @@ def paint_pixels(
         pixels: the original picture, float32 (C, H, W), from which replacements are computed.
         paint: as in ``mask_pixels``.
         baseline: replacement of masked pixels, as in ``fill_pixels``.
+        frames: as in ``baseline_pixels``.
 
     Returns:
         float32 (C, H, W).
@@ -119,7 +132,7 @@ def paint_pixels(
     if parsed is None:
         return masked
     hidden = torch.from_numpy(parsed == HIDDEN)
-    fill = fill_pixels(pixels, hidden[None], baseline)[0]
+    fill = fill_pixels(pixels, hidden[None], baseline, frames)[0]
     return torch.where(hidden, fill, torch.where(torch.from_numpy(parsed == KEPT), pixels, masked))
 
 
@@ -140,6 +153,7 @@ def multiply_pixels(pixels: torch.Tensor, saliency: SaliencyLike) -> torch.Tenso
         CamwidgetError: if the saliency is not in [0, 1].
     """
     values = saliency_of(saliency).to(pixels.device)
+    values = values if values.ndim == 2 else as_strip(values)
     if not bool(((values >= 0) & (values <= 1)).all()):
         raise CamwidgetError(
             "A picture is multiplied by a map in [0, 1], such as explanation.saliency: divide yours by its maximum."

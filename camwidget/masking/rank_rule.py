@@ -35,7 +35,7 @@ class _HasSaliency(Protocol):
     def saliency(self) -> np.ndarray: ...
 
 
-#: A saliency map (H, W) in [0, 1], or an object with such a map as its attribute ``saliency``.
+#: A saliency map (H, W) in [0, 1], of a clip (T, H, W), or an object with such a map as its attribute ``saliency``.
 SaliencyLike: TypeAlias = "np.ndarray | torch.Tensor | _HasSaliency"
 
 
@@ -43,10 +43,10 @@ def saliency_of(saliency: SaliencyLike) -> torch.Tensor:
     """Return a saliency map as a float32 tensor, on its device.
 
     Args:
-        saliency: array or tensor (H, W), or an explanation.
+        saliency: array or tensor (H, W), or an explanation; of a clip (T, H, W).
 
     Returns:
-        float32 (H, W).
+        float32 of the same shape.
 
     Raises:
         PictureError: if the argument is neither an array nor an explanation.
@@ -81,20 +81,22 @@ def levels_of(saliency: torch.Tensor) -> torch.Tensor:
 
 
 def rank_levels(saliency: SaliencyLike) -> np.ndarray:
-    """Rank the pixels of one map.
+    """Rank the pixels of one map; those of a clip's map over all frames together.
 
     Args:
-        saliency: map (H, W), or an explanation.
+        saliency: map (H, W), or an explanation; of a clip (T, H, W).
 
     Returns:
-        The level of every pixel, uint16 (H, W); 0 has the most evidence.
+        The level of every pixel, uint16 of the map's shape; 0 has the most evidence.
 
     Raises:
-        PictureError: if the map does not have shape (H, W), or is not finite.
+        PictureError: if the map has another shape, or is not finite.
     """
     values = saliency_of(saliency)
-    if values.ndim != 2:
-        raise PictureError(f"Saliency has shape (H, W), not {tuple(values.shape)}.")
+    if values.ndim not in (2, 3):
+        raise PictureError(
+            f"Saliency has shape (H, W), or (T, H, W) of a clip, not {tuple(values.shape)}."
+        )
     if not torch.isfinite(values).all():
         raise PictureError("Saliency contains NaN or infinity.")
     return levels_of(values[None])[0].cpu().numpy().astype(np.uint16)
@@ -135,14 +137,14 @@ def top_mask(saliency: SaliencyLike, fraction: float) -> np.ndarray:
     """Return the mask of the pixels with the most evidence.
 
     Args:
-        saliency: map (H, W), or an explanation.
+        saliency: map (H, W), or an explanation; of a clip (T, H, W).
         fraction: fraction of the pixels, in [0, 1].
 
     Returns:
-        bool (H, W), True for the top fraction.
+        bool of the map's shape, True for the top fraction.
 
     Raises:
-        PictureError: if the map does not have shape (H, W), or is not finite.
+        PictureError: if the map has another shape, or is not finite.
         CamwidgetError: if the fraction is not a number in [0, 1].
     """
     return rank_levels(saliency) < threshold(fraction)

@@ -34,7 +34,7 @@ def as_paint(paint: Any, shape: tuple[int, int] | None = None) -> np.ndarray | N
 
     Args:
         paint: bool (H, W), True where the picture is hidden; or integers (H, W): 1 hidden, -1 kept, 0 left to the map;
-            or None.
+            or None. Of a clip (T, H, W), which is returned as the strip that its pixels are.
         shape: required shape, that of the picture at the model's input size; any if None.
 
     Returns:
@@ -50,6 +50,8 @@ def as_paint(paint: Any, shape: tuple[int, int] | None = None) -> np.ndarray | N
         given = np.asarray(paint)
     except ValueError as error:
         raise PictureError(f"A painted mask is an array (H, W): {error}") from error
+    if given.ndim == 3:
+        given = given.reshape(-1, given.shape[-1])
     if given.ndim != 2 or (shape is not None and given.shape != shape):
         expected = "(H, W), the model's input size" if shape is None else f"{shape}"
         raise PictureError(

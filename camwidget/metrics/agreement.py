@@ -26,6 +26,7 @@ __all__: list[str] = []
     group="agreement",
     range=(-1, 1),
     better="higher",
+    needs=("picture",),
 )
 def occlusion_correlation(
     case: Case, *, window: int | None = None, stride: int | None = None

@@ -13,8 +13,8 @@ import torch
 from ..analysis.correlation import standardized_ranks
 from ..attribution.methods import Method
 from ..images.ground_truth import ObjectLocations
-from ..masking.baselines import baseline_pixels
-from ..masking.inpainting import INPAINTINGS, inpaint_pixels
+from ..masking.baselines import baseline_pixels, fill_pixels
+from ..masking.inpainting import INPAINTINGS
 from ..masking.masked_pixels import multiply_pixels
 from ..masking.rank_rule import LEVELS, hidden_by_rank, levels_of, threshold
 from ..models.vision_model import VisionModel
@@ -138,13 +138,14 @@ class ScoredPicture:
     def baseline(self, name: str) -> torch.Tensor:
         """The replacement of removed pixels, (C, H, W)."""
         return self.cached(
-            ("baseline", name), lambda: baseline_pixels(self.pixels, name).to(self.pixels.device)
+            ("baseline", name),
+            lambda: baseline_pixels(self.pixels, name, self.model.frames).to(self.pixels.device),
         )
 
     def masked(self, hidden: torch.Tensor, baseline: str) -> torch.Tensor:
         """The picture (C, H, W) with a baseline in place of the hidden pixels, bool (H, W) on its device."""
         if baseline in INPAINTINGS:
-            return inpaint_pixels(self.pixels, hidden, baseline)
+            return fill_pixels(self.pixels, hidden[None], baseline, self.model.frames)[0]
         return torch.where(hidden, self.baseline(baseline), self.pixels)
 
     def locations_of(self, target: int) -> ObjectLocations | None:

@@ -50,7 +50,7 @@ def _of_objects(function: Callable[..., float | Score]) -> Callable[..., float |
     group="truth",
     range=(0, 1),
     better="higher",
-    needs=("truth",),
+    needs=("truth", "picture"),
 )
 @_of_objects
 def pointing(case: Case, objects: ObjectLocations, *, tolerance: float | None = None) -> float:
@@ -76,7 +76,7 @@ def pointing(case: Case, objects: ObjectLocations, *, tolerance: float | None = 
     group="truth",
     range=(0, 1),
     better="higher",
-    needs=("truth",),
+    needs=("truth", "picture"),
     takes_empty=True,
 )
 def pointing_recall(
@@ -171,7 +171,7 @@ def inside_to_outside(saliency: torch.Tensor, mask: NDArray[np.bool_]) -> float:
     group="truth",
     range=(0, 1),
     better="higher",
-    needs=("truth",),
+    needs=("truth", "picture"),
 )
 @_of_objects
 def iou(case: Case, objects: ObjectLocations, *, threshold: float = 0.15) -> float:
@@ -201,7 +201,7 @@ def iou(case: Case, objects: ObjectLocations, *, threshold: float = 0.15) -> flo
     group="truth",
     range=(0, 1),
     better="higher",
-    needs=("truth",),
+    needs=("truth", "picture"),
 )
 @_of_objects
 def localization(case: Case, objects: ObjectLocations, *, threshold: float = 0.15) -> float:
@@ -239,7 +239,7 @@ def _error(case: Case, objects: ObjectLocations, top: int, threshold: float) -> 
     group="truth",
     range=(0, 1),
     better="lower",
-    needs=("truth", "label"),
+    needs=("truth", "label", "picture"),
 )
 @_of_objects
 def top1_localization(
@@ -266,7 +266,7 @@ def top1_localization(
     group="truth",
     range=(0, 1),
     better="lower",
-    needs=("truth", "label"),
+    needs=("truth", "label", "picture"),
 )
 @_of_objects
 def top5_localization(

@@ -82,8 +82,9 @@ def measure(
         explanation: an explanation from ``explain``, or several. Computations that they share run once.
         metrics: names from ``list_metrics``, or metrics from ``get_metric``.
         mask: the target's pixels, at the picture's own size or the model's input size: bool (H, W), which counts as one
-            object, or bool (n, H, W), one mask for each of n objects. If None, those of the sample; of chosen
-            detections, each one's own box, and of a region, the region.
+            object, or bool (n, H, W), one mask for each of n objects; of a clip (T, H, W) or (n, T, H, W), at the
+            model's input size only. If None, those of the sample; of chosen detections, each one's own box, and of a
+            region, the region.
         label: the picture's true class, as an index or a name.
         precision: "fp32", "bf16" or "fp16", as in ``explain``.
         seed: seed of all random numbers, ≥ 0.
@@ -171,6 +172,7 @@ def case_of(subject: ScoredPicture, explanation: Explanation) -> Case:
         raise MetricError(
             f"Metrics score the map of a class; {explanation.target.label!r} is not a class."
         )
+    explanation = explanation.of_strip()
     saliency = torch.from_numpy(np.array(explanation.saliency)).to(subject.pixels.device)
     (fault,) = find_faults(torch.from_numpy(np.array(explanation.raw))[None], saliency[None])
     method, layer = _method_and_layer(subject.model, explanation)
@@ -247,11 +249,15 @@ def _object_locator(
             return lambda target: place_asked_about(model, target)
         return lambda target: find_objects(image, model.classes[target], model.text, preprocess)
     masks = _as_masks(mask)
-    masks = masks[None] if masks.ndim == 2 else masks
     picture = _picture(image)
+    is_clip = preprocess.frames is not None
+    if is_clip and masks.ndim > 2:
+        masks = masks.reshape(*masks.shape[:-3], -1, masks.shape[-1])  # a strip for each object
+    masks = masks[None] if masks.ndim == 2 else masks
     # A floating-point tensor is passed to the model as it is, so its mask is not resized either.
-    own = fitted if is_prepared(picture) else preprocess.read(picture).size[::-1]
-    if masks.shape[1:] == own and not is_prepared(picture):
+    is_fitted = is_prepared(picture) or is_clip
+    own = fitted if is_fitted else preprocess.read(picture).size[::-1]
+    if masks.shape[1:] == own and not is_fitted:
         found = locate_objects(masks, preprocess)
     elif masks.shape[1:] == fitted:
         found = object_locations(masks)

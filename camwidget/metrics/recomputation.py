@@ -98,7 +98,11 @@ def recompute_maps(requests: Sequence[tuple[Case, Recomputation]]) -> Iterator[R
             raw[key].append(step.maps)
             done += step.total
     shape = case.saliency.shape
-    maps_of = {w: saliency_maps(torch.cat(parts), shape, w[0].scale) for w, parts in raw.items()}
+    maps_of = {}
+    for wanted, pieces in raw.items():
+        joined = torch.cat(pieces)
+        frames = model.map_frames(wanted[1], joined.shape[-2:])
+        maps_of[wanted] = saliency_maps(joined, shape, wanted[0].scale, frames)
     yield RecomputedMaps(done, done, tuple(maps_of[w] for w in keys))
 
 

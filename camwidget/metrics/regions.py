@@ -26,6 +26,7 @@ __all__: list[str] = []
     group="faithfulness",
     range=(-1, 1),
     better="higher",
+    needs=("picture",),
 )
 def region_perturbation(
     case: Case, *, patch: int | None = None, regions: int = 32, baseline: str = "mean"
@@ -60,6 +61,7 @@ def region_perturbation(
     group="axiomatic",
     range=(0, 1),
     better="lower",
+    needs=("picture",),
 )
 def non_sensitivity(
     case: Case,

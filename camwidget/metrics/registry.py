@@ -63,7 +63,8 @@ class Metric:
         range: lowest and highest value.
         better: whether higher or lower values are better.
         function: computes the score of a ``Case``.
-        needs: requirements of a case: "truth", "label", "method" (a map that can be recomputed) or "certainty".
+        needs: requirements of a case: "truth", "label", "method" (a map that can be recomputed), "certainty", or
+            "picture" (neighbors or distances in one picture, which a clip is not).
         options: keyword arguments of ``function``.
         takes_empty: whether a map of all zeros has a score.
 
@@ -132,7 +133,8 @@ def metric(
         group: "faithfulness", "axiomatic", "robustness", "complexity", "randomization", "agreement" or "truth".
         range: lowest and highest value.
         better: "higher" or "lower".
-        needs: requirements of a case: "truth", "label", "method" (a map that can be recomputed) or "certainty".
+        needs: requirements of a case: "truth", "label", "method" (a map that can be recomputed), "certainty", or
+            "picture" (neighbors or distances in one picture, which a clip is not).
         takes_empty: whether a map without any evidence has a score.
 
     Returns:

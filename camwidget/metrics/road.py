@@ -28,6 +28,7 @@ ORDERS = ("combined", "morf", "lerf")
     group="faithfulness",
     range=(-1, 1),
     better="higher",
+    needs=("picture",),
 )
 def road(
     case: Case,

@@ -21,12 +21,15 @@ __all__ = ["ScoringProgress", "check_metric", "score_steps"]
 _NO_METHOD = "method unknown"
 _NO_LABEL = "true class unknown"
 _NO_LOCATION = "location of the object unknown"
+_IS_CLIP = "not defined for clips"
 #: What to pass to ``measure``, by the requirement that is missing.
 _REMEDIES = {
     _NO_METHOD: "The metric recomputes the map: pass an explanation as returned by explain.",
     _NO_LABEL: "Pass the picture's class as label=….",
     _NO_LOCATION: "Pass mask=…, bool (H, W) or (n, H, W), or a picture with its ground truth, such as a sample "
     "of the zoo, for a class that it knows.",
+    _IS_CLIP: "It compares neighbors in one picture: take 'deletion', 'insertion', 'energy' or 'inside-outside', which "
+    "count the pixels of all frames.",
 }
 
 
@@ -58,6 +61,8 @@ def check_metric(metric: Metric, case: Case) -> None:
 
 def missing_requirement(metric: Metric, case: Case) -> str:
     """The requirement of a metric that a case does not meet, in a few words; empty if it meets all."""
+    if "picture" in metric.needs and case.subject.model.frames is not None:
+        return _IS_CLIP
     if "method" in metric.needs and case.method is None:
         return _NO_METHOD
     if "label" in metric.needs and case.subject.label is None:

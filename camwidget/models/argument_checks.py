@@ -29,11 +29,22 @@ _FOREIGN = {
     "tensorrt": "TensorRT",
 }
 
+#: Public functions that take models of clips.
+_WITH_TIME = (
+    "explain",
+    "measure",
+    "mask_curve",
+    "confidence_change",
+    "mask_picture",
+    "probabilities",
+    "Explorer",
+)
+
 _WEIGHTS = (".pth", ".pt", ".ckpt", ".safetensors", ".bin", ".onnx", ".h5", ".pkl")
 
 
 def require_model(value: Any, function: str, *others: Any) -> None:
-    """Raise an error unless an argument is a ``VisionModel``.
+    """Raise an error unless an argument is a ``VisionModel``, of pictures where the function knows no clips.
 
     Args:
         value: the argument.
@@ -44,6 +55,11 @@ def require_model(value: Any, function: str, *others: Any) -> None:
         ModelError: if it is something else; the message names it, and the remedy.
     """
     if isinstance(value, VisionModel):
+        if value.frames is not None and function not in _WITH_TIME:
+            raise ModelError(
+                f"{function} works on pictures, and {value.name} takes clips of {value.frames} frames. For clips there "
+                f"are {', '.join(_WITH_TIME)}."
+            )
         return
     start = f"{function} takes a model from camwidget.load or camwidget.wrap"
     if any(isinstance(other, VisionModel) for other in others):

@@ -24,7 +24,7 @@ class GapHead:
     """
 
     layer: str  #: where f is
-    module: str  #: the nn.Linear, or the 1×1 nn.Conv2d, that holds the weights
+    module: str  #: the nn.Linear, or the convolution of one cell, that holds the weights
     rectified: bool = False
 
 
@@ -33,7 +33,7 @@ class GapHeadDetector:
 
     def __init__(self) -> None:
         self._means: dict[str, tuple[torch.Tensor, torch.Tensor]] = {}
-        self._inputs: dict[str, tuple[nn.Linear | nn.Conv2d, torch.Tensor]] = {}
+        self._inputs: dict[str, tuple[nn.Linear | nn.Conv2d | nn.Conv3d, torch.Tensor]] = {}
         self._maps: dict[str, torch.Tensor] = {}
 
     def record(
@@ -49,7 +49,9 @@ class GapHeadDetector:
         if source is None:
             return
         one_by_one = (
-            isinstance(module, nn.Conv2d) and module.kernel_size == (1, 1) and module.groups == 1
+            isinstance(module, (nn.Conv2d, nn.Conv3d))
+            and set(module.kernel_size) == {1}
+            and module.groups == 1
         )
         if isinstance(module, nn.Linear) or one_by_one:
             # Copies, since an in-place ReLU may follow.
@@ -91,7 +93,7 @@ class GapHeadDetector:
 
 
 def _pooled_before(
-    module: nn.Linear | nn.Conv2d, source: torch.Tensor, logits: torch.Tensor
+    module: nn.Linear | nn.Conv2d | nn.Conv3d, source: torch.Tensor, logits: torch.Tensor
 ) -> torch.Tensor | None:
     """Return the input of the linear map if the logits are its output; None otherwise."""
     pooled, weight = source.flatten(1), module.weight.float().flatten(1)
@@ -111,7 +113,7 @@ def _pooled_after(
 
 
 def _mean(maps: torch.Tensor) -> torch.Tensor:
-    return maps.float().mean((2, 3))
+    return maps.float().flatten(2).mean(2)
 
 
 def _equal(values: torch.Tensor, others: torch.Tensor, dtype: torch.dtype) -> bool:

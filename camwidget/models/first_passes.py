@@ -81,14 +81,17 @@ def first_passes(
 
 
 def first_picture(preprocess: Preprocess) -> np.ndarray:
-    """Return the picture for the first pass, uint8 (H, W, channels).
+    """Return the picture for the first pass, uint8 (H, W, channels), or the clip (frames, H, W, channels).
 
     It is noise, since on a uniform picture too many numbers would be equal for the recognition of a GAP head.
     """
     side = 64 if preprocess.geometry is None else 256
     bands = 3 if preprocess.channels == 1 else preprocess.channels
-    noise = torch.rand((bands, side, side), generator=torch.Generator().manual_seed(0))
-    picture: np.ndarray = noise.mul(255).to(torch.uint8).permute(1, 2, 0).numpy()
+    shape = (
+        (bands, side, side) if preprocess.frames is None else (preprocess.frames, bands, side, side)
+    )
+    noise = torch.rand(shape, generator=torch.Generator().manual_seed(0))
+    picture: np.ndarray = noise.mul(255).to(torch.uint8).movedim(-3, -1).numpy()
     return picture
 
 

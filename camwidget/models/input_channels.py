@@ -10,15 +10,19 @@ __all__ = ["default_preprocess", "input_channels", "takes_volumes"]
 
 
 def default_preprocess(module: nn.Module) -> Preprocess:
-    """Return the preprocessing of a module without one: short side 224, center crop, no normalization."""
+    """Return the preprocessing of a module without one: short side 224, center crop, no normalization.
+
+    Of a module whose first convolution has three dimensions, the short side is 112: clips have many pixels.
+    """
     channels = input_channels(module) or 3
-    return Preprocess(mean=(0.0,) * channels, std=(1.0,) * channels)
+    side = 112 if takes_volumes(module) else 224
+    return Preprocess(side, mean=(0.0,) * channels, std=(1.0,) * channels)
 
 
 def input_channels(module: nn.Module) -> int | None:
-    """Return the number of input channels of the first convolution; None if it is not two-dimensional."""
+    """Return the number of input channels of the first convolution; None without one."""
     first = _first_convolution(module)
-    return first.in_channels if isinstance(first, nn.Conv2d) else None
+    return first.in_channels if isinstance(first, (nn.Conv2d, nn.Conv3d)) else None
 
 
 def takes_volumes(module: nn.Module) -> bool:

@@ -25,7 +25,7 @@ from .layer_choice import (
 )
 from .layer_table import AT_INPUT, Layer, LayerTable
 from .output_reader import OutputReader
-from .output_recorder import OutputRecorder, Reshape, needs_reshape, sketch_output, spatial
+from .output_recorder import OutputRecorder, Reshape, needs_reshape
 from .outputs import tensors_of
 from .spatial_layout import (
     CONSTANT,
@@ -62,7 +62,7 @@ def discover_layers(
         LayerError: if no layer has a map of the picture, though an output has a map's shape.
     """
     extras = extras or {}
-    recorder = OutputRecorder(module, inputs.shape[-2:], reshape)
+    recorder = OutputRecorder(module, inputs.shape[-2:], reshape, reader.frames)
 
     draws = PrivateRandomNumbers(0)
 
@@ -86,7 +86,7 @@ def discover_layers(
         gradients = _gradients(found, recorder)
         variants, variant_logits = [], []
         ran = set(recorder.calls)
-        for picture in corner_variants(inputs):
+        for picture in corner_variants(inputs, reader.frames):
             sketches: dict[str, torch.Tensor] = {}
             now: set[str] = set()
             with own_draws(), hooked(_sketch_hooks(module, recorder, sketches, now)):
@@ -110,7 +110,8 @@ def discover_layers(
     logits = inputs.new_zeros((len(inputs), 0)) if found is None else found.detach()
     no_maps = "it was wrapped with layers=[]" if without else _why_no_maps(recorder)
     if no_maps:
-        place = Layer(AT_INPUT, (inputs.shape[1], inputs.shape[2], inputs.shape[3]))
+        shape = (inputs.shape[1], inputs.shape[2], inputs.shape[3])
+        place = Layer(AT_INPUT, shape, reader.frames)
         return LayerTable(
             logits=logits.cpu(),
             layers={AT_INPUT: place},
@@ -192,7 +193,7 @@ def _sketch_hooks(
     def record_sketch(layer: nn.Module, args: Any, output: Any) -> None:
         ran.add(recorder.names[layer])
         with torch.no_grad():
-            sketch = sketch_output(output, recorder.size, recorder.reshape)
+            sketch = recorder.sketch(output)
         if sketch is not None:
             sketches[recorder.names[layer]] = sketch
 
@@ -251,7 +252,7 @@ def _influential_layers(
         # Rectifiers may be active for another picture; a token that is never read stays without influence.
         if gradient.ndim != 3:
             return True
-        maps = spatial(gradient, recorder.size, recorder.reshape, recorder.tokens)
+        maps = recorder.maps(gradient)
         return maps is None or bool(maps.any())
 
     return {n: layer for n, layer in layers.items() if reaches(n)} or layers

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 import torch
@@ -24,14 +25,20 @@ class Layer:
 
     Attributes:
         name: module name.
-        shape: channels, height and width of the output.
+        shape: channels, height and width of the output. Of a clip, the height is that of all its frames, one below
+            the other.
+        frames: number of frames of the output; None for pictures.
     """
 
     name: str
     shape: tuple[int, int, int]
+    frames: int | None = None
 
     def __str__(self) -> str:
-        return f"{self.name} · {self.shape[2]}×{self.shape[1]}"
+        if self.frames is None:
+            return f"{self.name} · {self.shape[2]}×{self.shape[1]}"
+        height = self.shape[1] // self.frames
+        return f"{self.name} · {self.shape[2]}×{height} in {self.frames} frames"
 
 
 @dataclass(frozen=True)
@@ -76,6 +83,20 @@ class LayerTable:
             return self
         # A recognized head has one row for each of the former outputs.
         return replace(self, logits=self.logits.new_zeros((1, count)), gap_head=None)
+
+    def map_frames(
+        self, name: str, size: Sequence[int], frames: int | None
+    ) -> tuple[int, int] | None:
+        """Return the number of frames of a map (h, w) and of the clip; None without frames.
+
+        A map of another size than the layer's is at the picture, and has all its frames.
+        """
+        if frames is None:
+            return None
+        layer = self.layers.get(name)
+        if layer is None or layer.frames is None or layer.shape[1:] != tuple(size):
+            return frames, frames
+        return layer.frames, frames
 
     def why_no_maps(self, model: str) -> str:
         """Return why no layer of a model has a map, with the remedy; empty if a layer has one."""

@@ -123,7 +123,7 @@ def _randomness_of_preprocess(model: RunnableModel) -> str:
 
 def _randomness_of_module(model: RunnableModel) -> str:
     preprocess = model.preprocess
-    size = preprocess.size
+    size = (preprocess.size[0] * (preprocess.frames or 1), preprocess.size[1])
     if preprocess.geometry is not None:
         try:
             with watch_random_draws(torch.device("cpu")), PrivateRandomNumbers(0):
@@ -186,7 +186,8 @@ def _picture(model: RunnableModel) -> np.ndarray:
     """A picture as a transform gets them: uint8 (H, W, channels)."""
     bands = 3 if model.preprocess.channels == 1 else model.preprocess.channels
     picture: np.ndarray = _noise(bands, 256, 256).mul(255).to(torch.uint8).permute(1, 2, 0).numpy()
-    return picture
+    frames = model.preprocess.frames
+    return picture if frames is None else np.repeat(picture[None], frames, axis=0)
 
 
 def _noise(channels: int, height: int, width: int) -> torch.Tensor:

@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from ..errors import CamwidgetError, ModelError, warn
+from ..images.time_axis import as_clip
 from ..runtime.error_reports import error_line
 from .final_activation import (
     ActivationRecorder,
@@ -47,6 +48,8 @@ class OutputReader:
         declared: the kind of the scores given by the user; None to find it.
         names: number of class names; None if unknown.
         finds_boxes: whether the module's output are boxes.
+        frames: number of frames of the clips (N, C, T, H, W) that the module takes; its inputs are strips of them
+            (see ``images.time_axis``). None for pictures.
         keyword: name of the argument that takes the picture; None if it is the first argument.
         scores: kind of the scores, one of ``scores.SCORES`` other than "probability".
         path: path of the scores; None for a model without classes.
@@ -63,6 +66,7 @@ class OutputReader:
     declared: str | None = None
     names: int | None = None
     finds_boxes: bool = False
+    frames: int | None = None
     keyword: str | None = None
     scores: str = "softmax"
     path: OutputPath | None = None
@@ -137,10 +141,10 @@ class OutputReader:
     def read_copy(self, copy: Any, inputs: torch.Tensor) -> Any:
         """Return the logits of a copy of the module; a final activation is skipped rather than inverted."""
         if self.final_activation is None:
-            returned = copy(inputs) if self.keyword is None else copy(**{self.keyword: inputs})
+            returned = self._run(copy, inputs, {})
         else:
             with SkippedActivation(self.final_activation, self.columns):
-                returned = copy(inputs) if self.keyword is None else copy(**{self.keyword: inputs})
+                returned = self._run(copy, inputs, {})
         if self.path is None:
             return returned
         found = value_at(returned, self.path)
@@ -153,7 +157,9 @@ class OutputReader:
         """Return the same reader for another number of scores, which a text defines in some models."""
         return self if count == self.columns else replace(self, columns=count)
 
-    def _run(self, module: nn.Module, inputs: torch.Tensor, extras: Mapping[str, Any]) -> Any:
+    def _run(self, module: Any, inputs: torch.Tensor, extras: Mapping[str, Any]) -> Any:
+        if self.frames is not None:
+            inputs = as_clip(inputs, self.frames)
         if self.keyword is None:
             return module(inputs, **extras)
         return module(**{self.keyword: inputs}, **extras)

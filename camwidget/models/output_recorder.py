@@ -10,21 +10,27 @@ import torch
 from torch import nn
 
 from .._compat.pytorch import version_of
+from ..images.time_axis import as_strip
 from .cam_head import GapHeadDetector
+from .clip_maps import clip_maps
 from .layer_choice import has_weights
 from .layer_table import Layer
 from .outputs import describe_output, tensors_of
 from .spatial_layout import QUERIES, is_constant, layout_fault, sketch_maps, sketch_tokens
 from .token_grid import TokenGrid
 
-__all__ = ["OutputRecorder", "Reshape", "needs_reshape", "sketch_output", "spatial"]
+__all__ = ["OutputRecorder", "Reshape", "needs_reshape", "spatial"]
 
 #: Conversion of a layer's output to (N, C, H, W).
 Reshape = Callable[[torch.Tensor], torch.Tensor]
 
 
 def spatial(
-    output: Any, size: Sequence[int], reshape: Reshape | None, tokens: TokenGrid | None = None
+    output: Any,
+    size: Sequence[int],
+    reshape: Reshape | None,
+    tokens: TokenGrid | None = None,
+    frames: int | None = None,
 ) -> torch.Tensor | None:
     """Convert a layer's output to maps (N, C, H, W) with more than one cell; None if it is no map.
 
@@ -34,9 +40,13 @@ def spatial(
             from the (N, H, W, C) of Swin and of ConvNeXt's inner layers.
         reshape: conversion of outputs that are not (N, C, H, W).
         tokens: grid for a transformer's tokens (N, T, C), if there is no ``reshape``.
+        frames: number of frames, if the picture is the strip of a clip; the maps are strips then.
     """
     if not isinstance(output, torch.Tensor) or not output.is_floating_point():
         return None
+    if frames is not None:
+        volume = clip_maps(output, size, frames, reshape)
+        return None if volume is None else as_strip(volume)
     if output.ndim == 5 and output.shape[2] == 1 and reshape is None:
         output = output.squeeze(2)  # a volume of one slice is a picture
     if needs_reshape(output, size):
@@ -88,13 +98,20 @@ def _has_picture_proportions(maps: torch.Tensor, size: Sequence[int]) -> bool:
 class OutputRecorder:
     """Forward hook that records every module's output, and which modules return the same tensor."""
 
-    def __init__(self, module: nn.Module, size: Sequence[int], reshape: Reshape | None) -> None:
+    def __init__(
+        self,
+        module: nn.Module,
+        size: Sequence[int],
+        reshape: Reshape | None,
+        frames: int | None = None,
+    ) -> None:
         parts = {m: name for name, m in module.named_modules() if name}
         #: TorchScript modules, which take no hooks.
         self.scripted = [n for m, n in parts.items() if isinstance(m, torch.jit.ScriptModule)]
         self.names = {m: n for m, n in parts.items() if not isinstance(m, torch.jit.ScriptModule)}
         self.size = size
         self.reshape = reshape
+        self.frames = frames
         self.calls: dict[str, int] = {}
         self.gap_detector = GapHeadDetector()
         self.tokens = TokenGrid()
@@ -110,6 +127,8 @@ class OutputRecorder:
         #: Whether no output can have height and width.
         self.is_flat = True
         self._shapes: dict[str, tuple[int, int, int]] = {}
+        #: Number of frames of each map of a clip.
+        self._map_frames: dict[str, int] = {}
         self._same: dict[tuple[int, int], list[str]] = {}
 
     @torch.no_grad()
@@ -117,10 +136,10 @@ class OutputRecorder:
         """Record the output of a module that has run."""
         name = self.names[module]
         self.calls[name] = self.calls.get(name, 0) + 1
-        maps = spatial(output, self.size, self.reshape, self.tokens)
+        maps = self.maps(output)
         if maps is not None and len(maps) != 1:  # windows of a picture form a batch
             maps = None
-        sketch = sketch_output(output, self.size, self.reshape)
+        sketch = self.sketch(output)
         if not isinstance(output, torch.Tensor):
             self.others[name] = (
                 f"it returns {describe_output(output)}, so that a layer inside it has to be named"
@@ -128,10 +147,14 @@ class OutputRecorder:
         elif output.ndim > 2:
             self.is_flat = False
         if sketch is not None:
-            if maps is not None and output.ndim == 4:
+            if maps is not None and output.ndim == 4 and self.frames is None:
                 self.tokens.add_grid((maps.shape[2], maps.shape[3]), self.size)
             if maps is not None:
                 self._shapes[name] = (maps.shape[1], maps.shape[2], maps.shape[3])
+                if self.frames is not None:
+                    volume = clip_maps(output, self.size, self.frames, self.reshape)
+                    assert volume is not None  # maps are a strip of it
+                    self._map_frames[name] = volume.shape[2]
             self.sketches[name] = sketch
             self.outputs[name] = output
             # An in-place ReLU hands on the tensor it was given, at a newer version.
@@ -143,6 +166,23 @@ class OutputRecorder:
         if has_weights(module):
             self.weighted.update(t.grad_fn for t in tensors_of(output) if t.grad_fn is not None)
 
+    def maps(self, output: Any) -> torch.Tensor | None:
+        """Return an output as maps (N, C, h, w); None if it is none (see ``spatial``)."""
+        return spatial(output, self.size, self.reshape, self.tokens, self.frames)
+
+    def sketch(self, output: Any) -> torch.Tensor | None:
+        """Return a sketch of an output that may be maps or tokens; None for any other output."""
+        if not isinstance(output, torch.Tensor) or not output.is_floating_point():
+            return None
+        if self.frames is not None:
+            # Height and width are tested as those of a picture are; all frames change in the same corners.
+            volume = clip_maps(output, self.size, self.frames, self.reshape)
+            return None if volume is None or len(volume) != 1 else sketch_maps(volume.mean(2))
+        if output.ndim == 3 and self.reshape is None:
+            return sketch_tokens(output) if len(output) == 1 and output.numel() else None
+        maps = spatial(output, self.size, self.reshape)
+        return None if maps is None or len(maps) != 1 else sketch_maps(maps)
+
     @property
     def called_once(self) -> list[str]:
         """Names of possible layers that run once in a pass; the others have several maps."""
@@ -150,7 +190,7 @@ class OutputRecorder:
 
     def is_tokens(self, name: str) -> bool:
         """Return whether a module gives tokens (1, T, C), whose positions have to be found."""
-        return self.outputs[name].ndim == 3 and self.reshape is None
+        return self.outputs[name].ndim == 3 and self.reshape is None and self.frames is None
 
     def same(self, layers: Container[str]) -> tuple[tuple[str, ...], ...]:
         """Return groups of layer names that stand for the same tensor, the module that computed it first."""
@@ -192,7 +232,12 @@ class OutputRecorder:
                 found.add(name)
                 self.tokens.record_extra_tokens(output, maps)
                 self._shapes[name] = (maps.shape[1], maps.shape[2], maps.shape[3])
-        return {n: Layer(n, self._shapes[n]) for n in self.called_once if n in found}, faults
+        layers = {
+            n: Layer(n, self._shapes[n], self._map_frames.get(n))
+            for n in self.called_once
+            if n in found
+        }
+        return layers, faults
 
     def _find_queries(self, variants: Sequence[dict[str, torch.Tensor]]) -> set[int]:
         """Find where patches lie among the tokens of each number; return the numbers of those that are no patches."""
@@ -212,13 +257,3 @@ class OutputRecorder:
                     sketches, self.size, are_queries=count in constant
                 )
         return {count for count, may_be in placed.items() if not may_be}
-
-
-def sketch_output(output: Any, size: Sequence[int], reshape: Reshape | None) -> torch.Tensor | None:
-    """Return a sketch of an output that may be maps or tokens; None for any other output."""
-    if not isinstance(output, torch.Tensor) or not output.is_floating_point():
-        return None
-    if output.ndim == 3 and reshape is None:
-        return sketch_tokens(output) if len(output) == 1 and output.numel() else None
-    maps = spatial(output, size, reshape)
-    return None if maps is None or len(maps) != 1 else sketch_maps(maps)

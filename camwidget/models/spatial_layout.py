@@ -17,6 +17,8 @@ import math
 import torch
 from torch.nn import functional as nnF
 
+from ..images.time_axis import as_clip, as_strip
+
 __all__ = [
     "CONSTANT",
     "MISPLACED",
@@ -49,8 +51,13 @@ _MIN_CORRELATION = 0.45
 _COARSE, _CONCENTRATED = 4, 0.4
 
 
-def corner_variants(inputs: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Copies of the input (N, C, H, W) with the upper right and the lower left corner changed."""
+def corner_variants(
+    inputs: torch.Tensor, frames: int | None = None
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Copies of the input (N, C, H, W) with the upper right and the lower left corner changed; so is each frame's."""
+    if frames is not None:
+        upper, lower = corner_variants(as_clip(inputs, frames))
+        return as_strip(upper), as_strip(lower)
     height, width = inputs.shape[-2:]
     down, across = max(1, round(height * _CORNER)), max(1, round(width * _CORNER))
     upper, lower = inputs.clone(), inputs.clone()

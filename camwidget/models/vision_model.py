@@ -12,12 +12,13 @@ import torch
 from torch import nn
 
 from .._compat.pytorch import BATCH_NORM
-from ..errors import CamwidgetError, ModelError, PictureError, PromptError
+from ..errors import CamwidgetError, ModelError, PromptError
 from ..execution.isolated_pass import PassIsolation, isolated_module
 from ..execution.random_numbers import PrivateRandomNumbers
 from ..execution.reused_copy import ReusedCopy
 from ..execution.running import failed_pass_error, non_finite_error, unwrapped_module
 from ..images.conversion import PictureLike
+from ..images.pixel_batches import pixel_batch
 from ..images.preprocess import Preprocess
 from .cam_head import GapHead
 from .class_names import configured_names, unique_names
@@ -112,6 +113,7 @@ class VisionModel(ClassScores):
             declared="value" if unit else scores,
             names=len(classes) if isinstance(classes, Sized) else None,
             finds_boxes=self.finds_boxes,
+            frames=preprocess.frames,
             keyword=picture_keyword(self.module, self.extras(1)),
         )
         self.randomness_note = ""
@@ -148,6 +150,11 @@ class VisionModel(ClassScores):
     def dtype(self) -> torch.dtype:
         """Floating-point dtype of the module's parameters."""
         return self._floating_tensor().dtype
+
+    @property
+    def frames(self) -> int | None:
+        """Number of frames of the clips that the module takes; None if it takes pictures."""
+        return self.preprocess.frames
 
     @property
     def no_classes(self) -> str:
@@ -232,24 +239,13 @@ class VisionModel(ClassScores):
             pictures: one picture, a list of pictures, or a tensor (N, C, H, W) (see ``Preprocess.pixels``).
 
         Returns:
-            float32 (N, C, H, W) in [0, 1] on the CPU.
+            float32 (N, C, H, W) in [0, 1] on the CPU; of clips (N, C, T·H, W), each one's frames one below the other.
 
         Raises:
             PictureError: if a picture cannot be read, the list is empty, or the sizes differ.
         """
-        is_one = not isinstance(pictures, (list, tuple)) and not (
-            isinstance(pictures, torch.Tensor) and pictures.ndim == 4
-        )
         with PrivateRandomNumbers() if self.randomness_note else nullcontext():
-            rows = [self.preprocess.pixels(p) for p in ([pictures] if is_one else pictures)]
-        sizes = {tuple(r.shape[-2:]) for r in rows}
-        if len(sizes) != 1:
-            raise PictureError(
-                f"The pictures of one batch have sizes {sorted(sizes)}; explain them one by one, or resize them."
-                if sizes
-                else "There is no picture to explain: the list is empty."
-            )
-        return torch.stack(rows)
+            return pixel_batch(self.preprocess, pictures)
 
     def inputs(self, pixels: torch.Tensor) -> torch.Tensor:
         """Normalize pixels (N, C, H, W) in [0, 1] to the module's input, on its device and in its dtype."""
@@ -427,7 +423,11 @@ class VisionModel(ClassScores):
 
     def maps(self, output: Any, size: Sequence[int]) -> torch.Tensor | None:
         """Return a layer's output as maps (N, C, h, w) for pictures of a size (H, W); None if it has a single cell."""
-        return spatial(output, size, self.reshape, self._discovery.tokens)
+        return spatial(output, size, self.reshape, self._discovery.tokens, self.frames)
+
+    def map_frames(self, layer: str, size: Sequence[int]) -> tuple[int, int] | None:
+        """Return the number of frames of a layer's map (h, w) and of the clip, for ``enlarge``; None for pictures."""
+        return self._discovery.map_frames(self._canonical(layer), size, self.frames)
 
     def predict(self, picture: PictureLike, top: int = 5) -> Prediction:
         """Predict the classes of one picture, under the model's own text if it proposes one.

@@ -26,7 +26,10 @@ from .vision_model import VisionModel
 __all__ = ["best_device", "wrap"]
 
 #: What a module may compute.
-_KINDS = ("classes", "texts", "embedding", "segments", "boxes")
+_KINDS = ("classes", "texts", "embedding", "segments", "boxes", "video")
+
+#: Number of frames of a clip, unless the preprocessing has its own: that of torchvision's video models.
+FRAMES = 16
 
 #: Kinds of models that say what is where in the picture.
 _IN_THE_PICTURE = ("segments", "boxes")
@@ -55,10 +58,10 @@ def wrap(
     of the forward pass outside the module, such as a counter in a global variable or a file, cannot be prevented.
 
     Args:
-        module: takes pictures (N, C, H, W) and returns logits (N, classes), alone or in a tuple, a mapping or an
-            object. If it ends in a softmax or sigmoid, the input of that function is explained. A module that returns
-            features, boxes or a score for every pixel has no classes; its targets are callables. For a module that
-            embeds pictures, or pictures and texts, see ``kind``.
+        module: takes pictures (N, C, H, W), or clips (N, C, T, H, W), and returns logits (N, classes), alone or in a
+            tuple, a mapping or an object. If it ends in a softmax or sigmoid, the input of that function is explained.
+            A module that returns features, boxes or a score for every pixel has no classes; its targets are callables.
+            For a module that embeds pictures, or pictures and texts, see ``kind``.
         preprocess: a ``Preprocess``, a torchvision transform that ends in ``Normalize``, an image processor of
             transformers, or a callable from PIL to a tensor in [0, 1]. If None: short side 224, center crop, no
             normalization.
@@ -91,8 +94,10 @@ def wrap(
             each reference of ``model.given(pictures=[…])`` is a class then, and its score the cosine of the two
             embeddings. "segments": scores of every pixel (N, classes, h, w), of which the means over a region are
             explained, the whole picture or that of ``model.given(region=mask)``. "boxes": boxes with labels and scores,
-            of which each of ``model.given(detections=model.detections(picture))`` is a class then. If None, "texts" for
-            a module with the methods and the logit scale of a CLIP of transformers or open_clip, else "classes".
+            of which each of ``model.given(detections=model.detections(picture))`` is a class then. "video": scores of
+            classes of a clip (N, C, T, H, W), of as many frames as ``Preprocess(…, frames=…)`` has, or 16. If None,
+            "texts" for a module with the methods and the logit scale of a CLIP of transformers or open_clip; "video"
+            where the first convolution has three dimensions and the module takes clips; else "classes".
         tokenizer: for ``kind="texts"``, a callable from a text to its token numbers (1, tokens), or to a mapping with
             them. If None, that of ``preprocess``, a processor of transformers.
 
@@ -150,7 +155,7 @@ def wrap(
     if kind in _IN_THE_PICTURE:
         refused = {"prompt": prompt, "unit": unit or None, "tokenizer": tokenizer}
         _refuse(kind, name, {**refused, "scores": scores if kind == "boxes" else None})
-    elif kind != "classes":
+    elif kind not in ("classes", "video"):
         declared = {"classes": classes, "prompt": prompt, "scores": scores, "unit": unit or None}
         _refuse(kind, name, declared)
     try:
@@ -196,19 +201,28 @@ def wrap(
                 output=output,
             )
         else:
-            model = VisionModel(
-                module,
-                ready,
-                classes,
-                name=name,
-                reshape=reshape,
-                layers=layers,
-                inputs=inputs,
-                prompt=prompt,
-                scores=scores,
-                unit=unit,
-                output=output,
-            )
+
+            def classifier(prepared: Preprocess) -> VisionModel:
+                return VisionModel(
+                    module,
+                    prepared,
+                    classes,
+                    name=name,
+                    reshape=reshape,
+                    layers=layers,
+                    inputs=inputs,
+                    prompt=prompt,
+                    scores=scores,
+                    unit=unit,
+                    output=output,
+                )
+
+            of_clips = ready if ready.frames else ready.of_frames(FRAMES)
+            model = (
+                _clip_classifier(classifier, of_clips)
+                if kind == "classes" and takes_volumes(module) and not ready.frames
+                else None
+            ) or classifier(of_clips if kind == "video" else ready)
     except (ModelError, LayerError) as error:
         if taken not in (None, ready.channels) and "fails on an input" in str(error):
             raise ModelError(
@@ -224,12 +238,24 @@ def wrap(
         if error.__cause__ is None:  # the module ran, and the output is ambiguous
             raise
         raise ModelError(
-            f"{type(module).__name__} begins with a three-dimensional convolution, so it takes volumes or videos "
-            "(N, C, D, H, W), and only pictures (N, C, H, W) can be explained: wrap a module that takes one slice or "
-            "frame and makes the volume of it, with reshape=… for its layers (see wrap)."
+            f"{type(module).__name__} begins with a three-dimensional convolution, and takes neither clips (N, C, "
+            f"{FRAMES}, H, W) nor pictures (N, C, H, W): {error} For clips of another size or length pass "
+            "camwidget.Preprocess(size, mean=…, std=…, frames=…)."
         ) from error
     model.origin = Provenance("wrap", type(module).__name__)
     return model
+
+
+def _clip_classifier(
+    classifier: Callable[[Preprocess], VisionModel], of_clips: Preprocess
+) -> VisionModel | None:
+    """Return the model of clips; None if the module fails on a clip, since it makes volumes of pictures itself."""
+    try:
+        return classifier(of_clips)
+    except ModelError as error:
+        if "fails on an input" not in str(error):
+            raise
+        return None
 
 
 def _kind(module: nn.Module, kind: str | None) -> str:

@@ -55,6 +55,7 @@ var DEFAULTS = {
   contour: 0,
   colormap: "inferno",
   colormaps: {},
+  frame: 0,
   pictures: [],
   picture: -1,
   thumbnails: {},

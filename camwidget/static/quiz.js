@@ -154,6 +154,7 @@ var DEFAULTS = {
   contour: 0,
   colormap: "inferno",
   colormaps: {},
+  frame: 0,
   pictures: [],
   picture: -1,
   thumbnails: {},

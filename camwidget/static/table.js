@@ -89,6 +89,7 @@ var DEFAULTS = {
   contour: 0,
   colormap: "inferno",
   colormaps: {},
+  frame: 0,
   pictures: [],
   picture: -1,
   thumbnails: {},

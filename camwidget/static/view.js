@@ -84,6 +84,7 @@ var DEFAULTS = {
   contour: 0,
   colormap: "inferno",
   colormaps: {},
+  frame: 0,
   pictures: [],
   picture: -1,
   thumbnails: {},
@@ -136,6 +137,7 @@ var OFFLINE = /* @__PURE__ */ new Set([
   "cells",
   "contour",
   "colormap",
+  "frame",
   "findings",
   "parts",
   "outlines",
@@ -943,7 +945,12 @@ function scene(value) {
   const height = number(from["height"], 0);
   const rgb = bytes(from["picture"]);
   if (rgb === null || width < 1 || height < 1 || rgb.length !== width * height * 3) return null;
-  return { id: text(from["id"]), width, height, rgb, fills: byteMap(from["fills"]) };
+  return { id: text(from["id"]), frames: frameCount(value), width, height, rgb, fills: byteMap(from["fills"]) };
+}
+function frameCount(value) {
+  const { frames, height } = fields(value);
+  const count = number(frames, 1);
+  return Number.isInteger(count) && count > 1 && number(height, 0) % count === 0 ? count : 1;
 }
 function explanation(value, of) {
   const from = fields(value);
@@ -1059,7 +1066,7 @@ function className(model, index) {
 function layers(value) {
   return list(value).map((item) => {
     const from = fields(item);
-    return { name: text(from["name"]), shape: numbers(from["shape"]) };
+    return { name: text(from["name"]), shape: numbers(from["shape"]), frames: number(from["frames"], 1) };
   });
 }
 function mapLayer(explanation2) {
@@ -1973,7 +1980,13 @@ var PaintLayer = class {
   /** Within a stroke. */
   draw(from, to, diameter, shade) {
     if (!this.drawing || this.width === 0) return;
-    if (draw(this.pixels, this.width, from, to, diameter, shade)) this.touch();
+    const { model } = this.context;
+    const count = frameCount(model.get("scene"));
+    const height = this.pixels.length / this.width / count;
+    const top = height * clamp(trait(model, "frame"), 0, count - 1);
+    const shown2 = this.pixels.subarray(top * this.width, (top + height) * this.width);
+    const down = ({ x, y }) => ({ x, y: y - top });
+    if (draw(shown2, this.width, down(from), down(to), diameter, shade)) this.touch();
   }
   end() {
     if (!this.drawing) return;
@@ -2086,6 +2099,107 @@ var PaintOutlines = class {
     return made;
   }
 };
+
+// src/view/picture/frames.ts
+var PACE = 200;
+var TRIANGLE = "M2 0V10L10 5Z";
+var PAUSE = "M1 0H4V10H1ZM6 0H9V10H6Z";
+var Frames = class {
+  constructor(context) {
+    this.context = context;
+    context.watch(["frame", "scene"], () => this.listeners.notify());
+    context.signal.addEventListener("abort", () => window.clearInterval(this.timer));
+  }
+  context;
+  listeners = new Listeners();
+  timer = 0;
+  /** The frame shown while the clip plays; the kernel is told where it stops. */
+  playing = 0;
+  stopsAtEnd = false;
+  get count() {
+    return frameCount(this.context.model.get("scene"));
+  }
+  get shown() {
+    return clamp(this.isPlaying ? this.playing : trait(this.context.model, "frame"), 0, this.count - 1);
+  }
+  get isPlaying() {
+    return this.timer !== 0;
+  }
+  /** Calls `update` whenever another frame, or another clip, is shown. */
+  listen(update) {
+    this.listeners.add(update);
+  }
+  show(frame2) {
+    this.end();
+    this.context.write({ frame: clamp(frame2, 0, this.count - 1) });
+    this.listeners.notify();
+  }
+  step(by) {
+    if (this.count > 1) this.show(this.shown + by);
+  }
+  /** Plays the clip until stopped; with reduced motion preferred, once. */
+  toggle() {
+    if (this.stop() || this.count < 2) return;
+    this.stopsAtEnd = window.matchMedia("(prefers-reduced-motion: reduce)").matches;
+    this.playing = this.stopsAtEnd ? 0 : this.shown;
+    this.timer = window.setInterval(() => this.next(), PACE);
+    this.listeners.notify();
+  }
+  /** False when it was not playing. */
+  stop() {
+    if (!this.isPlaying) return false;
+    this.show(this.shown);
+    return true;
+  }
+  /** A place in the whole strip, from 0 to 1 each way, as one in the frame shown. */
+  inFrame({ x, y }) {
+    return { x, y: y * this.count - this.shown };
+  }
+  next() {
+    if (this.count < 2 || this.stopsAtEnd && this.playing >= this.count - 1) {
+      this.stop();
+      return;
+    }
+    this.playing = (this.playing + 1) % this.count;
+    this.listeners.notify();
+  }
+  end() {
+    window.clearInterval(this.timer);
+    this.timer = 0;
+  }
+};
+function frameControl({ signal }, frames) {
+  const sign = svg("path");
+  const drawing = svg("svg", { viewBox: "0 0 10 10", "aria-hidden": "true" }, sign);
+  const play = button("camwidget-button camwidget-play-frames", {}, drawing);
+  play.addEventListener("click", () => frames.toggle(), { signal });
+  const range = make("input", "camwidget-range camwidget-frames", {
+    type: "range",
+    min: 0,
+    step: 1,
+    "aria-label": "Frame of the clip",
+    title: "Frame of the clip (< and >)",
+    ...OWN_KEYS
+  });
+  range.addEventListener("input", () => frames.show(Number(range.value)), { signal });
+  const number2 = make("span", "camwidget-frame-number", { "aria-hidden": "true" });
+  const line2 = make("div", "camwidget-frame-control", {}, make("span", "camwidget-frame-label", {}, "Frame"), play, range, number2);
+  const update = () => {
+    const { count, shown: shown2, isPlaying } = frames;
+    line2.hidden = count < 2;
+    range.max = String(Math.max(1, count - 1));
+    const value = String(shown2);
+    if (range.value !== value) range.value = value;
+    setAttribute(range, "aria-valuetext", `${shown2 + 1} of ${count}`);
+    setText(number2, `${shown2 + 1} / ${count}`);
+    sign.setAttribute("d", isPlaying ? PAUSE : TRIANGLE);
+    setAttribute(play, "aria-label", isPlaying ? "Pause the clip" : "Play the clip");
+    setAttribute(play, "title", isPlaying ? "Pause here (k, Esc)" : "Play the clip (k)");
+  };
+  frames.listen(update);
+  update();
+  return line2;
+}
 
 // src/view/picture/foundOverlay.ts
 var MOVED = 1;
@@ -2434,6 +2548,7 @@ var Stage = class {
     this.context = context;
     const { model, scrub } = context;
     this.repaint = frameTask(context.signal, () => this.paint()).schedule;
+    this.frames = new Frames(context);
     this.cancel = new CancelButton(context, () => this.focus());
     this.painted = new PaintLayer(context);
     this.paintOutlines = new PaintOutlines(context, this.painted);
@@ -2443,6 +2558,7 @@ var Stage = class {
     this.fillings = new BaselineFills(context);
     this.canvas = make("canvas", "camwidget-canvas", { role: "img" });
     this.drawing = this.canvas.getContext("2d");
+    this.canvas.addEventListener("pointerdown", () => this.frames.stop(), { signal: context.signal });
     this.plane = make("div", "camwidget-plane", {}, this.canvas, outlines(context), boxes(context), this.parts.element, foundOverlay(context));
     this.clip = make("div", "camwidget-clip", {}, this.plane);
     this.frame = make(
@@ -2496,6 +2612,8 @@ var Stage = class {
   plane;
   canvas;
   cancel;
+  /** Of a clip, the frame that is shown. */
+  frames;
   /** The map on the canvas; null if there is none, or it is all zeros. */
   drawn = null;
   painted;
@@ -2586,14 +2704,15 @@ var Stage = class {
     canvas.hidden = shown2 === null;
     this.announceEmpty();
     if (shown2 === null) return;
-    const { width, height } = shown2;
+    const { width, height, frames } = shown2;
+    const frameHeight = height / frames;
+    this.frame.style.setProperty("--camwidget-aspect", String(width / frameHeight));
+    canvas.classList.toggle("camwidget-pixelated", Math.max(width, frameHeight) <= SMALL);
     const changed = width !== compositor.width || height !== compositor.height;
     compositor.setPicture(shown2);
     if (!changed) return;
     canvas.width = width;
     canvas.height = height;
-    canvas.classList.toggle("camwidget-pixelated", Math.max(width, height) <= SMALL);
-    this.frame.style.setProperty("--camwidget-aspect", String(width / height));
     this.image = new ImageData(compositor.pixels, width, height);
   }
   announceEmpty() {
@@ -3838,6 +3957,8 @@ var KEYS = {
     { keys: "[ ]", does: "shallower, deeper layer" },
     { keys: "y", does: "play through the layers, stop" },
     { keys: ", .", does: "previous, next picture", needs: "model" },
+    { keys: "< >", does: "previous, next frame of a clip" },
+    { keys: "k", does: "play the clip, pause" },
     { keys: "r", does: "use the picture as a reference, if pictures are compared", needs: "kernel" },
     { keys: "ctrl z", does: "undo", needs: "kernel" },
     { keys: "ctrl shift z", does: "redo (or ctrl y)", needs: "kernel" }
@@ -3930,9 +4051,9 @@ var HelpPanel = class {
 };
 
 // src/view/controls/layerPlayback.ts
-var PACE = 500;
-var TRIANGLE = "M2 0V10L10 5Z";
-var PAUSE = "M1 0H4V10H1ZM6 0H9V10H6Z";
+var PACE2 = 500;
+var TRIANGLE2 = "M2 0V10L10 5Z";
+var PAUSE2 = "M1 0H4V10H1ZM6 0H9V10H6Z";
 var READY = "Play through the layers, shallow to deep, until stopped (y)";
 var NOT_READY = "There are no maps of several layers to play: slow methods have none, others get theirs after the map";
 var LayerPlayback = class {
@@ -3962,7 +4083,7 @@ var LayerPlayback = class {
   toggle() {
     if (this.stop() || !this.canPlay) return;
     this.stopsAtEnd = window.matchMedia("(prefers-reduced-motion: reduce)").matches;
-    this.timer = window.setInterval(() => this.next(), PACE);
+    this.timer = window.setInterval(() => this.next(), PACE2);
     if (this.stopsAtEnd) this.show(0);
     else this.next();
   }
@@ -4015,7 +4136,7 @@ var LayerPlayback = class {
   update() {
     const { element, isPlaying } = this;
     const can = isPlaying || this.canPlay;
-    this.sign.setAttribute("d", isPlaying ? PAUSE : TRIANGLE);
+    this.sign.setAttribute("d", isPlaying ? PAUSE2 : TRIANGLE2);
     setAttribute(element, "aria-label", isPlaying ? "Stop playing through the layers" : "Play through the layers");
     setAttribute(element, "aria-disabled", String(!can));
     setAttribute(element, "title", isPlaying ? "Stop here (y, Esc)" : can ? READY : NOT_READY);
@@ -4024,7 +4145,7 @@ var LayerPlayback = class {
 
 // src/view/controls/layerSlider.ts
 var MOST_TICKS = 24;
-var PAUSE2 = 400;
+var PAUSE3 = 400;
 var NO_LAYER = "This method explains the picture itself, at no layer";
 function layerPicker(context, play, leave) {
   const { model, scrub, signal } = context;
@@ -4138,7 +4259,7 @@ function whenMoved(range, signal, move, rest) {
   });
   listen("change", () => {
     window.clearTimeout(timer);
-    if (byKeys) timer = window.setTimeout(restNow, PAUSE2);
+    if (byKeys) timer = window.setTimeout(restNow, PAUSE3);
     else restNow();
   });
   listen("blur", restNow);
@@ -4151,9 +4272,10 @@ function choices(all, present) {
   const missing = present !== "" && all.length > 0 && !all.some(({ name }) => name === present);
   return missing ? [...listed, { value: present, label: present }] : listed;
 }
-function describe({ name, shape }) {
+function describe({ name, shape, frames }) {
   const [, height, width] = shape;
-  return height === void 0 || width === void 0 ? name : `${name} · ${height}×${width}`;
+  if (height === void 0 || width === void 0) return name;
+  return `${name} · ${height / frames}×${width}${frames > 1 ? ` in ${frames} frames` : ""}`;
 }
 
 // src/view/dom/slider.ts
@@ -5546,6 +5668,9 @@ function act(context, parts, event) {
   else if (key === "h") toggleParts(context);
   else if (key === "c") parts.contour.flip();
   else if (key === "y") parts.play.toggle();
+  else if (key === "<") parts.frames.step(-1);
+  else if (key === ">") parts.frames.step(1);
+  else if (key === "k") parts.frames.toggle();
   else if (key === "+" || key === "=") parts.zoom.step(1);
   else if (key === "-") parts.zoom.step(-1);
   else if (key === "0") parts.zoom.reset();
@@ -5639,10 +5764,15 @@ var ClassProbePopover = class {
   }
   /** Moves the marker by a part of the picture; from its middle when there is none. */
   move(right, down) {
-    const { width, height } = this.stage.canvas;
-    const from = this.requested ?? this.result ?? { x: Math.floor(width / 2), y: Math.floor(height / 2) };
+    const { canvas, frames } = this.stage;
+    const { width } = canvas;
+    const height = canvas.height / frames.count;
+    const top = height * frames.shown;
+    const marked = this.requested ?? this.result;
+    const from = marked === null ? { x: width / 2, y: height / 2 } : { x: marked.x, y: clamp(marked.y - top, 0, height - 1) };
     const step2 = Math.max(1, Math.round(Math.min(width, height) / 16));
-    this.requested = pixelAt({ x: from.x + right * step2, y: from.y + down * step2 }, this.stage.canvas);
+    const { x, y } = pixelAt({ x: from.x + right * step2, y: from.y + down * step2 }, { width, height });
+    this.requested = { x, y: y + top };
     this.update();
     this.zoom.reveal(this.requested);
     this.context.hover.set(this.requested);
@@ -5670,7 +5800,8 @@ var ClassProbePopover = class {
     const point = this.requested ?? this.result;
     this.marker.hidden = point === null;
     const isCurrent = this.result !== null && point?.x === this.result.x && point.y === this.result.y;
-    this.popover.hidden = !isCurrent;
+    const y = point === null ? 0 : this.zoom.seen(point).y;
+    this.popover.hidden = !isCurrent || this.stage.frames.count > 1 && (y < 0 || y > 1);
     if (isCurrent && this.result !== null) this.list(this.result);
     if (point !== null) this.place(point);
   }
@@ -6052,7 +6183,7 @@ function revealing(viewport, place3) {
 }
 
 // src/view/picture/wheelZoom.ts
-var PAUSE3 = 300;
+var PAUSE4 = 300;
 var GAIN = 2e-3;
 var PINCH_GAIN = 0.01;
 var MOST5 = 0.3;
@@ -6077,12 +6208,12 @@ var WheelZoom = class {
         const now = event.timeStamp;
         const isPinch = event.ctrlKey;
         const isSideways = Math.abs(event.deltaX) > Math.abs(event.deltaY);
-        if (!isPinch && (isSideways || !event.cancelable || now - this.passed < PAUSE3)) {
+        if (!isPinch && (isSideways || !event.cancelable || now - this.passed < PAUSE4)) {
           this.passed = now;
         } else if (zoom(event, factor(event))) {
           this.zoomed = now;
           event.preventDefault();
-        } else if (isPinch || now - this.zoomed < PAUSE3) {
+        } else if (isPinch || now - this.zoomed < PAUSE4) {
           event.preventDefault();
         } else {
           this.passed = now;
@@ -6115,6 +6246,10 @@ var Zoom = class {
     }
     this.add(stage);
     context.watch(["scene"], () => this.fit());
+    stage.frames.listen(() => {
+      this.lay();
+      this.listeners.notify();
+    });
   }
   context;
   stage;
@@ -6149,11 +6284,11 @@ var Zoom = class {
   }
   /** Moves the picture as far as is needed to see a pixel of it. */
   reveal(point) {
-    this.setViewport(revealing(this.viewport, relativeCenter(point, this.stage.canvas)));
+    this.setViewport(revealing(this.viewport, this.stage.frames.inFrame(relativeCenter(point, this.stage.canvas))));
   }
   /** Where in the frame, from 0 to 1 each way, a pixel is seen. */
   seen(point) {
-    return seen(this.viewport, relativeCenter(point, this.stage.canvas));
+    return seen(this.viewport, this.stage.frames.inFrame(relativeCenter(point, this.stage.canvas)));
   }
   /** Pictures of the same size are compared at the same place. */
   fit() {
@@ -6182,12 +6317,15 @@ var Zoom = class {
     const { scale, left, top } = this.viewport;
     const isCloser = scale > 1;
     const { clientWidth } = this.stage.clip;
+    const { count, shown: shown2 } = this.stage.frames;
     for (const { clip, plane, canvas } of this.panes) {
       const { style } = plane;
-      style.width = style.height = `${100 * scale}%`;
+      style.width = `${100 * scale}%`;
+      style.height = `${100 * scale * count}%`;
       style.left = `${-100 * left}%`;
-      style.top = `${-100 * top}%`;
+      style.top = `${-100 * (top + scale * shown2)}%`;
       clip.classList.toggle("camwidget-enlarged", isCloser);
+      clip.classList.toggle("camwidget-film", count > 1);
       canvas.classList.toggle("camwidget-crisp", isCloser && scale * clientWidth > CRISP * canvas.width);
     }
   }
@@ -6313,6 +6451,7 @@ function mount(model, root, signal, host = "kernel") {
       "camwidget-stage",
       {},
       ...compare.around,
+      frameControl(context, stage.frames),
       readout(context, stage, zoom)
     ),
     make("div", "camwidget-class-header", {}, new PromptPanel(context).element, classes.head),
@@ -6343,8 +6482,9 @@ function mount(model, root, signal, host = "kernel") {
     zoom,
     contour: contour2,
     play,
+    frames: stage.frames,
     cycleComparison: () => compare.cycle(),
-    close: () => help.close() || play.stop() || methods2.close() || stance2.cancel() || probe.close() || brush.stop() || stage.cancel.press() || large.leave()
+    close: () => help.close() || play.stop() || stage.frames.stop() || methods2.close() || stance2.cancel() || probe.close() || brush.stop() || stage.cancel.press() || large.leave()
   });
   observeWidth(root, mask, signal);
   markPending(context, root);

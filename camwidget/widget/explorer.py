@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import CamwidgetError, PromptError
+from ..images.clips import as_clips
 from ..models.vision_model import VisionModel
 from .control.context import TWO_WAY_TRAITS
 from .control.pictures import named_picture
@@ -143,7 +144,8 @@ class Explorer(HostedExplorer):
         """
         if self.comm is None:
             raise CamwidgetError("This explorer is closed: make another one for the picture.")
-        picture = named_picture(image, 0)
+        model = self._parts.context.prompt.model
+        picture = named_picture(image if model.frames is None else as_clips(image), 0)
         self._parts.context.prompt.base.pixels(picture)  # refused before it is listed
         number = self._parts.requests.add_picture(picture, name)
         self.picture = number

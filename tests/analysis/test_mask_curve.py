@@ -120,7 +120,7 @@ def test_fractions_are_checked(fraction: float) -> None:
         threshold(fraction)
 
 
-@pytest.mark.parametrize("bad", [np.zeros((2, 3, 4)), np.full((9, 9), np.nan)])
+@pytest.mark.parametrize("bad", [np.zeros((1, 2, 3, 4)), np.full((9, 9), np.nan)])
 def test_saliency_is_checked(bad: np.ndarray) -> None:
     with pytest.raises(CamwidgetError, match="Saliency"):
         rank_levels(bad)

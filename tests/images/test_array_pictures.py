@@ -272,12 +272,12 @@ def test_masked_values_are_not_used() -> None:
     assert torch.equal(Preprocess(32).pixels(whole), Preprocess(32).pixels(values.data))
 
 
-def test_three_dimensional_convolutions_are_refused_by_name() -> None:
+def test_three_dimensional_convolutions_that_take_neither_clips_nor_pictures_are_refused() -> None:
     module = nn.Sequential(
-        nn.Conv3d(3, 4, 3), nn.AdaptiveAvgPool3d(1), nn.Flatten(), nn.Linear(4, 3)
+        nn.Conv3d(3, 4, 3), nn.AdaptiveAvgPool3d(1), nn.Flatten(), nn.Linear(5, 3)
     )
-    with pytest.raises(ModelError, match=r"three-dimensional convolution.*\(N, C, D, H, W\)"):
-        cw.wrap(module)
+    with pytest.raises(ModelError, match=r"neither clips \(N, C, 16, H, W\) nor pictures"):
+        cw.wrap(module, Preprocess(16))
 
 
 @pytest.mark.parametrize(

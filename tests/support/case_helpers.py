@@ -29,7 +29,7 @@ def case(
     probabilities = torch.as_tensor(
         probabilities if probabilities is not None else [1 / 8] * 8
     ).double()
-    model: Any = SimpleNamespace(classes=NAMES, scores="softmax")
+    model: Any = SimpleNamespace(classes=NAMES, scores="softmax", frames=None)
     subject = ScoredPicture(model, torch.zeros(3, *values.shape), probabilities, label=label)
     if masks is not None:
         found = object_locations(np.array(masks, dtype=bool))

@@ -74,6 +74,7 @@ def _legrad_reason(model: VisionModel, layer: str) -> str | None:
     needs_attention=True,
     at_input=True,
     own_passes=True,
+    clips="its tokens are patches of a picture, and have no time here. Use 'gradcam'.",
 )
 def attention_rollout(
     trace: Trace, target: Target, layer: str, *, residual: float = 0.5
@@ -133,6 +134,7 @@ def _prepare_chefer(trace: Trace, targets: Sequence[Target]) -> None:
     at_input=True,
     own_passes=True,
     prepare=_prepare_chefer,
+    clips="its tokens are patches of a picture, and have no time here. Use 'gradcam'.",
 )
 def chefer(trace: Trace, target: Target, layer: str) -> torch.Tensor:
     """Relevance by attention × gradient, the generic method of Chefer et al. 2021 (ICCV), eqs. 5 and 6.
@@ -184,6 +186,7 @@ def _prepare_legrad(trace: Trace, targets: Sequence[Target], *, pooling: str = "
     own_passes=True,
     scale="range",
     prepare=_prepare_legrad,
+    clips="its tokens are patches of a picture, and have no time here. Use 'gradcam'.",
 )
 def legrad(trace: Trace, target: Target, layer: str, *, pooling: str = "model") -> torch.Tensor:
     """LeGrad, section 3 of Bousselham et al. 2025: the gradients of layers' scores at their own attention weights.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import torch
-from torch.nn import functional as nnF
 
 from ..._compat.pytorch import graph_changes
 from ...models.vision_model import VisionModel
@@ -183,11 +182,8 @@ def guided_gradcam(trace: Trace, target: Target, layer: str) -> torch.Tensor:
         (192, 192)
     """
     fine = trace.gradient(target, INPUT, guided)
-    coarse = gradcam(trace, target, layer)[:, None]
-    size = fine.shape[-2:]
-    return _channel_maximum(
-        fine * nnF.interpolate(coarse, size=size, mode="bilinear", align_corners=False)
-    )
+    coarse = trace.enlarged(gradcam(trace, target, layer), layer)
+    return _channel_maximum(fine * coarse[:, None])
 
 
 def _channel_maximum(gradient: torch.Tensor) -> torch.Tensor:

@@ -57,6 +57,7 @@ def random_map(trace: Trace, target: Target, layer: str) -> torch.Tensor:
     group="Control",
     target_reason=one_map_for_all,
     needs_gradients=False,
+    clips="its center is that of a picture. Use 'random'.",
 )
 def center_map(trace: Trace, target: Target, layer: str) -> torch.Tensor:
     """Two-dimensional Gaussian around the middle of the picture, the same for every picture and target.

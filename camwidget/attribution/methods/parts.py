@@ -36,6 +36,7 @@ _PARTS = Range(2, 2000, "about how many superpixels")
     needs_gradients=False,
     at_input=True,
     slow=True,
+    clips="its parts are of a picture, and have no time. Use 'occlusion', whose window is in space and time.",
 )
 def part_occlusion(
     trace: Trace,
@@ -91,6 +92,7 @@ def part_occlusion(
     needs_gradients=False,
     at_input=True,
     slow=True,
+    clips="its parts are of a picture, and have no time. Use 'occlusion', whose window is in space and time.",
 )
 def kernelshap(
     trace: Trace,

@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Annotated
+from typing import Annotated, Any
 
 import torch
 from torch.nn import functional as nnF
 
 from ...errors import MethodError
-from ..batched_inference import rerun_from_input, rerun_scores
+from ...images.time_axis import as_clip, as_strip
+from ..batched_inference import Series, rerun_from_input, rerun_scores
 from ..partial.windows import rerun_hidden_squares
 from ..targets import ClassTarget, ProbabilityTarget, Target
 from ..trace import Trace
@@ -51,6 +52,9 @@ def occlusion(
     Gray is zero after normalization, the mean color of the training pictures. A pixel gets the mean drop over all
     squares that cover it. The map is signed: it is negative where hiding raises the score.
 
+    In a clip, what is hidden is a block in space and time: the square in a seventh of the frames, which does not move
+    in time by less than its length.
+
     Args:
         trace: recorded forward pass of the pictures.
         target: target whose score is explained.
@@ -74,7 +78,9 @@ def occlusion(
         (192, 192)
     """
     inputs = trace.model.inputs(trace.pixels[picture : picture + 1])
-    height, width = inputs.shape[-2:]
+    frames = trace.model.frames
+    shape = inputs.shape[-2:] if frames is None else as_clip(inputs, frames).shape[-3:]
+    height, width = shape[-2:]
     usual = default_window(height, width)[0]
     window = usual if window is None else window
     stride = max(1, window // 2) if stride is None else stride
@@ -86,19 +92,45 @@ def occlusion(
     rows = _window_starts(height, window, stride)
     columns = _window_starts(width, window, stride)
     corners = [(y, x) for y, x in _coarse_to_fine(rows, columns)]
-    total = len(corners) + 1
-    drop_sums, counts = inputs.new_zeros(height, width), inputs.new_zeros(height, width)
+    # The first input of the series is the unchanged picture.
+    places: list[tuple[Any, ...]]
+    if frames is None:
+        places = [(..., slice(y, y + window), slice(x, x + window)) for y, x in corners]
+        series = rerun_hidden_squares(trace, picture, corners, window)
+    else:
+        depth = max(1, frames // 7)
+        places = [
+            (..., slice(t, t + depth), slice(y, y + window), slice(x, x + window))
+            for y, x in corners
+            for t in range(0, frames, depth)
+        ]
+        series = _rerun_hidden_blocks(trace, picture, places, frames)
+    total = len(places) + 1
+    drop_sums, counts = inputs.new_zeros(shape), inputs.new_zeros(shape)
     added = 0
     key = ("occlusion", picture, window, stride)
-    # The first input of the series is the unchanged picture.
-    series = rerun_hidden_squares(trace, picture, corners, window)
     for scores in rerun_scores(trace, target, key, total, series):
         drops = (scores[0] - scores[added + 1 :]).tolist()
-        for (y, x), drop in zip(corners[added : added + len(drops)], drops, strict=True):
-            drop_sums[y : y + window, x : x + window] += drop
-            counts[y : y + window, x : x + window] += 1
+        for place, drop in zip(places[added : added + len(drops)], drops, strict=True):
+            drop_sums[place] += drop
+            counts[place] += 1
         added += len(drops)
-        yield Step(len(scores), total, drop_sums / counts.clamp(min=1))
+        yield Step(len(scores), total, (drop_sums / counts.clamp(min=1)).reshape(-1, width))
+
+
+def _rerun_hidden_blocks(
+    trace: Trace, picture: int, places: list[tuple[Any, ...]], frames: int
+) -> Series:
+    """Return the series of a clip as it is, and then with a block of zeros at each of several places in (T, H, W)."""
+    inputs = trace.model.inputs(trace.pixels[picture : picture + 1])
+
+    def make(start: int, stop: int) -> torch.Tensor:
+        batch = as_clip(inputs, frames).repeat(stop - start, 1, 1, 1, 1)
+        for row in range(max(start, 1), stop):
+            batch[row - start][places[row - 1]] = 0
+        return as_strip(batch)
+
+    return rerun_from_input(trace, picture, len(places) + 1, make)
 
 
 def default_window(height: int, width: int) -> tuple[int, int]:
@@ -148,7 +180,8 @@ def rise(
     """RISE, eq. 6 of Petsiuk et al. 2018: ``S = 1/(E[M] · N) Σ_i f(I ∘ M_i) · M_i``.
 
     A mask is a coarse random grid, upsampled bilinearly and shifted by up to one cell (section 3.2); f is the
-    probability of the class, or the score of any other target. I is the normalized input.
+    probability of the class, or the score of any other target. I is the normalized input. In a clip, the grid has cells
+    in time too, is upsampled trilinearly, and is shifted in time as well.
 
     Args:
         trace: recorded forward pass of the pictures.
@@ -156,7 +189,7 @@ def rise(
         layer: unused: the map is at the input.
         picture: index of the picture in the trace.
         masks: N, number of masks, ≥ 1; the paper takes 4000 for VGG-16 and 8000 for ResNet-50.
-        cells: number of grid cells per side, ≥ 1.
+        cells: number of grid cells per side, ≥ 1, and in time, at most one for each frame.
         keep: E[M], the probability that a cell stays visible, from 0.001 to 1.
         seed: seed of the masks, ≥ 0.
 
@@ -174,11 +207,12 @@ def rise(
         (192, 192)
     """
     inputs = trace.model.inputs(trace.pixels[picture : picture + 1])
-    size = inputs.shape[-2:]
-    drawn = RandomMasks.made((size[0], size[1]), masks, cells, keep, seed)
+    frames = trace.model.frames
+    size = inputs.shape[-2:] if frames is None else as_clip(inputs, frames).shape[-3:]
+    drawn = RandomMasks.made(tuple(size), masks, cells, keep, seed)
 
     def masks_of(start: int, stop: int) -> torch.Tensor:
-        return drawn.enlarged(start, stop, inputs)
+        return drawn.enlarged(start, stop, inputs).reshape(stop - start, 1, -1, size[-1])
 
     latest: tuple[int, torch.Tensor] = (0, inputs.new_zeros(0))
 
@@ -193,7 +227,7 @@ def rise(
         is_made = first <= start and stop <= first + len(made)
         return (made[start - first : stop - first] if is_made else masks_of(start, stop))[:, 0]
 
-    weighted_sum, added = inputs.new_zeros(size), 0
+    weighted_sum, added = inputs.new_zeros(inputs.shape[-2:]), 0
     series = rerun_from_input(trace, picture, masks, make)
     key = ("rise", picture, masks, cells, keep, seed)
     measured = ProbabilityTarget(trace.model, target) if isinstance(target, ClassTarget) else target
@@ -211,41 +245,51 @@ class RandomMasks:
     """Random masks of RISE, before they are enlarged.
 
     Attributes:
-        size: height and width of the picture.
+        size: height and width of the picture; of a clip, the number of frames, height and width.
         keep: the probability with which a cell stays visible.
-        grids: (N, 1, cells, cells), 1 where a cell stays visible, else 0.
-        shifts: by how many pixels each enlarged grid is shifted up and to the left, (N, 2).
+        grids: (N, 1, rows, columns) or (N, 1, times, rows, columns), 1 where a cell stays visible, else 0.
+        shifts: by how many pixels, or frames, the start of each enlarged grid is cut off, (N, 2) or (N, 3).
     """
 
-    size: tuple[int, int]
+    size: tuple[int, ...]
     keep: float
     grids: torch.Tensor = field(repr=False)
     shifts: torch.Tensor = field(repr=False)
 
     @classmethod
     def made(
-        cls, size: tuple[int, int], masks: int, cells: int, keep: float, seed: int
+        cls, size: tuple[int, ...], masks: int, cells: int, keep: float, seed: int
     ) -> RandomMasks:
-        """Draw masks for a picture."""
+        """Draw masks for a picture or a clip; no side has more cells than pixels or frames."""
         generator = torch.Generator().manual_seed(seed)
-        grids = (torch.rand((masks, 1, cells, cells), generator=generator) < keep).float()
-        steps = [math.ceil(length / cells) for length in size]
+        counts = [min(cells, length) for length in size]
+        grids = (torch.rand((masks, 1, *counts), generator=generator) < keep).float()
+        steps = [math.ceil(length / count) for length, count in zip(size, counts, strict=True)]
         shifts = [torch.randint(step, (masks,), generator=generator) for step in steps]
         return cls(size, keep, grids, torch.stack(shifts, 1))
 
     def enlarged(self, start: int, stop: int, like: torch.Tensor) -> torch.Tensor:
-        """Masks (n, 1, H, W) with the type and device of ``like``."""
-        (height, width), cells = self.size, self.grids.shape[-1]
+        """Masks (n, 1, H, W), or (n, 1, T, H, W), with the type and device of ``like``."""
+        counts = self.grids.shape[2:]
         large = nnF.interpolate(
             self.grids[start:stop].to(like),
-            size=[(cells + 1) * math.ceil(length / cells) for length in self.size],
-            mode="bilinear",
+            size=[
+                (count + 1) * math.ceil(length / count)
+                for length, count in zip(self.size, counts, strict=True)
+            ],
+            mode="bilinear" if len(counts) == 2 else "trilinear",
             align_corners=False,
         )
-        corners = self.shifts[start:stop].tolist()
-        return torch.stack(
-            [m[:, y : y + height, x : x + width] for m, (y, x) in zip(large, corners, strict=True)]
-        )
+        cut = [
+            mask[
+                (
+                    slice(None),
+                    *map(slice, corner, (a + n for a, n in zip(corner, self.size, strict=True))),
+                )
+            ]
+            for mask, corner in zip(large, self.shifts[start:stop].tolist(), strict=True)
+        ]
+        return torch.stack(cut)
 
 
 def default_masks(size: tuple[int, int]) -> RandomMasks:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Annotated
 
 import torch
-from torch.nn import functional as nnF
 
 from ...models.vision_model import VisionModel
 from ..targets import Target
@@ -60,6 +59,7 @@ def _refining_layers(model: VisionModel, layer: str, most: int) -> list[str]:
     needs_gradients=False,
     own_passes=True,
     scale="range",
+    clips="its layers are combined by their resolution in the picture alone. Use 'layercam' at a finer layer.",
 )
 def refinecam(
     trace: Trace,
@@ -101,10 +101,7 @@ def refinecam(
     product: torch.Tensor | None = None
     for name in names:
         maps = _unit_range(gradcam_plus_plus(deep, target, name))
-        enlarged = nnF.interpolate(
-            maps[:, None], size=tuple(trace.pixels.shape[-2:]), mode="bilinear", align_corners=False
-        )
-        scaled = _unit_range(enlarged[:, 0])
+        scaled = _unit_range(trace.enlarged(maps, name))
         product = scaled if product is None else product * scaled
     assert product is not None
     return product

@@ -73,6 +73,8 @@ class Method:
         scale: how raw maps become saliency: "maximum" or "range" (see ``attribution.explaining.saliency_maps``).
         tone_mapped: whether few pixels dominate the maps, so that display brightens them
             (see ``attribution.tone_mapping``).
+        clips: reason why the method is not defined for clips, with a remedy; empty if its equations are the same with a
+            time axis.
         prepare: computes for several targets at once what the function then finds in ``Trace.memory``; takes the same
             settings. None if each target is computed by itself.
         options: settings that differ from the defaults, as (name, value) pairs.
@@ -101,6 +103,7 @@ class Method:
     slow: bool = False
     scale: str = "maximum"
     tone_mapped: bool = False
+    clips: str = ""
     prepare: Callable[..., None] | None = None
     options: Options = ()
 
@@ -137,6 +140,8 @@ class Method:
         """
         if model.no_maps and not self.at_input:
             return model.no_maps
+        if model.frames is not None and self.clips:
+            return f"{model.name} takes clips, and {self.clips}"
         return self.applies(model, layer)
 
     def target_reason(self, target: Target) -> str | None:
@@ -323,6 +328,7 @@ def method(
     slow: bool = False,
     scale: str = "maximum",
     tone_mapped: bool = False,
+    clips: str = "",
     prepare: Callable[..., None] | None = None,
 ) -> Callable[[F], F]:
     """Register a function of (trace, target, layer) as an explanation method.
@@ -348,6 +354,7 @@ def method(
         slow: whether the method yields intermediate maps.
         scale: how raw maps become saliency, "maximum" or "range".
         tone_mapped: whether display brightens the maps.
+        clips: reason why the method is not defined for clips; empty if it is.
         prepare: computes for several targets at once what the function then finds.
 
     Returns:
@@ -373,6 +380,7 @@ def method(
             slow=slow,
             scale=scale,
             tone_mapped=tone_mapped,
+            clips=clips,
             prepare=prepare,
         )
         return function

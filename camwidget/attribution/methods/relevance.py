@@ -182,6 +182,13 @@ def _prepare_lrp(
         trace.memory["lrp", rules, target] = relevance
 
 
+#: Why no relevance is propagated through a model of clips.
+NO_RULES_IN_TIME = (
+    "the rules of propagation are implemented for two-dimensional convolutions and pooling. Use 'gradcam', or "
+    "'integrated-gradients' at the input."
+)
+
+
 @method(
     "lrp",
     label="LRP",
@@ -195,6 +202,7 @@ def _prepare_lrp(
     own_passes=True,
     tone_mapped=True,
     prepare=_prepare_lrp,
+    clips=NO_RULES_IN_TIME,
 )
 def lrp(
     trace: Trace,
@@ -268,6 +276,7 @@ def lrp(
     reason=reason_at_layer,
     needs_gradients=False,
     own_passes=True,
+    clips=NO_RULES_IN_TIME,
 )
 def relevance_cam(trace: Trace, target: Target, layer: str, *, rule: str = "attn") -> torch.Tensor:
     """Relevance-CAM of Lee et al. 2021: ``L = Σ_k α_k A_k`` with ``α_k = Σ_xy R_k(x, y)``.
@@ -321,6 +330,7 @@ def relevance_cam(trace: Trace, target: Target, layer: str, *, rule: str = "attn
     target_reason=prior_of_outputs,
     needs_gradients=False,
     own_passes=True,
+    clips=NO_RULES_IN_TIME,
 )
 def excitation_backprop(trace: Trace, target: Target, layer: str) -> torch.Tensor:
     """Marginal winning probability at the layer, section 3.2 of Zhang et al. 2016, summed over the channels.
@@ -365,6 +375,7 @@ def excitation_backprop(trace: Trace, target: Target, layer: str) -> torch.Tenso
     target_reason=prior_of_outputs,
     needs_gradients=False,
     own_passes=True,
+    clips=NO_RULES_IN_TIME,
 )
 def contrastive_excitation(trace: Trace, target: Target, layer: str) -> torch.Tensor:
     """Contrastive marginal winning probability, section 3.3 of Zhang et al. 2016.

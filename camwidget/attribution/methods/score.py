@@ -8,6 +8,7 @@ import torch
 from torch.nn import functional as nnF
 
 from ...errors import MethodError
+from ...models.clip_maps import is_channels_last
 from ..batched_inference import rerun_from_input, rerun_from_layer, rerun_scores
 from ..targets import ClassTarget, ProbabilityTarget, Target
 from ..trace import Trace
@@ -62,7 +63,7 @@ def scorecam(trace: Trace, target: Target, layer: str, picture: int) -> Iterator
     def make(start: int, stop: int) -> torch.Tensor:
         # The first input of the series is X_b, the others are the masked pictures of the channels.
         channels = varying[max(start - 1, 0) : stop - 1]
-        masks = _unit_masks(activation[channels], inputs.shape[-2:]).to(inputs.dtype)
+        masks = _unit_masks(trace.enlarged(activation[channels], layer)).to(inputs.dtype)
         if start == 0:
             masks = torch.cat([masks.new_zeros(1, 1, *inputs.shape[-2:]), masks])
         return inputs * masks
@@ -80,9 +81,9 @@ def scorecam(trace: Trace, target: Target, layer: str, picture: int) -> Iterator
         yield Step(done, total, torch.einsum("khw,k->hw", activation[channels], weights).relu())
 
 
-def _unit_masks(maps: torch.Tensor, size: torch.Size) -> torch.Tensor:
-    """Return maps (K, h, w), none of them constant, as masks (K, 1, H, W) in [0, 1]."""
-    masks = nnF.interpolate(maps[:, None], size=size, mode="bilinear", align_corners=False)
+def _unit_masks(maps: torch.Tensor) -> torch.Tensor:
+    """Return maps (K, H, W), none of them constant, as masks (K, 1, H, W) in [0, 1]."""
+    masks = maps[:, None]
     low, high = masks.amin((2, 3), keepdim=True), masks.amax((2, 3), keepdim=True)
     return (masks - low) / (high - low).clamp(min=torch.finfo(masks.dtype).tiny)
 
@@ -151,6 +152,9 @@ def ablationcam(trace: Trace, target: Target, layer: str, picture: int) -> Itera
 def _channel_dimension(trace: Trace, layer: str, output: torch.Tensor) -> int:
     """Return the channel dimension of a layer's output: (N, C, H, W), (N, C, 1, H, W), (N, H, W, C) or (N, T, C)."""
     count = trace.activation(layer).shape[1]
+    model = trace.model
+    if model.frames is not None and model.reshape is None:
+        return -1 if is_channels_last(output, trace.pixels.shape[-2:], model.frames) else 1
     if trace.model.reshape is None:
         maps = trace.model.maps(output, trace.pixels.shape[-2:])
         return 1 if maps is output or output.ndim == 5 else -1
@@ -178,6 +182,7 @@ _GAUSSIAN = ((1 / 16, 1 / 8, 1 / 16), (1 / 8, 1 / 4, 1 / 8), (1 / 16, 1 / 8, 1 /
     needs_gradients=False,
     slow=True,
     scale="range",
+    clips="its masks are 3×3 cells of a picture's map, and its papers define none in time. Use 'scorecam'.",
 )
 def reciprocam(
     trace: Trace, target: Target, layer: str, picture: int, *, gaussian: bool = True

@@ -44,7 +44,7 @@ TOLERANCE = 1e-4
 
 
 def can_record(model: VisionModel) -> bool:
-    """Return whether a model's passes can be recorded: they depend on one picture and the weights only.
+    """Return whether a model's passes can be recorded: they depend on one picture, no clip, and the weights only.
 
     On a GPU a partial pass starts several kernels for each row and layer, and saves nothing.
     """
@@ -53,6 +53,7 @@ def can_record(model: VisionModel) -> bool:
         model.device.type == "cpu"
         and bool(model.classes)
         and not model.mixes_pictures
+        and model.frames is None
         and not isolation.draws_random_numbers
         and not isolation.restores_generators
         and not isolation.written_tensors

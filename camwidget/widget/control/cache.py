@@ -25,6 +25,7 @@ from ...export.picture_payload import part_values_payload, scene_of
 from ...images.array_pictures import channels_shown
 from ...images.conversion import PictureLike, is_prepared, shades
 from ...images.ground_truth import GroundTruth
+from ...images.time_axis import as_clip, frame_numbers
 from ...masking.parts import SUPERPIXELS, Parts, superpixels
 from ...masking.rank_rule import rank_levels
 from ...models.findings import Findings, FindsInPicture
@@ -126,12 +127,17 @@ class ModelCache:
 
     def _small(self, picture: Picture) -> torch.Tensor:
         """Return pixels for a thumbnail. They are not cached: many thumbnails would displace the pixels in use."""
-        known = self._pixels.peek(picture)
-        if known is not None:
-            return known
-        if is_prepared(picture.source):  # pixels already, which nothing makes smaller
-            return self.model.preprocess.pixels(picture.source)
-        return self.model.preprocess.smaller(2 * TILE).pixels(picture.source)
+        pixels = self._pixels.peek(picture)
+        preprocess = self.model.preprocess
+        if pixels is None and is_prepared(
+            picture.source
+        ):  # pixels already, which nothing makes smaller
+            pixels = preprocess.pixels(picture.source)
+        if pixels is None:
+            pixels = preprocess.smaller(2 * TILE).pixels(picture.source)
+        frames = self.model.frames
+        # Of a clip, the frame in the middle.
+        return pixels if frames is None else as_clip(pixels, frames)[:, frames // 2]
 
     def trace(
         self, picture: Picture, layer: str | None = None, *, with_input: bool = False
@@ -233,7 +239,8 @@ class ModelCache:
         make_room(trace.pixels)  # a method's own tensors are as large as a layer's
         facts = self._facts(picture, trace)
         for step in chosen.steps(trace, resolved, layer):
-            scaled = scale_saliency(step.maps, trace.pixels.shape[-2:], chosen.scale)[0]
+            frames = trace.model.map_frames(layer, step.maps.shape[-2:])
+            scaled = scale_saliency(step.maps, trace.pixels.shape[-2:], chosen.scale, frames)[0]
             raw = step.maps[0].float().cpu().numpy()
             parts = part_values(trace, chosen, resolved, 0)
             explanation = build_explanation(facts, resolved, chosen, layer, raw, scaled, parts)
@@ -275,7 +282,8 @@ class ModelCache:
         large that the pass would exceed the cache (see ``caches.set_cache_limit``).
         """
         chosen = get_method(method)
-        if not chosen.is_quick_at_layers:
+        # The browser enlarges these maps itself, and knows no time.
+        if not chosen.is_quick_at_layers or self.model.frames is not None:
             return
         every = [x.name for x in self.model.layers]
         names = [name for name in every if chosen.reason(self.model, name) is None]
@@ -298,10 +306,10 @@ class ModelCache:
     ) -> Iterator[tuple[int, np.ndarray]]:
         """Yield (class, its map at the layer's resolution (h, w), rectified), without classes whose map is not finite.
 
-        Nothing is yielded for a method that has no maps at layers, or reruns the model for each.
+        Nothing is yielded for a method that has no maps at layers, or reruns the model for each, nor for clips.
         """
         chosen = get_method(method)
-        if not chosen.is_quick_at_layers:
+        if not chosen.is_quick_at_layers or self.model.frames is not None:
             return
         self._follow_weights()
         trace = self._every.peek(picture)
@@ -380,19 +388,14 @@ class ModelCache:
             trace.store_gradients(targets)
         maps = torch.cat([chosen.compute(trace, t, layer) for t in targets])
         # Not each map's own maximum: classes are compared here.
-        maps = torch.nn.functional.interpolate(
-            maps.relu()[:, None].float(),
-            size=trace.pixels.shape[-2:],
-            mode="bilinear",
-            align_corners=False,
-        )[:, 0]
+        maps = trace.enlarged(maps.relu().float(), layer)
         values = (maps[:, y, x] / maps.max().clamp(min=torch.finfo(maps.dtype).tiny)).tolist()
         pairs = [(i, v) for i, v in zip(classes, values, strict=True) if v >= 0.005]
         return sorted(pairs, key=lambda pair: -pair[1])
 
     def scene(self, picture: Picture) -> dict[str, Any]:
         """Encode a picture and its baselines for the browser."""
-        return scene_of(picture.id, self.pixels(picture))
+        return scene_of(picture.id, self.pixels(picture), self.model.frames)
 
     def payload(self, picture: Picture, explanation: Explanation) -> dict[str, Any]:
         """Encode a map for the browser: 8-bit saliency, rank levels, and the layer's own cells.
@@ -401,6 +404,11 @@ class ModelCache:
         """
         note = channels_shown(self.model.preprocess.channels)
         raw = np.maximum(explanation.raw, 0)
+        frames = self.model.map_frames(explanation.layer, raw.shape)
+        if frames is not None:  # each frame of the clip with the cells nearest to it in time
+            few, many = frames
+            in_time = raw.reshape(few, -1, raw.shape[1])
+            raw = in_time[frame_numbers(few, many)].reshape(-1, raw.shape[1])
         knee = explanation.knee
         cells = tone_mapped(raw / raw.max() if raw.max() > 0 else raw, knee)
         return {

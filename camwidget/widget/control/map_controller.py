@@ -405,7 +405,9 @@ class MapController(Generic[R, M]):
         """Predict the masked picture; return also where its classes are, and what the browser cannot compute itself."""
         cache, picture = result.inputs.cache, result.inputs.picture
         levels = cache.levels(result.explanation)
-        masked = mask_shown_picture(cache.pixels(picture), result.explanation, levels, mask)
+        masked = mask_shown_picture(
+            cache.pixels(picture), result.explanation, levels, mask, cache.model.frames
+        )
         replaced = replaced_pixels(mask, result.explanation, levels)
         values, found = predict_masked(cache.strokes, masked)
         return values, found, inpainted_payload(masked, replaced, mask.baseline)

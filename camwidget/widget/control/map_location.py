@@ -49,7 +49,9 @@ class MapLocation:
             explanation: the map; None if there is none.
             threshold: the share of its maximum from which on a pixel counts for the box.
         """
-        found = None if explanation is None else localize(explanation, threshold)
+        # A box has no time.
+        is_located = explanation is not None and model.frames is None
+        found = localize(explanation, threshold) if is_located and explanation else None
         if found is None:
             return {}
         y, x = found.peak

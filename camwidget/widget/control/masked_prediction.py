@@ -59,27 +59,37 @@ def replaced_pixels(
 
 
 def mask_shown_picture(
-    pixels: torch.Tensor, explanation: Explanation, levels: np.ndarray, mask: MaskSettings
+    pixels: torch.Tensor,
+    explanation: Explanation,
+    levels: np.ndarray,
+    mask: MaskSettings,
+    frames: int | None = None,
 ) -> torch.Tensor:
-    """Mask a picture (C, H, W) as the browser shows it and the model gets it."""
+    """Mask a picture (C, H, W), or a strip of frames, as the browser shows it and the model gets it."""
     mode, baseline, fraction, paint = mask
     if explanation.is_empty:
-        return paint_pixels(pixels, pixels, paint, baseline)
+        return paint_pixels(pixels, pixels, paint, baseline, frames)
     if mode == "multiply":
         product = multiply_pixels(pixels, explanation.saliency)
-        return paint_pixels(product, pixels, paint, baseline)
-    fill = _fill(pixels, baseline)
+        return paint_pixels(product, pixels, paint, baseline, frames)
     return mask_pixels(
-        pixels, levels, [fraction], mode=mode, baseline=baseline, paint=paint, fill=fill
+        pixels,
+        levels,
+        [fraction],
+        mode=mode,
+        baseline=baseline,
+        paint=paint,
+        fill=_fill(pixels, baseline, frames),
+        frames=frames,
     )[0]
 
 
 _fills = BaselineCache()
 
 
-def _fill(pixels: torch.Tensor, baseline: str) -> torch.Tensor | None:
+def _fill(pixels: torch.Tensor, baseline: str, frames: int | None) -> torch.Tensor | None:
     """Return a baseline's fill for all pixels (C, H, W); None for an inpainting, which depends on the mask."""
-    return None if baseline in INPAINTINGS else _fills.get(pixels, baseline)
+    return None if baseline in INPAINTINGS else _fills.get(pixels, baseline, frames)
 
 
 def inpainted_payload(masked: torch.Tensor, hidden: np.ndarray, baseline: str) -> dict[str, Any]:
@@ -151,7 +161,8 @@ def refine_curve(
                 mode=mode,
                 baseline=baseline,
                 paint=paint,
-                fill=_fill(pixels, baseline),
+                fill=_fill(pixels, baseline, model.frames),
+                frames=model.frames,
             )
             values = model.probabilities(model.logits(stack)).double().cpu().numpy()
             known.update(zip(now, values, strict=True))

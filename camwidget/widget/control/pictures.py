@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ...errors import PictureError
+from ...images.clips import Clip, as_clips
 from ...images.containers import PictureEntry, list_entries
 from ...images.ground_truth import GroundTruth
 from ...models.vision_model import VisionModel
@@ -59,13 +60,18 @@ def list_pictures(images: Any, model: VisionModel | None = None) -> list[Picture
 
     Args:
         images: the pictures.
-        model: to whose classes those that come with pictures belong; None: masks that come with them are left out.
+        model: to whose classes those that come with pictures belong, and which may take clips; None: masks that come
+            with pictures are left out.
 
     Raises:
         PictureError: if ``images`` is neither, or a folder without a picture.
     """
     if images is None:
         return []
+    if model is not None and model.frames is not None:
+        images = as_clips(images)
+        if isinstance(images, Mapping):
+            return [Picture(clip, name) for name, clip in images.items()]
     entries = list_entries(images)
     if entries is None:
         return [named_picture(images, 0)]
@@ -74,7 +80,7 @@ def list_pictures(images: Any, model: VisionModel | None = None) -> list[Picture
 
 def _picture(entry: PictureEntry, number: int, model: VisionModel | None = None) -> Picture:
     """Make a picture of a container's entry, with the ground truth if the entry carries one (as zoo samples do)."""
-    source, name = entry.source, entry.name or f"picture {number + 1}"
+    source, name = entry.source, entry.name or _clip_name(entry.source) or f"picture {number + 1}"
     truth = labeled = None
     if not isinstance(source, (str, os.PathLike)):  # of which it takes time to find out
         truth = source if isinstance(source, GroundTruth) else None
@@ -83,3 +89,9 @@ def _picture(entry: PictureEntry, number: int, model: VisionModel | None = None)
     if entry.truth is not None and model is not None:
         truth = truth_of(source, entry.label, entry.truth, model)
     return Picture(source, name, truth, entry.label, labeled)
+
+
+def _clip_name(source: Any) -> str:
+    """Return the name of a clip's file or folder; empty for any other picture."""
+    file = source.source if isinstance(source, Clip) else None
+    return Path(file).name if isinstance(file, (str, os.PathLike)) else ""

@@ -416,7 +416,9 @@ class TraitRequests:
             self.request_methods()  # another number of classes may be another reason
         if shown.text is not None and self.main.requested == shown:
             self._context.publish_given(shown.text)
-        traits.publish("explanation", result.explanation)
+        explanation = result.explanation
+        in_time = explanation if model.frames is None else explanation.of_clip(model)
+        traits.publish("explanation", in_time)
         if self.main.requested == shown:
             traits.publish_known("target", named_target(model, result.target, result.stance))
         for follower in self._followers:

@@ -100,6 +100,8 @@ class Panels:
         self._lock = fork_safety.rlock()
         self._build_attention = lambda: AttentionPanel(prompts, worker, display.view)
         self._is_looked_for = False
+        takes_clips = prompts.model.frames is not None
+        # Clips are scored; the other panels draw or compare single pictures.
         self._folds: list[_Fold] = [
             _Fold(
                 "DeepVis: a picture drawn for a class or a channel",
@@ -121,7 +123,7 @@ class Panels:
                 ),
             ),
         ]
-        labeled = concept_pictures(prompts.model, pictures.all)
+        labeled = None if takes_clips else concept_pictures(prompts.model, pictures.all)
         if labeled is not None:
             self._folds.append(
                 _Fold(
@@ -142,6 +144,8 @@ class Panels:
                 lambda: WherePanel(prompts, worker, display.view),
             )
         )
+        if takes_clips:
+            self._folds = [fold for fold in self._folds if fold.title.startswith("Evaluate")]
         self.box = ipywidgets.Accordion(
             [fold.place for fold in self._folds],
             titles=tuple(fold.title for fold in self._folds),

@@ -116,7 +116,7 @@ def explorer_figure(
                 _DRAW[panel](drawn[panel], content)
         if curve is not None and "curve" in chosen and "classes" not in chosen:
             _legend(drawn["curve"], curve)
-        height, columns = explanation.pixels.shape[:2]
+        height, columns = _frame(explanation.pixels, content).shape[:2]
         _fit(figure, grid, [[drawn[p] for p in row] for row in rows], height / columns)
     assert isinstance(figure, PaperFigure)
     return figure
@@ -142,7 +142,8 @@ def _picture(axes: Axes, content: _Content) -> None:
     inputs, explanation, mask = content.result.inputs, content.explanation, content.mask
     cache = inputs.cache
     levels = cache.levels(explanation)
-    pixels = mask_shown_picture(cache.pixels(inputs.picture), explanation, levels, mask)
+    frames = cache.model.frames
+    pixels = mask_shown_picture(cache.pixels(inputs.picture), explanation, levels, mask, frames)
     title = "whole picture"
     if not is_unmasked(mask, explanation):
         by_map = is_unmasked(mask._replace(paint=None), explanation)
@@ -155,7 +156,16 @@ def _picture(axes: Axes, content: _Content) -> None:
             title += " and paint" if title else "painted"
         if mask.mode != "multiply" or mask.paint is not None:
             title += f"\n({mask.baseline})"
-    _image(axes, shades(pixels), title)
+    _image(axes, _frame(shades(pixels), content), title)
+
+
+def _frame(image: np.ndarray, content: _Content) -> np.ndarray:
+    """Return the frame that is shown of a clip's strip (T·H, W, 3); a picture as it is."""
+    frames = content.result.inputs.cache.model.frames
+    if frames is None:
+        return image
+    each: np.ndarray = image.reshape(frames, -1, *image.shape[1:])
+    return each[min(content.view.frame, frames - 1)]
 
 
 def _map(axes: Axes, content: _Content) -> None:
@@ -165,7 +175,7 @@ def _map(axes: Axes, content: _Content) -> None:
     image = overlay_heat(explanation.pixels, heat, view.opacity, view.colormap)
     lines = (explanation.target.label, f"{method_text(explanation)} · {explanation.layer}")
     title = "\n".join(textwrap.fill(line, _LINE, break_long_words=False) for line in lines)
-    _image(axes, image, title)
+    _image(axes, _frame(image, content), title)
     if content.values.boxes and view.box:
         _box(axes, view.box)
     if _are_parts_drawn(content):

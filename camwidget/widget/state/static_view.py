@@ -14,6 +14,7 @@ from PIL import Image
 
 from ...attribution.explanation import Explanation
 from ...images.conversion import shades
+from ...images.time_axis import shown_frames
 from ...models.scores import decimals, number_text
 from ..control.context import ExplorerContext
 from ..control.map_request import MapInputs, MapResult
@@ -93,16 +94,20 @@ def _pictures(content: _Content, opacity: float, colormap: str) -> list[tuple[np
     assert result is not None and mask is not None
     explanation, inputs = result.explanation, result.inputs
 
+    frames = inputs.cache.model.frames
+
     def overlay(one: Explanation) -> np.ndarray:
-        return np.asarray(one.overlay(opacity=opacity, colormap=colormap))
+        of_clip = one if frames is None else one.of_clip(inputs.cache.model)
+        return np.asarray(of_clip.overlay(opacity=opacity, colormap=colormap))
 
     found = [(overlay(explanation), f"evidence for {explanation.target.label}")]
     if content.other is not None:
         found.append((overlay(content.other), f"compared: {content.other.title}"))
     if not is_unmasked(mask, explanation):
-        levels = inputs.cache.levels(explanation)
-        pixels = mask_shown_picture(inputs.cache.pixels(inputs.picture), explanation, levels, mask)
-        found.append((shades(pixels), "what the model gets now"))
+        cache = inputs.cache
+        levels = cache.levels(explanation)
+        pixels = mask_shown_picture(cache.pixels(inputs.picture), explanation, levels, mask, frames)
+        found.append((shown_frames(shades(pixels), frames), "what the model gets now"))
     return found
 
 

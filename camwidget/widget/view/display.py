@@ -113,7 +113,10 @@ class Display:
             # The classes of a model that takes a text are not known before there is one.
             class_names=list(model.classes) if model.prompt is None else [],
             quantity=quantity_of(model),
-            layers=[{"name": x.name, "shape": list(x.shape)} for x in model.layers],
+            layers=[
+                {"name": x.name, "shape": list(x.shape), "frames": x.frames or 1}
+                for x in model.layers
+            ],
             baselines=list(baseline_names()),
             colormaps=lookup_tables(),
             difference_colors=lookup_tables([DIFFERENCE])[DIFFERENCE],

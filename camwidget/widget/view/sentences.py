@@ -153,11 +153,17 @@ def method_text(explanation: Explanation) -> str:
 def status(model: VisionModel, explanation: Explanation, milliseconds: float) -> str:
     """Summarize a map in one line: model, method, layer, class, time, device, and whether it is partly random."""
     height, width = explanation.raw.shape
+    frames = model.map_frames(explanation.layer, (height, width))
+    size = (
+        f"{width}×{height}"
+        if frames is None
+        else f"{width}×{height // frames[0]} in {frames[0]} frames"
+    )
     return " · ".join(
         (
             model.name,
             method_text(explanation),
-            f"{explanation.layer} {width}×{height}",
+            f"{explanation.layer} {size}",
             explanation.target.label,
             f"{milliseconds:.0f} ms" if milliseconds >= 1 else "< 1 ms",
             str(model.device),

@@ -84,6 +84,9 @@ class View(CheckedMessages, anywidget.AnyWidget):
     colormap = t.Unicode("inferno").tag(**STYLE, offline=True)
     colormaps = t.Dict({}).tag(**OUTPUT)
 
+    # The frame shown of a clip, from 0.
+    frame = t.Int(0, min=0).tag(**STYLE, offline=True)
+
     pictures: t.List = t.List([]).tag(**OUTPUT)
     picture = t.Int(-1).tag(**SHARED)
     thumbnails = t.Dict({}).tag(**OUTPUT)

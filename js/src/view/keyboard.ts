@@ -14,6 +14,7 @@ interface Parts {
   readonly marker: { move(right: number, down: number): void; probeAtMarker(): void };
   readonly contour: { flip(): void };
   readonly play: { toggle(): void };
+  readonly frames: { step(by: number): void; toggle(): void };
   readonly zoom: { step(by: number): void; reset(): void };
   /** Goes on to the next arrangement of the comparison, and then ends it. */
   readonly cycleComparison: () => void;
@@ -77,6 +78,9 @@ function act(context: Context, parts: Parts, event: KeyboardEvent): boolean {
   else if (key === "h") toggleParts(context);
   else if (key === "c") parts.contour.flip();
   else if (key === "y") parts.play.toggle();
+  else if (key === "<") parts.frames.step(-1);
+  else if (key === ">") parts.frames.step(1);
+  else if (key === "k") parts.frames.toggle();
   else if (key === "+" || key === "=") parts.zoom.step(1);
   else if (key === "-") parts.zoom.step(-1);
   else if (key === "0") parts.zoom.reset();

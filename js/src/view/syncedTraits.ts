@@ -32,6 +32,7 @@ export interface SyncedTraits {
   readonly contour: number;
   readonly colormap: string;
   readonly colormaps: unknown;
+  readonly frame: number;
   readonly pictures: unknown;
   readonly picture: number;
   readonly thumbnails: unknown;
@@ -109,6 +110,7 @@ export const DEFAULTS: SyncedTraits = {
   contour: 0.0,
   colormap: "inferno",
   colormaps: {},
+  frame: 0,
   pictures: [],
   picture: -1,
   thumbnails: {},
@@ -163,6 +165,7 @@ export const OFFLINE: ReadonlySet<keyof SyncedTraits> = new Set([
   "cells",
   "contour",
   "colormap",
+  "frame",
   "findings",
   "parts",
   "outlines",

@@ -15,6 +15,8 @@ import type { Model } from "./model";
 
 export interface Scene extends RgbPicture {
   readonly id: string;
+  /** The number of frames of a clip, which lie one below the other in the picture; 1 otherwise. */
+  readonly frames: number;
   readonly fills: ReadonlyMap<string, Uint8Array>;
 }
 
@@ -92,7 +94,9 @@ export interface Method {
 
 export interface Layer {
   readonly name: string;
+  /** Channels, height and width; of a clip, the height of all frames together. */
   readonly shape: readonly number[];
+  readonly frames: number;
 }
 
 /** The picture, class and method that maps have in common. */
@@ -201,7 +205,14 @@ export function scene(value: unknown): Scene | null {
   const height = number(from["height"], 0);
   const rgb = bytes(from["picture"]);
   if (rgb === null || width < 1 || height < 1 || rgb.length !== width * height * 3) return null;
-  return { id: text(from["id"]), width, height, rgb, fills: byteMap(from["fills"]) };
+  return { id: text(from["id"]), frames: frameCount(value), width, height, rgb, fills: byteMap(from["fills"]) };
+}
+
+/** The number of frames of a scene; 1 where it is no clip. */
+export function frameCount(value: unknown): number {
+  const { frames, height } = fields(value);
+  const count = number(frames, 1);
+  return Number.isInteger(count) && count > 1 && number(height, 0) % count === 0 ? count : 1;
 }
 
 /** Parses a map; null unless it belongs to this scene and has its size. */
@@ -336,7 +347,7 @@ function className(model: Model, index: number): string {
 export function layers(value: unknown): readonly Layer[] {
   return list(value).map((item) => {
     const from = fields(item);
-    return { name: text(from["name"]), shape: numbers(from["shape"]) };
+    return { name: text(from["name"]), shape: numbers(from["shape"]), frames: number(from["frames"], 1) };
   });
 }
 

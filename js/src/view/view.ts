@@ -31,6 +31,7 @@ import type { Model } from "./model";
 import { ClassProbePopover } from "./picture/classProbePopover";
 import { Contours } from "./picture/contours";
 import { groundTruthLine } from "./picture/outlines";
+import { frameControl } from "./picture/frames";
 import { readout } from "./picture/readout";
 import { Stage } from "./picture/stage";
 import { Zoom } from "./picture/zoom";
@@ -76,6 +77,7 @@ export function mount(model: Model, root: HTMLElement, signal: AbortSignal, host
       "camwidget-stage",
       {},
       ...compare.around,
+      frameControl(context, stage.frames),
       readout(context, stage, zoom),
     ),
     make("div", "camwidget-class-header", {}, new PromptPanel(context).element, classes.head),
@@ -106,10 +108,12 @@ export function mount(model: Model, root: HTMLElement, signal: AbortSignal, host
     zoom,
     contour,
     play,
+    frames: stage.frames,
     cycleComparison: () => compare.cycle(),
     close: () =>
       help.close() ||
       play.stop() ||
+      stage.frames.stop() ||
       methods.close() ||
       stance.cancel() ||
       probe.close() ||

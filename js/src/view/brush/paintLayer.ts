@@ -1,12 +1,14 @@
 /** ``PaintLayer``: paint on the picture shown, or a region marked on it, drawn here at once and synced with the kernel. */
 import type { Position } from "../../core/geometry";
 import { percent } from "../../core/numberFormat";
+import { clamp } from "../../core/parse";
 import { covered, decode, draw, encode, HIDDEN } from "../../core/userMask";
 import type { Shade } from "../../core/userMask";
 import type { Context } from "../context";
 import { frameTask, Listeners } from "../listeners";
 import type { FrameTask } from "../listeners";
-import { paint, scene } from "../traits";
+import { trait } from "../model";
+import { frameCount, paint, scene } from "../traits";
 
 /**
  * The paint on the picture shown. A stroke is drawn at once, and sent to the kernel once a frame; paint that the kernel
@@ -64,7 +66,14 @@ export class PaintLayer {
   /** Within a stroke. */
   draw(from: Position, to: Position, diameter: number, shade: Shade): void {
     if (!this.drawing || this.width === 0) return;
-    if (draw(this.pixels, this.width, from, to, diameter, shade)) this.touch();
+    const { model } = this.context;
+    const count = frameCount(model.get("scene"));
+    const height = this.pixels.length / this.width / count;
+    // A stroke stays within its frame of a clip.
+    const top = height * clamp(trait(model, "frame"), 0, count - 1);
+    const shown = this.pixels.subarray(top * this.width, (top + height) * this.width);
+    const down = ({ x, y }: Position): Position => ({ x, y: y - top });
+    if (draw(shown, this.width, down(from), down(to), diameter, shade)) this.touch();
   }
 
   end(): void {

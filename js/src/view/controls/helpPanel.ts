@@ -16,6 +16,8 @@ const KEYS: Readonly<Record<string, readonly Shortcut[]>> = {
     { keys: "[ ]", does: "shallower, deeper layer" },
     { keys: "y", does: "play through the layers, stop" },
     { keys: ", .", does: "previous, next picture", needs: "model" },
+    { keys: "< >", does: "previous, next frame of a clip" },
+    { keys: "k", does: "play the clip, pause" },
     { keys: "r", does: "use the picture as a reference, if pictures are compared", needs: "kernel" },
     { keys: "ctrl z", does: "undo", needs: "kernel" },
     { keys: "ctrl shift z", does: "redo (or ctrl y)", needs: "kernel" },

@@ -160,7 +160,8 @@ function choices(all: readonly Layer[], present: string): { value: string; label
   return missing ? [...listed, { value: present, label: present }] : listed;
 }
 
-function describe({ name, shape }: Layer): string {
+function describe({ name, shape, frames }: Layer): string {
   const [, height, width] = shape;
-  return height === undefined || width === undefined ? name : `${name} · ${height}×${width}`;
+  if (height === undefined || width === undefined) return name;
+  return `${name} · ${height / frames}×${width}${frames > 1 ? ` in ${frames} frames` : ""}`;
 }

@@ -1,6 +1,7 @@
 /** ``ClassProbePopover``: the classes with the strongest maps at a clicked pixel. */
 import { pixelAt, relativeCenter } from "../../core/geometry";
 import type { Point } from "../../core/geometry";
+import { clamp } from "../../core/parse";
 import { pickClass } from "../actions";
 import type { Context } from "../context";
 import { button, fit, make, placeAt, setText } from "../dom/dom";
@@ -88,10 +89,16 @@ export class ClassProbePopover {
 
   /** Moves the marker by a part of the picture; from its middle when there is none. */
   move(right: number, down: number): void {
-    const { width, height } = this.stage.canvas;
-    const from = this.requested ?? this.result ?? { x: Math.floor(width / 2), y: Math.floor(height / 2) };
+    const { canvas, frames } = this.stage;
+    const { width } = canvas;
+    const height = canvas.height / frames.count;
+    const top = height * frames.shown;
+    const marked = this.requested ?? this.result;
+    // Within the frame shown of a clip.
+    const from = marked === null ? { x: width / 2, y: height / 2 } : { x: marked.x, y: clamp(marked.y - top, 0, height - 1) };
     const step = Math.max(1, Math.round(Math.min(width, height) / 16));
-    this.requested = pixelAt({ x: from.x + right * step, y: from.y + down * step }, this.stage.canvas);
+    const { x, y } = pixelAt({ x: from.x + right * step, y: from.y + down * step }, { width, height });
+    this.requested = { x, y: y + top };
     this.update();
     this.zoom.reveal(this.requested);
     this.context.hover.set(this.requested);
@@ -123,7 +130,9 @@ export class ClassProbePopover {
     const point = this.requested ?? this.result;
     this.marker.hidden = point === null;
     const isCurrent = this.result !== null && point?.x === this.result.x && point.y === this.result.y;
-    this.popover.hidden = !isCurrent;
+    const y = point === null ? 0 : this.zoom.seen(point).y;
+    // A point in another frame of a clip is not seen.
+    this.popover.hidden = !isCurrent || (this.stage.frames.count > 1 && (y < 0 || y > 1));
     if (isCurrent && this.result !== null) this.list(this.result);
     if (point !== null) this.place(point);
   }

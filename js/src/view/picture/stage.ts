@@ -15,6 +15,7 @@ import { explanation, mapStyle, mode, scene } from "../traits";
 import type { Explanation, Scene } from "../traits";
 import { BaselineFills } from "./baselineFill";
 import type { Preview } from "./layerScrubber";
+import { Frames } from "./frames";
 import { foundOverlay } from "./foundOverlay";
 import { boxes, outlines } from "./outlines";
 import { PartsOverlay } from "./partsOverlay";
@@ -43,6 +44,8 @@ export class Stage {
   readonly plane: HTMLElement;
   readonly canvas: HTMLCanvasElement;
   readonly cancel: CancelButton;
+  /** Of a clip, the frame that is shown. */
+  readonly frames: Frames;
   /** The map on the canvas; null if there is none, or it is all zeros. */
   drawn: Drawn | null = null;
   readonly painted: PaintLayer;
@@ -71,6 +74,7 @@ export class Stage {
   constructor(private readonly context: Context) {
     const { model, scrub } = context;
     this.repaint = frameTask(context.signal, () => this.paint()).schedule;
+    this.frames = new Frames(context);
     this.cancel = new CancelButton(context, () => this.focus());
     this.painted = new PaintLayer(context);
     this.paintOutlines = new PaintOutlines(context, this.painted);
@@ -80,6 +84,8 @@ export class Stage {
     this.fillings = new BaselineFills(context);
     this.canvas = make("canvas", "camwidget-canvas", { role: "img" });
     this.drawing = this.canvas.getContext("2d");
+    // What is clicked or painted belongs to one frame.
+    this.canvas.addEventListener("pointerdown", () => this.frames.stop(), { signal: context.signal });
     this.plane = make("div", "camwidget-plane", {}, this.canvas, outlines(context), boxes(context), this.parts.element, foundOverlay(context));
     this.clip = make("div", "camwidget-clip", {}, this.plane);
     this.frame = make(
@@ -204,14 +210,15 @@ export class Stage {
     canvas.hidden = shown === null;
     this.announceEmpty();
     if (shown === null) return;
-    const { width, height } = shown;
+    const { width, height, frames } = shown;
+    const frameHeight = height / frames;
+    this.frame.style.setProperty("--camwidget-aspect", String(width / frameHeight));
+    canvas.classList.toggle("camwidget-pixelated", Math.max(width, frameHeight) <= SMALL);
     const changed = width !== compositor.width || height !== compositor.height;
     compositor.setPicture(shown);
     if (!changed) return;
     canvas.width = width;
     canvas.height = height;
-    canvas.classList.toggle("camwidget-pixelated", Math.max(width, height) <= SMALL);
-    this.frame.style.setProperty("--camwidget-aspect", String(width / height));
     this.image = new ImageData(compositor.pixels, width, height);
   }
 

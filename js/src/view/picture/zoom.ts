@@ -56,6 +56,10 @@ export class Zoom {
     }
     this.add(stage);
     context.watch(["scene"], () => this.fit());
+    stage.frames.listen(() => {
+      this.lay();
+      this.listeners.notify();
+    });
   }
 
   /** Adds a pane, which shows the same viewport and can move it. */
@@ -83,12 +87,12 @@ export class Zoom {
 
   /** Moves the picture as far as is needed to see a pixel of it. */
   reveal(point: Point): void {
-    this.setViewport(revealing(this.viewport, relativeCenter(point, this.stage.canvas)));
+    this.setViewport(revealing(this.viewport, this.stage.frames.inFrame(relativeCenter(point, this.stage.canvas))));
   }
 
   /** Where in the frame, from 0 to 1 each way, a pixel is seen. */
   seen(point: Point): Position {
-    return seen(this.viewport, relativeCenter(point, this.stage.canvas));
+    return seen(this.viewport, this.stage.frames.inFrame(relativeCenter(point, this.stage.canvas)));
   }
 
   /** Pictures of the same size are compared at the same place. */
@@ -120,12 +124,15 @@ export class Zoom {
     const { scale, left, top } = this.viewport;
     const isCloser = scale > 1;
     const { clientWidth } = this.stage.clip;
+    const { count, shown } = this.stage.frames;
     for (const { clip, plane, canvas } of this.panes) {
       const { style } = plane;
-      style.width = style.height = `${100 * scale}%`;
+      style.width = `${100 * scale}%`;
+      style.height = `${100 * scale * count}%`;
       style.left = `${-100 * left}%`;
-      style.top = `${-100 * top}%`;
+      style.top = `${-100 * (top + scale * shown)}%`;
       clip.classList.toggle("camwidget-enlarged", isCloser);
+      clip.classList.toggle("camwidget-film", count > 1);
       canvas.classList.toggle("camwidget-crisp", isCloser && scale * clientWidth > CRISP * canvas.width);
     }
   }

@@ -1,0 +1,50 @@
+"""Pixel batches: the pixels of one picture or clip, or of several, in one tensor."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+
+from ..errors import PictureError
+from .clips import as_clips, is_strip
+from .preprocess import Preprocess
+
+__all__ = ["pixel_batch"]
+
+
+def pixel_batch(preprocess: Preprocess, pictures: Any) -> torch.Tensor:
+    """Compute the pixels of a batch.
+
+    Args:
+        preprocess: the model's preprocessing.
+        pictures: one picture, a list of pictures, or a tensor (N, C, H, W); for a model of clips, one clip or several
+            as in ``as_clips``, a floating-point tensor (C, T, H, W) or (N, C, T, H, W), or strips of these.
+
+    Returns:
+        float32 (N, C, H, W) in [0, 1] on the CPU; of clips, strips (N, C, T·H, W).
+
+    Raises:
+        PictureError: if a picture cannot be read, the list is empty, or the sizes differ.
+    """
+    if preprocess.frames is None:
+        several = isinstance(pictures, (list, tuple)) or _has_dimensions(pictures, 4)
+    else:
+        pictures = as_clips(pictures)
+        are_strips = _has_dimensions(pictures, 4) and is_strip(
+            pictures, preprocess.channels, preprocess.frames
+        )
+        several = isinstance(pictures, list) or are_strips or _has_dimensions(pictures, 5)
+    rows = [preprocess.pixels(p) for p in (pictures if several else [pictures])]
+    sizes = {tuple(r.shape[-2:]) for r in rows}
+    if len(sizes) != 1:
+        raise PictureError(
+            f"The pictures of one batch have sizes {sorted(sizes)}; explain them one by one, or resize them."
+            if sizes
+            else "There is no picture to explain: the list is empty."
+        )
+    return torch.stack(rows)
+
+
+def _has_dimensions(value: Any, count: int) -> bool:
+    return isinstance(value, torch.Tensor) and value.ndim == count

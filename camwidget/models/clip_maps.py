@@ -1,0 +1,54 @@
+"""Maps of clips: a layer's output with a time axis, and which of its dimensions are time, height and width."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+
+import torch
+
+__all__ = ["clip_maps", "is_channels_last"]
+
+
+def clip_maps(
+    output: torch.Tensor,
+    size: Sequence[int],
+    frames: int,
+    reshape: Callable[[torch.Tensor], torch.Tensor] | None = None,
+) -> torch.Tensor | None:
+    """Return a layer's output as maps (N, C, t, h, w) with more than one cell; None if it is no map of the clip.
+
+    Three-dimensional convolutions give this shape, and transformers with windows in time (N, t, h, w, C). Which of the
+    two it is, the proportions tell: those of height and width are about the frame's.
+
+    Args:
+        output: the layer's output.
+        size: height and width of the clip's strip.
+        frames: number of frames of the clip.
+        reshape: conversion of an output to (N, C, t, h, w).
+    """
+    if reshape is not None and output.ndim >= 3:
+        try:
+            output = reshape(output)
+        except (RuntimeError, ValueError, IndexError, TypeError):
+            return None
+    if output.ndim != 5 or 0 in output.shape:
+        return None
+    maps = output.movedim(-1, 1) if is_channels_last(output, size, frames) else output
+    height, width = maps.shape[-2:]
+    # The proportions of few cells are rounded coarsely.
+    fits = min(height, width) <= 4 or _skew(height, width, size, frames) < math.log(1.5)
+    return maps if fits and maps[0, 0].numel() > 1 else None
+
+
+def is_channels_last(output: torch.Tensor, size: Sequence[int], frames: int) -> bool:
+    """Return whether an output is (N, t, h, w, C), and not (N, C, t, h, w), of clips of a strip's size."""
+    first, second, third, fourth = output.shape[1:]
+    return first <= frames and _skew(second, third, size, frames) < _skew(
+        third, fourth, size, frames
+    )
+
+
+def _skew(height: int, width: int, size: Sequence[int], frames: int) -> float:
+    """Return how far a map's proportions are from a frame's."""
+    return abs(math.log(height / width) - math.log(size[0] / frames / size[1]))

@@ -57,6 +57,13 @@ def test_fifty_clicks_on_large_pictures() -> None:
     assert found["closed"] < 100
 
 
+def test_shallow_layers_of_a_resnet() -> None:
+    """A quarter of the 600 MB of a picture of 1024², since all is a quarter as large."""
+    found = done("shallow")
+    assert found["peak"] < 150
+    assert found["kept"] < 100
+
+
 def test_only_visible_thumbnails_of_a_large_folder_are_made(
     tmp_path: Path, textures: cw.VisionModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:

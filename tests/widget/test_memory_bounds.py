@@ -58,10 +58,10 @@ def test_fifty_clicks_on_large_pictures() -> None:
 
 
 def test_shallow_layers_of_a_resnet() -> None:
-    """A quarter of the 600 MB of a picture of 1024², since all is a quarter as large."""
+    """Of a picture of 1024² the graph alone is 494 MB; of this one a quarter, which gradients must not double."""
     found = done("shallow")
-    assert found["peak"] < 150
-    assert found["kept"] < 100
+    assert found["peak"] < 200
+    assert found["kept"] < 70
 
 
 def test_only_visible_thumbnails_of_a_large_folder_are_made(

@@ -1,9 +1,9 @@
 // Bundles src/ into the files the Python package ships, two a widget and two for the offline page. The output is readable on purpose:
 // it is committed, so a reviewer can diff it.
+import { execFileSync } from "node:child_process";
 import { build } from "esbuild";
-import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import { gunzipSync, gzipSync } from "node:zlib";
 
 const NOTE = "built from js/ — do not edit";
 
@@ -51,11 +51,8 @@ await build({
   banner: { js: `// ${NOTE}\n/*!\n${LICENSE}\n*/` },
 });
 
-// The runtime itself. Compressors differ by version: the file is kept where it holds the same bytes.
-const WASM = fileURLToPath(new URL("node_modules/onnxruntime-web/dist/ort-wasm-simd-threaded.wasm", import.meta.url));
-const PACKED = fileURLToPath(new URL("../camwidget/static/runtime.wasm.gz", import.meta.url));
-const wasm = readFileSync(WASM);
-if (!existsSync(PACKED) || !gunzipSync(readFileSync(PACKED)).equals(wasm)) writeFileSync(PACKED, gzipSync(wasm, { level: 9 }));
+// The runtime itself, by Python, since Node has no xz.
+execFileSync("python3", [fileURLToPath(new URL("compress_runtime.py", import.meta.url))], { stdio: "inherit" });
 
 await build({
   ...common,

@@ -73,7 +73,11 @@ def save_model(
         progress: whether to show progress bars.
     """
     found, recipe = _recipe(name)
-    weights = save({key: value.contiguous() for key, value in net.state_dict().items()})
+    rounded = {key: _as_stored(value) for key, value in net.state_dict().items()}
+    weights = save(rounded)
+    # What is measured is what is loaded later.
+    stored = found.network()
+    stored.load_state_dict(rounded)
     model = found.name.removeprefix("zoo/")
     # Written first, so that an error in the evaluation does not lose the training.
     folder.mkdir(parents=True, exist_ok=True)
@@ -84,7 +88,7 @@ def save_model(
         "classes": list(found.classes),
         "input": {"size": found.input_size, "mean": list(found.mean), "std": list(found.std)},
         "parameters": sum(p.numel() for p in net.parameters()),
-        "unseen": recipe.measure(found, net, pictures=TEST_PICTURES, progress=progress),
+        "unseen": recipe.measure(found, stored.eval(), pictures=TEST_PICTURES, progress=progress),
         "training": {
             "command": f"python -m camwidget.zoo.train {model} --steps {steps} --seed {seed}",
             "steps": steps,
@@ -115,6 +119,15 @@ def remeasure(name: str, folder: Path, *, progress: bool = True) -> dict[str, An
     card["unseen"] = recipe.measure(found, net.eval(), pictures=TEST_PICTURES, progress=progress)
     _write_card(path, card)
     return card
+
+
+def _as_stored(weight: torch.Tensor) -> torch.Tensor:
+    """The weight as its file has it: kernels and matrices in half the bytes, vectors as they are.
+
+    A network is computed in float32 all the same. Vectors are few, and variances may lie beyond float16.
+    """
+    halved = weight.is_floating_point() and weight.ndim > 1
+    return (weight.half() if halved else weight).contiguous()
 
 
 def _write_card(path: Path, card: dict[str, Any]) -> None:

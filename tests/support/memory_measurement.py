@@ -119,28 +119,6 @@ def resnet() -> dict[str, object]:
     return large(resnet18())
 
 
-def shallow() -> dict[str, object]:
-    """The first layers of a ResNet-18, whose graph is the largest: 512² pictures, and a quarter of the limit."""
-    from torchvision.models import resnet18
-
-    torch.manual_seed(0)
-    side = SIDE // 2
-    cw.set_cache_limit(64 * 2**20)
-    model = cw.wrap(resnet18().eval(), cw.Preprocess(size=side))
-    picture = np.random.default_rng(0).integers(0, 256, (side, side, 3), np.uint8)
-    model.logits(torch.rand(1, 3, side, side))
-    before = resident()
-    ex = cw.Explorer(model, picture).wait(600)
-    # The peak from here on: a curve's batches, of so many pixels, are no smaller for small pictures.
-    Path("/proc/self/clear_refs").write_text("5")
-    files = _status("VmHWM") - _status("RssAnon")
-    for name, value in (("layer", "conv1"), ("method", "gradcam++"), ("layer", "bn1")):
-        setattr(ex, name, value)
-        ex.wait(600)
-    assert ex.explanation is not None and ex.explanation.layer == "bn1"
-    return {"peak": _status("VmHWM") - files - before, "kept": resident() - before}
-
-
 def large(module: nn.Module | None = None) -> dict[str, object]:
     """Fifty clicks on large pictures; after each the memory above that of the model, which has run once."""
     model = cw.wrap((module or Net()).eval(), cw.Preprocess(size=SIDE))
@@ -178,5 +156,5 @@ def large(module: nn.Module | None = None) -> dict[str, object]:
 
 if __name__ == "__main__":
     torch.set_num_threads(1)
-    kinds = {"closed": closed, "again": again, "large": large, "resnet": resnet, "shallow": shallow}
+    kinds = {"closed": closed, "again": again, "large": large, "resnet": resnet}
     print(json.dumps(kinds[sys.argv[1]]()))

@@ -294,6 +294,7 @@ def executed(kind: str, cells: Sequence[str], folder: str) -> tuple[int | None, 
 
 def clusters(cases: Sequence[Case]) -> Iterator[Outcome]:
     """Workers of a Dask cluster that is closed while an explorer of theirs is at work."""
+    import dask
     import distributed
     from distributed import nanny
 
@@ -307,7 +308,10 @@ def clusters(cases: Sequence[Case]) -> Iterator[Outcome]:
     async def kill_late(self: Any, timeout: float = 5, **options: Any) -> Any:
         return await kill(self, timeout=PATIENCE, **options)
 
+    # By default Dask kills a worker 4 s after the request to end. Where it may take longer, the cluster has to know: it
+    # closes the nanny of a worker that it has not heard of for 15 s, and ``restart`` waits for one that nobody starts.
     nanny.Nanny._on_worker_exit_sync, nanny.WorkerProcess.kill = hear, kill_late
+    dask.config.set({"distributed.deploy.lost-worker-timeout": f"{PATIENCE} s"})
     options = {"n_workers": 1, "threads_per_worker": 1, "dashboard_address": None}
     for number, case in enumerate(cases):
         ended.clear()

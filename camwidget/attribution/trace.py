@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import copy
 from collections.abc import Hashable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
@@ -18,14 +19,14 @@ import torch
 
 from ..errors import LayerError, MethodError, TargetError
 from ..execution.attention_capture import AttentionCapture, mean_over_heads
-from ..execution.autograd_graph import gradient_rows, has_reentrant_checkpoint
+from ..execution.autograd_graph import gradient_rows, graph_nodes, has_reentrant_checkpoint
 from ..execution.graph_memory import graph_bytes
 from ..execution.running import hooked
 from ..images.time_axis import enlarge
 from ..models.layer_table import AT_INPUT
 from ..models.outputs import is_plain, tensors_of
 from ..models.vision_model import VisionModel
-from ..runtime.caches import size_of
+from ..runtime.caches import size_of, trim_heap
 from .precision import check_precision, in_precision, warn_if_slower
 from .relu_rules import ReluRule, relu_rule
 from .target_scores import score_of
@@ -41,6 +42,19 @@ class LargeGraphError(MethodError):
     """A pass keeps more bytes for its gradients than allowed."""
 
 
+@dataclass
+class _Recording:
+    """What a pass returned, with its graph; the copies of a trace share it."""
+
+    returned: Any = None
+    #: The logits with their graph.
+    logits: torch.Tensor = field(default_factory=lambda: torch.empty(0))
+    outputs: dict[str, torch.Tensor] = field(default_factory=dict)
+    #: Whether a pass for gradients frees the graph, and whether one has.
+    frees_early: bool = False
+    is_freed: bool = False
+
+
 class Trace:
     """Recorded forward pass of a batch.
 
@@ -52,6 +66,8 @@ class Trace:
         with_input: whether the gradient at ``INPUT`` is needed, for which the whole pass has a graph.
         with_attention: whether attention weights, averaged over heads, are recorded in ``attention``.
         most_bytes: largest size of the graph in bytes, checked at each of the layers; any if None.
+        trims: whether freed memory goes back to the system on the way, and not when the allocator likes; for a large
+            picture this is as much as half of the pass.
 
     Attributes:
         pixels: the pixels given.
@@ -75,6 +91,7 @@ class Trace:
         with_input: bool = False,
         with_attention: bool = False,
         most_bytes: int | None = None,
+        trims: bool = False,
     ) -> None:
         check_precision(precision)
         self.model = model
@@ -86,30 +103,53 @@ class Trace:
         self.memory: dict[Hashable, Any] = {}
         self._with_input = with_input
         self._most_bytes = most_bytes
+        self._trims = trims and pixels.device.type == "cpu"
         self._graph_bytes: int | None = None
-        self._outputs: dict[str, torch.Tensor] = {}
+        self._recording = _Recording()
         self.head_weight: torch.Tensor | None = None
         #: By target, layer and rule; None if the target's score does not depend on the layer.
         self._gradients: dict[tuple[Target, str, ReluRule | None], torch.Tensor | None] = {}
-        # Autograd refuses tensors that are made in a caller's inference mode.
-        with torch.inference_mode(False):
-            inputs = model.inputs(pixels.clone() if pixels.is_inference() else pixels)
-            if precision != "fp32":
-                warn_if_slower(model, inputs, precision)
-            self._returned = self._forward(
-                inputs, torch.enable_grad() if with_input else torch.no_grad()
-            )
-            needs_graph = self.layers or with_input
-            attached = any(t.requires_grad for t in tensors_of(self._returned))
-            if self._interrupted or (needs_graph and not attached):
-                # The module switches gradients off for a part of itself, and then restores the mode that it found:
-                # run it again with gradients on.
-                self._returned = self._forward(inputs, torch.enable_grad())
-            self._graph = _full(model.logits_of(self._returned, len(pixels)))
-        self.logits = self._graph.detach()
+        self._record()
+        self.logits = self._recording.logits.detach()
         self._is_finite = bool(torch.isfinite(self.logits).all())
         if not self._is_finite:
             model.check_finite(self.logits)
+
+    def _record(self) -> None:
+        """Run the module, and keep what it returns with its graph."""
+        model, pixels, recording = self.model, self.pixels, self._recording
+        # Autograd refuses tensors that are made in a caller's inference mode.
+        with torch.inference_mode(False):
+            inputs = model.inputs(pixels.clone() if pixels.is_inference() else pixels)
+            if self.precision != "fp32":
+                warn_if_slower(model, inputs, self.precision)
+            recording.returned = self._forward(
+                inputs, torch.enable_grad() if self._with_input else torch.no_grad()
+            )
+            needs_graph = self.layers or self._with_input
+            attached = any(t.requires_grad for t in tensors_of(recording.returned))
+            if self._interrupted or (needs_graph and not attached):
+                # The module switches gradients off for a part of itself, and then restores the mode that it found:
+                # run it again with gradients on.
+                recording.returned = self._forward(inputs, torch.enable_grad())
+            recording.logits = _full(model.logits_of(recording.returned, len(pixels)))
+        recording.is_freed = False
+
+    def free_graph_early(self) -> None:
+        """Let each pass for gradients free the graph behind it, and the next one run the module again.
+
+        The graph of a large picture is several times as large as what a method needs of it. A module that draws random
+        numbers keeps its graph: a second run would be of other numbers.
+        """
+        isolation = self.model.isolation
+        draws = isolation.draws_random_numbers or isolation.restores_generators
+        self._recording.frees_early = not draws
+        self._graph_bytes = None
+
+    @property
+    def frees_graph(self) -> bool:
+        """Whether each pass for gradients frees the graph (see ``free_graph_early``)."""
+        return self._recording.frees_early
 
     @property
     def nbytes(self) -> int:
@@ -118,7 +158,8 @@ class Trace:
         The pixels and the model's weights do not count, since others use them too.
         """
         if self._graph_bytes is None:
-            ends = [*tensors_of(self._returned), self._graph, *self._outputs.values()]
+            found = self._recording
+            ends = [*tensors_of(found.returned), found.logits, *found.outputs.values()]
             self._graph_bytes = graph_bytes(ends, [self.pixels, *_tensors_in(self.model.module)])
         return self._graph_bytes + size_of(
             [list(self._gradients.values()), self.attention, self.memory]
@@ -161,7 +202,7 @@ class Trace:
         """Raise a ``TargetError`` if the target is of a class that the model masks out, whose logit is −inf."""
         if not self._is_finite:
             with torch.no_grad():
-                score_of(target, self._returned, self._graph)
+                score_of(target, self._recording.returned, self._recording.logits)
 
     def has_slope(self, target: Target) -> bool:
         """Return whether the score has a gradient at every picture (see ``check_slope``)."""
@@ -177,7 +218,7 @@ class Trace:
             one = target.targets[picture] if isinstance(target, PerPictureTarget) else target
             of = one.of if isinstance(one, Counterfactual) else one
             if isinstance(of, ClassTarget) and (
-                reason := self.model.why_no_slope(self._returned, of.index, picture)
+                reason := self.model.why_no_slope(self._recording.returned, of.index, picture)
             ):
                 raise TargetError(f"There is no map of {of.label!r}: {reason}")
 
@@ -200,20 +241,10 @@ class Trace:
         ]
         if not missing or not names:
             return
+        frees_early = self._recording.frees_early
+        parts = [[t] for t in missing] if frees_early else [missing]
+        rows = [row for part in parts for row in self._gradients_of(part, names, rule)]
         leaves = [self._output(name) for name in names]
-        with self.model.isolated(runs=False), torch.enable_grad():
-            # Pictures do not mix in evaluation mode, so that the gradient of the sum is each picture's own gradient.
-            each = [
-                score_of(t, self._returned, self._graph, are_finite=self._is_finite)
-                for t in missing
-            ]
-            scores = torch.stack([score.sum() for score in each])
-            with contextlib.nullcontext() if rule is None else relu_rule(scores, rule):
-                rows = (
-                    self._rows(scores, leaves)
-                    if scores.requires_grad
-                    else [[None] * len(leaves)] * len(missing)
-                )
         for number, (name, leaf) in enumerate(zip(names, leaves, strict=True)):
             # A layer that influences other targets' scores but not this one has a gradient of zero.
             none = None if all(row[number] is None for row in rows) else torch.zeros_like(leaf)
@@ -222,6 +253,30 @@ class Trace:
                 self._gradients[target, name, rule] = (
                     none if gradient is None else gradient.detach()
                 )
+
+    def _gradients_of(
+        self, targets: Sequence[Target], names: Sequence[str], rule: ReluRule | None
+    ) -> list[Sequence[torch.Tensor | None]]:
+        """Return the gradients of targets, a row each, at layers; None where nothing depends on the layer."""
+        recording = self._recording
+        if recording.is_freed:
+            self._record()
+        leaves = [self._output(name) for name in names]
+        with self.model.isolated(runs=False), torch.enable_grad():
+            # Pictures do not mix in evaluation mode, so that the gradient of the sum is each picture's own gradient.
+            each = [
+                score_of(t, recording.returned, recording.logits, are_finite=self._is_finite)
+                for t in targets
+            ]
+            scores = torch.stack([score.sum() for score in each])
+            if not scores.requires_grad:
+                return [[None] * len(leaves)] * len(targets)
+            with contextlib.nullcontext() if rule is None else relu_rule(scores, rule):
+                recording.is_freed = recording.frees_early
+                if recording.is_freed and self._trims:
+                    for node in graph_nodes(scores):
+                        node.register_prehook(_trim_before)
+                return self._rows(scores, leaves)
 
     def _unreached(self, target: Target, name: str) -> LayerError | MethodError:
         """Return the error for a score without gradient at a layer."""
@@ -263,7 +318,7 @@ class Trace:
     @property
     def is_plain(self) -> bool:
         """Whether the module's output is its logits and nothing else."""
-        return is_plain(self._returned, self.logits)
+        return is_plain(self._recording.returned, self.logits)
 
     def output(self, layer: str) -> torch.Tensor:
         """Return the layer's own output, in its shape and dtype, detached."""
@@ -271,23 +326,24 @@ class Trace:
 
     def _rows(self, scores: torch.Tensor, leaves: list[torch.Tensor]) -> list[Sequence[Any]]:
         try:
-            return gradient_rows(scores, leaves)
+            return gradient_rows(scores, leaves, retain_graph=not self._recording.frees_early)
         except RuntimeError as error:
             if has_reentrant_checkpoint(tensors_of(scores)):
                 raise self._reentrant() from error
             raise
 
     def _forward(self, inputs: torch.Tensor, start: Any) -> Any:
-        self._outputs.clear()
+        outputs = self._recording.outputs
+        outputs.clear()
         self._interrupted = False
 
         def remember(module: torch.nn.Module, args: Any, output: torch.Tensor) -> torch.Tensor:
-            if len(self._outputs) > self._with_input and not torch.is_grad_enabled():
+            if len(outputs) > self._with_input and not torch.is_grad_enabled():
                 self._interrupted = True
             torch.set_grad_enabled(True)
             if not output.requires_grad:
                 output = output.detach().requires_grad_()
-            self._outputs[names[module]] = output
+            outputs[names[module]] = output
             self._check_size(output)
             # The next operation may be in place (ReLU), so that it gets a copy.
             return output.clone()
@@ -299,9 +355,19 @@ class Trace:
                 self.head_weight = head.weight.detach()
             names = {isolated.module.get_submodule(name): name for name in self.layers}
             if self._with_input:
-                self._outputs[INPUT] = inputs = inputs.detach().requires_grad_()
-            with hooked(dict.fromkeys(names, remember)), self._captured_attention():
+                outputs[INPUT] = inputs = inputs.detach().requires_grad_()
+            recording = hooked(dict.fromkeys(names, remember))
+            with hooked(self._trimming(isolated.module)), recording, self._captured_attention():
                 return isolated.run(inputs.clone())  # a module may modify its input in place
+
+    def _trimming(self, module: torch.nn.Module) -> dict[torch.nn.Module, Any]:
+        """Return hooks that trim the heap behind each of the model's layers."""
+
+        def trim(module: torch.nn.Module, args: Any, output: Any) -> None:
+            trim_heap()
+
+        layers = self.model.layers if self._trims and not self.model.no_maps else ()
+        return {module.get_submodule(layer.name): trim for layer in layers}
 
     @contextlib.contextmanager
     def _captured_attention(self) -> Iterator[None]:
@@ -318,7 +384,9 @@ class Trace:
         most = self._most_bytes
         if most is None:
             return
-        found = graph_bytes([*self._outputs.values(), output], _tensors_in(self.model.module))
+        found = graph_bytes(
+            [*self._recording.outputs.values(), output], _tensors_in(self.model.module)
+        )
         if found > most:
             raise LargeGraphError(
                 f"The pass of {self.model.name} keeps more than {most} bytes for its gradients. Use a smaller picture, "
@@ -330,13 +398,13 @@ class Trace:
 
     def _output(self, layer: str) -> torch.Tensor:
         name = self._name(layer)
-        if name not in self._outputs:
+        if name not in self._recording.outputs:
             raise LayerError(
                 self._did_not_run(name)
                 if name in self.layers
                 else f"Layer {name or AT_INPUT!r} was not requested for this trace ({', '.join(self.layers)})."
             )
-        return self._outputs[name]
+        return self._recording.outputs[name]
 
     def _did_not_run(self, name: str) -> str:
         """Return the message for a layer that did not run for every picture, with the listed layers that did."""
@@ -380,6 +448,11 @@ class Trace:
                 "picture. Choose the block that contains it."
             )
         return maps
+
+
+def _trim_before(gradients: Any) -> None:
+    """Trim the heap before a node of the graph computes."""
+    trim_heap()
 
 
 def _full(tensor: torch.Tensor) -> torch.Tensor:

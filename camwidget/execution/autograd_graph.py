@@ -61,13 +61,14 @@ def graph_nodes(root: torch.Tensor | Any, seen: set[Any] | None = None) -> Itera
 
 
 def gradient_rows(
-    scores: torch.Tensor, leaves: Sequence[torch.Tensor]
+    scores: torch.Tensor, leaves: Sequence[torch.Tensor], *, retain_graph: bool = True
 ) -> list[Sequence[torch.Tensor | None]]:
     """Return the gradients of scores (n,) at tensors, one row of gradients a score, if possible by one batched pass.
 
     Args:
-        scores: sums over the pictures, which do not mix; their graph is kept.
+        scores: sums over the pictures, which do not mix.
         leaves: tensors in the graph. A gradient is None where no score, or this score, depends on the tensor.
+        retain_graph: whether the graph is kept; False for a single score only.
     """
     if len(scores) > 1:
         try:
@@ -83,5 +84,6 @@ def gradient_rows(
         except RuntimeError:
             pass  # an operation cannot be batched by vmap: compute one score at a time
     return [
-        torch.autograd.grad(score, leaves, retain_graph=True, allow_unused=True) for score in scores
+        torch.autograd.grad(score, leaves, retain_graph=retain_graph, allow_unused=True)
+        for score in scores
     ]

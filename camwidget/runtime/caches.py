@@ -26,10 +26,12 @@ __all__ = [
     "DEFAULT_LIMIT",
     "BoundedCache",
     "cache_limit",
+    "is_large",
     "limit_during_pass",
     "make_room",
     "set_cache_limit",
     "size_of",
+    "trim_heap",
 ]
 
 V = TypeVar("V")
@@ -98,17 +100,22 @@ def limit_during_pass(pixels: torch.Tensor) -> int:
     return max(_limit // 4, _limit - _PASS_FACTOR * 4 * pixels.numel())
 
 
+def is_large(pixels: torch.Tensor) -> bool:
+    """Return whether a pass of a picture takes more than half of the limit, so that memory comes before time."""
+    return limit_during_pass(pixels) < _limit // 2
+
+
 def make_room(pixels: torch.Tensor) -> None:
     """Evict the least recently used values before the model runs on a picture."""
-    limit = limit_during_pass(pixels)
+    large = is_large(pixels)
     with _lock:
-        evicted = _evict(limit)
+        evicted = _evict(_limit // 16 if large else limit_during_pass(pixels))
     del evicted
-    if limit < _limit // 2:
-        _trim_heap()
+    if large:
+        trim_heap()
 
 
-def _trim_heap() -> None:
+def trim_heap() -> None:
     """Return free memory to the system: glibc's allocator keeps freed blocks below 32 MiB."""
     trim = _malloc_trim()
     if trim is not None:

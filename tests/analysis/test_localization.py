@@ -161,6 +161,8 @@ def test_seeds(scenes: cw.VisionModel) -> None:
     np.testing.assert_array_equal(cw.segmentation_seeds([large, small, nothing]), seeds)
     assert BACKGROUND not in cw.segmentation_seeds([large, small], background=0)
     assert (cw.segmentation_seeds([nothing]) == BACKGROUND).all()
+    at_once = cw.segmentation_seeds([large, small], threshold=0.3, background=0.3)
+    assert UNKNOWN not in at_once, "nothing lies between the two"
     with pytest.raises(CamwidgetError, match="at least one explanation"):
         cw.segmentation_seeds([])
     with pytest.raises(CamwidgetError, match="same class"):

@@ -25,7 +25,13 @@ from camwidget.export.quantized_maps import QuantizedMap
 from camwidget.masking import baselines, inpainting
 from camwidget.masking.baselines import BASELINES, baseline_names, baseline_pixels, fill_pixels
 from camwidget.masking.masked_pixels import mask_pixels, multiply_pixels
-from camwidget.masking.rank_rule import rank_levels, saliency_of, threshold, top_mask
+from camwidget.masking.rank_rule import (
+    hidden_by_rank,
+    rank_levels,
+    saliency_of,
+    threshold,
+    top_mask,
+)
 
 
 @pytest.fixture(scope="module")
@@ -124,6 +130,17 @@ def test_fractions_are_checked(fraction: float) -> None:
 def test_saliency_is_checked(bad: np.ndarray) -> None:
     with pytest.raises(CamwidgetError, match="Saliency"):
         rank_levels(bad)
+
+
+def test_a_map_with_masked_values_is_refused() -> None:
+    with pytest.raises(CamwidgetError, match="masked"):
+        rank_levels(np.ma.masked_less(np.arange(16.0).reshape(4, 4), 3))
+
+
+def test_the_top_fraction_is_hidden_unless_it_is_kept() -> None:
+    levels = torch.tensor([[0, 9], [5, 4]])
+    assert hidden_by_rank(levels, 5).tolist() == [[True, False], [False, True]]
+    assert hidden_by_rank(levels, 5, keep=True).tolist() == [[False, True], [True, False]]
 
 
 def test_a_map_is_taken_in_single_precision_from_whatever_has_one() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -13,7 +14,7 @@ from camwidget.attribution.precision import check_precision, in_precision
 from camwidget.attribution.relu_rules import guided
 from camwidget.attribution.targets import resolve_target
 from camwidget.attribution.trace import INPUT, Trace
-from camwidget.errors import LayerError, MethodError
+from camwidget.errors import CamwidgetWarning, LayerError, MethodError
 
 
 class Branches(nn.Module):
@@ -173,6 +174,59 @@ def test_a_trace_apart_has_gradients_of_its_own(
     assert other.logits is trace.logits and other.memory is trace.memory
     torch.testing.assert_close(other.gradient(both, "left"), gradient)
     assert backward == [1, 1]
+
+
+@pytest.fixture
+def passes(model: cw.VisionModel) -> Iterator[list[int]]:
+    """The size of each batch that the model has run on."""
+    sizes: list[int] = []
+
+    def count(module: nn.Module, inputs: Any) -> None:
+        sizes.append(len(inputs[0]))
+
+    handle = model.module.register_forward_pre_hook(count)
+    yield sizes
+    handle.remove()
+
+
+def test_a_graph_that_is_freed_early_gives_the_same_gradients(
+    model: cw.VisionModel, pixels: torch.Tensor, passes: list[int]
+) -> None:
+    kept, trace = (Trace(model, pixels, ["left", "right"], trims=trims) for trims in (False, True))
+    before = trace.nbytes
+    trace.free_graph_early()
+    assert trace.frees_graph and not kept.frees_graph
+    passes.clear()
+    activation = trace.activation("left").clone()
+    for target in targets(model):
+        for layer in ("left", "right"):
+            assert torch.equal(trace.gradient(target, layer), kept.gradient(target, layer))
+        assert torch.equal(trace.activation("left"), activation)
+    assert len(passes) == 2, "the first target has the graph of the first pass"
+    guided_one = trace.gradient(targets(model)[2], "left", guided)
+    assert torch.equal(guided_one, kept.gradient(targets(model)[2], "left", guided))
+    freed = trace.with_own_gradients()
+    assert freed.nbytes < before, "what rectifiers saved is gone"
+    assert torch.equal(
+        freed.gradient(targets(model)[0], "left"), kept.gradient(targets(model)[0], "left")
+    )
+    freed.drop_gradients()
+    freed.store_gradients(targets(model))
+    for target in targets(model):
+        torch.testing.assert_close(freed.gradient(target, "left"), kept.gradient(target, "left"))
+
+
+def test_a_graph_of_random_numbers_is_not_freed(pixels: torch.Tensor) -> None:
+    class Random(Branches):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return super().forward(nn.functional.dropout(x, 0.5))
+
+    with pytest.warns(CamwidgetWarning, match="draws random numbers"):
+        model = cw.wrap(Random(), layers=["left", "right"])
+    trace = Trace(model, pixels, ["left"])
+    trace.free_graph_early()
+    assert not trace.frees_graph
+    trace.store_gradients([resolve_target(model, n) for n in range(2)])
 
 
 def test_a_module_that_returns_more_than_its_logits(pixels: torch.Tensor) -> None:

@@ -68,6 +68,14 @@ def test_explaining_leaves_the_model_as_it_was(module: nn.Module, picture: torch
     assert fingerprint(module) == before
 
 
+def test_attention_is_recorded_on_request_only(
+    textures: cw.VisionModel, picture: torch.Tensor
+) -> None:
+    pixels = textures.pixels(picture)[:1]
+    assert Trace(textures, pixels, []).attention is None
+    assert Trace(textures, pixels, [], with_attention=True).attention == [], "it has none"
+
+
 @pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt, MemoryError])
 def test_a_failing_pass_leaves_the_model_as_it_was(
     error: type[BaseException], module: nn.Module, picture: torch.Tensor

@@ -163,9 +163,10 @@ def gradcam_plus_plus(trace: Trace, target: Target, layer: str) -> torch.Tensor:
     activation, gradient = trace.activation(layer), trace.gradient(target, layer)
     # Only positive partial derivatives count: α is multiplied by zero for the others.
     positive = gradient.relu()
-    denominator = 2 + activation.sum((2, 3), keepdim=True) * positive
-    alpha = torch.where(denominator != 0, 1 / denominator, torch.zeros_like(denominator))
-    weights = (alpha * positive).sum((2, 3))
+    # In place, since each of these tensors is as large as the layer.
+    denominator = (activation.sum((2, 3), keepdim=True) * positive).add_(2)
+    alpha = denominator.reciprocal().masked_fill_(denominator == 0, 0)
+    weights = alpha.mul_(positive).sum((2, 3))
     return torch.einsum("nkhw,nk->nhw", activation, weights).relu()
 
 
@@ -198,7 +199,7 @@ def layercam(trace: Trace, target: Target, layer: str) -> torch.Tensor:
         (48, 48)
     """
     weights = trace.gradient(target, layer).relu()
-    return (weights * trace.activation(layer)).sum(1).relu()
+    return weights.mul_(trace.activation(layer)).sum(1).relu()
 
 
 @method(

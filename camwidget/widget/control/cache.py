@@ -31,7 +31,14 @@ from ...masking.rank_rule import rank_levels
 from ...models.findings import Findings, FindsInPicture
 from ...models.layer_table import AT_INPUT
 from ...models.vision_model import VisionModel
-from ...runtime.caches import BoundedCache, cache_limit, limit_during_pass, make_room, size_of
+from ...runtime.caches import (
+    BoundedCache,
+    cache_limit,
+    is_large,
+    limit_during_pass,
+    make_room,
+    size_of,
+)
 from ..view.thumbnails import TILE, thumbnail
 
 __all__ = ["ModelCache", "Picture"]
@@ -73,8 +80,8 @@ class ModelCache:
         self._shared: BoundedCache[Trace] = BoundedCache(2, size_of, grows=True)
         #: One pass cut at every layer, whose graph is large.
         self._every: BoundedCache[Trace] = BoundedCache(1, size_of, grows=True)
-        #: Shapes of pictures for which that graph is too large, with the cache limit that it exceeded.
-        self._too_large: dict[torch.Size, int] = {}
+        #: Graphs that are too large, by a picture's shape and the layer (None for all), with the limit exceeded.
+        self._too_large: dict[tuple[torch.Size, str | None], int] = {}
         self._explanations: BoundedCache[Explanation] = BoundedCache(96, _size_of_map)
         self._levels: BoundedCache[np.ndarray] = BoundedCache(16, size_of)
         self._superpixels: BoundedCache[Parts] = BoundedCache(8, lambda parts: parts.labels.nbytes)
@@ -166,7 +173,11 @@ class ModelCache:
             layers,
             with_input=with_input,
             most_bytes=most_bytes,
+            trims=is_large(pixels),
         )
+        if trace.nbytes > (limit := cache_limit()):  # not cached, and used for one map
+            trace.free_graph_early()
+            self._too_large.update({(pixels.shape, layer): limit for layer in layers})
         self._probabilities_of.get(picture, lambda: self._probabilities(trace.logits[0]))
         return trace
 
@@ -265,12 +276,12 @@ class ModelCache:
         pixels = self.pixels(picture)
         limit, shape = cache_limit(), pixels.shape
         most = limit_during_pass(pixels) * 3 // 4
-        if self._too_large.get(shape, -1) >= limit:
+        if self._too_large.get((shape, None), -1) >= limit:
             return None
         try:
             return self._every.get(picture, lambda: self._run(picture, names, most_bytes=most))
         except LargeGraphError:
-            self._too_large[shape] = limit
+            self._too_large[shape, None] = limit
             return None
 
     def layer_maps(
@@ -306,25 +317,28 @@ class ModelCache:
     ) -> Iterator[tuple[int, np.ndarray]]:
         """Yield (class, its map at the layer's resolution (h, w), rectified), without classes whose map is not finite.
 
-        Nothing is yielded for a method that has no maps at layers, or reruns the model for each, nor for clips.
+        Nothing is yielded for a method that has no maps at layers, or reruns the model for each, nor for clips, nor
+        where a pass exceeds the cache, so that each class would need one.
         """
         chosen = get_method(method)
         if not chosen.is_quick_at_layers or self.model.frames is not None:
             return
         self._follow_weights()
+        if self._too_large.get((self.pixels(picture).shape, layer), -1) >= cache_limit():
+            return
         trace = self._every.peek(picture)
         if trace is None or layer not in trace.layers:
             trace = self._trace_for(picture, chosen, layer)
         make_room(trace.pixels)
         # For a large picture the gradients of all these classes would exceed the cache.
-        is_large = limit_during_pass(trace.pixels) < cache_limit() // 2
+        large = is_large(trace.pixels)
         for index in classes:
             if not bool(trace.logits[0, index].isfinite()):  # masked out: there is no evidence
                 continue
             target = resolve_target(self.model, index)
             if chosen.reads_slope and not trace.has_slope(target):
                 continue
-            one = trace.with_own_gradients() if is_large else trace
+            one = trace.with_own_gradients() if large else trace
             if chosen.needs_gradients:
                 # One class at a time: for all at once, a shallow layer would take too long.
                 one.store_gradients([target], [layer])
@@ -384,9 +398,14 @@ class ModelCache:
             classes, targets = [i for i, _ in known], [t for _, t in known]
         if not targets:
             return []
-        if chosen.needs_gradients:
-            trace.store_gradients(targets)
-        maps = torch.cat([chosen.compute(trace, t, layer) for t in targets])
+        if trace.frees_graph:  # so large that one class's gradients at a time are in memory
+            maps = torch.cat(
+                [chosen.compute(trace.with_own_gradients(), t, layer) for t in targets]
+            )
+        else:
+            if chosen.needs_gradients:
+                trace.store_gradients(targets)
+            maps = torch.cat([chosen.compute(trace, t, layer) for t in targets])
         # Not each map's own maximum: classes are compared here.
         maps = trace.enlarged(maps.relu().float(), layer)
         values = (maps[:, y, x] / maps.max().clamp(min=torch.finfo(maps.dtype).tiny)).tolist()

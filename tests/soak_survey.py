@@ -1,7 +1,7 @@
 """Soak test of a survey: many pictures, the process killed and resumed twice, and the same table as without.
 
 ``python tests/soak_survey.py --count 10000`` prints seconds, the size of the file and the memory on the way, and fails
-if a picture is lost, a row differs from that of an undisturbed run, or the memory grows.
+if a picture is lost, a row differs from that of an undisturbed run, or more of it is kept in memory.
 """
 
 from __future__ import annotations
@@ -79,9 +79,11 @@ def survey(drawn: Path, path: str, count: int, stop: int) -> None:
     found = survey_pictures(model, Shifted(drawn, count), results=path, progress=progress)
     assert len(found) == count, (len(found), count)
     print(*(f"{m:.0f}" for m in memory.values()), f"with the table {resident():.0f}", flush=True)
-    tenths = list(memory.values())
-    # After the first tenth of the pictures everything is allocated.
-    assert tenths[-1] - tenths[1] < 20, "the memory grows with the pictures"
+    # The rows stay in memory, 5 to 7 kB for each picture: a map, features and a thumbnail. Nothing else does.
+    (early, before), (late, after) = list(memory.items())[1], list(memory.items())[-1]
+    grown = 1000 * (after - before) / max(1, (late - early) / 10 * count)
+    print(f"  {grown:.1f} kB a picture", flush=True)
+    assert count < 1000 or grown < 10, "more is kept of each picture than its row"
 
 
 def resident() -> float:

@@ -26,6 +26,9 @@ QUICK_NETS = {"resnet18", "squeezenet1_1", "mobilenet_v3_small"}
 #: More processes than these take more memory than most machines have.
 MOST_WORKERS = 8
 
+# Results that are equal bit for bit: batches are not measured, unless the variable says so.
+os.environ.setdefault("CAMWIDGET_BATCHES", "fixed")
+
 # A progress bar appears after a second: on a slow machine it would be an output of a notebook's cell that was not
 # there before.
 os.environ["TQDM_DISABLE"] = "1"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import sys
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from types import FunctionType
@@ -35,7 +36,7 @@ __all__ = [
     "PARTS",
     "TENSOR_HOLDERS",
     "USUAL_ATTRIBUTES",
-    "TorchDispatchMode",
+    "DispatchMode",
     "argument_names",
     "body_of",
     "buffers_of",
@@ -161,6 +162,37 @@ def cloned_tensors(tensors: Sequence[torch.Tensor]) -> list[torch.Tensor]:
         for number, copy in zip(numbers, made, strict=True):
             copies[number] = copy
     return copies
+
+
+# -- modes -----------------------------------------------------------------------------------
+
+
+class DispatchMode(TorchDispatchMode):
+    """Base class of dispatch modes of which PyTorch does not import its compiler, which takes two seconds."""
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)  # type: ignore[no-untyped-call]
+        if "__torch_dispatch__" in cls.__dict__:
+            cls.__torch_dispatch__ = _not_compiled(cls.__dict__["__torch_dispatch__"])  # type: ignore[method-assign]
+
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        """Keep PyTorch from hiding the mode from its compiler by importing that; ``_not_compiled`` hides it."""
+        return False
+
+
+def _not_compiled(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a function that PyTorch's compiler, once a process has imported it, leaves alone."""
+    hidden: Callable[..., Any] | None = None
+
+    @functools.wraps(function)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        nonlocal hidden
+        if hidden is None and "torch._dynamo" in sys.modules:
+            hidden = torch.compiler.disable(function)
+        return (hidden or function)(*args, **kwargs)
+
+    return call
 
 
 # -- operations ------------------------------------------------------------------------------
@@ -368,7 +400,7 @@ def _opens_attention() -> bool:
 
 
 def _dispatches() -> bool:
-    class Seen(TorchDispatchMode):
+    class Seen(DispatchMode):
         """Notes which operations run."""
 
         def __init__(self) -> None:

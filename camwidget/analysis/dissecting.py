@@ -14,9 +14,10 @@ import numpy as np
 import torch
 
 from .._validation import check_no_masked_values, is_number
-from ..attribution.batched_inference import batch_size, in_batches
+from ..attribution.batched_inference import batch_series, in_batches
 from ..attribution.trace import Trace
 from ..errors import CamwidgetError, LayerError, PictureError
+from ..execution.batch_search import BatchSeries
 from ..images.ground_truth import fit_mask
 from ..models.argument_checks import require_model
 from ..models.vision_model import VisionModel
@@ -170,13 +171,15 @@ class _DissectionRun:
     def steps(self, max_batch: int | None) -> Iterator[DissectionStep]:
         """Run both passes batch by batch."""
         count = len(self.samples)
-        size = batch_size(self.model, *self._pixels(0, 1).shape[-2:])
-        size = size if max_batch is None else min(size, max_batch)
+        side = self._pixels(0, 1).shape[-2:]
+
+        def batches(work: str) -> BatchSeries:
+            return batch_series(self.model, f"{work} of {self.layer}", count, *side, most=max_batch)
 
         def level(begin: int, end: int) -> torch.Tensor:
             return self._maps(self._pixels(begin, end))
 
-        for done, maps in in_batches(self.model, 0, count, size, level):
+        for done, maps in in_batches(self.model, 0, count, batches("maps"), level):
             self.thresholds.add(maps, count, self.quantile)
             yield DissectionStep(done, 2 * count)
         cut = self.thresholds.cut()
@@ -190,7 +193,7 @@ class _DissectionRun:
             ]
 
         # Added outside of the batch function, which is repeated if a batch does not fit into memory.
-        for done, parts in in_batches(self.model, 0, count, size, overlap):
+        for done, parts in in_batches(self.model, 0, count, batches("overlaps"), overlap):
             for part in parts:
                 self.overlaps.add(part)
             yield DissectionStep(

@@ -10,10 +10,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from scipy import ndimage
-from torchvision.ops import box_iou
 
 from ..attribution.explanation import Explanation
 from ..errors import CamwidgetError, PictureError
+from ..images.boxes import overlaps
 from ..images.ground_truth import tight_box
 from ..masking.rank_rule import SaliencyLike, saliency_of
 
@@ -123,7 +123,7 @@ def best_overlap(box: Sequence[int], boxes: NDArray[np.int64]) -> float:
         return 0.0
     # float64: in float32 areas above 2²⁴ pixels are rounded.
     own, others = torch.tensor([list(box)]).double(), torch.from_numpy(boxes).double()
-    return float(box_iou(own, others).max())
+    return float(overlaps(own, others).max())
 
 
 def overlap(first: NDArray[np.bool_], second: NDArray[np.bool_]) -> float:

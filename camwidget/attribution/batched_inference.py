@@ -1,11 +1,12 @@
 """Batched inference: run the model on many modified inputs, in batches that fit the device.
 
-Passes run without graph, in channels-last memory format, with batches sized for the processor's caches or the GPU's
-memory. All perturbation methods, mask curves and metrics that modify pictures use this module.
+Passes run without graph, in batches whose size and memory format are measured (``execution.batch_search``). All
+perturbation methods, mask curves and metrics that modify pictures use this module.
 """
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, TypeAlias, TypeVar
@@ -13,6 +14,7 @@ from typing import Any, TypeAlias, TypeVar
 import torch
 
 from ..errors import ModelError
+from ..execution.batch_search import Batches, BatchSearch, BatchSeries, search_of
 from ..execution.device import is_out_of_memory
 from ..execution.running import hooked, needs_contiguous_input
 from ..models.scores import are_close
@@ -25,6 +27,8 @@ from .targets import Target
 from .trace import Trace
 
 __all__ = [
+    "batch_search",
+    "batch_series",
     "batch_size",
     "gather_probabilities",
     "in_batches",
@@ -48,17 +52,60 @@ _MIN_PASSES_TO_FOLD = {"cpu": 64, "cuda": 2048}
 #: A batch size above that of any device.
 _UNLIMITED = 1 << 30
 
-#: Pixels per pass by device type. Measured on ResNet-50 at 224²: on a CPU, 4 to 8 pictures stay in the cache, and each
-#: of 32 takes twice as long; a GPU needs large batches.
+#: Pixels per pass by device type with which the search for the fastest batches begins: on a CPU, 4 to 8 pictures of
+#: 224² stay in many processors' caches; a GPU needs large batches.
 _PIXELS = {"cpu": 8 * 224 * 224, "cuda": 128 * 224 * 224}
+#: How many times these pixels the search may try, which limits the memory.
+_MOST = 4
+
+
+def batch_search(
+    model: VisionModel,
+    work: str,
+    height: int,
+    width: int,
+    *,
+    precision: str = "fp32",
+    size: int | None = None,
+    formats: bool = False,
+) -> BatchSearch:
+    """Return the search for the fastest batches of one kind of passes, which the process remembers.
+
+    Args:
+        model: the model.
+        work: name of the kind of passes; those of one name take equally long for a picture.
+        height: of the pictures.
+        width: of the pictures.
+        precision: as in ``Trace``.
+        size: size with which to begin; that for whole passes if None.
+        formats: whether the passes can run in either memory format.
+    """
+    pixels = _PIXELS.get(model.device.type, _PIXELS["cpu"])
+    usual = max(1, min(pixels // (height * width), 256))
+    most = max(1, min(_MOST * pixels // (height * width), 256))
+    if size is not None:
+        usual, most = size, min(_MOST * size, 256)
+    if model.mixes_pictures:
+        usual = most = 1
+    has_formats = formats and model.takes_channels_last
+    key = (work, height, width, str(model.device), precision, usual, has_formats)
+    first = Batches(usual, model.takes_channels_last)
+    return search_of(
+        model.module, key, lambda: BatchSearch(first, max(usual, most), formats=has_formats)
+    )
+
+
+def batch_series(
+    model: VisionModel, work: str, total: int, height: int, width: int, *, most: int | None = None
+) -> BatchSeries:
+    """Return the batches of a series of ``total`` passes; see ``batch_search``. ``most`` is the largest size."""
+    return BatchSeries(batch_search(model, work, height, width), total, most)
 
 
 def batch_size(model: VisionModel, height: int, width: int) -> int:
-    """Return how many pictures of a size to run at once."""
-    if model.mixes_pictures:
-        return 1
-    pixels = _PIXELS.get(model.device.type, _PIXELS["cpu"])
-    return max(1, min(pixels // (height * width), 256))
+    """Return how many pictures of a size to run at once, as far as that is known."""
+    series = BatchSeries(batch_search(model, "pictures", height, width, formats=True), 0)
+    return series.next_size(_UNLIMITED)
 
 
 def rerun(
@@ -90,15 +137,16 @@ def rerun(
         return
     first = make(start, start + 1)
     warn_if_slower(model, first, precision)
+    search = batch_search(model, "pictures", *first.shape[-2:], precision=precision, formats=True)
+    series = BatchSeries(search, total - start, max_batch)
     if total - start >= _MIN_PASSES_TO_FOLD.get(model.device.type, _MIN_PASSES_TO_FOLD["cpu"]):
         model = fold_batchnorms(model, first)
-    size = min(max_batch, batch_size(model, *first.shape[-2:]))
 
     def run(begin: int, end: int) -> tuple[Any, torch.Tensor]:
-        returned = _run(model, make(begin, end), precision)
+        returned = _run(model, make(begin, end), precision, series.channels_last)
         return returned, model.logits_of(returned, end - begin)
 
-    for _, (returned, logits) in in_batches(model, start, total, size, run):
+    for _, (returned, logits) in in_batches(model, start, total, series, run):
         model.check_finite(logits)
         yield returned, logits
 
@@ -151,15 +199,15 @@ def gather_probabilities(
 
 
 def in_batches(
-    model: VisionModel, start: int, total: int, size: int, work: Callable[[int, int], R]
+    model: VisionModel, start: int, total: int, series: BatchSeries, work: Callable[[int, int], R]
 ) -> Iterator[tuple[int, R]]:
     """Call ``work(begin, end)`` for the batches of a series; a batch that does not fit into memory is halved.
 
     Args:
-        model: the model that ``work`` runs, for the error message.
+        model: the model that ``work`` runs.
         start: index in the series at which to begin.
         total: length of the series.
-        size: batch size to begin with; it stays halved for the rest of the series.
+        series: the batches; after a lack of memory they stay halved for the rest of the series.
         work: computes the result of a batch.
 
     Yields:
@@ -169,9 +217,13 @@ def in_batches(
         ModelError: if a single picture does not fit into memory.
     """
     while start < total:
-        stop = min(start + size, total)
+        stop = start + series.next_size(total - start)
         try:
-            result = work(start, stop)
+            if series.is_timed:
+                result, seconds = _timed(model.device, lambda a=start, b=stop: work(a, b))  # type: ignore[misc]
+                series.record(stop - start, seconds)
+            else:
+                result = work(start, stop)
         except (MemoryError, RuntimeError) as error:
             if not is_out_of_memory(error):
                 raise
@@ -180,7 +232,9 @@ def in_batches(
                     f"{model.name} does not fit into the memory of {model.device} for one picture: use a smaller "
                     "picture, precision='bf16', or device='cpu'."
                 ) from error
-            size = (stop - start) // 2
+            if series.is_timed:
+                series.record(stop - start, float("inf"))
+            series.limit((stop - start) // 2)
             if model.device.type == "cuda":
                 torch.cuda.empty_cache()
             continue
@@ -188,13 +242,27 @@ def in_batches(
         start = stop
 
 
-def _run(model: VisionModel, inputs: torch.Tensor, precision: str) -> Any:
+def _timed(device: torch.device, work: Callable[[], R]) -> tuple[R, float]:
+    """Return the result of some work on a device, and its seconds."""
+
+    def wait() -> None:
+        if device.type == "cuda":
+            torch.cuda.synchronize(device)
+
+    wait()
+    begin = time.perf_counter()
+    result = work()
+    wait()
+    return result, time.perf_counter() - begin
+
+
+def _run(model: VisionModel, inputs: torch.Tensor, precision: str, channels_last: bool) -> Any:
     with (
         model.isolated() as isolated,
         torch.no_grad(),
         in_precision(precision, inputs.device),
     ):
-        if model.takes_channels_last:
+        if channels_last and model.takes_channels_last:
             try:
                 return isolated.run(inputs.contiguous(memory_format=torch.channels_last))
             except RuntimeError as error:
@@ -330,12 +398,20 @@ def rerun_from_layer(trace: Trace, layer: str, picture: int, total: int, change:
     def series(start: int, max_batch: int) -> Iterator[tuple[Any, torch.Tensor]]:
         # Two rows are enough to see whether the batch size matters.
         shared = is_right(change(0, min(2, total)))
-        step = min(max_batch, size if shared else batch_size(model, *inputs.shape[-2:]))
+        search = batch_search(
+            model,
+            f"behind {layer}" if shared else "before a layer",
+            *inputs.shape[-2:],
+            precision=trace.precision,
+            size=size if shared else None,
+        )
 
         def work(begin: int, end: int) -> tuple[Any, torch.Tensor]:
             return run(change(begin, end), shared)
 
-        for _, (returned, logits) in in_batches(model, start, total, step, work):
+        for _, (returned, logits) in in_batches(
+            model, start, total, BatchSeries(search, total - start, max_batch), work
+        ):
             model.check_finite(logits)
             yield returned, logits
 

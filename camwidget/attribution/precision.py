@@ -28,14 +28,17 @@ PRECISIONS: dict[str, torch.dtype | None] = {
     "fp16": torch.float16,
 }
 
-#: Pictures in the timed batch; with a single one, overhead would dominate.
+#: Most pictures in the timed batch; with a single one, overhead would dominate in a small model.
 _PICTURES = 4
+
+#: Seconds for the timed batch in float32, if one picture takes no longer.
+_SHORT = 0.1
 
 #: Largest number of rounds, each of which times both precisions; the minimum over the rounds counts.
 _ROUNDS = 3
 
-#: Seconds after which no further round starts.
-_ENOUGH = 1.0
+#: Seconds after which no further round starts, which takes as long as the one before.
+_ENOUGH = 0.5
 
 #: Ratio of times from which on a precision counts as slower; smaller ratios may be noise.
 _SLOWER = 1.15
@@ -105,16 +108,20 @@ def warn_if_slower(model: VisionModel, inputs: torch.Tensor, precision: str) -> 
 def _ratio(model: VisionModel, inputs: torch.Tensor, precision: str) -> float:
     """Return the time of a batch in a precision divided by that in "fp32"; 1 if the batch fails."""
     single = model.with_inputs_of(0)
-    batch = inputs if model.mixes_pictures else inputs.repeat(_PICTURES, 1, 1, 1)
 
-    def run(name: str) -> None:
+    def run(name: str, batch: torch.Tensor) -> None:
         with single.isolated() as isolated, torch.no_grad(), in_precision(name, batch.device):
             isolated.run(batch.clone())
         if batch.is_cuda:
             torch.cuda.synchronize(batch.device)
 
     try:
-        return compare_times(lambda: run("fp32"), lambda: run(precision))
+        begin = time.perf_counter()
+        run("fp32", inputs)
+        fitting = int(_SHORT / max(time.perf_counter() - begin, 1e-9))
+        pictures = 1 if model.mixes_pictures else max(1, min(fitting, _PICTURES))
+        batch = inputs.repeat(pictures, 1, 1, 1)
+        return compare_times(lambda: run("fp32", batch), lambda: run(precision, batch))
     except (CamwidgetError, MemoryError, RuntimeError):
         return 1.0  # the caller's own pass fails too, and reports the error
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,12 +11,11 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torchvision import tv_tensors
-from torchvision.ops import box_convert
 
 from .._validation import check_no_masked_values
 from ..errors import DataError, PictureError
 from ..images.array_pictures import check_tensor
+from ..images.boxes import NOTATIONS, corners
 from ..images.conversion import is_prepared
 from ..images.ground_truth import (
     GroundTruth,
@@ -133,15 +133,16 @@ def parse_truth(value: Any) -> Masks | BoxRegions | GroundTruth | None:
 
 def _corners_of(tensor: torch.Tensor) -> torch.Tensor:
     """Convert torchvision's bounding boxes to (left, top, right, bottom); other tensors are unchanged."""
-    if not isinstance(tensor, tv_tensors.BoundingBoxes):
+    # Torchvision takes seconds to import: without it there are no boxes of its.
+    library = sys.modules.get("torchvision.tv_tensors")
+    if library is None or not isinstance(tensor, library.BoundingBoxes):
         return tensor
     notation = tensor.format.value.lower()
-    if notation not in ("xyxy", "xywh", "cxcywh"):
+    if notation not in NOTATIONS:
         raise DataError(
             f"Boxes of the notation {tensor.format.value} are not upright: pass masks (n, H, W) instead."
         )
-    corners: torch.Tensor = box_convert(tensor.as_subclass(torch.Tensor), notation, "xyxy")
-    return corners
+    return corners(tensor.as_subclass(torch.Tensor), notation)
 
 
 def _description(value: Any, array: np.ndarray) -> str:

@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 
-from .._compat.pytorch import TorchDispatchMode, argument_names, operation_name, overload_name
+from .._compat.pytorch import DispatchMode, argument_names, operation_name, overload_name
 from ..runtime import fork_safety
 
 __all__ = ["PrivateRandomNumbers"]
@@ -21,7 +21,7 @@ _lock = fork_safety.lock()
 _seeds: tuple[int, torch.Generator] | None = None
 
 
-class PrivateRandomNumbers(TorchDispatchMode):
+class PrivateRandomNumbers(DispatchMode):
     """Dispatch mode in which random operations of the calling thread use private generators.
 
     Operations with an explicit generator, and those that take none (dropout inside attention on a GPU), are unchanged.

@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from torchvision.transforms import InterpolationMode
 
 from .._assets import STATIC
 from ..attribution.explaining import explain
@@ -46,13 +45,7 @@ RUNTIME_NAME = "ONNX Runtime Web"
 _MAP_TOLERANCE = 1e-4
 
 #: Filters of resizing that the page has, bit for bit as PIL's.
-FILTERS = {
-    InterpolationMode.BILINEAR: "bilinear",
-    InterpolationMode.BICUBIC: "bicubic",
-    InterpolationMode.LANCZOS: "lanczos",
-    InterpolationMode.BOX: "box",
-    InterpolationMode.HAMMING: "hamming",
-}
+FILTERS = ("bilinear", "bicubic", "lanczos", "box", "hamming")
 
 #: Megabytes from which on the size of a page is announced, and that no page may have: browsers hold no longer text.
 _LARGE, _LARGEST = 25, 480
@@ -168,14 +161,13 @@ def _preprocess(preprocess: Preprocess) -> dict[str, Any]:
     """The preprocessing as the page repeats it; the reason why it cannot."""
     if preprocess.geometry is not None:
         return {"reason": "its preprocessing is a Python function"}
-    kind = FILTERS.get(preprocess.interpolation)
-    if kind is None:
-        return {"reason": f"it resizes pictures by {preprocess.interpolation.value!r}"}
+    if preprocess.interpolation not in FILTERS:
+        return {"reason": f"it resizes pictures by {preprocess.interpolation!r}"}
     resize = preprocess.resize
     return {
         "size": list(preprocess.size),
         "resize": resize if isinstance(resize, int) else list(resize),
-        "filter": kind,
+        "filter": preprocess.interpolation,
     }
 
 

@@ -5,15 +5,12 @@ from __future__ import annotations
 import copy
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from PIL import Image
 from torch import nn
-from torchvision import transforms as T
-from torchvision.transforms import InterpolationMode
-from torchvision.transforms import functional as F
 
 from .._validation import is_integer
 from ..errors import CamwidgetError, ModelError, PictureError, warn
@@ -31,6 +28,10 @@ from .conversion import (
     tensor_pixels,
 )
 from .dataset_rows import picture_of_mapping
+from .resizing import center_crop, check_filter, resize
+
+if TYPE_CHECKING:
+    from torchvision.transforms import InterpolationMode
 
 __all__ = [
     "IMAGENET_MEAN",
@@ -65,7 +66,8 @@ class Preprocess:
             3 for RGB. For any other number, pictures are arrays (H, W, C) or tensors (C, H, W) with as many channels;
             for 4 also pictures with transparency, whose opacity is the fourth channel.
         std: one value > 0 a channel by which the difference is divided.
-        interpolation: interpolation of resizing.
+        interpolation: interpolation of resizing: "bilinear", "bicubic", "lanczos", "box", "hamming" or "nearest", or
+            torchvision's name of it, ``InterpolationMode.BILINEAR``, ….
         geometry: replaces resizing and cropping: a callable from an RGB (or L) PIL image to a float tensor (C, H, W) in
             [0, 1].
         levels: values of black and white in pictures of more than 8 bits a channel; values beyond are clipped. (0,
@@ -78,8 +80,8 @@ class Preprocess:
             ``geometry`` are those of a frame.
 
     Raises:
-        ModelError: if ``mean`` and ``std`` have different lengths, a value of ``std`` is not positive, or ``frames`` is
-            less than 2.
+        ModelError: if ``mean`` and ``std`` have different lengths, a value of ``std`` is not positive, ``frames`` is
+            less than 2, or there is no such interpolation.
 
     Example:
         >>> import camwidget as cw
@@ -96,7 +98,7 @@ class Preprocess:
         resize: int | tuple[int, int] | None = None,
         mean: Sequence[float] = (0.0, 0.0, 0.0),
         std: Sequence[float] = (1.0, 1.0, 1.0),
-        interpolation: InterpolationMode = InterpolationMode.BILINEAR,
+        interpolation: InterpolationMode | str = "bilinear",
         geometry: Callable[[Image.Image], torch.Tensor] | None = None,
         levels: Levels | None = None,
         frames: int | None = None,
@@ -112,10 +114,12 @@ class Preprocess:
             (int(size[0]), int(size[1])) if isinstance(size, Sequence) else (int(size), int(size))
         )
         resize = min(self.size) if resize is None else resize
-        self.resize = tuple(map(int, resize)) if isinstance(resize, Sequence) else int(resize)
+        self.resize: int | tuple[int, int] = (
+            (int(resize[0]), int(resize[1])) if isinstance(resize, Sequence) else int(resize)
+        )
         self.mean = tuple(float(m) for m in mean)
         self.std = tuple(float(s) for s in std)
-        self.interpolation = interpolation
+        self.interpolation = check_filter(interpolation)
         self.geometry = geometry
         self.levels = check_levels(levels)
         if frames is not None and not is_integer(frames, 2):
@@ -166,13 +170,13 @@ class Preprocess:
         while "Normalize" in named and named[-1] in _NO_CHANGE:
             steps, named = steps[:-1], named[:-1]
         if named[-1:] == ["Normalize"]:
-            last, rest = steps[-1], T.Compose(steps[:-1])
+            last, rest = steps[-1], _composed(steps[:-1])
             mean, std = (list(np.atleast_1d(np.asarray(v, float))) for v in (last.mean, last.std))
             # Normalize((0.5,), (0.5,)) is also used for RGB pictures.
             count = _output_channels(rest, channels) if len(mean) == 1 else 1
             return cls(mean=mean * count, std=std * count, geometry=rest)
         if isinstance(transform, (list, tuple)) and steps:
-            transform = T.Compose(steps)
+            transform = _composed(steps)
         if callable(transform):
             count = _output_channels(transform, channels)
             if (count, channels) == (1, 3):
@@ -380,17 +384,15 @@ class Preprocess:
 
     def _cropped(self, image: Image.Image) -> Image.Image:
         width, height = image.size
-        if isinstance(self.resize, int):
-            short = min(width, height)
-            if width * height * (self.resize / short) ** 2 > MAX_PIXELS:
-                raise PictureError(
-                    f"The picture is {width}×{height}: far too long for its width. Crop it first."
-                )
-            image = F.resize(image, [self.resize], interpolation=self.interpolation)
-        else:
-            image = F.resize(image, list(self.resize), interpolation=self.interpolation)
-        cropped: Image.Image = F.center_crop(image, list(self.size))
-        return cropped
+        short = min(width, height)
+        if (
+            isinstance(self.resize, int)
+            and width * height * (self.resize / short) ** 2 > MAX_PIXELS
+        ):
+            raise PictureError(
+                f"The picture is {width}×{height}: far too long for its width. Crop it first."
+            )
+        return center_crop(resize(image, self.resize, self.interpolation), self.size)
 
     def _from_geometry(self, image: Image.Image) -> torch.Tensor:
         assert self.geometry is not None
@@ -444,6 +446,14 @@ def _steps(transform: Any) -> list[Any]:
     return [step for each in inner for step in _steps(each)]
 
 
+def _composed(steps: list[Any]) -> Any:
+    """Return the transform that runs some steps in order."""
+    # Torchvision takes seconds to import: whoever passes its transforms has imported it.
+    from torchvision.transforms import Compose
+
+    return Compose(steps)
+
+
 def _output_channels(geometry: Callable[[Image.Image], torch.Tensor], expected: int | None) -> int:
     """Return how many channels a geometry gives; 1 if that is expected and it keeps the number of channels."""
 
@@ -477,7 +487,9 @@ def _as_tensor(geometry: Callable[[Image.Image], torch.Tensor], image: Image.Ima
             "It takes a PIL image and gives a tensor (C, H, W) in [0, 1], or one that ends in Normalize."
         ) from error
     if isinstance(result, Image.Image):
-        result = F.to_tensor(result)
+        from torchvision.transforms.functional import to_tensor
+
+        result = to_tensor(result)
     several = len(result) if isinstance(result, (list, tuple)) else 1
     if isinstance(result, torch.Tensor) and result.ndim > 3:
         several = len(result)

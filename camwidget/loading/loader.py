@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from enum import Enum
 from typing import IO, Any
-from urllib.error import URLError
 
 import torch
-import torchvision
-from torch import nn
-from torchvision.models import Weights, WeightsEnum
 
 from .. import zoo
 from ..errors import ModelError, WeightsError
@@ -20,9 +17,8 @@ from ..models.provenance import Provenance
 from ..models.segmentation_model import SegmentationModel
 from ..models.similarity_model import text_model
 from ..models.vision_model import VisionModel
-from ..models.wrapping import FRAMES, best_device
-from .checkpoints import Checkpoint, Readable, fill
-from .model_names import resolve_model_name, torchvision_kind
+from ..models.wrapping import best_device
+from .model_names import resolve_model_name
 from .open_clip_models import load_open_clip
 from .timm_models import load_timm
 from .transformers_models import load_transformers
@@ -90,7 +86,7 @@ def load(
         "load",
         name,
         weights=_weights_name(weights),
-        weights_in_memory=not isinstance(weights, (str, os.PathLike, WeightsEnum, type(None))),
+        weights_in_memory=not isinstance(weights, (str, os.PathLike, Enum, type(None))),
         classes=None if classes is None else model.classes,
         device=None if device is None else str(device),
         pretrained=pretrained,
@@ -100,7 +96,7 @@ def load(
 
 def _weights_name(weights: Any) -> str | None:
     """Return the path or name of weights; None for default weights, and for weights in memory."""
-    if isinstance(weights, WeightsEnum):
+    if isinstance(weights, Enum):
         return str(weights.name)
     return str(weights) if isinstance(weights, (str, os.PathLike)) else None
 
@@ -150,44 +146,10 @@ def _load_model(
                 f"The classes of {name} are texts: leave classes= out, and call model.given(texts=[…])."
             )
         return load_open_clip(name, weights, place, pretrained=pretrained)
-    known = torchvision.models.get_model_weights(name)
-    chosen = known.DEFAULT if weights is None else _named_set(known, weights)
-    module: nn.Module
-    kind = torchvision_kind(name)
-    # Otherwise torchvision fetches weights of the classifier inside.
-    options: dict[str, Any] = {"weights_backbone": None} if kind in _MAKERS else {}
-    if not pretrained:
-        if classes is not None:
-            options["num_classes"] = len(classes)
-        module = torchvision.models.get_model(name, weights=None, **options)
-        entry = known.DEFAULT
-    elif chosen is not None:
-        module, entry = _pretrained(name, chosen), chosen
-    else:
-        module, entry = _from_file(name, weights, classes, options), known.DEFAULT
-    preprocess = Preprocess.of(entry.transforms())
-    model: VisionModel = _MAKERS.get(kind, VisionModel)(
-        module.eval().to(place),
-        preprocess.of_frames(FRAMES) if kind == "video" else preprocess,
-        classes,
-        usual_classes=entry.meta.get("categories", ()),
-        name=name,
-    )
-    return model
+    # Torchvision takes seconds to import: only its own models wait for it.
+    from .torchvision_models import load_torchvision
 
-
-def _named_set(known: type[WeightsEnum], weights: Any) -> WeightsEnum | None:
-    """Return pretrained weights of an architecture by enum member or name, such as "IMAGENET1K_V2"; None for a file."""
-    if isinstance(weights, known):
-        return weights
-    if isinstance(weights, WeightsEnum):
-        raise WeightsError(
-            f"{weights} are the weights of another architecture than {known.__name__}."
-        )
-    if not isinstance(weights, str):
-        return None
-    requested = weights.upper().removeprefix(f"{known.__name__.upper()}.")
-    return next((w for n, w in known.__members__.items() if n.upper() == requested), None)
+    return load_torchvision(name, weights, classes, place, _MAKERS, pretrained=pretrained)
 
 
 def embedded(
@@ -244,34 +206,3 @@ def list_models() -> tuple[str, ...]:
         True
     """
     return zoo.available()
-
-
-def _pretrained(name: str, weights: WeightsEnum | Weights) -> nn.Module:
-    try:
-        module: nn.Module = torchvision.models.get_model(name, weights=weights)
-        return module
-    except (URLError, ConnectionError, TimeoutError, OSError) as error:
-        raise WeightsError(
-            f"The pretrained weights of {name} could not be fetched ({error}). Pass a file of weights, "
-            f"camwidget.load({name!r}, weights='file.safetensors'), or use the embedded model, camwidget.load(), "
-            "which needs no network."
-        ) from error
-
-
-def _from_file(
-    name: str, weights: Readable, classes: Sequence[str] | None, options: Mapping[str, Any]
-) -> nn.Module:
-    checkpoint = Checkpoint(weights)
-    options = dict(options)
-    if classes is not None:
-        options["num_classes"] = len(classes)
-    if any(n.startswith("aux_classifier.") for n in checkpoint.names):
-        options["aux_loss"] = True
-    if name in ("googlenet", "inception_v3"):
-        # As with torchvision's own weights, which expect the module to normalize its input again. The slow
-        # initialization is skipped, since the weights are replaced; so are heads that only training uses.
-        aux = any(part in f".{n}" for n in checkpoint.names for part in (".aux1.", ".AuxLogits."))
-        options |= {"transform_input": True, "init_weights": False, "aux_logits": aux}
-    module: nn.Module = torchvision.models.get_model(name, weights=None, **options)
-    fill(module, checkpoint, name)
-    return module

@@ -7,13 +7,12 @@ import os
 from pathlib import Path
 from typing import Any
 
-import torchvision
 from torch import nn
 
 from .. import zoo
 from ..errors import ModelError
 
-__all__ = ["resolve_model_name", "torchvision_kind"]
+__all__ = ["resolve_model_name"]
 
 #: Sources of model names with a slash, by the part before it.
 _HUBS = {
@@ -57,20 +56,14 @@ def resolve_model_name(name: Any) -> str:
     library, _, rest = name.strip().partition("/")
     if rest and library.lower() in _LIBRARIES:
         return f"{_LIBRARIES[library.lower()]}/{rest}"
-    classifiers = torchvision.models.list_models(module=torchvision.models)
+    # Torchvision takes seconds to import: only names that may be its own wait for it.
+    from .torchvision_models import list_torchvision, torchvision_kind
+
+    classifiers = list_torchvision()
     for spelled in (name, name.strip().lower(), name.strip().lower().replace("-", "")):
         if spelled in classifiers or spelled in zoo.available() or torchvision_kind(spelled):
             return spelled
     raise ModelError(_unknown_model(name, classifiers))
-
-
-def torchvision_kind(name: str) -> str | None:
-    """Return what one of torchvision's models computes, "segments", "boxes" or "video"; None for a classifier."""
-    modules = (("segments", "segmentation"), ("boxes", "detection"), ("video", "video"))
-    for kind, module in modules:
-        if name in torchvision.models.list_models(module=getattr(torchvision.models, module)):
-            return kind
-    return None
 
 
 def _not_a_name(value: Any) -> str:
@@ -102,8 +95,10 @@ def _type_name(value: Any) -> str:
 
 
 def _unknown_model(name: str, classifiers: list[str]) -> str:
-    for kind, does in _OTHERS.items():
-        if name.lower() in torchvision.models.list_models(module=getattr(torchvision.models, kind)):
+    from .torchvision_models import list_torchvision
+
+    for module, does in _OTHERS.items():
+        if name.lower() in list_torchvision(module):
             return f"{name} {does}; load makes models of single pictures."
     if Path(name).suffix.lower() in (".pth", ".pt", ".ckpt", ".safetensors", ".bin", ".tar") or (
         name and Path(name).expanduser().exists()

@@ -11,9 +11,7 @@ from collections.abc import Callable
 from weakref import ReferenceType, ref
 
 import torch
-from scipy.fft import next_fast_len
 from torch.nn import functional as nnF
-from torchvision.transforms import functional as F
 
 from ..errors import CamwidgetError
 from ..images.time_axis import by_frame
@@ -50,22 +48,34 @@ def _blur(pixels: torch.Tensor) -> torch.Tensor:
     sigma = max(min(height, width) / 20, 1.0)
     # The kernel ends at three sigmas, or where reflection padding would need pixels beyond the picture.
     reach = min(math.ceil(3 * sigma), min(height, width) - 2)
-    size = 2 * max(reach, 1) + 1
-    if min(height, width) > _DIRECT_BLUR_LIMIT:
-        return _blur_rows(_blur_rows(pixels, reach, sigma).mT, reach, sigma).mT
     # The Gaussian is separable: two one-dimensional passes give the same blur for a fraction of the work.
-    rows = F.gaussian_blur(pixels, [size, 1], [sigma, sigma])
-    both: torch.Tensor = F.gaussian_blur(rows, [1, size], [sigma, sigma])
-    return both
+    blurred = _blur_long_rows if min(height, width) > _DIRECT_BLUR_LIMIT else _blur_rows
+    return blurred(blurred(pixels, reach, sigma).mT, reach, sigma).mT
+
+
+def _gaussian(pixels: torch.Tensor, reach: int, sigma: float) -> torch.Tensor:
+    """Return the weights (2 × reach + 1,) of a Gaussian, whose sum is 1."""
+    offsets = torch.arange(-reach, reach + 1, dtype=pixels.dtype, device=pixels.device)
+    kernel = torch.exp(-0.5 * (offsets / sigma) ** 2)
+    return kernel / kernel.sum()
 
 
 def _blur_rows(pixels: torch.Tensor, reach: int, sigma: float) -> torch.Tensor:
     """Blur the rows of (C, H, W) by a Gaussian cut off at ``reach`` pixels, with reflection at the edges."""
-    offsets = torch.arange(-reach, reach + 1, dtype=pixels.dtype, device=pixels.device)
-    kernel = torch.exp(-0.5 * (offsets / sigma) ** 2)
+    kernel = _gaussian(pixels, max(reach, 1), sigma)
+    edge = len(kernel) // 2
+    padded = nnF.pad(pixels[:, None], (edge, edge, 0, 0), mode="reflect")
+    return nnF.conv2d(padded, kernel.reshape(1, 1, 1, -1))[:, 0]
+
+
+def _blur_long_rows(pixels: torch.Tensor, reach: int, sigma: float) -> torch.Tensor:
+    """Do the same by Fourier transforms, which take less time than a long kernel."""
+    from scipy.fft import next_fast_len  # not at the top: small pictures do not need it
+
+    kernel = _gaussian(pixels, reach, sigma)
     width = pixels.shape[-1]
     length = next_fast_len(width + 2 * reach, real=True)
-    response = torch.fft.rfft(kernel / kernel.sum(), length)
+    response = torch.fft.rfft(kernel, length)
     blurred = []
     # A few rows at a time fit in a processor's cache.
     for rows in pixels.reshape(-1, width).split(64):

@@ -8,7 +8,7 @@ from typing import TypeAlias
 
 import torch
 
-from ..attribution.batched_inference import batch_size, in_batches
+from ..attribution.batched_inference import batch_series, in_batches
 from ..attribution.explaining import saliency_maps
 from ..attribution.methods import Method, Step
 from ..attribution.targets import resolve_target
@@ -79,8 +79,9 @@ def recompute_maps(requests: Sequence[tuple[Case, Recomputation]]) -> Iterator[R
             return [m.compute(shared, resolve_target(model, t), name) for m, name, t in quick]
 
     if quick:
-        size = batch_size(model, *pixels.shape[-2:])
-        for end, maps in in_batches(model, 0, count, size, make):
+        names = ", ".join(sorted({f"{method.name} at {layer}" for method, layer, _ in quick}))
+        series = batch_series(model, f"maps by {names}", count, *pixels.shape[-2:])
+        for end, maps in in_batches(model, 0, count, series, make):
             for key, part in zip(quick, maps, strict=True):
                 raw[key].append(part)
             done = end

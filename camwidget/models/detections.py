@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torchvision.ops import box_convert, box_iou
 
 from ..errors import ModelError
+from ..images.boxes import corners, overlaps
 from .outputs import describe_output
 
 __all__ = ["Detection", "FoundBoxes", "boxes_found"]
@@ -69,7 +69,7 @@ class FoundBoxes:
         """
         if not len(self.boxes):
             return self.total().expand(len(boxes))
-        overlap = box_iou(boxes.to(self.boxes), self.boxes.detach()).to(self.scores)
+        overlap = overlaps(boxes.to(self.boxes), self.boxes.detach()).to(self.scores)
         labels = labels.to(self.scores.device)
         if self.labels is None:
             products = overlap * self.scores[:, labels].T
@@ -115,7 +115,7 @@ class FoundBoxes:
         """
         scores = self.scores if self.labels is not None else self.scores[:, label]
         wanted = torch.tensor([box], device=self.boxes.device, dtype=self.boxes.dtype)
-        overlap = box_iou(wanted, self.boxes.detach().reshape(-1, 4))[0].to(scores)
+        overlap = overlaps(wanted, self.boxes.detach().reshape(-1, 4))[0].to(scores)
         own = overlap if self.labels is None else overlap * (self.labels == label)
         return own * scores, overlap
 
@@ -159,8 +159,8 @@ def boxes_found(output: Any, size: tuple[int, int], classes: int | None) -> list
         scores = _probabilities(logits, classes)
         rows, columns = size
         scale = boxes.new_tensor([columns, rows, columns, rows])
-        corners = box_convert(boxes, "cxcywh", "xyxy") * scale
-        return [FoundBoxes(b, s, None, size) for b, s in zip(corners, scores, strict=True)]
+        placed = corners(boxes, "cxcywh") * scale
+        return [FoundBoxes(b, s, None, size) for b, s in zip(placed, scores, strict=True)]
     raise ModelError(
         "A detector returns a list with boxes, labels and scores of each picture, or logits and pred_boxes; this "
         f"module returns {describe_output(output)}. Pass output=…, a callable that makes such a list of it, to "

@@ -31,7 +31,7 @@ class Net(nn.Module):
 
 @pytest.fixture
 def trace(monkeypatch: pytest.MonkeyPatch) -> Trace:
-    monkeypatch.setattr(batched_inference, "batch_size", lambda *_: 4)
+    monkeypatch.setenv("CAMWIDGET_BATCHES", "4")
     model = cw.wrap(Net(), cw.Preprocess(SIDE))
     return Trace(model, torch.rand(1, 3, SIDE, SIDE), ["layer"])
 

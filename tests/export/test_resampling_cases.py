@@ -37,7 +37,7 @@ def text(values: np.ndarray) -> str:
 def cases() -> list[dict[str, Any]]:
     draw = np.random.default_rng(0)
     found = []
-    for mode, name in FILTERS.items():
+    for name in FILTERS:
         for width, height, resize, size in SIZES:
             for channels in (3, 1) if name == "bilinear" else (3,):
                 # Blocks and noise: extremes are clipped, and ties are rounded.
@@ -46,7 +46,7 @@ def cases() -> list[dict[str, Any]]:
                 preprocess = Preprocess(
                     size,
                     resize=resize,
-                    interpolation=mode,
+                    interpolation=name,
                     mean=(0,) * channels,
                     std=(1,) * channels,
                 )

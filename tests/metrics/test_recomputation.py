@@ -102,14 +102,14 @@ def test_what_does_not_fit_into_memory_goes_in_halves(
     (expected,) = made(request)
     sizes: list[int] = []
 
-    def tight(model: Any, start: int, total: int, size: int, work: Any) -> Iterator[Any]:
+    def tight(model: Any, start: int, total: int, series: Any, work: Any) -> Iterator[Any]:
         def limited(begin: int, end: int) -> Any:
             sizes.append(end - begin)
             if end - begin > 2:
                 raise torch.OutOfMemoryError("not enough memory")
             return work(begin, end)
 
-        return in_batches(model, start, total, size, limited)
+        return in_batches(model, start, total, series, limited)
 
     monkeypatch.setattr(recomputation, "in_batches", tight)
     (halved,) = made(request)

@@ -10,7 +10,8 @@ import numpy as np
 import torch
 
 from ...errors import MethodError
-from ..batched_inference import batch_size, in_batches
+from ...execution.batch_search import BatchSeries
+from ..batched_inference import batch_series, in_batches
 from ..target_scores import uses_module_output
 from ..targets import Target
 from ..trace import INPUT, Trace
@@ -82,17 +83,16 @@ def integrated_gradients(
         weight = torch.as_tensor(weights[begin:end], dtype=gradient.dtype, device=gradient.device)
         return torch.einsum("nchw,n->chw", gradient, weight)
 
-    size = _batch_size(trace, target)
-    for done, part in in_batches(trace.model, 0, steps, size, weighted_gradients):
+    series = _batches(trace, target, "gradients at the picture", steps)
+    for done, part in in_batches(trace.model, 0, steps, series, weighted_gradients):
         mean = mean + part
         yield Step(done, steps, (mean * difference).sum(1)[0])
 
 
-def _batch_size(trace: Trace, target: Target) -> int:
-    """Return how many pictures to run at once: one if the target may be a function of a single picture's output."""
-    if uses_module_output(target) and not trace.is_plain:
-        return 1
-    return batch_size(trace.model, *trace.pixels.shape[-2:])
+def _batches(trace: Trace, target: Target, work: str, total: int) -> BatchSeries:
+    """Return the batches of a series: of one picture if the target may be a function of a single picture's output."""
+    most = 1 if uses_module_output(target) and not trace.is_plain else None
+    return batch_series(trace.model, work, total, *trace.pixels.shape[-2:], most=most)
 
 
 def _input_gradient(
@@ -170,7 +170,10 @@ def smoothgrad(
         return base.compute(other, target, layer).sum(0)
 
     total: torch.Tensor | None = None
-    for done, part in in_batches(model, 0, samples, _batch_size(trace, target), noisy_maps):
+    series = _batches(
+        trace, target, f"maps by {'saliency' if base is None else base.name}", samples
+    )
+    for done, part in in_batches(model, 0, samples, series, noisy_maps):
         total = part if total is None else total + part
         yield Step(done, samples, total / done)
 

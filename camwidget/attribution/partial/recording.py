@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch.overrides import TorchFunctionMode
 
-from ..._compat.pytorch import TorchDispatchMode, mutated_arguments, operation_name
+from ..._compat.pytorch import DispatchMode, mutated_arguments, operation_name
 
 __all__ = [
     "RecordedOperation",
@@ -147,7 +147,7 @@ class _Readings(TorchFunctionMode):
         return func(*args, **(kwargs or {}))
 
 
-class _Recorder(TorchDispatchMode):
+class _Recorder(DispatchMode):
     """Dispatch mode that notes each operation of the calling thread on a tensor computed from the picture."""
 
     def __init__(self, inputs: torch.Tensor) -> None:

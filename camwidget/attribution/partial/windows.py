@@ -9,11 +9,18 @@ from typing import Any
 import torch
 
 from ...errors import CamwidgetError
+from ...execution.batch_search import BatchSeries
 from ...execution.isolated_pass import autocast_off
 from ...models.scores import are_close
 from ...models.vision_model import VisionModel
 from ...runtime.error_reports import log_error
-from ..batched_inference import Series, batch_size, in_batches, rerun_from_input
+from ..batched_inference import (
+    Series,
+    batch_search,
+    batch_size,
+    in_batches,
+    rerun_from_input,
+)
 from ..batchnorm_folding import fold_batchnorms
 from ..trace import Trace
 from .geometry import ChangedRegion, Span
@@ -119,7 +126,9 @@ def rerun_hidden_squares(
             return
         if start == 0:
             yield found.recorded.logits, found.recorded.logits
-        for _, logits in in_batches(model, max(start, 1), total, found.rows, found.logits):
+        search = batch_search(model, f"squares of {side}", *inputs.shape[-2:], size=found.rows)
+        batches = BatchSeries(search, total - start, _MOST_ROWS)
+        for _, logits in in_batches(model, max(start, 1), total, batches, found.logits):
             model.check_finite(logits)
             yield logits, logits
 
@@ -131,10 +140,11 @@ def _recorded_squares(
 ) -> _HiddenSquares | None:
     """Return partial passes of a series; None if whole passes are at most a little slower, or the only way."""
     folded = fold_batchnorms(model, inputs)
+    inputs = _placed(model, inputs)
     try:
         squares = _HiddenSquares(
             folded,
-            record_pass(folded, inputs.contiguous(memory_format=_memory_format(folded))),
+            record_pass(folded, inputs),
             inputs,
             corners,
             side,
@@ -164,7 +174,7 @@ class _HiddenSquares:
         self.recorded = recorded
         self._model = model
         self._corners = corners
-        self._inputs = inputs.contiguous(memory_format=_memory_format(model))
+        self._inputs = inputs
         self._side = side
         self.gain = recorded.cost / max(1, recorded.plan(self._region(corners)).cost)
         # As much work for each batch as a batch of whole pictures has.
@@ -206,5 +216,10 @@ class _HiddenSquares:
         return ChangedRegion(Span(rows, self._side), Span(columns, self._side))
 
 
-def _memory_format(model: VisionModel) -> torch.memory_format:
-    return torch.channels_last if model.takes_channels_last else torch.contiguous_format
+def _placed(model: VisionModel, inputs: torch.Tensor) -> torch.Tensor:
+    """Return the input in the memory format in which the model's whole passes are fastest, as far as that is known."""
+    search = batch_search(model, "pictures", *inputs.shape[-2:], formats=True)
+    series = BatchSeries(search, 0)
+    series.next_size(1)
+    last = series.channels_last and model.takes_channels_last
+    return inputs.contiguous(memory_format=torch.channels_last if last else torch.contiguous_format)

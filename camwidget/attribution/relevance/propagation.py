@@ -383,13 +383,10 @@ class _RuleMode(TorchFunctionMode):
         return self._propagate(x, Operation(call, self._rules.average))
 
     def _sum(self, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
-        from zennit.layer import Sum
-
         if self._transformer is not None and x.shape == y.shape:  # the same rule, in one pass
             return signed_sum(x, y)
         both = torch.stack(torch.broadcast_tensors(x, y), dim=-1)
-        total = Sum(dim=-1)
-        return self._propagate(both, Operation(lambda value, w, b: total(value), self._rules.sum))
+        return self._propagate(both, Operation(lambda value, w, b: value.sum(-1), self._rules.sum))
 
     def _propagate(self, x: torch.Tensor, operation: Operation) -> torch.Tensor:
         self._operations.append(operation)

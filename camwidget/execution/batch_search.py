@@ -1,0 +1,206 @@
+"""Batches of the passes of a model: how many pictures at once, and in which memory format, measured where they run.
+
+The first batches of a long series differ in size and format, and are timed. They are part of the work, so that nothing
+runs only to be measured; what slower ones lose is limited to a second. What was found is remembered in the process.
+Sizes and formats change results by rounding only. ``CAMWIDGET_BATCHES`` sets them, for results that are equal bit for
+bit from one process to the next: "fixed" (the sizes that the search begins with), a number of pictures such as "8", or
+"8,contiguous". The same holds after ``torch.use_deterministic_algorithms(True)``.
+"""
+
+from __future__ import annotations
+
+import os
+import weakref
+from collections.abc import Callable, Hashable, Iterator
+from dataclasses import dataclass, replace
+
+import torch
+from torch import nn
+
+from ..errors import CamwidgetError
+from ..runtime import fork_safety
+
+__all__ = ["VARIABLE", "BatchSearch", "BatchSeries", "Batches", "search_of"]
+
+#: Environment variable that sets the batches.
+VARIABLE = "CAMWIDGET_BATCHES"
+
+#: How often each kind of batch is timed; the fastest turn counts, since the first one of a shape prepares it.
+_TURNS = 2
+#: Share of the time by which another kind of batch has to be faster; less may be noise.
+_GAIN = 0.05
+#: Seconds that slower batches may lose in a search.
+_LOSS = 1.0
+#: Number of batches from which on a series is long enough for a search.
+_LONG = 8
+
+_lock = fork_safety.lock()
+_searches: weakref.WeakKeyDictionary[nn.Module, dict[Hashable, BatchSearch]] = (
+    weakref.WeakKeyDictionary()
+)
+
+
+@dataclass(frozen=True)
+class Batches:
+    """A kind of batches.
+
+    Attributes:
+        size: pictures, or rows, at once.
+        channels_last: whether the pictures are in channels-last memory format.
+    """
+
+    size: int
+    channels_last: bool = True
+
+
+class BatchSearch:
+    """Search for the fastest batches of one kind of passes.
+
+    The other memory format is tried first, then larger batches as long as they are faster; if none is, smaller ones.
+
+    Args:
+        first: the batches to begin with.
+        most: largest size to try.
+        formats: whether both memory formats are possible.
+
+    Attributes:
+        best: the fastest batches so far.
+    """
+
+    def __init__(self, first: Batches, most: int, *, formats: bool = False) -> None:
+        self.first = self.best = first
+        self._most = most
+        self._formats = formats
+        self._seconds: dict[Batches, list[float]] = {}
+        self._lost = 0.0
+        self._trials = self._candidates()
+        self._trial = next(self._trials, None)
+        self._lock = fork_safety.lock()
+
+    def trial(self) -> Batches | None:
+        """Return the batches to time next; None at the end of the search."""
+        return self._trial
+
+    def record(self, batches: Batches, count: int, seconds: float) -> None:
+        """Note the time of a batch.
+
+        Args:
+            batches: what it was one of.
+            count: how many pictures it had.
+            seconds: its time; infinity if it did not fit into memory.
+        """
+        with self._lock:
+            times = self._seconds.setdefault(batches, [])
+            times.append(seconds / count)
+            if seconds < float("inf"):
+                self._lost += max(0.0, seconds - count * self._time(self.best))
+            if batches != self._trial or (len(times) < _TURNS and times[-1] < float("inf")):
+                return
+            self._trial = next(self._trials, None) if self._lost < _LOSS else None
+
+    def _time(self, batches: Batches) -> float:
+        """Return seconds for a picture."""
+        return min(self._seconds.get(batches, [float("inf")]))
+
+    def _is_faster(self, batches: Batches) -> bool:
+        """Return whether batches just timed are faster than the best ones, which they become."""
+        if self._time(batches) > (1 - _GAIN) * self._time(self.best):
+            return False
+        self.best = batches
+        return True
+
+    def _candidates(self) -> Iterator[Batches]:
+        yield self.first
+        if self._formats:
+            other = replace(self.first, channels_last=not self.first.channels_last)
+            yield other
+            self._is_faster(other)
+        for factor in (2, 0.5):
+            while 1 <= (size := int(factor * self.best.size)) <= self._most:
+                other = replace(self.best, size=size)
+                yield other
+                if not self._is_faster(other):
+                    break
+            if self.best.size > self.first.size:
+                return
+
+
+class BatchSeries:
+    """The batches of one series of passes.
+
+    Args:
+        search: the search for the fastest ones.
+        total: length of the series.
+        most: largest size.
+
+    Attributes:
+        channels_last: memory format of the batch at hand.
+        is_timed: whether the batch at hand is to be timed.
+    """
+
+    def __init__(self, search: BatchSearch, total: int, most: int | None = None) -> None:
+        self._search = search
+        self._most = most
+        self._given = _given()
+        self._searches = self._given is None and total >= _LONG * search.first.size
+        self._now = search.first
+        self.is_timed = False
+        self.channels_last = self._now.channels_last
+
+    def next_size(self, left: int) -> int:
+        """Return the size of the next batch.
+
+        Args:
+            left: what is left of the series.
+        """
+        trial = self._search.trial() if self._searches else None
+        limit = left if self._most is None else min(left, self._most)
+        self.is_timed = trial is not None and trial.size <= limit
+        if trial is not None and self.is_timed:
+            self._now = trial
+        elif self._given is None:
+            self._now = self._search.best
+        else:
+            self._now = self._given(self._search.first)
+        self.channels_last = self._now.channels_last
+        return max(1, min(self._now.size, limit))
+
+    def record(self, count: int, seconds: float) -> None:
+        """Note the time of the batch at hand, of ``count`` pictures; infinity if it did not fit into memory."""
+        self._search.record(self._now, count, seconds)
+
+    def limit(self, most: int) -> None:
+        """Set the largest size for the rest of the series."""
+        self._most = most
+
+
+def search_of(module: nn.Module, key: Hashable, make: Callable[[], BatchSearch]) -> BatchSearch:
+    """Return the search of a module's passes of one kind; ``make`` makes a new one."""
+    with _lock:
+        known = _searches.setdefault(module, {})
+        if key not in known:
+            known[key] = make()
+        return known[key]
+
+
+def _given() -> Callable[[Batches], Batches] | None:
+    """Return what makes the batches that are set from the first ones of a search; None if they are measured.
+
+    Raises:
+        CamwidgetError: if the environment variable is set to anything else.
+    """
+    text = os.environ.get(VARIABLE, "").strip() or "measured"
+    if text == "measured":
+        return (lambda first: first) if torch.are_deterministic_algorithms_enabled() else None
+    if text == "fixed":
+        return lambda first: first
+    size, _, memory = text.partition(",")
+    if not size.isdecimal() or int(size) < 1 or memory not in ("", "channels_last", "contiguous"):
+        raise CamwidgetError(
+            f"The environment variable {VARIABLE} is {text!r}: set it to 'measured', 'fixed', a number of pictures "
+            "such as '8', or '8,contiguous'."
+        )
+    return lambda first: Batches(
+        min(int(size), first.size) if first.size == 1 else int(size),
+        first.channels_last and memory != "contiguous",
+    )

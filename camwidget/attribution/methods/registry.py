@@ -76,6 +76,8 @@ class Method:
         prepare: computes for several targets at once what the function then finds in ``Trace.memory``; takes the same
             settings. None if each target is computed by itself.
         options: settings that differ from the defaults, as (name, value) pairs.
+        formula: the map as an equation, in the paper's symbols, with S for the score of the class and A^k for the k-th
+            feature map; "" where it takes more than a line.
 
     Example:
         >>> import camwidget as cw
@@ -103,6 +105,13 @@ class Method:
     tone_mapped: bool = False
     prepare: Callable[..., None] | None = None
     options: Options = ()
+    formula: str = ""
+
+    @property
+    def tip(self) -> str:
+        """Summary, formula and citation, as a tooltip shows them."""
+        formula = f"\n{self.formula}\n" if self.formula else " "
+        return f"{self.summary}{formula}({self.citation})"
 
     @property
     def is_quick_at_layers(self) -> bool:
@@ -324,6 +333,7 @@ def method(
     scale: str = "maximum",
     tone_mapped: bool = False,
     prepare: Callable[..., None] | None = None,
+    formula: str = "",
 ) -> Callable[[F], F]:
     """Register a function of (trace, target, layer) as an explanation method.
 
@@ -349,6 +359,7 @@ def method(
         scale: how raw maps become saliency, "maximum" or "range".
         tone_mapped: whether display brightens the maps.
         prepare: computes for several targets at once what the function then finds.
+        formula: the map as an equation.
 
     Returns:
         A decorator that registers a function and returns it unchanged.
@@ -374,6 +385,7 @@ def method(
             scale=scale,
             tone_mapped=tone_mapped,
             prepare=prepare,
+            formula=formula,
         )
         return function
 

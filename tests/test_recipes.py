@@ -151,3 +151,34 @@ def test_validation_with_real_weights_and_photographs(
     against_chance = table.compare("gradcam", "random").loc["remove25"]
     assert against_chance["n"] == len(known) and against_chance["better"] == 1
     assert abs(table.compare("cam", "gradcam").loc["drop", "mean"]) < 1e-3
+
+
+@pytest.mark.real
+def test_the_trunk_of_imagenet_serves_for_textures(real_model: cw.VisionModel) -> None:
+    """A new linear layer on SqueezeNet's features tells ten drawn textures apart; on random features it does not."""
+
+    def drawn(start: int, number: int) -> tuple[torch.Tensor, torch.Tensor]:
+        samples = [
+            textures.draw(start + n, "full", classes=[n % 10], size=128) for n in range(number)
+        ]
+        pixels = torch.from_numpy(np.stack([s.image for s in samples])).permute(0, 3, 1, 2) / 255
+        return real_model.inputs(pixels), torch.tensor([s.label for s in samples])
+
+    def accuracy(trunk: torch.nn.Module) -> float:
+        with torch.no_grad():
+            known, new = (trunk(inputs).mean((2, 3)) for inputs in (train, test))
+        mean, spread = known.mean(0), known.std(0) + 1e-6
+        torch.manual_seed(0)
+        head = torch.nn.Linear(known.shape[1], 10)
+        optimizer = torch.optim.AdamW(head.parameters(), 1e-2, weight_decay=1e-2)
+        for _ in range(200):
+            optimizer.zero_grad()
+            nnF.cross_entropy(head((known - mean) / spread), labels).backward()
+            optimizer.step()
+        return float((head((new - mean) / spread).argmax(1) == truth).float().mean())
+
+    (train, labels), (test, truth) = drawn(90_000, 200), drawn(95_000, 100)
+    torch.manual_seed(0)
+    random = torchvision.models.squeezenet1_1(weights=None).eval()
+    with_imagenet, by_chance = accuracy(real_model.module.features), accuracy(random.features)
+    assert with_imagenet > 0.75 and with_imagenet > by_chance + 0.25

@@ -109,14 +109,14 @@ def _turn(item: pytest.Item) -> int:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
-    """A process for each core; none besides this one for a single file, or to take times."""
+    """A process for each core and one more, since browser tests mostly wait; one for a single file, or for timing."""
     if getattr(config.option, "benchmark_only", False):
         return 0
     paths = {argument.partition("::")[0] for argument in config.args}
     if len(paths) == 1 and Path(paths.pop()).is_file():
         return 0
-    cores = min(_cores(), MOST_WORKERS)
-    return cores if cores > 1 else 0
+    cores = _cores()
+    return min(cores + 1, MOST_WORKERS) if cores > 1 else 0
 
 
 @pytest.hookimpl(optionalhook=True)

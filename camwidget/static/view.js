@@ -5165,9 +5165,9 @@ function followThumbnails(context, root, place3 = () => {
   let strip;
   let reported2 = "";
   const places = () => {
-    const { first, places: places2, pitch } = fields(model.get("thumbnails"));
-    const count = typeof places2 === "number" ? places2 : texts(model.get("pictures")).length;
-    return { first: number(first, 0), count, pitch: number(pitch, (strip?.scrollWidth ?? 0) / Math.max(1, count)) };
+    const said = fields(model.get("thumbnails"));
+    const count = number(said.places, 0);
+    return { first: number(said.first, 0), count, pitch: number(said.pitch, (strip?.scrollWidth ?? 0) / Math.max(1, count)) };
   };
   const scrollToChosen = () => {
     const { first, count, pitch } = places();

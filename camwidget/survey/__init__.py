@@ -1,7 +1,7 @@
 """Survey of a data set: what a model predicts for each picture, where its evidence lies, and what is alike.
 
-``picture_facts`` computes what is kept of a picture beside its scores; ``surveying`` runs a survey, by the machinery of
-``evaluation``; ``result`` holds what it found; ``clusters`` and ``layouts`` group and arrange the pictures;
+``survey_columns`` computes what is kept of a picture beside its scores; ``surveying`` runs a survey, by the machinery
+of ``evaluation``; ``result`` holds what it found; ``clusters`` and ``layouts`` group and arrange the pictures;
 ``intervening`` hides something in all of them and evaluates again.
 
 Comparisons of saliency methods belong in ``evaluation``, what is shown in a notebook in ``widget``.

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from ..errors import DataError
 from ..metrics import Metric
-from .picture_facts import MAP_SIDE, read_map, read_vector
+from .survey_columns import MAP_SIDE, read_map, read_vector
 
 __all__ = ["SurveyResult"]
 

@@ -22,8 +22,8 @@ from ..metrics import Metric
 from ..models.argument_checks import require_model
 from ..models.vision_model import VisionModel
 from ..progress import Progress, Stage, follow
-from .picture_facts import PictureFacts
 from .result import SurveyResult
+from .survey_columns import SurveyColumns
 
 __all__ = ["METRICS", "SurveyRun", "mistakes", "survey_pictures"]
 
@@ -78,7 +78,7 @@ class SurveyRun:
             raise ModelError(f"There is nothing to survey, since {model.no_classes}")
         plan = make_plan(model, [method], metrics, layer, "predicted", precision, seed, batch)
         (combination,) = plan.combinations
-        plan = replace(plan, extra=PictureFacts(combination.layer), lenient=True)
+        plan = replace(plan, extra=SurveyColumns(combination.layer), lenient=True)
         self.data: Data = open_data(
             data, model, truth=truth, classes=classes, limit=limit, strict=False
         )

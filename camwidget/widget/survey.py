@@ -28,7 +28,7 @@ from .panels.survey_groups import SurveyGroups
 from .panels.survey_hiding import HIDING_JOB, HidingPanel
 from .state.survey_export import entry_of, save_selection
 from .view.survey_filters import SurveyFilters, line_of, small_button
-from .view.survey_selection import Brush, Selection, count_text, order_rows, row_text
+from .view.survey_selection import Brush, SheetSelection, count_text, order_rows, row_text
 from .view.survey_sheet import SurveySheet
 
 __all__ = ["Survey"]
@@ -78,7 +78,7 @@ class Survey(HeldWhileShown, ipywidgets.VBox):
         self._result: SurveyResult | None = None
         self._clusters: Clusters | None = None
         self._positions: NDArray[np.float64] | None = None
-        self._selection = Selection()
+        self._selection = SheetSelection()
         self._rows: NDArray[np.int64] = np.zeros(0, np.int64)
         self._is_complete = False
         self._error: BaseException | None = None
@@ -175,7 +175,7 @@ class Survey(HeldWhileShown, ipywidgets.VBox):
         Raises:
             CamwidgetError: if there is no such class, cluster or order.
         """
-        chosen = Selection(outcome, truth, prediction, cluster, None, sort, descending)
+        chosen = SheetSelection(outcome, truth, prediction, cluster, None, sort, descending)
         chosen.check(self.result, self._clusters)
         self._groups.clear()
         self._change(chosen)
@@ -398,7 +398,7 @@ class Survey(HeldWhileShown, ipywidgets.VBox):
         self._button.layout.display = "none" if self._is_complete else None
         self._button.description = "Resume" if self._worker.idle else "Cancel"
 
-    def _change(self, selection: Selection, *, keeps_place: bool = False) -> None:
+    def _change(self, selection: SheetSelection, *, keeps_place: bool = False) -> None:
         """Apply filters and order, and show them in the controls."""
         with self._lock:
             result, clusters = self._result, self._clusters
@@ -436,7 +436,7 @@ class Survey(HeldWhileShown, ipywidgets.VBox):
 
     def _on_reset(self, button: Any) -> None:
         self._groups.clear()
-        self._change(Selection())
+        self._change(SheetSelection())
 
     def _on_compare(self) -> None:
         if self._is_complete:

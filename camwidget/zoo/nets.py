@@ -200,7 +200,7 @@ class CaptionNet(nn.Module):
         return torch.cat(words, 1)
 
 
-class TextEncoder(nn.Module):
+class QuestionEncoder(nn.Module):
     """A recurrent encoder of questions (N, T), padded with ends.
 
     Args:
@@ -234,7 +234,7 @@ class AnswerNet(nn.Module):
     def __init__(self, words: int, answers: int, hidden: int = 96) -> None:
         super().__init__()
         self.encoder = plain_features()
-        self.reader = TextEncoder(words, hidden)
+        self.reader = QuestionEncoder(words, hidden)
         self.choose = nn.Linear(hidden, 96)
         self.meet = nn.Sequential(
             OrderedDict(
@@ -272,7 +272,7 @@ class CoAttentionNet(nn.Module):
     def __init__(self, words: int, answers: int, width: int = 64) -> None:
         super().__init__()
         self.encoder = nn.Sequential(trunk())
-        self.reader = TextEncoder(words, width)
+        self.reader = QuestionEncoder(words, width)
         self.places = nn.Conv2d(96, width, 1)
         self.where = nn.Parameter(torch.zeros(1, width, 16, 16))
         self.looks = nn.ModuleList([CoAttention(width) for _ in range(2)])

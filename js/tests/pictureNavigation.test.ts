@@ -19,7 +19,9 @@ describe("the strip of thumbnails", () => {
   it("brings the chosen picture into sight, also where it is drawn after it was chosen", async () => {
     const thumbs = strip(64);
     const gone = new AbortController();
-    const model = new FakeModel({ ...traits(), pictures: Array(30).fill("picture"), picture: 25 });
+    const model = new FakeModel({
+      ...traits(), pictures: Array(30).fill("picture"), picture: 25, thumbnails: { first: 0, places: 30 },
+    });
     followThumbnails(new Context(model, gone.signal), document.querySelector<HTMLElement>(".root")!);
     await settle();
     expect(thumbs.scrollLeft).toBe(0);
@@ -45,6 +47,16 @@ describe("the strip of thumbnails", () => {
     followThumbnails(new Context(model, gone.signal), document.querySelector<HTMLElement>(".root")!);
     await settle();
     expect(thumbs.scrollLeft).toBe(10.5 * 64 - 150);
+    gone.abort();
+  });
+
+  it("tells nothing before the kernel has said how many thumbnails there are", async () => {
+    strip(42);
+    const gone = new AbortController();
+    const model = new FakeModel({ ...traits(), pictures: Array(10_000).fill("picture"), picture: 0, thumbnails: {} });
+    followThumbnails(new Context(model, gone.signal), document.querySelector<HTMLElement>(".root")!);
+    await settle();
+    expect(model.sent).toEqual([]);
     gone.abort();
   });
 

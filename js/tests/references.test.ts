@@ -27,7 +27,8 @@ function pictures(chosen: number[] = [1], picture = 0): Shown {
   box.append(strip);
   const listed = chosen.map((at) => names[at]!);
   const view = show(new FakeModel({
-    ...traits(), references, pictures: names, picture, rows: rowsOf(...listed), class_names: listed, target: 0, text_error: "",
+    ...traits(), references, pictures: names, picture, thumbnails: { first: 0, places: 3 }, rows: rowsOf(...listed),
+    class_names: listed, target: 0, text_error: "",
   }));
   box.append(view.el);
   return view;

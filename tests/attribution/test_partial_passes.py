@@ -14,7 +14,7 @@ from torch.nn import functional as nnF
 
 import camwidget as cw
 from camwidget.attribution.partial import windows
-from camwidget.attribution.partial.geometry import Region, SlidingWindow, Span
+from camwidget.attribution.partial.geometry import ChangedRegion, SlidingWindow, Span
 from camwidget.attribution.partial.recording import UnrecordableError
 from camwidget.attribution.partial.replay import RecordedPass
 from camwidget.attribution.trace import Trace
@@ -86,7 +86,7 @@ def check_logits(module: nn.Module, size: int, side: int, corners: list[tuple[in
             batch[row, :, y : y + side, x : x + side] = changed[row]
         with torch.no_grad():
             expected = module(batch)
-        plan = recorded.plan(Region(Span(ys, side), Span(xs, side)))
+        plan = recorded.plan(ChangedRegion(Span(ys, side), Span(xs, side)))
         found = recorded.run(changed.clone(), plan)
         assert (expected - recorded.logits).abs().amax(1).min() > 1e-9  # each square matters
         torch.testing.assert_close(
@@ -120,7 +120,7 @@ def test_a_recording_is_replayed_more_than_once() -> None:
     module = Odd().double().eval()
     picture = torch.rand(1, 3, SIZE, SIZE, dtype=torch.float64)
     recorded = RecordedPass(module, picture)
-    plan = recorded.plan(Region(Span((4, 30), 9), Span((50, 0), 9)))
+    plan = recorded.plan(ChangedRegion(Span((4, 30), 9), Span((50, 0), 9)))
     patches = torch.rand(2, 3, 9, 9, dtype=torch.float64)
     first = recorded.run(patches.clone(), plan)
     assert torch.equal(recorded.run(patches.clone(), plan), first)

@@ -14,7 +14,7 @@ from torch.nn import functional as nnF
 
 import camwidget as cw
 from camwidget.errors import CamwidgetError, DataError, ModelError
-from camwidget.survey import SurveyResult, picture_facts, survey_pictures
+from camwidget.survey import SurveyResult, survey_columns, survey_pictures
 
 
 class EnoughError(Exception):
@@ -84,7 +84,9 @@ def test_features_are_the_activation_averaged_under_the_map():
 def test_many_features_are_projected_and_distances_stay():
     generator = torch.Generator().manual_seed(0)
     vectors = torch.rand((6, 3000), generator=generator) ** 4
-    kept = [picture_facts.read_vector(picture_facts.write_vector(v)).astype(float) for v in vectors]
+    kept = [
+        survey_columns.read_vector(survey_columns.write_vector(v)).astype(float) for v in vectors
+    ]
     assert {len(v) for v in kept} == {512}
     unit = vectors / vectors.norm(dim=1, keepdim=True)
     for i in range(6):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-__all__ = ["Region", "SlidingWindow", "Span", "joined"]
+__all__ = ["ChangedRegion", "SlidingWindow", "Span", "joined"]
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class Span:
 
 
 @dataclass(frozen=True)
-class Region:
+class ChangedRegion:
     """The part of a tensor (N, C, H, W) in which the rows of a batch may differ from the base.
 
     Attributes:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import torch
 
-from .geometry import Region, Span
+from .geometry import ChangedRegion, Span
 
 __all__ = ["cut", "put", "repeated", "whole_region", "with_surroundings"]
 
 
-def cut(base: torch.Tensor, region: Region, fill: float) -> torch.Tensor:
+def cut(base: torch.Tensor, region: ChangedRegion, fill: float) -> torch.Tensor:
     """Cut a region out of a base for each row; cells outside the base have the value ``fill``.
 
     Args:
@@ -34,7 +34,9 @@ def cut(base: torch.Tensor, region: Region, fill: float) -> torch.Tensor:
     return found
 
 
-def put(target: torch.Tensor, place: Region, patch: torch.Tensor, region: Region) -> None:
+def put(
+    target: torch.Tensor, place: ChangedRegion, patch: torch.Tensor, region: ChangedRegion
+) -> None:
     """Write patches into a target where the two overlap.
 
     Args:
@@ -61,7 +63,11 @@ def put(target: torch.Tensor, place: Region, patch: torch.Tensor, region: Region
 
 
 def with_surroundings(
-    base: torch.Tensor, patch: torch.Tensor, region: Region, place: Region, fill: float
+    base: torch.Tensor,
+    patch: torch.Tensor,
+    region: ChangedRegion,
+    place: ChangedRegion,
+    fill: float,
 ) -> torch.Tensor:
     """Return a larger or smaller part of a layer around changed cells.
 
@@ -86,7 +92,7 @@ def with_surroundings(
     return found
 
 
-def repeated(base: torch.Tensor, patch: torch.Tensor, region: Region) -> torch.Tensor:
+def repeated(base: torch.Tensor, patch: torch.Tensor, region: ChangedRegion) -> torch.Tensor:
     """Return the whole layer for each row, (N, C, H, W): the base with the patches in it."""
     height, width = base.shape[2:]
     count = len(patch)
@@ -96,10 +102,10 @@ def repeated(base: torch.Tensor, patch: torch.Tensor, region: Region) -> torch.T
     return found
 
 
-def whole_region(tensor: torch.Tensor) -> Region:
+def whole_region(tensor: torch.Tensor) -> ChangedRegion:
     """Return the region of all cells of a tensor (N, C, H, W)."""
     zeros = (0,) * len(tensor)
-    return Region(Span(zeros, tensor.shape[2]), Span(zeros, tensor.shape[3]))
+    return ChangedRegion(Span(zeros, tensor.shape[2]), Span(zeros, tensor.shape[3]))
 
 
 def _empty(base: torch.Tensor, count: int, size: tuple[int, int]) -> torch.Tensor:
@@ -125,7 +131,7 @@ def _put_at(target: torch.Tensor, patch: torch.Tensor, y: int, x: int) -> None:
         target[..., top:bottom, left:right] = patch[..., top - y : bottom - y, left - x : right - x]
 
 
-def _inner_offset(region: Region, place: Region) -> tuple[int, int] | None:
+def _inner_offset(region: ChangedRegion, place: ChangedRegion) -> tuple[int, int] | None:
     """Return the place's offset in the region if it is inside, and the same in each row; None otherwise."""
     offsets = {
         (at_y - y, at_x - x)

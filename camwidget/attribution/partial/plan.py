@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import prod
 
-from .geometry import Region, Span, joined
-from .recording import Operation
+from .geometry import ChangedRegion, Span, joined
+from .recording import RecordedOperation
 from .rules import GlobalMean, Padding, Pointwise, Rule, Sliding, Whole, rule_of
 
 __all__ = ["Plan", "plan_pass", "rules_of", "whole_cost"]
@@ -25,11 +25,11 @@ class Plan:
         cost: multiplications and moved elements for one row.
     """
 
-    regions: tuple[Region | None, ...]
+    regions: tuple[ChangedRegion | None, ...]
     cost: int
 
 
-def rules_of(operations: list[Operation]) -> list[Rule]:
+def rules_of(operations: list[RecordedOperation]) -> list[Rule]:
     """Return the rule of each operation; the first is the picture, which has none, and gets that of a copy."""
     rules: list[Rule] = [Pointwise(0)]
     for operation in operations[1:]:
@@ -37,7 +37,7 @@ def rules_of(operations: list[Operation]) -> list[Rule]:
     return rules
 
 
-def whole_cost(operations: list[Operation], rules: list[Rule]) -> int:
+def whole_cost(operations: list[RecordedOperation], rules: list[Rule]) -> int:
     """Return what a pass costs that computes everything, as ``Plan.cost``."""
     return sum(
         _cost_of_all(operation, operations, rule)
@@ -45,7 +45,9 @@ def whole_cost(operations: list[Operation], rules: list[Rule]) -> int:
     )
 
 
-def plan_pass(operations: list[Operation], rules: list[Rule], changed: Region) -> Plan:
+def plan_pass(
+    operations: list[RecordedOperation], rules: list[Rule], changed: ChangedRegion
+) -> Plan:
     """Plan the pass of a batch of inputs that differ from the recorded one in a region.
 
     Args:
@@ -53,12 +55,12 @@ def plan_pass(operations: list[Operation], rules: list[Rule], changed: Region) -
         rules: of ``rules_of``.
         changed: region of the input.
     """
-    regions: list[Region | None] = [changed]
+    regions: list[ChangedRegion | None] = [changed]
     cost = 0
     for operation, rule in zip(operations[1:], rules[1:], strict=True):
         sources = [regions[i] for i in operation.sources]
         known = [region for region in sources if region is not None]
-        region: Region | None = None
+        region: ChangedRegion | None = None
         if len(known) == len(sources) and not isinstance(rule, (Whole, GlobalMean)):
             region = _reached(rule, known, operation)
         if region is not None and region.area >= _NEARLY_ALL * prod(operation.shape[2:]):
@@ -82,18 +84,20 @@ def plan_pass(operations: list[Operation], rules: list[Rule], changed: Region) -
     return Plan(tuple(regions), cost)
 
 
-def _reached(rule: Rule, sources: list[Region], operation: Operation) -> Region:
+def _reached(
+    rule: Rule, sources: list[ChangedRegion], operation: RecordedOperation
+) -> ChangedRegion:
     """Return the region of an operation's result that changes in regions of its sources can reach."""
     height, width = operation.shape[2:]
     if isinstance(rule, Sliding):
         (source,) = sources
-        return Region(
+        return ChangedRegion(
             rule.rows.outputs(source.rows, height), rule.columns.outputs(source.columns, width)
         )
     if isinstance(rule, Padding):
         (source,) = sources
-        return Region(source.rows.shifted(rule.top), source.columns.shifted(rule.left))
-    return Region(
+        return ChangedRegion(source.rows.shifted(rule.top), source.columns.shifted(rule.left))
+    return ChangedRegion(
         _union([s.rows for s in sources], height), _union([s.columns for s in sources], width)
     )
 
@@ -102,7 +106,9 @@ def _union(spans: list[Span], size: int) -> Span:
     return spans[0] if len(set(spans)) == 1 else joined(spans, size)
 
 
-def _cost_of_all(operation: Operation, operations: list[Operation], rule: Rule) -> int:
+def _cost_of_all(
+    operation: RecordedOperation, operations: list[RecordedOperation], rule: Rule
+) -> int:
     if isinstance(rule, Whole):
         return rule.cost
     if isinstance(rule, GlobalMean):

@@ -15,7 +15,14 @@ from torch.overrides import TorchFunctionMode
 
 from ..._compat.pytorch import TorchDispatchMode, mutated_arguments, operation_name
 
-__all__ = ["Operation", "Source", "UnrecordableError", "record", "sources_in", "substituted"]
+__all__ = [
+    "RecordedOperation",
+    "Source",
+    "UnrecordableError",
+    "record",
+    "sources_in",
+    "substituted",
+]
 
 #: Operations by which a tensor's values leave PyTorch, and may decide what the module does next.
 _READ_BY_PYTHON = frozenset(
@@ -47,7 +54,7 @@ class Source:
 
 
 @dataclass(eq=False)
-class Operation:
+class RecordedOperation:
     """An operation whose result depends on the picture.
 
     Attributes:
@@ -73,7 +80,7 @@ class Operation:
 
 def record(
     run: Callable[[torch.Tensor], torch.Tensor], inputs: torch.Tensor
-) -> tuple[list[Operation], torch.Tensor]:
+) -> tuple[list[RecordedOperation], torch.Tensor]:
     """Record the operations from an input to the result that are needed for the result.
 
     Args:
@@ -146,7 +153,7 @@ class _Recorder(TorchDispatchMode):
     def __init__(self, inputs: torch.Tensor) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self._operations = [
-            Operation("input", None, (), {}, None, inputs, inputs.shape, ()),
+            RecordedOperation("input", None, (), {}, None, inputs, inputs.shape, ()),
         ]
         #: By identity of a tensor, its operation and the tensor, which has to live as long as its identity counts.
         self._known: dict[int, tuple[int, torch.Tensor]] = {id(inputs): (0, inputs)}
@@ -188,7 +195,7 @@ class _Recorder(TorchDispatchMode):
             if isinstance(output, torch.Tensor):
                 self._known[id(output)] = len(self._operations), output
                 place = None if output is result else position
-                operation = Operation(
+                operation = RecordedOperation(
                     short, func, template[0], template[1], place, output, output.shape, sources
                 )
                 self._operations.append(operation)
@@ -230,7 +237,7 @@ class _Recorder(TorchDispatchMode):
             return {key: self._template(item) for key, item in value.items()}
         return value
 
-    def operations_of(self, result: torch.Tensor) -> list[Operation]:
+    def operations_of(self, result: torch.Tensor) -> list[RecordedOperation]:
         """Return the operations that a result needs, renumbered, itself last."""
         known = self._known.get(id(result))
         if known is None or known[0] in self._stale:

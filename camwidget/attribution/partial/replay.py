@@ -10,10 +10,10 @@ from typing import Any
 import torch
 
 from ..._compat.pytorch import mutated_arguments
-from .geometry import Region
+from .geometry import ChangedRegion
 from .patches import cut, put, repeated, whole_region, with_surroundings
 from .plan import Plan, plan_pass, rules_of, whole_cost
-from .recording import Operation, record, substituted
+from .recording import RecordedOperation, record, substituted
 from .rules import GlobalMean, Padding, Pointwise, Sliding, unpadded_settings
 
 __all__ = ["RecordedPass"]
@@ -53,7 +53,7 @@ class RecordedPass:
             {v.untyped_storage().data_ptr(): v.untyped_storage().nbytes() for v in values}.values()
         )
 
-    def plan(self, changed: Region) -> Plan:
+    def plan(self, changed: ChangedRegion) -> Plan:
         """Plan the pass for pictures that differ in a region of the input."""
         return plan_pass(self._operations, self._rules, changed)
 
@@ -132,7 +132,7 @@ class _Replay:
 
     def __init__(
         self,
-        operations: list[Operation],
+        operations: list[RecordedOperation],
         plan: Plan,
         patches: torch.Tensor,
         uses: Counter[int],
@@ -174,9 +174,11 @@ class _Replay:
                 self.values.pop(source, None)
                 self._whole.pop(source, None)
 
-    def _slide(self, operation: Operation, rule: Sliding, region: Region) -> torch.Tensor:
+    def _slide(
+        self, operation: RecordedOperation, rule: Sliding, region: ChangedRegion
+    ) -> torch.Tensor:
         (source,) = operation.sources
-        place = Region(rule.rows.inputs(region.rows), rule.columns.inputs(region.columns))
+        place = ChangedRegion(rule.rows.inputs(region.rows), rule.columns.inputs(region.columns))
         inputs = self._around(source, place, rule.fill)
         args = list(operation.args)
         args[0] = inputs
@@ -187,7 +189,7 @@ class _Replay:
         result = operation.function(*args, **operation.kwargs)  # type: ignore[misc]
         return _chosen(operation, result)
 
-    def _corrected_mean(self, operation: Operation) -> torch.Tensor:
+    def _corrected_mean(self, operation: RecordedOperation) -> torch.Tensor:
         """Return the mean over all cells: that of the recorded picture, corrected by what has changed."""
         (source,) = operation.sources
         region, base = self._regions[source], self._operations[source].value
@@ -195,7 +197,9 @@ class _Replay:
         change = (self.values[source] - cut(base, region, 0.0)).sum((2, 3)) / prod(base.shape[2:])
         return change.reshape(self._count, *operation.value.shape[1:]) + operation.value
 
-    def _call(self, operation: Operation, value_of: Callable[[int], torch.Tensor]) -> torch.Tensor:
+    def _call(
+        self, operation: RecordedOperation, value_of: Callable[[int], torch.Tensor]
+    ) -> torch.Tensor:
         args = list(substituted(operation.args, value_of))
         kwargs = substituted(operation.kwargs, value_of)
         if mutated_arguments(operation.function) and (
@@ -206,7 +210,7 @@ class _Replay:
             args[1] = [args[1][0] * self._count, *args[1][1:]]
         return _chosen(operation, operation.function(*args, **kwargs))  # type: ignore[misc]
 
-    def _around(self, index: int, place: Region, fill: float) -> torch.Tensor:
+    def _around(self, index: int, place: ChangedRegion, fill: float) -> torch.Tensor:
         """Return a part of an operation's result that has a region."""
         region, base = self._regions[index], self._operations[index].value
         assert region is not None
@@ -215,7 +219,7 @@ class _Replay:
         assert base is not None
         return with_surroundings(base, self.values[index], region, place, fill)
 
-    def _value_in(self, index: int, region: Region) -> torch.Tensor:
+    def _value_in(self, index: int, region: ChangedRegion) -> torch.Tensor:
         return self._around(index, region, 0.0)
 
     def _whole_value(self, index: int) -> torch.Tensor:
@@ -233,7 +237,7 @@ def _memory(tensor: torch.Tensor) -> int:
     return tensor.untyped_storage().data_ptr()
 
 
-def _chosen(operation: Operation, result: Any) -> torch.Tensor:
+def _chosen(operation: RecordedOperation, result: Any) -> torch.Tensor:
     """Return the result that the operation stands for, of one or several."""
     chosen: torch.Tensor = result if operation.output is None else result[operation.output]
     return chosen

@@ -14,7 +14,7 @@ from typing import Any
 import torch
 
 from .geometry import SlidingWindow
-from .recording import Operation
+from .recording import RecordedOperation
 
 __all__ = [
     "GlobalMean",
@@ -135,7 +135,7 @@ class GlobalMean:
 Rule = Whole | Pointwise | Sliding | Padding | GlobalMean
 
 
-def rule_of(operation: Operation, sources: list[torch.Size]) -> Rule:
+def rule_of(operation: RecordedOperation, sources: list[torch.Size]) -> Rule:
     """Return the rule of an operation.
 
     Args:
@@ -173,7 +173,7 @@ def rule_of(operation: Operation, sources: list[torch.Size]) -> Rule:
     return whole
 
 
-def _constants(operation: Operation) -> list[torch.Tensor]:
+def _constants(operation: RecordedOperation) -> list[torch.Tensor]:
     """Return the tensors among the arguments that do not depend on the picture."""
     return list(_tensors((operation.args, operation.kwargs)))
 
@@ -199,7 +199,7 @@ def _windows(kernel: Any, stride: Any, padding: Any, dilation: Any) -> list[Slid
     return [SlidingWindow(*numbers) for numbers in zip(*pairs, strict=True)]
 
 
-def _convolution(operation: Operation) -> Sliding | None:
+def _convolution(operation: RecordedOperation) -> Sliding | None:
     _, weight, _, stride, padding, dilation, transposed, _, _ = operation.args
     if transposed or not isinstance(weight, torch.Tensor) or weight.ndim != 4:
         return None
@@ -207,7 +207,7 @@ def _convolution(operation: Operation) -> Sliding | None:
     return Sliding(rows, columns, 0.0, weight.numel())
 
 
-def _settings(operation: Operation) -> list[Any]:
+def _settings(operation: RecordedOperation) -> list[Any]:
     """Return all settings of a pooling, also those that were left out; the stride is the kernel by default."""
     defaults: list[Any] = [None, (), 0, *_POOLING_DEFAULTS[operation.name]]
     given = list(operation.args[1:])
@@ -216,7 +216,7 @@ def _settings(operation: Operation) -> list[Any]:
     return settings
 
 
-def unpadded_settings(operation: Operation) -> list[Any]:
+def unpadded_settings(operation: RecordedOperation) -> list[Any]:
     """Return the settings of a pooling for cells that have their padding already."""
     settings = _settings(operation)
     settings[2] = 0
@@ -224,13 +224,13 @@ def unpadded_settings(operation: Operation) -> list[Any]:
     return settings
 
 
-def _max_pool(operation: Operation) -> Sliding:
+def _max_pool(operation: RecordedOperation) -> Sliding:
     kernel, stride, padding, dilation, _ = _settings(operation)
     rows, columns = _windows(kernel, stride, padding, dilation)
     return Sliding(rows, columns, -torch.inf, operation.shape[1] * rows.kernel * columns.kernel)
 
 
-def _average_pool(operation: Operation, source: torch.Size) -> Sliding | None:
+def _average_pool(operation: RecordedOperation, source: torch.Size) -> Sliding | None:
     kernel, stride, padding, ceil_mode, counts_padding, divisor = _settings(operation)
     rows, columns = _windows(kernel, stride, padding, 1)
     # Where windows at the border have another divisor, a window is not the same function everywhere.
@@ -244,7 +244,7 @@ def _average_pool(operation: Operation, source: torch.Size) -> Sliding | None:
     return Sliding(rows, columns, 0.0, operation.shape[1] * rows.kernel * columns.kernel)
 
 
-def _padding(operation: Operation) -> Padding | None:
+def _padding(operation: RecordedOperation) -> Padding | None:
     sides = list(operation.args[1])
     fill = float(operation.args[2]) if len(operation.args) > 2 else 0.0
     if len(sides) > 4 or min(sides) < 0:
@@ -253,7 +253,7 @@ def _padding(operation: Operation) -> Padding | None:
     return Padding(top, left, fill, operation.shape[1])
 
 
-def _is_global_mean(operation: Operation) -> bool:
+def _is_global_mean(operation: RecordedOperation) -> bool:
     """Return whether a mean is over H and W, and nothing else."""
     dimensions = operation.args[1] if len(operation.args) > 1 else None
     if not isinstance(dimensions, (list, tuple)):
@@ -261,7 +261,7 @@ def _is_global_mean(operation: Operation) -> bool:
     return sorted(d % 4 for d in dimensions) == [2, 3] and not operation.kwargs.get("dtype")
 
 
-def _whole_cost(operation: Operation) -> int:
+def _whole_cost(operation: RecordedOperation) -> int:
     """Return the number of multiplications of a matrix product or convolution; of all else that of elements."""
     count = prod(operation.shape)
     weights = [c for c in _constants(operation) if c.ndim >= 2]

@@ -11,7 +11,7 @@ from ...models.scores import are_close
 from ...models.vision_model import VisionModel
 from ...runtime import fork_safety
 from ...runtime.caches import BoundedCache, size_of
-from .geometry import Region, Span
+from .geometry import ChangedRegion, Span
 from .recording import UnrecordableError
 from .replay import RecordedPass
 from .windows import TOLERANCE, WORTH, can_record, record_pass
@@ -121,12 +121,12 @@ class StrokePasses:
         self.forget()
 
 
-def _changed(before: torch.Tensor, after: torch.Tensor) -> Region | None:
+def _changed(before: torch.Tensor, after: torch.Tensor) -> ChangedRegion | None:
     """Return the smallest region that has all differences of two inputs (1, C, H, W); None if they are equal."""
     differs = (before != after).any(1)[0]
     rows, columns = differs.any(1).nonzero()[:, 0].tolist(), differs.any(0).nonzero()[:, 0].tolist()
     if not rows:
         return None
-    return Region(
+    return ChangedRegion(
         Span((rows[0],), rows[-1] - rows[0] + 1), Span((columns[0],), columns[-1] - columns[0] + 1)
     )

@@ -16,7 +16,7 @@ from ...runtime.error_reports import log_error
 from ..batched_inference import Series, batch_size, in_batches, rerun_from_input
 from ..batchnorm_folding import fold_batchnorms
 from ..trace import Trace
-from .geometry import Region, Span
+from .geometry import ChangedRegion, Span
 from .patches import cut
 from .recording import UnrecordableError
 from .replay import RecordedPass
@@ -197,12 +197,12 @@ class _HiddenSquares:
         tiny = torch.finfo(expected.dtype).tiny
         return found.shape == expected.shape and are_close(found, expected, TOLERANCE, tiny)
 
-    def _region(self, corners: Sequence[tuple[int, int]]) -> Region:
+    def _region(self, corners: Sequence[tuple[int, int]]) -> ChangedRegion:
         """Return a region of the squares' size around each; at the edge it has cells beside it too."""
         height, width = self._inputs.shape[-2:]
         rows = tuple(min(y, height - self._side) for y, _ in corners)
         columns = tuple(min(x, width - self._side) for _, x in corners)
-        return Region(Span(rows, self._side), Span(columns, self._side))
+        return ChangedRegion(Span(rows, self._side), Span(columns, self._side))
 
 
 def _memory_format(model: VisionModel) -> torch.memory_format:

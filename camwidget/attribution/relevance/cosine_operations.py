@@ -21,7 +21,7 @@ from .tracked_tensor import Role, TrackedTensor, UnsupportedOperation
 __all__ = ["CosineOperations"]
 
 
-class Mode(Protocol):
+class LinearMode(Protocol):
     """What these operations need of the pass."""
 
     def refusal(self, what: str) -> UnsupportedOperation: ...
@@ -37,7 +37,7 @@ class CosineOperations:
         mode: the pass.
     """
 
-    def __init__(self, mode: Mode) -> None:
+    def __init__(self, mode: LinearMode) -> None:
         self._mode = mode
 
     def run(

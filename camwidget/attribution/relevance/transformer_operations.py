@@ -31,7 +31,7 @@ __all__ = ["TransformerOperations"]
 Result = tuple[Any, Role]
 
 
-class Mode(Protocol):
+class ReentrantMode(Protocol):
     """What these operations need of the pass: entered again, it sees operations that an operation consists of."""
 
     def __enter__(self) -> Any: ...
@@ -47,7 +47,7 @@ class TransformerOperations:
         rule: "attn" or "cp".
     """
 
-    def __init__(self, mode: Mode, rule: str) -> None:
+    def __init__(self, mode: ReentrantMode, rule: str) -> None:
         self._mode = mode
         self._is_attn = rule == "attn"
 

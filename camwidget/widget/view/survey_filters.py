@@ -8,7 +8,7 @@ from typing import Any
 import ipywidgets
 
 from ...survey import Clusters, SurveyResult
-from .survey_selection import OUTCOMES, Brush, Selection, sort_keys
+from .survey_selection import OUTCOMES, Brush, SheetSelection, sort_keys
 
 __all__ = ["SurveyFilters", "line_of", "small_button"]
 
@@ -58,13 +58,13 @@ class SurveyFilters:
             control.observe(self._changed, "value")
         self.line = line_of(controls)
 
-    def selection(self, brush: Brush | None) -> Selection:
+    def selection(self, brush: Brush | None) -> SheetSelection:
         """The selection that the controls say.
 
         Args:
             brush: rectangle over the points, which has no control here.
         """
-        return Selection(
+        return SheetSelection(
             self.outcome.value,
             self.truth.value,
             self.prediction.value,
@@ -74,7 +74,7 @@ class SurveyFilters:
             self.descending.value,
         )
 
-    def show(self, selection: Selection) -> None:
+    def show(self, selection: SheetSelection) -> None:
         """Set the controls."""
         self._is_setting = True
         try:

@@ -1,4 +1,4 @@
-"""``Selection``: which pictures of a survey are on the sheet, and in which order."""
+"""``SheetSelection``: which pictures of a survey are on the sheet, and in which order."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ...survey import Clusters, SurveyResult
 __all__ = [
     "OUTCOMES",
     "Brush",
-    "Selection",
+    "SheetSelection",
     "count_text",
     "order_rows",
     "row_text",
@@ -29,7 +29,7 @@ OUTCOMES = ("all", "right", "wrong")
 
 
 @dataclass(frozen=True)
-class Selection:
+class SheetSelection:
     """Filters, which all have to be passed, and an order.
 
     Attributes:
@@ -50,15 +50,15 @@ class Selection:
     sort: str = "number"
     descending: bool = False
 
-    def with_brush(self, corners: Brush | None) -> Selection:
+    def with_brush(self, corners: Brush | None) -> SheetSelection:
         """The same with another rectangle."""
         return replace(self, brush=corners)
 
-    def with_cell(self, truth: str | None, prediction: str | None) -> Selection:
+    def with_cell(self, truth: str | None, prediction: str | None) -> SheetSelection:
         """The same with a cell of the confusion matrix."""
         return replace(self, truth=truth, prediction=prediction)
 
-    def without_cluster(self) -> Selection:
+    def without_cluster(self) -> SheetSelection:
         """The same with any cluster."""
         return replace(self, cluster=None)
 
@@ -92,7 +92,7 @@ def sort_keys(result: SurveyResult) -> dict[str, str]:
 
 
 def order_rows(
-    selection: Selection,
+    selection: SheetSelection,
     result: SurveyResult,
     clusters: Clusters | None,
     positions: NDArray[np.float64] | None,

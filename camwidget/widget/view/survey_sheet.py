@@ -13,7 +13,7 @@ from ...attribution.explanation import overlay_heat
 from ...plotting import ACCENT
 from ...runtime import fork_safety
 from ...survey import SurveyResult
-from ...survey.picture_facts import THUMBNAIL_SIDE, read_thumbnail
+from ...survey.survey_columns import THUMBNAIL_SIDE, read_thumbnail
 from .canvas import SharpCanvas
 from .survey_keys import SurveyKeys
 

@@ -22,12 +22,14 @@ export function followThumbnails(context: Context, root: HTMLElement, place: (st
   let strip: HTMLElement | undefined;
   let reported = "";
 
-  /** Returns the number of the first picture on the canvas, the number of pictures on it, and the pixels of each. */
+  /**
+   * Returns the number of the first picture on the canvas, the number of pictures on it, none before the kernel has said
+   * how many, and the pixels of each.
+   */
   const places = (): { first: number; count: number; pitch: number } => {
-    const { first, places, pitch } = fields(model.get("thumbnails"));
-    // Not counted at each scroll: there may be ten thousand.
-    const count = typeof places === "number" ? places : texts(model.get("pictures")).length;
-    return { first: number(first, 0), count, pitch: number(pitch, (strip?.scrollWidth ?? 0) / Math.max(1, count)) };
+    const said = fields(model.get("thumbnails"));
+    const count = number(said.places, 0);
+    return { first: number(said.first, 0), count, pitch: number(said.pitch, (strip?.scrollWidth ?? 0) / Math.max(1, count)) };
   };
 
   const scrollToChosen = (): void => {

@@ -1,4 +1,4 @@
-"""``PictureFacts``: what a survey keeps of each picture beside its scores, small enough for a row of the results file.
+"""``SurveyColumns``: what a survey keeps of each picture beside its scores, small enough for a row of the results file.
 
 A row has the picture's map on a coarse grid, the layer's features averaged over the picture and under the map, a
 thumbnail, and the share of the map in each known concept. All sizes are bounded, whatever the picture and the layer.
@@ -29,7 +29,7 @@ from ..metrics import Case
 __all__ = [
     "MAP_SIDE",
     "THUMBNAIL_SIDE",
-    "PictureFacts",
+    "SurveyColumns",
     "read_map",
     "read_thumbnail",
     "read_vector",
@@ -47,7 +47,7 @@ _QUALITY = 85
 
 
 @dataclass(frozen=True)
-class PictureFacts(ExtraColumns):
+class SurveyColumns(ExtraColumns):
     """Columns of a survey's rows: map, features, embedding, thumbnail, concepts and confidence of the truth.
 
     Attributes:

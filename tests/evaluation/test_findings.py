@@ -25,7 +25,7 @@ FEWER: dict[str, dict[str, Any]] = {
         "LOGIT": ["gradcam", "guided-backprop"],
     },
     "11_mistakes": {},
-    "12_weak_segmentation": {},
+    "12_weak_segmentation": {"EPOCHS": 4},
     "13_textures_by_transfer": {"PICTURES": 10},
 }
 

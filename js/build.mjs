@@ -35,7 +35,7 @@ await build({
 // Every saved page contains it: without indentation it is a third smaller.
 await build({
   ...common,
-  entryPoints: { page: "src/page/index.ts", live: "src/live/index.ts" },
+  entryPoints: { page: "src/page/index.ts", live: "src/live/index.ts", lesson: "src/lesson/index.ts" },
   format: "iife",
   minifyWhitespace: true,
 });
@@ -64,6 +64,7 @@ await build({
     survey: "src/survey/css/survey.css",
     page: "src/page/css/page.css",
     live: "src/live/css/live.css",
+    lesson: "src/lesson/css/lesson.css",
     index: "src/page/css/index.css",
   },
 });

@@ -13,8 +13,9 @@ from functools import partial
 from typing import Any, TypeAlias
 
 import numpy as np
+import torch
 
-from .._validation import is_integer
+from .._validation import as_name_list, is_integer
 from ..attribution.explaining import explain
 from ..attribution.explanation import Explanation
 from ..attribution.methods import Method, get_method
@@ -23,6 +24,7 @@ from ..images.ground_truth import fit_mask, share_inside
 from ..models.argument_checks import require_model
 from ..models.vision_model import VisionModel
 from ..progress import track
+from .correlation import rank_correlation
 
 __all__ = [
     "CLASS_STUDY",
@@ -30,6 +32,10 @@ __all__ = [
     "MODEL_STUDY",
     "Draft",
     "Question",
+    "Subject",
+    "check_models",
+    "listed_pictures",
+    "method_list",
     "which_class",
     "which_model",
 ]
@@ -63,14 +69,19 @@ class Question:
         pictures: tuples (picture, caption) or (picture, caption, outlines). A picture is anything that ``explain``
             takes, or an ``Explanation``, which is shown as its overlay. Outlines are bool masks (H, W) by name, drawn
             on the picture after the answer, the first one in the accent color.
-        options: the texts of the options, at least two.
+        options: the texts of the options, at least two; none if the answer is marks on the picture.
         answer: index of the correct option, or of several; None if no option is correct or wrong.
         reveal: the text shown after the answer.
         values: the score of each option, for questions on a scale; the quiz shows the mean at the end.
+        study: "which class", "which model" or "where" of the quiz's own studies; "" otherwise.
+        method: label of the method whose map is shown, by which answers are counted; "" if there is none.
+        faithfulness: rank correlation of the map with occlusion's, in [-1, 1]; None if it was not measured.
+        maps: for a question that is answered by marks on the first picture: maps (H, W) by name, of the shape of that
+            picture or reduced to 14 × 14 cells, with which the marks are compared; None for one with options.
 
     Raises:
         QuizError: if there are fewer than two options or two equal ones, if ``answer`` is not an index of one, or if
-            ``values`` or ``pictures`` have another form.
+            ``values``, ``maps`` or ``pictures`` have another form.
 
     Example:
         >>> import camwidget as cw
@@ -84,13 +95,24 @@ class Question:
 
     prompt: str
     pictures: Sequence[Shown]
-    options: Sequence[str]
+    options: Sequence[str] = ()
     answer: int | Sequence[int] | None = None
     reveal: str = ""
     values: Sequence[float] | None = None
+    study: str = ""
+    method: str = ""
+    faithfulness: float | None = None
+    maps: Mapping[str, np.ndarray] | None = None
 
     def __post_init__(self) -> None:
-        if isinstance(self.options, str) or len(self.options) < 2:
+        if self.maps is not None:
+            if self.options or self.values is not None or not self.pictures:
+                raise QuizError(
+                    "A question with maps is answered by marks on its first picture, and has no options or values."
+                )
+            if any(np.ndim(values) != 2 for values in self.maps.values()):
+                raise QuizError("maps are arrays (H, W) by name.")
+        elif isinstance(self.options, str) or len(self.options) < 2:
             raise QuizError(f"A question has at least two options, not {self.options!r}.")
         if len(set(self.options)) < len(self.options):
             raise QuizError(f"Two options are the same: {', '.join(map(repr, self.options))}.")
@@ -128,7 +150,13 @@ Draft: TypeAlias = "Question | Callable[[], Question]"
 
 
 def which_class(
-    model: VisionModel, images: Iterable[Any], *, n: int, seed: int, method: str | Method
+    model: VisionModel,
+    images: Iterable[Any],
+    *,
+    n: int,
+    seed: int,
+    method: str | Method | Sequence[str | Method],
+    faithfulness: bool = False,
 ) -> list[Draft]:
     """Draft questions of the class study: a person names which of two classes a map explains.
 
@@ -141,7 +169,8 @@ def which_class(
             are the two most probable classes.
         n: number of questions, at least 1.
         seed: seed of the choice of pictures, their order, and the explained class.
-        method: method of the map.
+        method: method of the map, or several, each for as many questions (to one).
+        faithfulness: whether each map is compared with occlusion's, which takes as long as that.
 
     Returns:
         Functions that create the questions.
@@ -149,15 +178,18 @@ def which_class(
     Raises:
         QuizError: if fewer than ``n`` pictures qualify.
     """
-    _check_models(model)
+    check_models(model)
     if len(model.classes) < 2:
         raise QuizError(f"{model.name} has one class; this question needs two.")
-    chosen = get_method(method)
-    subjects = [_Subject.of(source) for source in _listed(images)]
+    chosen = _dealt(method, n, seed)
+    subjects = [Subject.of(source) for source in listed_pictures(images)]
     usable = [s for s in subjects if s.present is None or len(s.known_to(model)) >= 2]
     _check_count(len(usable), len(subjects), n, f"show two classes that {model.name} knows")
     order = np.random.default_rng(seed).permutation(len(usable))[:n]
-    return [partial(_ask_class, model, usable[k], chosen, (seed, int(k))) for k in order]
+    return [
+        partial(_ask_class, model, usable[k], method, (seed, int(k)), faithfulness)
+        for k, method in zip(order, chosen, strict=True)
+    ]
 
 
 def which_model(
@@ -167,7 +199,8 @@ def which_model(
     *,
     n: int,
     seed: int,
-    method: str | Method,
+    method: str | Method | Sequence[str | Method],
+    faithfulness: bool = False,
 ) -> list[Draft]:
     """Draft questions of the model study: a person compares two models with equal predictions.
 
@@ -180,7 +213,8 @@ def which_model(
             class, where the present classes are known, is present.
         n: number of questions, at least 1.
         seed: seed of the choice of pictures, their order, and which model is A.
-        method: method of the maps, each at its model's default layer.
+        method: method of the maps, each at its model's default layer, or several, each for as many questions (to one).
+        faithfulness: whether each map is compared with occlusion's; a question has the mean of its two.
 
     Returns:
         Functions that create the questions.
@@ -188,15 +222,15 @@ def which_model(
     Raises:
         QuizError: if the models have different classes, or fewer than ``n`` pictures qualify.
     """
-    _check_models(strong, weak)
+    check_models(strong, weak)
     if set(strong.classes) != set(weak.classes):
         other = sorted(set(strong.classes) ^ set(weak.classes))
         raise QuizError(
             f"{strong.name} and {weak.name} have different classes ({', '.join(other[:3])}"
             f"{', …' if len(other) > 3 else ''}): take two models of the same classes."
         )
-    chosen = get_method(method)
-    subjects = [_Subject.of(source) for source in _listed(images)]
+    chosen = _dealt(method, n, seed)
+    subjects = [Subject.of(source) for source in listed_pictures(images)]
     drafts: list[Draft] = []
     order = [int(k) for k in np.random.default_rng(seed).permutation(len(subjects))]
     for k in track(order, "Pictures on which both agree"):
@@ -206,7 +240,10 @@ def which_model(
         (name,) = strong.predict(subject.picture, top=1).names
         agreed = weak.predict(subject.picture, top=1).names == (name,)
         if agreed and (subject.present is None or name in subject.present):
-            drafts.append(partial(_ask_model, strong, weak, subject, name, chosen, (seed, k)))
+            method = chosen[len(drafts)]
+            drafts.append(
+                partial(_ask_model, strong, weak, subject, name, method, (seed, k), faithfulness)
+            )
     _check_count(len(drafts), len(subjects), n, "are classified correctly by both models")
     return drafts
 
@@ -215,7 +252,7 @@ def which_model(
 
 
 @dataclass(frozen=True, eq=False)
-class _Subject:
+class Subject:
     """A picture with the classes that are present and their masks, where known."""
 
     picture: Any
@@ -223,7 +260,8 @@ class _Subject:
     masks: Mapping[str, np.ndarray]
 
     @classmethod
-    def of(cls, source: Any) -> _Subject:
+    def of(cls, source: Any) -> Subject:
+        """Return the subject of a picture, or of a sample."""
         # Only samples with an image have class names: the ``names`` of a tensor are those of its dimensions.
         if not hasattr(source, "image"):
             return cls(source, None, {})
@@ -237,6 +275,7 @@ class _Subject:
         return cls(source.image, tuple(dict.fromkeys(names)), masks)
 
     def known_to(self, model: VisionModel) -> list[str]:
+        """Return the classes that are present and that the model has."""
         return [name for name in self.present or () if name in model.classes]
 
     def outlines(self, model: VisionModel, names: Sequence[str]) -> dict[str, np.ndarray]:
@@ -248,7 +287,11 @@ class _Subject:
 
 
 def _ask_class(
-    model: VisionModel, subject: _Subject, method: Method, seed: tuple[int, int]
+    model: VisionModel,
+    subject: Subject,
+    method: Method,
+    seed: tuple[int, int],
+    faithfulness: bool,
 ) -> Question:
     rng = np.random.default_rng(seed)
     candidates = subject.known_to(model) or list(model.predict(subject.picture, top=2).names)
@@ -280,16 +323,20 @@ def _ask_class(
         options,
         options.index(right),
         " ".join(reveal),
+        study="which class",
+        method=method.label,
+        faithfulness=_faithfulness(model, subject.picture, shown) if faithfulness else None,
     )
 
 
 def _ask_model(
     strong: VisionModel,
     weak: VisionModel,
-    subject: _Subject,
+    subject: Subject,
     name: str,
     method: Method,
     seed: tuple[int, int],
+    faithfulness: bool,
 ) -> Question:
     strong_is_a = bool(np.random.default_rng(seed).random() < 0.5)
     models = (strong, weak) if strong_is_a else (weak, strong)
@@ -314,6 +361,13 @@ def _ask_model(
         (0, 1) if strong_is_a else (3, 4),
         " ".join(reveal),
         values if strong_is_a else values[::-1],
+        study="which model",
+        method=method.label,
+        faithfulness=_mean(
+            [_faithfulness(m, subject.picture, e) for m, e in zip(models, (a, b), strict=True)]
+        )
+        if faithfulness
+        else None,
     )
 
 
@@ -324,15 +378,64 @@ def _explained(model: VisionModel, picture: Any, name: str, method: Method) -> E
     return found
 
 
+def _faithfulness(model: VisionModel, picture: Any, explanation: Explanation) -> float | None:
+    """Rank correlation of a map with occlusion's, as the metric ``occlusion-correlation``; None if undefined."""
+    side = max(1, min(explanation.saliency.shape) // 7)
+    occlusion = get_method("occlusion", window=side, stride=max(1, side // 2))
+    other = _explained(model, picture, explanation.target.label, occlusion)
+    found = rank_correlation(
+        torch.from_numpy(explanation.saliency), torch.from_numpy(other.saliency)
+    )
+    return None if math.isnan(found) else found
+
+
+def _mean(values: Sequence[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return sum(known) / len(known) if known else None
+
+
 def _share(explanation: Explanation, mask: np.ndarray) -> str:
     share = share_inside(explanation.saliency, mask)
     return f"{0 if math.isnan(share) else 100 * share:.0f}\u00a0%"
 
 
+# -- methods ---------------------------------------------------------------------------------
+
+
+def method_list(methods: str | Method | Sequence[str | Method]) -> list[Method]:
+    """Return one method, or several, as a list.
+
+    Raises:
+        MethodError: if a method is unknown.
+        QuizError: if there is none.
+    """
+    given = [methods] if isinstance(methods, Method) else as_name_list(methods, "method")
+    found = [get_method(one) for one in given]
+    if not found:
+        raise QuizError("A quiz about maps needs a method: name one of list_methods().")
+    return found
+
+
+def _dealt(methods: str | Method | Sequence[str | Method], n: int, seed: int) -> list[Method]:
+    """The method of each of ``n`` questions, in random order: each method for as many, to one."""
+    found = method_list(methods)
+    if not is_integer(n, 1):
+        raise QuizError(f"n is the number of questions, at least 1, not {n!r}.")
+    rng = np.random.default_rng((seed, 1))
+    # Shuffled twice: which methods get one question more is drawn too.
+    first = [found[k] for k in rng.permutation(len(found))]
+    return [first[k % len(first)] for k in rng.permutation(n)]
+
+
 # -- validation ------------------------------------------------------------------------------
 
 
-def _listed(images: Iterable[Any]) -> list[Any]:
+def listed_pictures(images: Iterable[Any]) -> list[Any]:
+    """Return the pictures of a quiz as a list.
+
+    Raises:
+        QuizError: if it is a single picture, or no list.
+    """
     shape = getattr(images, "shape", None)
     if isinstance(images, (str, bytes)) or (shape is not None and len(shape) != 4):
         raise QuizError("images is a list of pictures: put a single one in brackets.")
@@ -342,7 +445,13 @@ def _listed(images: Iterable[Any]) -> list[Any]:
         raise QuizError(f"images is a list of pictures, not {type(images).__name__}.") from None
 
 
-def _check_models(*models: VisionModel) -> None:
+def check_models(*models: VisionModel) -> None:
+    """Raise an error unless a quiz can be made about the models.
+
+    Raises:
+        ModelError: if one is not from ``load`` or ``wrap``.
+        QuizError: if one has no classes.
+    """
     for model in models:
         require_model(model, "A quiz")
         if model.scores == "value":
@@ -350,8 +459,6 @@ def _check_models(*models: VisionModel) -> None:
 
 
 def _check_count(found: int, given: int, n: int, what: str) -> None:
-    if not is_integer(n, 1):
-        raise QuizError(f"n is the number of questions, at least 1, not {n!r}.")
     if found < n:
         remedy = f"Pass more pictures, or n={found}." if found else "Pass other pictures."
         raise QuizError(

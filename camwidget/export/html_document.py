@@ -74,6 +74,7 @@ def html_document(
     data: Any = None,
     texts: Mapping[str, str] | None = None,
     runs_wasm: bool = False,
+    has_blobs: bool = False,
 ) -> str:
     """Render a complete HTML document.
 
@@ -85,6 +86,7 @@ def html_document(
         data: data for the script, as JSON in the element with the id ``camwidget-data``.
         texts: further data for the script by element id: ASCII without markup, or a file of ``read_static``.
         runs_wasm: whether the script may compile WebAssembly, and start workers from its own blobs.
+        has_blobs: whether the script may show pictures from its own blobs.
 
     Returns:
         The document's text.
@@ -95,7 +97,7 @@ def html_document(
             f"script-src {_hash(script) if script else _NONE}" + " 'wasm-unsafe-eval'" * runs_wasm,
             *(["worker-src blob:"] if runs_wasm else []),
             f"style-src {_hash(style)}",
-            "img-src data:",
+            "img-src data:" + " blob:" * has_blobs,
             f"base-uri {_NONE}",
             f"form-action {_NONE}",
         )

@@ -18,6 +18,7 @@ from ..attribution.explaining import explain
 from ..attribution.methods import Method, get_method
 from ..attribution.methods.perturbation import default_window
 from ..errors import CamwidgetError, warn
+from ..images.conversion import shades
 from ..images.preprocess import Preprocess
 from ..models.vision_model import VisionModel
 from .binary_bundle import BinaryBundle
@@ -144,7 +145,21 @@ def live_payload(
         "preprocess": _preprocess(model.preprocess),
         "occlusion": _occlusion(model, pixels),
         "head": _head(model, pixels, exported, methods, layers, classes, bundle),
+        "others": [],
     }
+
+
+def other_picture(name: str, pixels: torch.Tensor) -> dict[str, Any]:
+    """Make the data of a further picture of a page, whose numbers and maps the page computes.
+
+    Args:
+        name: the picture's name.
+        pixels: float32 (C, H, W) in [0, 1] with 8-bit levels.
+    """
+    shown, bundle = shades(pixels), BinaryBundle()
+    place = bundle.picture(shown)
+    size = {"width": shown.shape[1], "height": shown.shape[0]}
+    return {"name": name, **size, "picture": place, "archive": bundle.text()}
 
 
 def _preprocess(preprocess: Preprocess) -> dict[str, Any]:

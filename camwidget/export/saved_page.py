@@ -9,6 +9,7 @@ import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -29,15 +30,17 @@ from ..progress import Progress
 from ..runtime.atomic_files import write_file
 from .exported_model import ExportedModel, export_model
 from .html_document import encodable_text, escape_html, html_document, page_path, read_static
+from .lesson import Lesson, PageQuiz
 from .live_payload import (
     RUNTIME_NAME,
     announce_size,
     check_live,
     encoded,
+    other_picture,
     rounded_pixels,
     runtime,
 )
-from .payload import MaskOptions, build_payload
+from .payload import MaskOptions, Payload, build_payload
 from .quantized_maps import STEPS
 from .selection import (
     Selection,
@@ -80,7 +83,7 @@ class Page:
 
 def save_page(
     model: VisionModel,
-    image: PictureLike,
+    image: PictureLike | Sequence[PictureLike],
     path: str | os.PathLike[str],
     target: Targets = None,
     method: str | Method | None = None,
@@ -96,9 +99,11 @@ def save_page(
     baselines: Sequence[str] = (),
     steps: int = 21,
     box_threshold: float = THRESHOLD,
-    name: str | None = None,
+    name: str | Sequence[str] | None = None,
     title: str | None = None,
     live: bool = False,
+    tasks: str | Sequence[str] = (),
+    quiz: PageQuiz | None = None,
     overwrite: bool = False,
     progress: Progress | None = None,
 ) -> Page:
@@ -109,9 +114,13 @@ def save_page(
     fractions, and the page interpolates linearly between them. Maps of more than 1024 cells are quantized to 4096
     levels before anything is masked. With ``live``, the page runs the model instead.
 
+    With several pictures, ``tasks`` and a ``quiz``, the page is a lesson: students answer in it, and save their answers
+    as a JSON file, which ``Quiz.pool`` reads.
+
     Args:
         model: from ``load`` or ``wrap``.
-        image: a path, PIL image, array or tensor.
+        image: a path, PIL image, array or tensor; or a list of several, of which the first is shown first. With
+            ``live``, the page has precomputed maps of the first one only.
         path: the file; ``.html`` is appended to a name without a suffix.
         target: class name or index, ``Counterfactual`` of one, or ``Contrast`` of two; or several of these: their
             classes are listed and the first is shown. The predicted class if None.
@@ -128,10 +137,13 @@ def save_page(
         baselines: baselines besides ``baseline``.
         box_threshold: the share of a map's maximum from which on a pixel counts for its box, in (0, 1].
         steps: number of fractions, from 0 to 1, the squares of evenly spaced numbers, at least 2.
-        name: name of the picture; the name of its file if None.
+        name: name of the picture, or one for each of several; the names of their files if None.
         title: title of the page; picture and model if None.
         live: whether the page contains the model and runs it: every mode and baseline, paint, any class, and pictures
             of one's own. Needs ``pip install "camwidget[live]"``. Anyone who has the page has the model's weights.
+        tasks: tasks for students, in Markdown: headings, lists, quotes, code, emphasis and links to the web. HTML is
+            shown as text. Each has a field for the answer.
+        quiz: a ``camwidget.Quiz`` that the page has too; anyone who has the page has its right answers.
         overwrite: whether an existing file is replaced.
         progress: called with (done, total); may raise to cancel. If None, a bar appears after a second.
 
@@ -166,64 +178,111 @@ def save_page(
     threshold(fraction)  # raises for a value outside [0, 1]
     all_modes = _selected_names("mode", mode, modes, (*MODES, "multiply"))
     all_baselines = _selected_names("baseline", baseline, baselines, tuple(BASELINES))
-    if name is None:
-        name = Path(image).name if isinstance(image, (str, os.PathLike)) else "picture"
-    name = encodable_text(name)
-    title = encodable_text(title) if title is not None else f"{name} · {model.name}"
+    images: list[Any] = list(image) if isinstance(image, (list, tuple)) else [image]
+    names = _names(images, name)
+    name = names[0]
+    label = name if len(names) == 1 else f"{len(names)} pictures"
+    title = encodable_text(title) if title is not None else f"{label} · {model.name}"
+    lesson = Lesson.of(tasks, quiz)
 
     if live:
         all_modes, all_baselines = [*MODES, "multiply"], list(BASELINES)
         check_live(model)
         announce_size(model, file.name)
-    pixels = model.preprocess.pixels(image)
+    every = [model.preprocess.pixels(one) for one in images]  # refused before anything is computed
     if live:
-        pixels = rounded_pixels(pixels)
-    prompted = model.with_text_for(pixels)
-    unmasked = (
-        prompted.probabilities(prompted.logits(pixels[None]).float())[0].double().cpu().numpy()
-    )
-    listed, shown = choose_classes(prompted, unmasked, target, classes)
-    layer_names, first = choose_layers(prompted, layer, layers)
-    split = split_targets(prompted, target)
-    stance = split[0][1] if split else FOR
-    contrasts = tuple(dict.fromkeys(each for each in split if each[1] != FOR))
-    selected = choose_methods(prompted, first, method, methods)
-    selected[1].check_target(stance_target(prompted, shown, stance))
-    chosen = Selection(listed, shown, *selected, layer_names, first, stance, contrasts)
-    exported = export_model(prompted, pixels) if live else None
-    payload = build_payload(
-        prompted,
-        pixels,
-        unmasked,
-        chosen,
-        MaskOptions(all_modes, all_baselines, steps, has_curves=not live),
-        f"{name}: masks",
-        methods_are_explicit=methods is not None,
-        box_threshold=box_threshold,
-        exported=exported,
-        progress=progress,
-    )
-    start = {
-        "target": shown,
-        "stance": stance_payload(stance),
-        "method": chosen.method.name,
-        "layer": first,
-        "mode": mode,
-        "baseline": baseline,
-        "fraction": fraction,
-        "box_threshold": box_threshold,
-    }
+        every = [rounded_pixels(pixels) for pixels in every]
+    exported: ExportedModel | None = None
+    masks = MaskOptions(all_modes, all_baselines, steps, has_curves=not live)
+    found: list[tuple[Payload, float, VisionModel]] = []
+    for one, pixels in zip(names, every[:1] if live else every, strict=False):
+        prompted = model.with_text_for(pixels)
+        unmasked = (
+            prompted.probabilities(prompted.logits(pixels[None]).float())[0].double().cpu().numpy()
+        )
+        listed, shown = choose_classes(prompted, unmasked, target, classes)
+        layer_names, first = choose_layers(prompted, layer, layers)
+        split = split_targets(prompted, target)
+        stance = split[0][1] if split else FOR
+        contrasts = tuple(dict.fromkeys(each for each in split if each[1] != FOR))
+        selected = choose_methods(prompted, first, method, methods)
+        selected[1].check_target(stance_target(prompted, shown, stance))
+        chosen = Selection(listed, shown, *selected, layer_names, first, stance, contrasts)
+        exported = export_model(prompted, pixels) if live else None
+        payload = build_payload(
+            prompted,
+            pixels,
+            unmasked,
+            chosen,
+            masks,
+            f"{one}: masks",
+            methods_are_explicit=methods is not None,
+            box_threshold=box_threshold,
+            exported=exported,
+            progress=progress,
+        )
+        payload.data["name"] = one
+        payload.data["first"] = {
+            "target": shown,
+            "stance": stance_payload(stance),
+            "method": chosen.method.name,
+            "layer": first,
+            "mode": mode,
+            "baseline": baseline,
+            "fraction": fraction,
+            "box_threshold": box_threshold,
+        }
+        found.append((payload, float(unmasked[shown]), prompted))
+    payload, probability, prompted = found[0]
+    if live:
+        others = [other_picture(*one) for one in zip(names[1:], every[1:], strict=True)]
+        payload.data["live"]["others"] = others
+    else:
+        payload.data["others"] = [other.data for other, _, _ in found[1:]]
+    is_rounded = any(each.is_rounded for each, _, _ in found)
+    texts = {} if exported is None else _model_texts(exported)
+    kind = "page" if exported is None else "live"
+    style, script = read_static(f"{kind}.css"), read_static(f"{kind}.js")
+    if lesson is not None:
+        texts |= lesson.texts(title)
+        style, script = f"{style}\n{lesson.style}", f"{script}\n{lesson.script}"
+    footer = _footer(steps, is_rounded, exported)
     html = html_document(
         title=title,
-        style=read_static("page.css" if exported is None else "live.css"),
-        body=_body(title, prompted, name, _footer(steps, payload.is_rounded, exported)),
-        script=read_static("page.js" if exported is None else "live.js"),
-        data={**payload.data, "name": name, "first": start},
-        texts=None if exported is None else _model_texts(exported),
+        style=style,
+        body=_body(title, prompted, names, footer, has_lesson=lesson is not None),
+        script=script,
+        data=payload.data,
+        texts=texts,
         runs_wasm=live,
+        has_blobs=lesson is not None,
     )
     write_file(file, html.encode("utf-8"), overwrite=overwrite)
-    return Page(file, name, title, payload.start, float(unmasked[shown]))
+    return Page(file, name, title, payload.start, probability)
+
+
+def _names(images: Sequence[PictureLike], name: str | Sequence[str] | None) -> list[str]:
+    """The names of a page's pictures.
+
+    Raises:
+        CamwidgetError: if there is no picture, or another number of names.
+    """
+    if not images:
+        raise CamwidgetError("A page has at least one picture: the list is empty.")
+    if name is None:
+        several = len(images) > 1
+        return [
+            encodable_text(Path(image).name)
+            if isinstance(image, (str, os.PathLike))
+            else f"picture {number}"
+            if several
+            else "picture"
+            for number, image in enumerate(images, 1)
+        ]
+    names = [encodable_text(one) for one in as_name_list(name, "name")]
+    if len(names) != len(images):
+        raise CamwidgetError(f"There are {len(images)} pictures, and {len(names)} names.")
+    return names
 
 
 def _selected_names(
@@ -256,10 +315,19 @@ def _model_texts(exported: ExportedModel) -> dict[str, str]:
     }
 
 
-def _body(title: str, model: VisionModel, name: str, footer: str) -> str:
+_LESSON_BEFORE = '\n<section id="camwidget-tasks" class="camwidget-lesson"></section>'
+
+_LESSON_AFTER = """
+<section id="camwidget-quiz" class="camwidget-lesson"></section>
+<section id="camwidget-answers" class="camwidget-lesson camwidget-quiz"></section>"""
+
+
+def _body(
+    title: str, model: VisionModel, names: Sequence[str], footer: str, *, has_lesson: bool
+) -> str:
     facts = {
         "Model": model.name,
-        "Picture": name,
+        "Picture" if len(names) == 1 else "Pictures": ", ".join(names),
         **({} if model.prompt is None else {model.prompt.name.capitalize(): model.text}),
         "Saved": datetime.date.today().isoformat(),
         "With": f"camwidget {__version__}, torch {torch.__version__}",
@@ -268,14 +336,15 @@ def _body(title: str, model: VisionModel, name: str, footer: str) -> str:
         f"<div><dt>{escape_html(key)}</dt><dd><bdi>{escape_html(value)}</bdi></dd></div>"
         for key, value in facts.items()
     )
+    before, after = (_LESSON_BEFORE, _LESSON_AFTER) if has_lesson else ("", "")
     return f"""<header class="camwidget-page-head">
 <h1><bdi>{escape_html(title)}</bdi></h1>
 <dl>{terms}</dl>
-</header>
+</header>{before}
 <main id="camwidget-page" class="camwidget-page-main">
 <p>The page is being opened. If this stays, the file is not complete: copy or download it again.</p>
 <noscript><p>This page draws the picture and its maps by its own script, which is switched off here.</p></noscript>
-</main>
+</main>{after}
 <footer class="camwidget-page-foot">
 <p>A map shows where there is evidence for a class, by one method and at one layer. It does not prove that the model
 relies on that region: move the mask, and see how the prediction changes.</p>

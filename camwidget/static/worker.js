@@ -33,7 +33,7 @@ SOFTWARE.
     throw Error('Dynamic require of "' + x + '" is not supported');
   });
 
-  // node_modules/onnxruntime-web/dist/ort.wasm.bundle.min.mjs
+  // ../../../../main/js/node_modules/onnxruntime-web/dist/ort.wasm.bundle.min.mjs
   var qt = Object.defineProperty, Qa = Object.getOwnPropertyDescriptor, Ka = Object.getOwnPropertyNames, es = Object.prototype.hasOwnProperty, Jt = ((n) => typeof __require < "u" ? __require : typeof Proxy < "u" ? new Proxy(n, { get: (t, a) => (typeof __require < "u" ? __require : t)[a] }) : n)(function(n) {
     if (typeof __require < "u") return __require.apply(this, arguments);
     throw Error('Dynamic require of "' + n + '" is not supported');

@@ -11,20 +11,17 @@ from ..errors import CamwidgetError, PromptError
 from ..models.vision_model import VisionModel
 from .control.context import TWO_WAY_TRAITS
 from .control.pictures import named_picture
+from .explorer_hosts import HostedExplorer
 from .explorer_parts import ExplorerParts, check_arguments
-from .explorer_traits import ExplorerTraits
 from .host.lifetime import close_parts
-from .host.marimo import MISSING_IN_MARIMO, marimo_elements
-from .state.explorer_state import State, read_state
 
 if TYPE_CHECKING:
-    from .host.static_outputs import StaticView
     from .state.figure_export import PaperFigure
 
 __all__ = ["Explorer"]
 
 
-class Explorer(ExplorerTraits):
+class Explorer(HostedExplorer):
     """A notebook widget to explore saliency maps: click a class, choose a method, drag the masking slider.
 
     Args:
@@ -109,32 +106,6 @@ class Explorer(ExplorerTraits):
         super().__init__(parts.widgets, **kwargs)
         self.add_class("camwidget-explorer")
         parts.start()
-
-    @property
-    def state(self) -> State:
-        """All settings, of the map and of how it is drawn, as a small dict that JSON can store.
-
-        Setting it restores the view, in this or another explorer; keys that are left out keep their values. All of it
-        is checked before anything is set, and one map is requested at most.
-
-        Raises:
-            StateError: if a key is unknown, or a value is invalid; nothing is changed then.
-        """
-        return read_state(self._parts.state)
-
-    @state.setter
-    def state(self, wanted: State) -> None:
-        self._parts.history.restore(wanted)
-
-    @property
-    def code(self) -> str:
-        """Python code that shows the present view again, and computes the same without the widget.
-
-        Objects that code cannot name, such as a module or an array of yours, are ``...`` with a comment.
-        """
-        return self._parts.writer.code()
-
-    # -- actions ---------------------------------------------------------------------------
 
     def wait(self, timeout: float | None = None) -> Explorer:
         """Block until everything requested is computed and shown. In an observer it returns at once.
@@ -260,34 +231,3 @@ class Explorer(ExplorerTraits):
         super().close()
         if parts is not None:
             parts.close()
-
-    # -- hosts -----------------------------------------------------------------------------
-
-    #: Seconds that the output of a cell waits for the first map, without which there is no static view.
-    _PATIENCE = 0.5
-
-    def _static_view(self) -> StaticView:
-        from .state.static_view import explorer_static_view
-
-        parts = self._parts
-        parts.requests.main.wait_for_result(self._PATIENCE)
-        return explorer_static_view(parts.context, parts.requests)
-
-    def _view_metadata(self) -> dict[str, Any]:
-        # An explorer is a box of ipywidgets; the view in it is anywidget's, which knows about Colab.
-        shown = self._parts.view._repr_mimebundle_()
-        return shown[1] if isinstance(shown, tuple) else {}
-
-    def _heard_from_page(self) -> bool:
-        return bool(self._parts.context.display.view.is_heard)
-
-    def _display_(self) -> Any:
-        """What marimo shows: it asks for this, and no other host does."""
-        self._hold()
-        self._parts.context.display.publish(fallback_note=MISSING_IN_MARIMO)
-        shown, self._elements = marimo_elements(self._parts.view, self._parts.events.upload)
-        return shown
-
-    def __repr__(self) -> str:
-        count = len(self.pictures)
-        return f"Explorer({self.model.name!r}, {count} picture{'s' * (count != 1)})"

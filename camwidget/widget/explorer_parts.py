@@ -32,6 +32,7 @@ from .panels.attention import ATTENTION_JOB
 from .panels.concepts import CONCEPT_JOBS
 from .panels.deepvis import DEEPVIS_JOB
 from .panels.factorization import FACTORIZATION_JOB
+from .panels.where import WHERE_JOB
 from .state.explorer_state import StateContext
 from .state.history import History
 from .state.python_code import CodeWriter
@@ -59,6 +60,7 @@ _JOBS = (
     "class maps",
     "layer maps",
     COMPARED_JOBS.slow,
+    WHERE_JOB,
     "sheet",
     *CONCEPT_JOBS,
     "evaluate",

@@ -1,4 +1,4 @@
-"""Traits of an explorer with their validators, and its read-only properties."""
+"""Traits of an explorer with their validators, and its properties."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ from .control.method_settings import MethodSettings
 from .control.paint import PaintTrait
 from .explorer_parts import ExplorerParts
 from .host.lifetime import HeldWhileShown
+from .state.explorer_state import State, read_state
 from .view.mask_settings import MODES
 
 __all__ = ["ExplorerTraits"]
@@ -51,7 +52,7 @@ class _TargetTrait(t.Any):
 
 
 class ExplorerTraits(HeldWhileShown, ipywidgets.Box):
-    """Traits and read-only properties of an explorer; ``Explorer`` documents them.
+    """Traits and properties of an explorer; ``Explorer`` documents them.
 
     Setting a trait to an invalid value raises a ``CamwidgetError`` and leaves the trait as it was.
     """
@@ -84,6 +85,30 @@ class ExplorerTraits(HeldWhileShown, ipywidgets.Box):
 
     #: Set before any trait is.
     _parts: ExplorerParts
+
+    @property
+    def state(self) -> State:
+        """All settings, of the map and of how it is drawn, as a small dict that JSON can store.
+
+        Setting it restores the view, in this or another explorer; keys that are left out keep their values. All of it
+        is checked before anything is set, and one map is requested at most.
+
+        Raises:
+            StateError: if a key is unknown, or a value is invalid; nothing is changed then.
+        """
+        return read_state(self._parts.state)
+
+    @state.setter
+    def state(self, wanted: State) -> None:
+        self._parts.history.restore(wanted)
+
+    @property
+    def code(self) -> str:
+        """Python code that shows the present view again, and computes the same without the widget.
+
+        Objects that code cannot name, such as a module or an array of yours, are ``...`` with a comment.
+        """
+        return self._parts.writer.code()
 
     @property
     def pictures(self) -> list[Picture]:

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import os
+import uuid
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import anywidget
 import traitlets as t
 
 from .._assets import STATIC
-from ..analysis import human_studies
+from ..analysis import human_attention, human_studies
+from ..analysis.answer_sheets import AnswerSheet
 from ..analysis.human_studies import Draft, Question
+from ..analysis.pooled_answers import PooledAnswers, pool_answers, pool_sheets
 from ..attribution.methods import Method
 from ..errors import QuizError
 from ..models.vision_model import VisionModel
@@ -20,6 +25,7 @@ from .control.worker import Worker
 from .host.lifetime import HeldWhileShown, weakly
 from .host.static_outputs import StaticView
 from .view.page_messages import CheckedMessages
+from .view.quiz_answers import answered_question, checked_answer, encoded_marks, result_of
 from .view.quiz_cards import card_of, failed_card
 
 __all__ = ["Quiz", "QuizScore"]
@@ -39,7 +45,8 @@ class Quiz(CheckedMessages, HeldWhileShown, anywidget.AnyWidget):
     """Questions with pictures and options; after each answer what was right, and at the end the score.
 
     The numbers 1 to 9 choose an option, enter goes on. The questions lie in the page, so that a saved notebook can be
-    played without a kernel. ``which_class`` and ``which_model`` make the two human studies of the Grad-CAM paper.
+    played without a kernel. ``which_class`` and ``which_model`` make the two human studies of the Grad-CAM paper, and
+    ``where`` compares maps with where a person looks. ``save`` writes the answers, and ``pool`` reads those of a class.
 
     Args:
         questions: each a ``Question``, or a function without arguments that returns one. Functions are called off
@@ -50,7 +57,8 @@ class Quiz(CheckedMessages, HeldWhileShown, anywidget.AnyWidget):
 
     Attributes:
         number: which question is shown, counted from 0; at the end, their count.
-        answers: of each question the index of the chosen option, None before.
+        answers: of each question the index of the chosen option, or what is marked on its picture as the runs of
+            ``masking.user_mask.encode``; None before.
 
     Raises:
         QuizError: if there is no question.
@@ -71,6 +79,10 @@ class Quiz(CheckedMessages, HeldWhileShown, anywidget.AnyWidget):
 
     number = t.Int(0).tag(sync=True)
     answers: t.List = t.List([]).tag(sync=True)
+
+    #: A random number of the answers, by which copies of a saved file are recognized; "" before the first answer, so
+    #: that those who play a saved notebook have each their own.
+    attempt = t.Unicode("").tag(sync=True)
 
     total = t.Int(0).tag(sync=True)
     cards: t.List = t.List([]).tag(sync=True)
@@ -110,7 +122,8 @@ class Quiz(CheckedMessages, HeldWhileShown, anywidget.AnyWidget):
         n: int = 6,
         *,
         seed: int = 0,
-        method: str | Method = "gradcam",
+        method: str | Method | Sequence[str | Method] = "gradcam",
+        faithfulness: bool = False,
     ) -> Quiz:
         """Make the study of class discrimination of the Grad-CAM paper: for which of two classes is this map?
 
@@ -124,12 +137,15 @@ class Quiz(CheckedMessages, HeldWhileShown, anywidget.AnyWidget):
                 probable classes.
             n: how many questions.
             seed: another number gives other questions.
-            method: of the maps.
+            method: of the maps; or several, each for as many questions (to one), by which answers are counted.
+            faithfulness: whether each map is also compared with occlusion's, which takes as long as that.
 
         Raises:
             QuizError: if fewer than ``n`` pictures show two classes.
         """
-        drafts = human_studies.which_class(model, images, n=n, seed=seed, method=method)
+        drafts = human_studies.which_class(
+            model, images, n=n, seed=seed, method=method, faithfulness=faithfulness
+        )
         return cls(drafts, title="One map, two classes", source=human_studies.CLASS_STUDY)
 
     @classmethod
@@ -141,7 +157,8 @@ class Quiz(CheckedMessages, HeldWhileShown, anywidget.AnyWidget):
         n: int = 6,
         *,
         seed: int = 0,
-        method: str | Method = "gradcam",
+        method: str | Method | Sequence[str | Method] = "gradcam",
+        faithfulness: bool = False,
     ) -> Quiz:
         """Make the study of trust of the Grad-CAM paper: which of two models that agree is more reasonable?
 
@@ -155,12 +172,15 @@ class Quiz(CheckedMessages, HeldWhileShown, anywidget.AnyWidget):
                 where the classes present are known, rightly.
             n: how many questions.
             seed: another number gives other questions.
-            method: of the maps, each at its model's default layer.
+            method: of the maps, each at its model's default layer; or several, as for ``which_class``.
+            faithfulness: as for ``which_class``.
 
         Raises:
             QuizError: if the models' classes differ, or fewer than ``n`` pictures qualify.
         """
-        drafts = human_studies.which_model(strong, weak, images, n=n, seed=seed, method=method)
+        drafts = human_studies.which_model(
+            strong, weak, images, n=n, seed=seed, method=method, faithfulness=faithfulness
+        )
         return cls(
             drafts,
             title="One answer, two models",
@@ -168,20 +188,75 @@ class Quiz(CheckedMessages, HeldWhileShown, anywidget.AnyWidget):
             scale=human_studies.MODEL_SCALE,
         )
 
+    @classmethod
+    def where(
+        cls,
+        model: VisionModel,
+        images: Sequence[Any],
+        n: int | None = None,
+        *,
+        seed: int = 0,
+        methods: str | Method | Sequence[str | Method] = ("gradcam", "guided-gradcam", "random"),
+    ) -> Quiz:
+        """Make a quiz "Where did you look?": a person marks on a picture where they look to see a class.
+
+        The marks are compared with the map of every method, and with the ground truth where it is known, by the rank
+        correlation of means over 14 × 14 cells; equal cells share the average of their ranks. The paper has 0.136 for
+        Grad-CAM and people's attention to questions.
+
+        Args:
+            model: from ``load`` or ``wrap``.
+            images: a list of pictures, as for ``which_class``. A person is asked for a class that is present, or if
+                that is not known for the predicted one.
+            n: how many questions; one for each picture if None.
+            seed: another number gives other questions.
+            methods: of the maps, each at the model's default layer.
+
+        Raises:
+            QuizError: if there are fewer than ``n`` pictures.
+        """
+        drafts = human_attention.where(model, images, n=n, seed=seed, methods=methods)
+        return cls(drafts, title="Where did you look?", source=human_attention.STUDY)
+
+    @staticmethod
+    def pool(
+        source: str | os.PathLike[str] | Iterable[str | os.PathLike[str]],
+    ) -> PooledAnswers:
+        """Pool the answers that several people have saved, here or from a page.
+
+        Args:
+            source: a folder, whose files ``*.json`` are read with those of the folders below it, or files.
+
+        Returns:
+            Accuracy and mean on the scale by method, with intervals and beside the maps' faithfulness, correlations
+            with marks, and all answers. Files that are no answers are named with the reason.
+
+        Raises:
+            QuizError: if there is no such folder or file, or no ``.json`` file.
+        """
+        return pool_answers(source)
+
     # -- for scripts -----------------------------------------------------------------------
 
-    def answer(self, option: int | str) -> bool | None:
-        """Choose an option of the question shown, by index or by its text. ``next`` goes on.
+    def answer(self, option: Any) -> bool | None:
+        """Answer the question shown. ``next`` goes on.
+
+        Args:
+            option: an option's index or text; for a question about where one looks, the marks, a bool array (H, W) of
+                the picture's size.
 
         Returns:
             Whether it is right; None where nothing is right or wrong.
 
         Raises:
             QuizError: if there is no such option, or the question is answered already.
+            PictureError: if the marks do not fit the picture.
         """
         question = self._shown()
-        options = list(question.options)
-        if isinstance(option, str):
+        if question.maps is not None:
+            option = encoded_marks(option, self._made[self.number])
+        elif isinstance(option, str):
+            options = list(question.options)
             if option not in options:
                 raise QuizError(f"There is no option {option!r}: {', '.join(map(repr, options))}.")
             option = options.index(option)
@@ -189,11 +264,13 @@ class Quiz(CheckedMessages, HeldWhileShown, anywidget.AnyWidget):
             raise QuizError(
                 f"Question {self.number + 1} is answered already: call next() to go on, or restart()."
             )
-        self.answers = [
-            *self.answers[: self.number],
-            option,
-            *self.answers[self.number + 1 :],
-        ]
+        with self.hold_sync():
+            self.answers = [
+                *self.answers[: self.number],
+                option,
+                *self.answers[self.number + 1 :],
+            ]
+            self.attempt = self.attempt or uuid.uuid4().hex
         return option in question.right if question.right else None
 
     def next(self) -> Quiz:
@@ -206,7 +283,40 @@ class Quiz(CheckedMessages, HeldWhileShown, anywidget.AnyWidget):
         with self.hold_sync():
             self.answers = [None] * self.total
             self.number = 0
+            self.attempt = ""
         return self
+
+    def save(
+        self, path: str | os.PathLike[str], *, name: str = "", overwrite: bool = False
+    ) -> Path:
+        """Write the answers as a JSON file for ``pool``. Nothing about the person is in it but the name, if given.
+
+        Args:
+            path: the file; ``.json`` is appended to a name without a suffix.
+            name: of the person; "" for none.
+            overwrite: whether an existing file is replaced.
+
+        Returns:
+            The file.
+
+        Raises:
+            FileExistsError: if the file exists.
+            QuizError: if nothing is answered, or the name is no text.
+        """
+        if not isinstance(name, str):
+            raise QuizError(f"name is a text, or '' for none, not {name!r}.")
+        return self._sheet(name).save(path, overwrite=overwrite)
+
+    @property
+    def tally(self) -> PooledAnswers:
+        """The answers so far by method, in the tables of ``pool``."""
+        return pool_sheets([("", self._sheet(""))])
+
+    def _sheet(self, name: str) -> AnswerSheet:
+        made = zip(self._questions, self._made, self.answers, strict=False)
+        questions = [answered_question(q, card, a) for q, card, a in made if q is not None]
+        number = self.attempt or uuid.uuid4().hex
+        return AnswerSheet(number, self.title, tuple(questions), name=name.strip())
 
     def wait(self, timeout: float | None = None) -> Quiz:
         """Block until all questions are made.
@@ -245,26 +355,21 @@ class Quiz(CheckedMessages, HeldWhileShown, anywidget.AnyWidget):
 
     @property
     def results(self) -> list[dict[str, Any]]:
-        """Of each question made: its number from 1, prompt, options, the one chosen, the right ones, right, value."""
-        found = []
-        made = zip(self._questions, self.answers, strict=False)
-        for number, (question, chosen) in enumerate(made, 1):
-            if question is None:
-                continue
-            judged = chosen is not None and bool(question.right)
-            values = question.values if chosen is not None else None
-            found.append(
-                {
-                    "question": number,
-                    "prompt": question.prompt,
-                    "options": list(question.options),
-                    "chosen": None if chosen is None else question.options[chosen],
-                    "right options": [question.options[k] for k in question.right],
-                    "right": chosen in question.right if judged else None,
-                    "value": None if values is None else float(values[chosen]),
-                }
-            )
-        return found
+        """Of each question made: its number from 1, prompt, method, options, the one chosen, the right ones, right,
+        value, and for marks their correlations with the maps.
+        """
+        made = zip(self._questions, self._made, self.answers, strict=False)
+        return [
+            result_of(number, question, card, given)
+            for number, (question, card, given) in enumerate(made, 1)
+            if question is not None
+        ]
+
+    def page_content(self) -> dict[str, Any]:
+        """Return the quiz for a saved page, once all questions are made: title, source, scale and cards."""
+        self.wait()
+        texts = {"title": self.title, "source": self.source, "scale": self.scale}
+        return {**texts, "cards": list(self._made)}
 
     def close(self) -> None:
         """Stop making questions, and remove the quiz from every page."""
@@ -304,21 +409,15 @@ class Quiz(CheckedMessages, HeldWhileShown, anywidget.AnyWidget):
         return proposal["value"]
 
     @t.validate("answers")
-    def _valid_answers(self, proposal: Any) -> list[int | None]:
+    def _valid_answers(self, proposal: Any) -> list[Any]:
         answers = list(proposal["value"])
         if len(answers) != self.total:
             raise QuizError(f"answers has one entry a question: {self.total}, not {len(answers)}.")
         for number, answer in enumerate(answers):
-            if answer is None:
-                continue
-            question = self._questions[number] if number < len(self._questions) else None
-            count = 0 if question is None else len(question.options)
-            if isinstance(answer, bool) or not isinstance(answer, int) or not 0 <= answer < count:
-                raise QuizError(
-                    f"Question {number + 1} has options 0 to {count - 1}, not {answer!r}."
-                    if count
-                    else f"Question {number + 1} cannot be answered: it is not ready, or could not be made."
-                )
+            if answer is not None:
+                ready = number < len(self._questions)
+                question = self._questions[number] if ready else None
+                checked_answer(number, question, self._made[number] if ready else {}, answer)
         return answers
 
     # -- making them -----------------------------------------------------------------------

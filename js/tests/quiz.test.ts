@@ -205,3 +205,54 @@ describe("a view", () => {
     expect(URL.revokeObjectURL).toHaveBeenCalledTimes(2);
   });
 });
+
+describe("answers as a file", () => {
+  const mapped = (): Record<string, unknown> => ({
+    ...card({ options: [], right: [] }),
+    maps: [{ name: NASTY, cells: [1, 0, 0, 0, 0, 0, 0, 0] }, { name: "flat", cells: [1, 1, 1, 1, 1, 1, 1, 1] }],
+  });
+
+  it("counts by method where there are several", async () => {
+    const cards = [{ ...card(), method: "A" }, { ...card(), method: NASTY }, { ...card(), method: NASTY }];
+    const shown = play(new FakeModel(state(cards, { answers: [0, 0, 1], number: 3 })));
+    expect(shown.all(".camwidget-quiz-tally tr").map((row) => row.textContent)).toEqual(["A1 of 1 right", `${NASTY}1 of 2 right`]);
+    expect(shown.all("[onerror]")).toEqual([]);
+  });
+
+  it("takes marks on the picture, and compares them with the maps", async () => {
+    const shown = play(new FakeModel(state([mapped(), card()])));
+    const done = shown.one(".camwidget-quiz-done") as HTMLButtonElement;
+    expect(done.disabled).toBe(true);
+    shown.one(".camwidget-quiz-marks-layer").dispatchEvent(new KeyboardEvent("keydown", { key: " ", bubbles: true }));
+    expect(done.disabled).toBe(false);
+    await shown.click(".camwidget-quiz-done");
+    const [runs] = shown.model.get("answers") as [number[]];
+    expect(runs.reduce((sum, value, k) => sum + (k % 2 === 1 ? value : 0), 0)).toBeGreaterThan(0);
+    expect(shown.all(".camwidget-quiz-correlations tr").map((row) => row.textContent)).toEqual([`${NASTY}−0.14`, "flat–"]);
+    expect(shown.text(".camwidget-quiz-feedback")).toContain("share the average of their ranks");
+    expect(shown.model.get("attempt")).toMatch(/^[0-9a-f]{32}$/);
+    await shown.click(".camwidget-quiz-buttons .camwidget-quiz-next");
+    expect(shown.text(".camwidget-quiz-place")).toBe("Question 2 of 2");
+    await shown.click(".camwidget-quiz-option");
+    expect((shown.model.get("answers") as unknown[])[0], "marks stay").toEqual(runs);
+  });
+
+  it("is saved with the name only if one is given", async () => {
+    const saved: Blob[] = [];
+    vi.spyOn(URL, "createObjectURL").mockImplementation((blob) => `blob:${saved.push(blob as Blob)}`);
+    const shown = play(new FakeModel(state([{ ...card(), method: "A", study: "which class", faithfulness: 0.5 }], { answers: [1], number: 1, attempt: "ab" })));
+    const before = saved.length;
+    await shown.click(".camwidget-quiz-save button");
+    const field = shown.one(".camwidget-quiz-name-field") as HTMLInputElement;
+    field.value = " Ada ";
+    await shown.click(".camwidget-quiz-save button");
+    const [first, second] = await Promise.all(saved.slice(before).map(async (blob) => JSON.parse(await blob.text()) as Record<string, unknown>));
+    expect(first).not.toHaveProperty("name");
+    expect(second).toMatchObject({
+      format: "camwidget answers", version: 1, id: "ab", name: "Ada", tasks: [],
+      questions: [{ study: "which class", method: "A", chosen: 1, right: [0], faithfulness: 0.5, marked: 0, correlations: {} }],
+    });
+    await shown.click(".camwidget-quiz-next");
+    expect(shown.model.get("attempt"), "another attempt is another sheet").toBe("");
+  });
+});

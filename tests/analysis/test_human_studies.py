@@ -196,3 +196,29 @@ def test_classes_in_another_order(textures: cw.VisionModel, samples: list[Sample
     (q,) = by_model(textures, turned, samples[:1], 1)
     a, b = (shown[0] for shown in q.pictures[1:])
     np.testing.assert_allclose(a.saliency, b.saliency, atol=1e-4)
+
+
+# -- several methods -------------------------------------------------------------------------
+
+
+def test_methods_are_dealt_evenly(textures: cw.VisionModel) -> None:
+    pictures = [drawn.draw(k).image for k in range(8)]
+    methods = ["gradcam", "random", "cam"]
+    deals = set()
+    for seed in range(4):
+        drafts = which_class(textures, pictures, n=7, seed=seed, method=methods)
+        dealt = [draft.args[2].name for draft in drafts]  # type: ignore[union-attr]
+        assert sorted(map(dealt.count, methods)) == [2, 2, 3]
+        deals.add(tuple(dealt))
+    assert len(deals) == 4, "other people get other methods for a picture"
+    with pytest.raises(QuizError, match="needs a method"):
+        which_class(textures, pictures, n=1, seed=0, method=[])
+
+
+def test_faithfulness_is_the_metric(textures: cw.VisionModel, samples: list[Sample]) -> None:
+    (draft,) = which_class(textures, samples, n=1, seed=0, method="gradcam", faithfulness=True)
+    (question,) = made([draft])
+    explanation = question.pictures[1][0]
+    assert question.method == "Grad-CAM" and question.study == "which class"
+    scores = cw.measure(textures, explanation.pixels, explanation, ["occlusion-correlation"])
+    assert question.faithfulness == pytest.approx(scores["occlusion-correlation"].value, abs=1e-4)

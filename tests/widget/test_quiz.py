@@ -237,3 +237,20 @@ def test_closing_leaves_nothing_open() -> None:
     quiz.close()
     assert len(quiz.questions) <= 1, "what was not begun is not made"
     assert set(_instances) <= before
+
+
+def test_answers_are_saved_and_pooled(quiz: cw.Quiz, tmp_path: Path) -> None:
+    with pytest.raises(QuizError, match="no answer to save"):
+        quiz.save(tmp_path / "x")
+    quiz.answer(0)
+    first = quiz.attempt
+    file = quiz.save(tmp_path / "ada", name=" <b>Ada</b> ")
+    with pytest.raises(QuizError, match="name is a text"):
+        quiz.save(tmp_path / "x", name=5)  # type: ignore[arg-type]
+    assert quiz.tally.accuracy["right"].tolist() == [1]
+    quiz.restart().answer(1)
+    assert quiz.attempt != first, "another attempt is another sheet"
+    quiz.save(tmp_path / "bob.json")
+    pooled = cw.Quiz.pool([file, tmp_path / "bob.json"])
+    assert pooled.people["name"].tolist() == ["<b>Ada</b>", ""]
+    assert pooled.accuracy[["right", "answers", "people"]].iloc[0].tolist() == [1, 2, 2]

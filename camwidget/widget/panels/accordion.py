@@ -26,6 +26,7 @@ from .contact_sheet import ContactSheet
 from .deepvis import DeepVisPanel
 from .evaluate import EvaluatePanel
 from .factorization import FactorizationPanel
+from .where import WherePanel
 
 __all__ = ["FIND_ATTENTION_JOB", "Panels"]
 
@@ -135,6 +136,12 @@ class Panels:
                     lambda: FactorizationPanel(prompts, worker, display.view, events.toggle_paint),
                 )
             )
+        self._folds.append(
+            _Fold(
+                "Where did you look? Your brush against every quick method",
+                lambda: WherePanel(prompts, worker, display.view),
+            )
+        )
         self.box = ipywidgets.Accordion(
             [fold.place for fold in self._folds],
             titles=tuple(fold.title for fold in self._folds),
@@ -186,6 +193,11 @@ class Panels:
     def factorization(self) -> FactorizationPanel | None:
         """The panel of parts; None before it is opened, and for a model without layers that are maps."""
         return self._built(FactorizationPanel)
+
+    @property
+    def where(self) -> WherePanel | None:
+        """The panel that compares paint with maps; None before it is opened."""
+        return self._built(WherePanel)
 
     @property
     def attention(self) -> AttentionPanel | None:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import torch
 from PIL import Image
 
+from ...analysis.human_attention import CELLS, cell_means
 from ...analysis.human_studies import Question
 from ...attribution.explanation import Explanation
+from ...errors import QuizError
 from ...images.conversion import open_picture, shades, tensor_pixels
 from ...images.ground_truth import outline, tight_box
 
@@ -25,14 +28,20 @@ def card_of(question: Question) -> dict[str, Any]:
 
     Raises:
         PictureError: for a picture that cannot be opened.
+        QuizError: for a map that does not fit the picture.
     """
+    pictures = [_picture(*shown) for shown in question.pictures]
     return {
         "prompt": question.prompt,
-        "pictures": [_picture(*shown) for shown in question.pictures],
+        "pictures": pictures,
         "options": list(question.options),
         "right": [int(index) for index in question.right],
         "reveal": question.reveal,
         "values": None if question.values is None else [float(v) for v in question.values],
+        "study": question.study,
+        "method": question.method,
+        "faithfulness": question.faithfulness,
+        "maps": None if question.maps is None else _maps(question.maps, pictures[0]),
         "error": "",
     }
 
@@ -46,8 +55,26 @@ def failed_card(text: str) -> dict[str, Any]:
         "right": [],
         "reveal": "",
         "values": None,
+        "study": "",
+        "method": "",
+        "faithfulness": None,
+        "maps": None,
         "error": text,
     }
+
+
+def _maps(maps: Mapping[str, np.ndarray], picture: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Encode maps as means over the cells of a picture."""
+    rows, columns = (min(CELLS, picture[side]) for side in ("height", "width"))
+    found = []
+    for name, values in maps.items():
+        cells = cell_means(np.asarray(values))
+        if cells.shape != (rows, columns):
+            raise QuizError(
+                f"The map {name!r} has {cells.shape} cells, its picture {(rows, columns)}: give both one size."
+            )
+        found.append({"name": name, "cells": cells.ravel().tolist()})
+    return found
 
 
 def _picture(picture: Any, caption: str, outlines: Any = None) -> dict[str, Any]:

@@ -7,8 +7,6 @@ import type { Payload } from "../page/payload";
 import type { OcclusionData } from "./occlusion";
 
 export interface LivePayload extends Payload {
-  /** The picture's name. */
-  readonly name: string;
   readonly live: {
     /** Of all classes. */
     readonly names: readonly string[];
@@ -22,9 +20,19 @@ export interface LivePayload extends Payload {
     /** Why a picture of one's own cannot be prepared, where it cannot. */
     readonly preprocess: Geometry | { readonly reason: string };
     readonly head: HeadData | null;
+    /** Further pictures, as the model gets them. */
+    readonly others: readonly OtherPicture[];
     /** The method that runs the model many times, for any picture and class. */
     readonly occlusion: OcclusionData;
   };
+}
+
+export interface OtherPicture {
+  readonly name: string;
+  readonly width: number;
+  readonly height: number;
+  readonly picture: ByteRange;
+  readonly archive: string;
 }
 
 export interface HeadData {

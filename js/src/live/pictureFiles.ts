@@ -71,7 +71,7 @@ export function pictureLine(
   });
   if ("reason" in geometry) {
     const hint = `Other pictures need the notebook: ${geometry.reason}.`;
-    return make("div", "camwidget-own camwidget-view", {}, make("span", "camwidget-own-hint", {}, hint));
+    return make("div", "camwidget-own camwidget-view", {}, chosen, make("span", "camwidget-own-hint", {}, hint));
   }
   const field = make("input", "", { type: "file", accept: "image/*", hidden: true, "aria-label": "A picture of your own" });
   const opener = button("camwidget-button camwidget-own-open", { title: "Explain a picture of your own; it stays on this computer" }, "open your picture…");

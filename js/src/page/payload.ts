@@ -6,6 +6,10 @@ import type { ByteRange } from "./binaryBundle";
 export interface Payload {
   readonly format: number;
   readonly model: string;
+  /** The picture's name. */
+  readonly name: string;
+  /** The further pictures of the page. */
+  readonly others?: readonly Payload[];
   readonly scene: {
     readonly width: number;
     readonly height: number;

@@ -21,6 +21,18 @@ export interface EncodedPicture {
   readonly outlines: readonly ObjectOutline[];
 }
 
+/** A map to compare marks with: means over the cells of the first picture. */
+export interface ComparedMap {
+  readonly name: string;
+  readonly cells: readonly number[];
+}
+
+/** The rank correlation of marks with a map; null where it is undefined. */
+export interface Correlation {
+  readonly name: string;
+  readonly value: number | null;
+}
+
 export interface Card {
   readonly prompt: string;
   readonly pictures: readonly EncodedPicture[];
@@ -29,6 +41,14 @@ export interface Card {
   readonly right: readonly number[];
   readonly reveal: string;
   readonly values: readonly number[] | null;
+  /** Which of the package's studies it is of; empty for a question of one's own. */
+  readonly study: string;
+  /** The label of the method whose map is shown. */
+  readonly method: string;
+  /** The rank correlation of that map with occlusion's. */
+  readonly faithfulness: number | null;
+  /** The maps that marks are compared with; null where the answer is an option. */
+  readonly maps: readonly ComparedMap[] | null;
   /** Why there is no question. */
   readonly error: string;
 }
@@ -57,11 +77,20 @@ function pictures(value: unknown): readonly EncodedPicture[] {
 }
 
 export function card(value: unknown): Card {
-  const { prompt, pictures: shown, options, right, reveal, values, error } = fields(value);
+  const given = fields(value);
+  const { prompt, options, right, reveal, values, study, method, faithfulness, error } = given;
+  const shown = pictures(given["pictures"]);
+  const maps = Array.isArray(given["maps"]) && shown.length > 0 ? list(given["maps"]).map(comparedMap) : null;
   return {
-    prompt: text(prompt), pictures: pictures(shown), options: list(options).map((option) => text(option)), right: numbers(right),
-    reveal: text(reveal), values: Array.isArray(values) ? numbers(values) : null, error: text(error),
+    prompt: text(prompt), pictures: shown, options: list(options).map((option) => text(option)), right: numbers(right),
+    reveal: text(reveal), values: Array.isArray(values) ? numbers(values) : null, study: text(study), method: text(method),
+    faithfulness: typeof faithfulness === "number" ? faithfulness : null, maps, error: text(error),
   };
+}
+
+function comparedMap(value: unknown): ComparedMap {
+  const { name, cells } = fields(value);
+  return { name: text(name), cells: numbers(cells) };
 }
 
 /** What an answer is worth. In the middle of a scale it is neither right nor wrong, though it earns nothing. */

@@ -5,16 +5,22 @@ import { keepFocus } from "../view/host/keyboardFocus";
 import { watch, widgetModule } from "../view/model";
 import type { Model } from "../view/model";
 import { MARK, WORD } from "./cards";
+import type { Card } from "./cards";
 import { Game } from "./game";
+import { MarkingPage } from "./marking";
 import { ObjectUrls } from "./pictures";
 import { QuestionPage } from "./question";
 import { scorePage } from "./score";
 import { DEFAULTS } from "./syncedTraits";
 import type { QuizTraits } from "./syncedTraits";
 
-/** Builds one view of the model inside `root`; everything it holds on to ends with the signal. */
-function mount(model: Model<QuizTraits>, root: HTMLElement, signal: AbortSignal): void {
-  new QuizView(model, root, signal);
+/**
+ * Builds one view of the model inside `root`; everything it holds on to ends with the signal.
+ *
+ * @param saves whether its last page saves the answers
+ */
+export function mount(model: Model<QuizTraits>, root: HTMLElement, signal: AbortSignal, saves = true): void {
+  new QuizView(model, root, signal, saves);
 }
 
 class QuizView {
@@ -25,11 +31,11 @@ class QuizView {
   private readonly place = make("span", "camwidget-quiz-place");
   private readonly body = make("div", "camwidget-quiz-body");
   private readonly card: HTMLElement;
-  private page: QuestionPage | null = null;
+  private page: QuestionPage | MarkingPage | null = null;
   /** What the body shows: the number of a question or the score, and whether it is ready. */
   private shown = "";
 
-  constructor(model: Model<QuizTraits>, root: HTMLElement, signal: AbortSignal) {
+  constructor(model: Model<QuizTraits>, root: HTMLElement, signal: AbortSignal, private readonly saves: boolean) {
     this.game = new Game(model);
     this.addresses = new ObjectUrls(signal);
     const head = make("div", "camwidget-quiz-head", {}, this.title, this.marks, this.place);
@@ -80,10 +86,15 @@ class QuizView {
     const wanted = `${number} ${state}`;
     if (this.shown === wanted) return false;
     this.shown = wanted;
-    this.page = card === null ? null : new QuestionPage(game, number, card, this.addresses);
-    const score = (): HTMLElement => scorePage(game, this.addresses);
+    this.page = card === null ? null : this.pageOf(card, number);
+    const score = (): HTMLElement => scorePage(game, this.addresses, this.saves);
     this.body.replaceChildren(this.page?.element ?? (number < total ? waits(number) : score()));
     return true;
+  }
+
+  private pageOf(card: Card, number: number): QuestionPage | MarkingPage {
+    const Page = card.maps === null || card.error !== "" ? QuestionPage : MarkingPage;
+    return new Page(this.game, number, card, this.addresses);
   }
 
   private press(event: KeyboardEvent): void {
@@ -111,4 +122,4 @@ function waits(number: number): HTMLElement {
   );
 }
 
-export default widgetModule(mount);
+export default widgetModule<QuizTraits>((model, root, signal) => mount(model, root, signal));

@@ -51,6 +51,11 @@ export class CaptionedPicture {
     );
   }
 
+  /** Puts an element over the picture. */
+  cover(element: HTMLElement): void {
+    this.frame.append(element);
+  }
+
   /** @param named whether the outlines' names are written next to them */
   reveal(named: boolean): void {
     if (this.revealed) return;

@@ -2,12 +2,18 @@
 import { fixed } from "../core/numberFormat";
 import { button, make } from "../view/dom/dom";
 import { MARK, WORD } from "./cards";
+import { answerSheet, saveLine } from "./answerSheet";
 import type { Game } from "./game";
+import { correlationText } from "./marking";
 import { image } from "./pictures";
 import type { ObjectUrls } from "./pictures";
 
-/** Creates the last page: the score, a published score to compare with, and the questions with their answers. */
-export function scorePage(game: Game, addresses: ObjectUrls): HTMLElement {
+/**
+ * Creates the last page: the score, a published score to compare with, and the questions with their answers.
+ *
+ * @param saves whether the answers can be saved here; a page with tasks saves them all in one place
+ */
+export function scorePage(game: Game, addresses: ObjectUrls, saves: boolean): HTMLElement {
   const again = button("camwidget-quiz-button camwidget-quiz-next", {}, "Play again");
   again.addEventListener("click", () => game.restart());
   const rows = Array.from({ length: game.total }, (_, at) => row(game, at, addresses));
@@ -17,10 +23,27 @@ export function scorePage(game: Game, addresses: ObjectUrls): HTMLElement {
     {},
     make("p", "camwidget-quiz-score", { role: "status" }, headline(game)),
     ...means(game),
+    ...tally(game),
     ...(game.source === "" ? [] : [make("p", "camwidget-quiz-source", {}, game.source)]),
     make("ol", "camwidget-quiz-rows", {}, ...rows),
-    make("div", "camwidget-quiz-foot", {}, make("div", "camwidget-quiz-buttons", {}, again)),
+    make("div", "camwidget-quiz-foot", {}, ...(saves ? [saveLine((name) => sheetOf(game, name))] : []), make("div", "camwidget-quiz-buttons", {}, again)),
   );
+}
+
+function sheetOf(game: Game, name: string): Record<string, unknown> | null {
+  return game.attempt === "" ? null : answerSheet(game.attempt, name, game.title, game);
+}
+
+/** The score of each method, where there are several. */
+function tally(game: Game): HTMLElement[] {
+  const lines = game.tally.map(({ method, right, of, mean }) => make(
+    "tr", "", {},
+    make("th", "", { scope: "row" }, method === "" ? "–" : method),
+    make("td", "camwidget-quiz-number", {}, `${right} of ${of} right`),
+    make("td", "camwidget-quiz-number", {}, mean === null ? "" : `mean ${signed(mean)}`),
+  ));
+  if (lines.length === 0) return [];
+  return [make("table", "camwidget-quiz-tally", {}, make("caption", "", {}, "By method"), make("tbody", "", {}, ...lines))];
 }
 
 function headline(game: Game): string {
@@ -48,7 +71,8 @@ function row(game: Game, at: number, addresses: ObjectUrls): HTMLElement {
   const found = game.verdict(at);
   const right = card?.right.map((k) => card.options[k]).join(" or ") ?? "";
   const chosen = choice === null ? "" : (card?.options[choice] ?? "");
-  const given = choice === null ? "Not answered" : `Your answer: ${chosen}`;
+  const marks = game.correlations(at).map(({ name, value }) => `${name} ${correlationText(value)}`).join(", ");
+  const given = choice !== null ? `Your answer: ${chosen}` : marks === "" ? "Not answered" : marks;
   const correction = found === "wrong" || found === "undecided" ? `Right: ${right}` : "";
   const pictures = card?.pictures ?? [];
   const open = button(

@@ -2,6 +2,7 @@
 export interface QuizTraits {
   readonly number: number;
   readonly answers: unknown;
+  readonly attempt: string;
   readonly total: number;
   readonly cards: unknown;
   readonly title: string;
@@ -13,6 +14,7 @@ export interface QuizTraits {
 export const DEFAULTS: QuizTraits = {
   number: 0,
   answers: [],
+  attempt: "",
   total: 0,
   cards: [],
   title: "",

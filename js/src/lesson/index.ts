@@ -1,0 +1,109 @@
+/** Entry point of what a teacher adds to a saved page: tasks, the quiz, and the answers as a file. */
+import { bytes as binary, fields, list, text, texts } from "../core/parse";
+import { answerSheet, randomNumber, saveLine } from "../quiz/answerSheet";
+import type { AnsweredTask } from "../quiz/answerSheet";
+import { Game } from "../quiz/game";
+import { mount } from "../quiz/index";
+import { DEFAULTS } from "../quiz/syncedTraits";
+import type { QuizTraits } from "../quiz/syncedTraits";
+import { make } from "../view/dom/dom";
+import type { Model } from "../view/model";
+import { Store } from "../view/store";
+import { markdown } from "./markdown";
+
+/** The quiz's traits, without a kernel that reads along. */
+class QuizStore extends Store<QuizTraits> implements Model<QuizTraits> {
+  save_changes(): void {
+    // The state is in the page already.
+  }
+
+  send(): void {
+    // Nobody listens.
+  }
+}
+
+/** A task with the field for its answer. */
+class TaskField {
+  readonly element: HTMLElement;
+  private readonly field: HTMLTextAreaElement;
+
+  constructor(
+    private readonly task: string,
+    number: number,
+    changed: () => void,
+  ) {
+    this.field = make("textarea", "camwidget-lesson-field", { rows: 3, maxlength: 20_000, "aria-label": `Your answer to task ${number}` });
+    this.field.addEventListener("input", changed);
+    this.element = make(
+      "li", "camwidget-lesson-task", {}, make("div", "camwidget-lesson-text", {}, ...markdown(task)), this.field,
+    );
+  }
+
+  get answer(): AnsweredTask {
+    return { task: this.task, answer: this.field.value.trim() };
+  }
+}
+
+/** A quiz as the page has it: its pictures are base64. */
+function quizTraits(value: unknown): QuizStore {
+  const given = fields(value);
+  const cards = list(given["cards"]).map((card) => ({
+    ...fields(card), pictures: list(fields(card)["pictures"]).map((picture) => ({ ...fields(picture), data: decoded(fields(picture)["data"]) })),
+  }));
+  const answers = cards.map(() => null);
+  return new QuizStore({
+    ...DEFAULTS, cards, answers, total: cards.length, title: text(given["title"]), source: text(given["source"]), scale: text(given["scale"]),
+  });
+}
+
+function decoded(value: unknown): Uint8Array | null {
+  return binary(Uint8Array.from(atob(text(value)), (sign) => sign.charCodeAt(0)));
+}
+
+function build(root: (id: string) => HTMLElement, data: Readonly<Record<string, unknown>>): void {
+  const title = text(data["title"]);
+  const number = randomNumber();
+  let isUnsaved = false;
+  const changed = (): void => {
+    isUnsaved = true;
+  };
+  const tasks = texts(data["tasks"]).map((task, at) => new TaskField(task, at + 1, changed));
+  if (tasks.length > 0) {
+    root("camwidget-tasks").append(make("h2", "", {}, "Tasks"), make("ol", "camwidget-lesson-tasks", {}, ...tasks.map(({ element }) => element)));
+  }
+  let game: Game | null = null;
+  if (data["quiz"] != null) {
+    const store = quizTraits(data["quiz"]);
+    store.on("change:answers", changed);
+    game = new Game(store);
+    const place = make("div", "");
+    root("camwidget-quiz").append(make("h2", "", {}, "Quiz"), place);
+    // The page ends with its window.
+    mount(store, place, new AbortController().signal, false);
+  }
+  const sheet = (name: string): Record<string, unknown> | null => {
+    const answers = tasks.map((task) => task.answer);
+    const isAnswered = answers.some(({ answer }) => answer !== "") || (game !== null && game.attempt !== "");
+    if (!isAnswered) return null;
+    isUnsaved = false;
+    return answerSheet(number, name, title, game, answers);
+  };
+  root("camwidget-answers").append(
+    make("h2", "", {}, "Your answers"),
+    make("p", "", {}, "They stay in this page until you save them as a file. The file has your answers, and the name only if you write one."),
+    saveLine(sheet),
+  );
+  addEventListener("beforeunload", (event) => {
+    if (isUnsaved) event.preventDefault();
+  });
+}
+
+const source = document.getElementById("camwidget-lesson");
+if (source !== null) {
+  const root = (id: string): HTMLElement => document.getElementById(id) ?? make("section", "");
+  try {
+    build(root, fields(JSON.parse(source.textContent ?? "")));
+  } catch (error) {
+    root("camwidget-tasks").replaceChildren(make("p", "camwidget-page-error", { role: "alert" }, `The tasks cannot be shown: ${String(error)}`));
+  }
+}

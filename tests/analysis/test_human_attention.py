@@ -1,0 +1,108 @@
+"""Marks of a person against maps: reduction to cells, ranks with ties, questions."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from scipy import stats
+
+import camwidget as cw
+from camwidget.analysis.human_attention import TRUTH, cell_means, compare_marks, marks_table, where
+from camwidget.errors import PictureError, QuizError
+from camwidget.zoo import textures as drawn
+
+
+def test_cells_are_means() -> None:
+    values = np.arange(28 * 42, dtype=float).reshape(28, 42)
+    expected = values.reshape(14, 2, 14, 3).mean((1, 3))
+    assert cell_means(values) == pytest.approx(expected)
+    odd = np.random.default_rng(0).random((30, 17))
+    by_hand = [
+        [
+            odd[
+                math.floor(r * 30 / 14) : math.ceil((r + 1) * 30 / 14),
+                math.floor(c * 17 / 14) : math.ceil((c + 1) * 17 / 14),
+            ].mean()
+            for c in range(14)
+        ]
+        for r in range(14)
+    ]
+    assert cell_means(odd) == pytest.approx(np.array(by_hand))
+    assert cell_means(odd[:5]).shape == (5, 14)
+
+
+def test_the_correlation_is_spearman_s_with_average_ranks() -> None:
+    rng = np.random.default_rng(1)
+    marks = np.zeros((56, 56), bool)
+    marks[10:30, 20:50] = True
+    maps = {"noise": rng.random((56, 56)), "same": marks.astype(float), "none": np.zeros((56, 56))}
+    found = compare_marks(marks, maps)
+    expected = stats.spearmanr(cell_means(marks).ravel(), cell_means(maps["noise"]).ravel())
+    assert found["noise"] == pytest.approx(expected.statistic)
+    assert found["same"] == pytest.approx(1) and math.isnan(found["none"])
+    assert math.isnan(compare_marks(np.ones((56, 56)), maps)["noise"]), "all marked says nothing"
+    # Cells that were not marked are one tie: their order in the map does not count.
+    shuffled = np.where(marks, 1.0, 0.0)
+    assert compare_marks(marks, {"x": 3 * shuffled + 5})["x"] == pytest.approx(1)
+
+
+@pytest.mark.parametrize(
+    ("marks", "message"),
+    [
+        (np.zeros(4), r"array \(H, W\)"),
+        (np.full((9, 9), np.nan), "finite"),
+        (np.array([["a"]]), r"array \(H, W\)"),
+        (np.zeros((5, 9)), "the map 'x'"),
+    ],
+)
+def test_marks_that_do_not_fit(marks: np.ndarray, message: str) -> None:
+    with pytest.raises(PictureError, match=message):
+        compare_marks(marks, {"x": np.zeros((9, 9))})
+
+
+def test_a_quiz_about_where_one_looks(textures: cw.VisionModel) -> None:
+    samples = [
+        drawn.draw(k, "multiple", classes=pair)
+        for k, pair in enumerate([("waffled", "bubbly"), ("lined", "veined")])
+    ]
+    quiz = cw.Quiz.where(textures, samples, methods=["gradcam", "random"]).wait()
+    question = quiz.questions[0]
+    assert question is not None and question.maps is not None
+    assert list(question.maps) == ["Grad-CAM", "Random", TRUTH] and question.options == ()
+    (name,) = question.pictures[0][2]  # type: ignore[misc]
+    assert name in question.prompt
+    truth = question.pictures[0][2][name]  # type: ignore[misc]
+    assert quiz.answer(truth) is None, "nothing is right or wrong"
+    found = quiz.results[0]["correlations"]
+    assert found[TRUTH] == pytest.approx(1) and found["Grad-CAM"] > 0.2 > abs(found["Random"])
+    explained = cw.explain(textures, question.pictures[0][0], name)
+    table = marks_table(truth, [explained], truth)
+    assert table.index.tolist() == [TRUTH, "Grad-CAM"]
+    assert table.loc["Grad-CAM", "rank correlation"] == pytest.approx(found["Grad-CAM"], abs=1e-6)
+    assert quiz.tally.attention.loc[TRUTH, "answers"] == 1
+    quiz.next()
+    for wrong in (np.zeros_like(truth), truth[1:], 0, "lined"):
+        with pytest.raises((QuizError, PictureError)):
+            quiz.answer(wrong)
+    with pytest.raises(QuizError, match="answered by marks"):
+        quiz.answers = [quiz.answers[0], 0]
+    with pytest.raises(QuizError, match="answered by marks"):
+        quiz.answers = [quiz.answers[0], [-1, 5]]
+    quiz.close()
+
+
+def test_what_is_no_such_quiz(textures: cw.VisionModel) -> None:
+    sample = drawn.draw(1)
+    with pytest.raises(QuizError, match="from 1 to the 1 pictures, not 2"):
+        where(textures, [sample], n=2, seed=0, methods=["gradcam"])
+    with pytest.raises(QuizError, match="needs a method"):
+        where(textures, [sample], n=1, seed=0, methods=[])
+    maps = {"x": np.zeros((14, 14))}
+    with pytest.raises(QuizError, match="has no options"):
+        cw.Question("?", [(sample.image, "")], ["a", "b"], maps=maps)
+    with pytest.raises(QuizError, match="has no options"):
+        cw.Question("?", [], maps=maps)
+    with pytest.raises(QuizError, match=r"\(14, 14\): give both one size"):
+        cw.Quiz([cw.Question("?", [(sample.image, "")], maps={"x": np.zeros((7, 7))})])

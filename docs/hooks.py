@@ -169,7 +169,8 @@ def _short(test: str) -> str:
 
 
 def _description(entry: Method | Metric) -> str:
-    return f"**{entry.label}.** {entry.summary}<br><small>{entry.citation}</small>"
+    formula = f"<br>`{entry.formula}`" if isinstance(entry, Method) and entry.formula else ""
+    return f"**{entry.label}.** {entry.summary}{formula}<br><small>{entry.citation}</small>"
 
 
 _TABLES = {"methods": _methods, "metrics": _metrics, "models": _models, "sources": _sources}

@@ -1,4 +1,4 @@
-"""The table of the sources names tests, sections and functions that exist, and verdicts that notebook 05 prints."""
+"""The table of the sources names tests, sections and functions that exist, and verdicts that the notebooks print."""
 
 from __future__ import annotations
 
@@ -44,14 +44,18 @@ def headings_of(number: str) -> set[str]:
 
 @functools.cache
 def verdicts() -> dict[str, str]:
-    """The verdict of each finding that notebook 05 prints."""
-    (output,) = (
-        "".join(output["text"])
-        for cell in cells_of("05")
+    """The verdict of each finding that a notebook prints."""
+    lines = [
+        line
+        for path in sorted((ROOT / "notebooks").glob("*.ipynb"))
+        for cell in cells_of(path.name.partition("_")[0])
         if "FINDINGS = [" in "".join(cell["source"])
         for output in cell["outputs"]
-    )
-    return {line[14:].strip(): line[:14].strip() for line in output.splitlines()}
+        for line in "".join(output["text"]).splitlines()
+    ]
+    found = {line[14:].strip(): line[:14].strip() for line in lines}
+    assert len(found) == len(lines), "two findings have one name"
+    return found
 
 
 def test_exists(name: str) -> bool:

@@ -18,7 +18,7 @@ def method_payload(method: Method) -> dict[str, Any]:
         "label": method.label,
         "settings": options_text(method.options),
         "group": method.group,
-        "tip": f"{method.summary} ({method.citation})",
+        "tip": method.tip,
         "everywhere": method.at_input,
         **target_reasons(method),
     }

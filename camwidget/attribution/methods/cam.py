@@ -50,6 +50,7 @@ def _cam_reason(model: VisionModel, layer: str) -> str | None:
     label="CAM",
     citation="Zhou et al. 2016, CVPR, arXiv:1512.04150",
     summary="The class's own weights on the last maps; needs global average pooling before one linear layer.",
+    formula="M = Σ_k w_k · A^k, with w_k the weights of the class in the linear layer",
     needs="global average pooling that feeds one linear layer or a 1×1 convolution",
     group=_GROUP,
     reason=_cam_reason,
@@ -97,6 +98,7 @@ def class_activation(trace: Trace, target: Target, layer: str) -> torch.Tensor:
     label="Grad-CAM",
     citation="Selvaraju et al. 2017, ICCV, arXiv:1610.02391",
     summary="Maps weighted by the mean gradient of the class's score; works on any convolutional network.",
+    formula="M = ReLU(Σ_k α_k · A^k), with α_k = 1/Z · Σ_ij ∂S/∂A^k_ij over the Z cells",
     needs="gradients at the layer",
     group=_GROUP,
 )
@@ -132,6 +134,8 @@ def gradcam(trace: Trace, target: Target, layer: str) -> torch.Tensor:
     label="Grad-CAM++",
     citation="Chattopadhyay et al. 2018, WACV, arXiv:1710.11063",
     summary="Grad-CAM with a weight per place, so that several objects of one class all count.",
+    formula="M = ReLU(Σ_k w_k · A^k), with w_k = Σ_ij α^k_ij · ReLU(∂Y/∂A^k_ij), Y = exp(S), g = ∂S/∂A^k_ij, "
+    "α^k_ij = g² / (2 g² + Σ_ab A^k_ab · g³)",
     needs="gradients at the layer, and activations that are not negative",
     group=_GROUP,
 )
@@ -175,6 +179,7 @@ def gradcam_plus_plus(trace: Trace, target: Target, layer: str) -> torch.Tensor:
     label="LayerCAM",
     citation="Jiang et al. 2021, IEEE TIP, doi:10.1109/TIP.2021.3089943",
     summary="Each place weighted by its own positive gradient, so that shallow layers give fine maps.",
+    formula="M = ReLU(Σ_k ReLU(∂S/∂A^k) · A^k), cell by cell",
     needs="gradients at the layer",
     group=_GROUP,
 )
@@ -207,6 +212,7 @@ def layercam(trace: Trace, target: Target, layer: str) -> torch.Tensor:
     label="HiResCAM",
     citation="Draelos and Carin 2020, arXiv:2011.08891",
     summary="Gradient times activation without averaging: on a linear head, exactly what adds to the score.",
+    formula="M = Σ_k ∂S/∂A^k · A^k, cell by cell",
     needs="gradients at the layer",
     group=_GROUP,
 )
@@ -241,6 +247,7 @@ def hirescam(trace: Trace, target: Target, layer: str) -> torch.Tensor:
     label="XGrad-CAM",
     citation="Fu et al. 2020, BMVC, arXiv:2008.02312",
     summary="Grad-CAM with gradients weighted by the activation, so that the map's parts add up to the score.",
+    formula="M = ReLU(Σ_k α_k · A^k), with α_k = Σ_ij A^k_ij · ∂S/∂A^k_ij / Σ_ij A^k_ij",
     needs="gradients at the layer, and maps that do not sum to zero",
     group=_GROUP,
 )
@@ -276,6 +283,7 @@ def xgradcam(trace: Trace, target: Target, layer: str) -> torch.Tensor:
     label="Eigen-CAM",
     citation="Muhammad and Yeasin 2020, IJCNN, arXiv:2008.00299",
     summary="The first principal component of the layer's maps; it does not depend on the class.",
+    formula="M = A · v₁, with v₁ the first right singular vector of A, cells × feature maps",
     needs="nothing but the activations",
     group=_GROUP,
     target_reason=one_map_for_all,

@@ -78,6 +78,8 @@ class Method:
         prepare: computes for several targets at once what the function then finds in ``Trace.memory``; takes the same
             settings. None if each target is computed by itself.
         options: settings that differ from the defaults, as (name, value) pairs.
+        formula: the map as an equation, in the paper's symbols, with S for the score of the class and A^k for the k-th
+            feature map; "" where it takes more than a line.
 
     Example:
         >>> import camwidget as cw
@@ -106,6 +108,13 @@ class Method:
     clips: str = ""
     prepare: Callable[..., None] | None = None
     options: Options = ()
+    formula: str = ""
+
+    @property
+    def tip(self) -> str:
+        """Summary, formula and citation, as a tooltip shows them."""
+        formula = f"\n{self.formula}\n" if self.formula else " "
+        return f"{self.summary}{formula}({self.citation})"
 
     @property
     def is_quick_at_layers(self) -> bool:
@@ -330,6 +339,7 @@ def method(
     tone_mapped: bool = False,
     clips: str = "",
     prepare: Callable[..., None] | None = None,
+    formula: str = "",
 ) -> Callable[[F], F]:
     """Register a function of (trace, target, layer) as an explanation method.
 
@@ -356,6 +366,7 @@ def method(
         tone_mapped: whether display brightens the maps.
         clips: reason why the method is not defined for clips; empty if it is.
         prepare: computes for several targets at once what the function then finds.
+        formula: the map as an equation.
 
     Returns:
         A decorator that registers a function and returns it unchanged.
@@ -382,6 +393,7 @@ def method(
             tone_mapped=tone_mapped,
             clips=clips,
             prepare=prepare,
+            formula=formula,
         )
         return function
 

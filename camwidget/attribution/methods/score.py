@@ -24,6 +24,8 @@ _GROUP = "Scores"
     label="Score-CAM",
     citation="Wang et al. 2020, CVPR Workshops, arXiv:1910.01279",
     summary="Maps weighted by how the class scores when only what each map shows is left of the picture.",
+    formula="M = ReLU(Σ_k α_k · A^k), with α = softmax over k of S(X · H_k) − S(0), "
+    "H_k = A^k upsampled and scaled to [0, 1]",
     needs="a forward pass for every channel of the layer",
     group=_GROUP,
     needs_gradients=False,

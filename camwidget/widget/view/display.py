@@ -174,7 +174,7 @@ class Display:
                     "name": m.name,
                     "label": m.label,
                     "group": m.group,
-                    "tip": f"{m.summary} ({m.citation})",
+                    "tip": m.tip,
                     "reason": m.reason(self.model, layer) if wait or not m.own_passes else None,
                     **target_reasons(m),
                     "slow": m.slow,

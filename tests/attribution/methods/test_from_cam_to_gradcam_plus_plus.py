@@ -7,6 +7,7 @@ import torch
 from torch import nn
 
 import camwidget as cw
+from camwidget.export.method_payload import method_payload
 from camwidget.zoo import scenes
 
 
@@ -63,3 +64,18 @@ def test_the_derivatives_behind_the_weights(activation: type[nn.Module]) -> None
     linear = activation is nn.ReLU
     for one, other in ((second, score.exp() * g**2), (third, score.exp() * g**3), (exact, short)):
         assert torch.allclose(one, other, rtol=1e-9, atol=0) == linear
+
+
+def test_formulas_stand_behind_the_buttons() -> None:
+    """Of the three methods that the report sets beside each other, and their relatives."""
+    for name, part in (
+        ("cam", "Σ_k w_k · A^k"),
+        ("gradcam", "α_k = 1/Z · Σ_ij ∂S/∂A^k_ij"),
+        ("gradcam++", "α^k_ij = g² / (2 g² + Σ_ab A^k_ab · g³)"),
+    ):
+        method = cw.get_method(name)
+        assert part in method.formula
+        assert method_payload(method)["tip"] == method.tip
+        assert method.tip.split("\n") == [method.summary, method.formula, f"({method.citation})"]
+    assert cw.get_method("rise").tip == method_payload(cw.get_method("rise"))["tip"]
+    assert cw.get_method("smoothgrad(gradcam)").formula == ""

@@ -18,6 +18,7 @@ import camwidget as cw
 from camwidget.attribution.batched_inference import in_batches
 from camwidget.attribution.partial import windows
 from camwidget.execution import device
+from camwidget.execution.batch_search import Batches, BatchSearch, BatchSeries
 from camwidget.models import weights_backup
 from camwidget.models.weights_backup import backup_of
 from camwidget.widget.control import failures
@@ -174,7 +175,8 @@ def test_in_batches_halves_down_to_one(model: cw.VisionModel) -> None:
         sizes.append(end - begin)
         return end
 
-    assert [stop for stop, _ in in_batches(model, 0, 5, 8, work)] == [1, 2, 3, 4, 5]
+    series = BatchSeries(BatchSearch(Batches(8), 8), 5)
+    assert [stop for stop, _ in in_batches(model, 0, 5, series, work)] == [1, 2, 3, 4, 5]
     assert sizes == [1] * 5
 
 

@@ -95,6 +95,7 @@ def test_page_sets_them_and_reads_words_where_it_cannot(ex: cw.Explorer) -> None
         "integer": True,
         "low": 1,
         "high": None,
+        "usual": None,
         "help": "how many random masks",
     }
     assert methods["gradcam"]["settings"] == []

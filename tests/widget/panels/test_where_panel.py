@@ -14,6 +14,7 @@ from camwidget.analysis.human_attention import TRUTH, compare_marks
 from camwidget.images.ground_truth import fit_mask
 from camwidget.masking.user_mask import encode
 from camwidget.widget.panels.where import WherePanel
+from camwidget.widget.state.history import History
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -33,8 +34,11 @@ def opened(textures: cw.VisionModel) -> Iterator[tuple[cw.Explorer, WherePanel]]
 
 
 def test_paint_is_compared_with_every_map_and_the_truth(
-    opened: tuple[cw.Explorer, WherePanel], textures: cw.VisionModel
+    opened: tuple[cw.Explorer, WherePanel],
+    textures: cw.VisionModel,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr(History, "PAUSE", 0.0)  # each change of the mask is a step, however quick
     explorer, panel = opened
     assert panel.correlations.empty and "Mark it with the brush" in panel.message.value
     sample = cw.zoo.samples("zoo/textures")[0]

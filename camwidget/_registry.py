@@ -1,4 +1,4 @@
-"""Helpers of the registries of methods and metrics: settings of functions, and suggestions for unknown names."""
+"""What the registries of methods and metrics share: settings of functions, and suggestions for unknown names."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ import torch
 from .._validation import check_number
 from ..errors import MethodError, PictureError
 from ..execution.attention_capture import AttentionCapture, heads_apart
-from ..execution.device import translated_device_errors
+from ..execution.device_errors import translated_device_errors
 from ..execution.running import hooked
 from ..images.conversion import shades
 from ..models.argument_checks import require_model

@@ -15,7 +15,7 @@ import torch
 
 from ..errors import ModelError
 from ..execution.batch_search import Batches, BatchSearch, BatchSeries, search_of
-from ..execution.device import is_out_of_memory
+from ..execution.device_errors import is_out_of_memory
 from ..execution.running import hooked, needs_contiguous_input
 from ..models.scores import are_close
 from ..models.vision_model import VisionModel
@@ -27,7 +27,6 @@ from .targets import Target
 from .trace import Trace
 
 __all__ = [
-    "batch_search",
     "batch_series",
     "batch_size",
     "gather_probabilities",
@@ -37,6 +36,7 @@ __all__ = [
     "rerun_from_layer",
     "rerun_probabilities",
     "rerun_scores",
+    "search_for",
 ]
 
 R = TypeVar("R")
@@ -59,7 +59,7 @@ _PIXELS = {"cpu": 8 * 224 * 224, "cuda": 128 * 224 * 224}
 _MOST = 4
 
 
-def batch_search(
+def search_for(
     model: VisionModel,
     work: str,
     height: int,
@@ -98,13 +98,13 @@ def batch_search(
 def batch_series(
     model: VisionModel, work: str, total: int, height: int, width: int, *, most: int | None = None
 ) -> BatchSeries:
-    """Return the batches of a series of ``total`` passes; see ``batch_search``. ``most`` is the largest size."""
-    return BatchSeries(batch_search(model, work, height, width), total, most)
+    """Return the batches of a series of ``total`` passes; see ``search_for``. ``most`` is the largest size."""
+    return BatchSeries(search_for(model, work, height, width), total, most)
 
 
 def batch_size(model: VisionModel, height: int, width: int) -> int:
     """Return how many pictures of a size to run at once, as far as that is known."""
-    series = BatchSeries(batch_search(model, "pictures", height, width, formats=True), 0)
+    series = BatchSeries(search_for(model, "pictures", height, width, formats=True), 0)
     return series.next_size(_UNLIMITED)
 
 
@@ -137,7 +137,7 @@ def rerun(
         return
     first = make(start, start + 1)
     warn_if_slower(model, first, precision)
-    search = batch_search(model, "pictures", *first.shape[-2:], precision=precision, formats=True)
+    search = search_for(model, "pictures", *first.shape[-2:], precision=precision, formats=True)
     series = BatchSeries(search, total - start, max_batch)
     if total - start >= _MIN_PASSES_TO_FOLD.get(model.device.type, _MIN_PASSES_TO_FOLD["cpu"]):
         model = fold_batchnorms(model, first)
@@ -398,7 +398,7 @@ def rerun_from_layer(trace: Trace, layer: str, picture: int, total: int, change:
     def series(start: int, max_batch: int) -> Iterator[tuple[Any, torch.Tensor]]:
         # Two rows are enough to see whether the batch size matters.
         shared = is_right(change(0, min(2, total)))
-        search = batch_search(
+        search = search_for(
             model,
             f"behind {layer}" if shared else "before a layer",
             *inputs.shape[-2:],

@@ -12,12 +12,12 @@ import torch
 from PIL import Image
 
 from ..errors import MethodError
-from ..execution.device import translated_device_errors
+from ..execution.device_errors import translated_device_errors
 from ..execution.isolated_pass import autocast_off
 from ..images.clips import as_clips
 from ..images.containers import as_batch
 from ..images.conversion import shades
-from ..images.time_axis import enlarge
+from ..images.film_strip import enlarge
 from ..models.argument_checks import require_model
 from ..models.findings import is_asked_per_picture
 from ..models.layer_table import AT_INPUT

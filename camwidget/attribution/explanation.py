@@ -16,7 +16,7 @@ import numpy as np
 from PIL import Image
 
 from ..errors import CamwidgetError
-from ..images.time_axis import frame_grid
+from ..images.film_strip import frame_grid
 from ..masking.rank_rule import top_mask
 from ..models.vision_model import Prediction, VisionModel
 from ..runtime.atomic_files import check_folder, write_files

@@ -12,7 +12,7 @@ from torch.nn import functional as nnF
 
 from .._validation import is_integer
 from ..errors import MethodError
-from ..execution.device import translated_device_errors
+from ..execution.device_errors import translated_device_errors
 from ..execution.isolated_pass import autocast_off
 from ..images.containers import as_batch
 from ..images.conversion import shades

@@ -22,7 +22,7 @@ from ..execution.attention_capture import AttentionCapture, mean_over_heads
 from ..execution.autograd_graph import gradient_rows, graph_nodes, has_reentrant_checkpoint
 from ..execution.graph_memory import graph_bytes
 from ..execution.running import hooked
-from ..images.time_axis import enlarge
+from ..images.film_strip import enlarge
 from ..models.layer_table import AT_INPUT
 from ..models.outputs import is_plain, tensors_of
 from ..models.vision_model import VisionModel
@@ -194,7 +194,7 @@ class Trace:
         return _full(gradient if layer == INPUT else self._maps(layer, gradient))
 
     def enlarged(self, maps: torch.Tensor, layer: str) -> torch.Tensor:
-        """Return a layer's maps (N, h, w) at the size of the pictures (N, H, W), see ``images.time_axis.enlarge``."""
+        """Return a layer's maps (N, h, w) at the size of the pictures (N, H, W), see ``images.film_strip.enlarge``."""
         frames = self.model.map_frames(layer, maps.shape[-2:])
         return enlarge(maps, self.pixels.shape[-2:], frames)
 

@@ -13,7 +13,7 @@ from ..attribution.explaining import raw_maps, saliency_maps
 from ..attribution.targets import ClassTarget, PerPictureTarget
 from ..attribution.trace import Trace
 from ..errors import CamwidgetError, LayerError, ModelError, PictureError
-from ..execution.device import is_out_of_memory
+from ..execution.device_errors import is_out_of_memory
 from ..execution.isolated_pass import autocast_off
 from ..metrics import Case, MetricContext, Score, ScoredPicture, score_steps
 from ..metrics.scoring import find_faults

@@ -1,10 +1,10 @@
-"""Batches of the passes of a model: how many pictures at once, and in which memory format, measured where they run.
+"""Search for the fastest batch size and memory format, by timing the first batches of a long series of passes.
 
 The first batches of a long series differ in size and format, and are timed. They are part of the work, so that nothing
-runs only to be measured; what slower ones lose is limited to a second. What was found is remembered in the process.
-Sizes and formats change results by rounding only. ``CAMWIDGET_BATCHES`` sets them, for results that are equal bit for
-bit from one process to the next: "fixed" (the sizes that the search begins with), a number of pictures such as "8", or
-"8,contiguous". The same holds after ``torch.use_deterministic_algorithms(True)``.
+runs only to be measured; trying slower ones may cost at most about a second in total. What was found is remembered in
+the process. Sizes and formats change results by rounding only. ``CAMWIDGET_BATCHES`` sets them, for results that are
+equal bit for bit from one process to the next: "fixed" (the sizes that the search begins with), a number of pictures
+such as "8", or "8,contiguous". The same holds after ``torch.use_deterministic_algorithms(True)``.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ __all__ = ["VARIABLE", "BatchSearch", "BatchSeries", "Batches", "search_of"]
 #: Environment variable that sets the batches.
 VARIABLE = "CAMWIDGET_BATCHES"
 
-#: How often each kind of batch is timed; the fastest turn counts, since the first one of a shape prepares it.
+#: How often each kind of batch is timed; the fastest counts, since the first run of a new shape includes its setup.
 _TURNS = 2
 #: Share of the time by which another kind of batch has to be faster; less may be noise.
 _GAIN = 0.05
 #: Seconds that slower batches may lose in a search.
 _LOSS = 1.0
 #: Number of batches from which on a series is long enough for a search.
-_LONG = 8
+_MIN_BATCHES = 8
 
 _lock = fork_safety.lock()
 _searches: weakref.WeakKeyDictionary[nn.Module, dict[Hashable, BatchSearch]] = (
@@ -142,7 +142,7 @@ class BatchSeries:
         self._search = search
         self._most = most
         self._given = _given()
-        self._searches = self._given is None and total >= _LONG * search.first.size
+        self._searches = self._given is None and total >= _MIN_BATCHES * search.first.size
         self._now = search.first
         self.is_timed = False
         self.channels_last = self._now.channels_last
@@ -184,7 +184,7 @@ def search_of(module: nn.Module, key: Hashable, make: Callable[[], BatchSearch])
 
 
 def _given() -> Callable[[Batches], Batches] | None:
-    """Return what makes the batches that are set from the first ones of a search; None if they are measured.
+    """Return a function from the first batches of a search to those that the user has set; None if they are measured.
 
     Raises:
         CamwidgetError: if the environment variable is set to anything else.

@@ -12,7 +12,7 @@ from torch import nn
 
 from .._compat.pytorch import COMPILED_MODULE
 from ..errors import ModelError
-from .device import device_lost_error, is_device_lost, is_out_of_memory
+from .device_errors import device_lost_error, is_device_lost, is_out_of_memory
 
 __all__ = [
     "failed_pass_error",

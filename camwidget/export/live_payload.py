@@ -24,9 +24,9 @@ from ..models.vision_model import VisionModel
 from ..plotting import DIFFERENCE, lookup_tables
 from .binary_bundle import BinaryBundle
 from .closed_forms import FORWARD_FORMS, GRADIENT_FORMS, PooledHead, closed_form, terms_of
-from .exported_model import ExportedModel, HeadWeights, weights_size
 from .html_document import encodable_text
 from .method_payload import method_payload
+from .onnx_model import ExportedModel, HeadWeights, weights_size
 
 __all__ = [
     "FILTERS",

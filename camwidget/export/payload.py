@@ -25,11 +25,11 @@ from ..plotting import lookup_tables
 from ..progress import Progress
 from .binary_bundle import BinaryBundle
 from .curves import curves
-from .exported_model import ExportedModel
 from .findings_payload import drawn_findings
 from .html_document import encodable_text
 from .live_payload import live_payload
 from .method_payload import method_payload
+from .onnx_model import ExportedModel
 from .picture_payload import fill_of, part_values_payload, parts_payload
 from .quantized_maps import QuantizedMap, quantize_map
 from .selection import Selection, quantity_of

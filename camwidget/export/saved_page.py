@@ -1,4 +1,4 @@
-"""``save_page``: the explanations of one picture as one HTML file."""
+"""``save_page``: explanations as one HTML file, which with ``live=True`` contains the model and runs it."""
 
 from __future__ import annotations
 
@@ -29,7 +29,6 @@ from ..models.findings import FindsInPicture
 from ..models.vision_model import VisionModel
 from ..progress import Progress
 from ..runtime.atomic_files import write_file
-from .exported_model import ExportedModel, export_model
 from .html_document import encodable_text, escape_html, html_document, page_path, read_static
 from .lesson import Lesson, PageQuiz
 from .live_payload import (
@@ -41,6 +40,7 @@ from .live_payload import (
     rounded_pixels,
     runtime,
 )
+from .onnx_model import ExportedModel, export_model
 from .payload import MaskOptions, Payload, build_payload
 from .quantized_maps import STEPS
 from .selection import (

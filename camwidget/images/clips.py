@@ -17,8 +17,8 @@ from PIL import Image, ImageSequence, UnidentifiedImageError
 
 from ..errors import PictureError
 from .conversion import LazyPicture, is_prepared
+from .film_strip import as_strip, frame_numbers
 from .folders import picture_suffixes
-from .time_axis import as_strip, frame_numbers
 
 __all__ = ["Clip", "as_clips", "clip_pixels", "is_strip"]
 

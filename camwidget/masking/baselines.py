@@ -14,7 +14,7 @@ import torch
 from torch.nn import functional as nnF
 
 from ..errors import CamwidgetError
-from ..images.time_axis import by_frame
+from ..images.film_strip import by_frame
 from ..runtime.caches import BoundedCache, size_of
 from .inpainting import INPAINTINGS, inpaint_pixels
 

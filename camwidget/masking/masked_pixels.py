@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from ..errors import CamwidgetError, PictureError
-from ..images.time_axis import as_strip
+from ..images.film_strip import as_strip
 from .baselines import fill_pixels
 from .rank_rule import SaliencyLike, hidden_by_rank, saliency_of, threshold
 from .user_mask import HIDDEN, KEPT, as_paint

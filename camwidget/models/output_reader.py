@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from ..errors import CamwidgetError, ModelError, warn
-from ..images.time_axis import as_clip
+from ..images.film_strip import as_clip
 from ..runtime.error_reports import error_line
 from .final_activation import (
     ActivationRecorder,
@@ -49,7 +49,7 @@ class OutputReader:
         names: number of class names; None if unknown.
         finds_boxes: whether the module's output are boxes.
         frames: number of frames of the clips (N, C, T, H, W) that the module takes; its inputs are strips of them
-            (see ``images.time_axis``). None for pictures.
+            (see ``images.film_strip``). None for pictures.
         keyword: name of the argument that takes the picture; None if it is the first argument.
         scores: kind of the scores, one of ``scores.SCORES`` other than "probability".
         path: path of the scores; None for a model without classes.

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from .._compat.pytorch import version_of
-from ..images.time_axis import as_strip
+from ..images.film_strip import as_strip
 from .cam_head import GapHeadDetector
 from .clip_maps import clip_maps
 from .layer_choice import has_weights

@@ -17,7 +17,7 @@ import math
 import torch
 from torch.nn import functional as nnF
 
-from ..images.time_axis import as_clip, as_strip
+from ..images.film_strip import as_clip, as_strip
 
 __all__ = [
     "CONSTANT",

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from .._compat.pytorch import version_of
-from ..execution.device import can_be_lost
+from ..execution.device_errors import can_be_lost
 from ..execution.shallow_module_copy import Uncopyable, copy_structure, named_tensors
 from ..runtime import fork_safety
 from .vision_model import VisionModel

@@ -729,8 +729,8 @@ var MarkingPage = class {
   tools;
   result = make("div", "camwidget-quiz-result");
   last = null;
-  /** Where the keyboard goes on once the question is answered. */
-  get way() {
+  /** The element that gets the focus after the answer. */
+  get nextFocus() {
     return this.next;
   }
   update() {
@@ -881,8 +881,8 @@ var QuestionPage = class {
   reveal = make("span", "camwidget-quiz-reveal");
   next = button("camwidget-quiz-button camwidget-quiz-next", {});
   back = button("camwidget-quiz-button", {}, "Back to the score");
-  /** Where the keyboard goes on once the question is answered. */
-  get way() {
+  /** The element that gets the focus after the answer. */
+  get nextFocus() {
     return this.next;
   }
   update() {
@@ -1054,7 +1054,7 @@ var QuizView = class {
     if (!turned) this.page?.update();
     if (!hadFocus) return;
     if (turned) this.card.focus({ preventScroll: true });
-    else if (game.done(game.number)) this.page?.way.focus({ preventScroll: true });
+    else if (game.done(game.number)) this.page?.nextFocus.focus({ preventScroll: true });
   }
   head() {
     const { game } = this;

@@ -4329,7 +4329,7 @@ var Slider = class {
     this.element.value = String(100 * value);
     this.decorate();
   }
-  /** The filled part of the track; the text is read out instead of "25". */
+  /** Updates the filled part of the track, and what screen readers say: "25 %" instead of "25". */
   decorate() {
     this.element.style.setProperty("--camwidget-slider-fill", String(this.value));
     this.element.setAttribute("aria-valuetext", percent(this.value));

@@ -4,7 +4,7 @@ import { classActivation } from "../src/core/classActivation";
 import type { Head } from "../src/core/classActivation";
 import { Compositor } from "../src/core/compositor";
 import { rankLevels } from "../src/core/maskingRule";
-import { strongestRegion } from "../src/core/regions";
+import { strongestRegion } from "../src/core/strongestRegion";
 import { probabilities } from "../src/core/scores";
 import { LiveModel } from "../src/live/liveModel";
 import { maskedInput } from "../src/live/maskedInput";

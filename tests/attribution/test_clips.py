@@ -16,7 +16,7 @@ from torch.nn import functional as nnF
 
 import camwidget as cw
 from camwidget.errors import CamwidgetError, MetricError, ModelError, PictureError
-from camwidget.images.time_axis import frame_numbers
+from camwidget.images.film_strip import frame_numbers
 from camwidget.models.input_channels import default_preprocess
 
 FRAMES, SIDE = 6, 16

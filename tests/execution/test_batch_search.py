@@ -11,7 +11,7 @@ from torch import nn
 
 import camwidget as cw
 from camwidget.attribution import batched_inference
-from camwidget.attribution.batched_inference import batch_search
+from camwidget.attribution.batched_inference import search_for
 from camwidget.errors import CamwidgetError
 from camwidget.execution.batch_search import VARIABLE, Batches, BatchSearch, BatchSeries
 
@@ -146,5 +146,5 @@ def test_batches_change_results_by_rounding_only(
             np.testing.assert_allclose(
                 found, usual, rtol=0, atol=1e-3 * np.abs(usual).max(), err_msg=str(method)
             )
-    search = batch_search(model, "pictures", 64, 64, formats=True)
+    search = search_for(model, "pictures", 64, 64, formats=True)
     assert (search.trial() != search.first) == (text == "measured"), "RISE was searched"

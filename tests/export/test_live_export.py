@@ -22,7 +22,7 @@ from camwidget.cli import main
 from camwidget.errors import CamwidgetError, CamwidgetWarning, ModelError
 from camwidget.export import live_payload
 from camwidget.export.closed_forms import FORWARD_FORMS, GRADIENT_FORMS, closed_form
-from camwidget.export.exported_model import export_model
+from camwidget.export.onnx_model import export_model
 
 QUICK = {"classes": 2, "methods": ["gradcam"]}
 

@@ -11,7 +11,7 @@ import torch
 from torch.nn import functional as nnF
 
 from ...errors import MethodError
-from ...images.time_axis import as_clip, as_strip
+from ...images.film_strip import as_clip, as_strip
 from ..batched_inference import Series, rerun_from_input, rerun_scores
 from ..partial.windows import rerun_hidden_squares
 from ..targets import ClassTarget, ProbabilityTarget, Target
@@ -222,7 +222,7 @@ def rise(
         return inputs * latest[1]
 
     def visible_in(start: int, stop: int) -> torch.Tensor:
-        """Return masks, those of the batch that has just run as they were made."""
+        """Return masks; those of the last batch are reused, not made again."""
         first, made = latest
         is_made = first <= start and stop <= first + len(made)
         return (made[start - first : stop - first] if is_made else masks_of(start, stop))[:, 0]

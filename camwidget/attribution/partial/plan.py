@@ -11,8 +11,8 @@ from .rules import GlobalMean, Padding, Pointwise, Rule, Sliding, Whole, rule_of
 
 __all__ = ["Plan", "plan_pass", "rules_of", "whole_cost"]
 
-#: Share of a layer's cells from which on the whole layer is computed: below it, what is saved is more than what it
-#: takes to put the changed cells among the others.
+#: If at least this share of a layer's cells changes, the whole layer is computed: copying single cells would cost more
+#: than it saves.
 _NEARLY_ALL = 0.8
 
 
@@ -64,7 +64,7 @@ def plan_pass(
         if len(known) == len(sources) and not isinstance(rule, (Whole, GlobalMean)):
             region = _reached(rule, known, operation)
         if region is not None and region.area >= _NEARLY_ALL * prod(operation.shape[2:]):
-            # A pointwise operation stays with the region that it has: nothing is put together for it.
+            # A pointwise operation keeps its region, which need not be merged into the full result.
             pointwise = isinstance(rule, Pointwise) or (
                 isinstance(rule, Sliding) and rule.is_pointwise
             )
@@ -87,7 +87,7 @@ def plan_pass(
 def _reached(
     rule: Rule, sources: list[ChangedRegion], operation: RecordedOperation
 ) -> ChangedRegion:
-    """Return the region of an operation's result that changes in regions of its sources can reach."""
+    """Return the region of an operation's result that can change if its sources change in these regions."""
     height, width = operation.shape[2:]
     if isinstance(rule, Sliding):
         (source,) = sources

@@ -1,4 +1,4 @@
-"""Passes of pictures that differ from the last one in a part, as under a brush: only what that reaches runs again."""
+"""Passes of a picture that changes a little at a time, as while painting: only the affected area is recomputed."""
 
 from __future__ import annotations
 

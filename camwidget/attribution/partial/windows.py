@@ -16,10 +16,10 @@ from ...models.vision_model import VisionModel
 from ...runtime.error_reports import log_error
 from ..batched_inference import (
     Series,
-    batch_search,
     batch_size,
     in_batches,
     rerun_from_input,
+    search_for,
 )
 from ..batchnorm_folding import fold_batchnorms
 from ..trace import Trace
@@ -126,7 +126,7 @@ def rerun_hidden_squares(
             return
         if start == 0:
             yield found.recorded.logits, found.recorded.logits
-        search = batch_search(model, f"squares of {side}", *inputs.shape[-2:], size=found.rows)
+        search = search_for(model, f"squares of {side}", *inputs.shape[-2:], size=found.rows)
         batches = BatchSeries(search, total - start, _MOST_ROWS)
         for _, logits in in_batches(model, max(start, 1), total, batches, found.logits):
             model.check_finite(logits)
@@ -218,7 +218,7 @@ class _HiddenSquares:
 
 def _placed(model: VisionModel, inputs: torch.Tensor) -> torch.Tensor:
     """Return the input in the memory format in which the model's whole passes are fastest, as far as that is known."""
-    search = batch_search(model, "pictures", *inputs.shape[-2:], formats=True)
+    search = search_for(model, "pictures", *inputs.shape[-2:], formats=True)
     series = BatchSeries(search, 0)
     series.next_size(1)
     last = series.channels_last and model.takes_channels_last

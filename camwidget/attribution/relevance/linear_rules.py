@@ -71,7 +71,7 @@ class Gamma:
         received = operation.transposed(operation.weight, x, share).mul_(x)
         if self.gamma:  # relevance over the magnitude of the denominator has the relevance's sign
             unsigned = share.copysign_(relevance)
-            absolute = operation.transposed(operation.magnitude(), x, unsigned, is_brief=True)
+            absolute = operation.transposed(operation.magnitude(), x, unsigned, is_temporary=True)
             received.addcmul_(absolute, operation.memory.magnitude(x), value=self._beta)
         return received
 

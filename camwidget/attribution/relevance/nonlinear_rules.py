@@ -1,4 +1,4 @@
-"""Rules of operations that are linear once a part is held constant: normalization, attention, gates.
+"""Rules of nonlinear operations (normalization, attention, gates), made linear by holding a part constant.
 
 Each holds a part of the operation constant and distributes relevance by the contributions to what is left:
 ``R_x = x · J^T (R_y / y)`` with the Jacobian J of that part (LRP-ε). Softmax has a rule of its own.
@@ -49,7 +49,7 @@ def epsilon(
 
 @dataclass(frozen=True)
 class NormConstants:
-    """What a normalization is, but for its input.
+    """Arguments of a normalization except its input.
 
     Attributes:
         groups: number of groups of channels of a group normalization; None for the others.

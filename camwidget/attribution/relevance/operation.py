@@ -208,7 +208,7 @@ class Operation(nn.Module):
         x: torch.Tensor,
         share: torch.Tensor,
         *,
-        is_brief: bool = False,
+        is_temporary: bool = False,
     ) -> torch.Tensor:
         """Return ``W^T share``: ``share`` at the output, taken to the input x by weights W of the operation's shape.
 
@@ -216,10 +216,10 @@ class Operation(nn.Module):
             weight: the weights W.
             x: the operation's input.
             share: what is taken to it.
-            is_brief: whether the result is no longer needed when another operation runs.
+            is_temporary: whether the result is no longer needed when another operation runs.
         """
         if self.is_dense:
-            memory = self.memory.of("transposed", x) if is_brief else None
+            memory = self.memory.of("transposed", x) if is_temporary else None
             return torch.mm(share, weight, out=memory)
         with torch.enable_grad():
             leaf = torch.zeros_like(x).requires_grad_()

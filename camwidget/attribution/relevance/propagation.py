@@ -428,7 +428,7 @@ class _RuleMode(TorchFunctionMode):
         operation = len(self._operations) - 1 if len(self._operations) > before else None
         refusal = None
         if not role.receives_relevance:
-            same = [s.refusal for s in sources if s.role is role or role is Role.LOST]
+            same = [s.refusal for s in sources if s.role is role or role is Role.NO_RULE]
             refusal = next((r for r in same if r), None) or self.refusal(_described(name, role))
         for tensor in tensors_in(result):
             # Integers are indices of maxima, through which relevance does not go.

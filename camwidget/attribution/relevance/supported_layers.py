@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import torch
 
 from ...errors import MethodError
-from ...execution.device import device_lost_error, is_device_lost, is_out_of_memory
+from ...execution.device_errors import device_lost_error, is_device_lost, is_out_of_memory
 from ...models.scores import are_close
 from ...models.vision_model import VisionModel
 from ...runtime import fork_safety
@@ -118,7 +118,7 @@ def _reduced_picture(model: VisionModel, pixels: torch.Tensor) -> torch.Tensor:
 
 
 def reason_at_input(model: VisionModel, layer: str) -> str | None:
-    """Return why relevance does not reach the input; None if it does. The layer is of no account."""
+    """Return why relevance does not reach the input; None if it does. ``layer`` is ignored."""
     return reason_at_layer(model, None)
 
 

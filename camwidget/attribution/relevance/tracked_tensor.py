@@ -1,4 +1,4 @@
-"""Tracked tensor: a tensor that was computed from the picture, and what relevance may do with it."""
+"""Tracked tensor: a tensor that was computed from the picture, and whether relevance may pass through it."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Role(Enum):
     SCORES = "products of queries and keys, before softmax"
     WEIGHTS = "attention weights, after softmax"
     LENGTH = "the length of activations, by which they are divided"
-    LOST = "computed from factors or scores by an operation without a rule"
+    NO_RULE = "computed from factors or scores by an operation without a rule"
 
     @property
     def receives_relevance(self) -> bool:

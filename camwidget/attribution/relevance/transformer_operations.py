@@ -258,7 +258,7 @@ class TransformerOperations:
             return args[0], role
         # Such as the mean over the heads, which is returned beside the output.
         with torch.no_grad():
-            return func(*args, **kwargs), Role.LOST
+            return func(*args, **kwargs), Role.NO_RULE
 
     def _check_activations(self, sources: Any) -> None:
         """Raise an error if an operation reads a gate, scores or weights as an activation."""

@@ -24,8 +24,8 @@ from ...execution.shallow_module_copy import weight_versions
 from ...export.picture_payload import part_values_payload, scene_of
 from ...images.array_pictures import channels_shown
 from ...images.conversion import PictureLike, is_prepared, shades
+from ...images.film_strip import as_clip, frame_numbers
 from ...images.ground_truth import GroundTruth
-from ...images.time_axis import as_clip, frame_numbers
 from ...masking.parts import SUPERPIXELS, Parts, superpixels
 from ...masking.rank_rule import rank_levels
 from ...models.findings import Findings, FindsInPicture

@@ -1,4 +1,4 @@
-"""Role of the compared map (B): derive its request from the main map (A), and show it next to A."""
+"""What the map controller does for the compared map (B) only: derive its request from A's, and show it next to A."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ...execution.device import (
+from ...execution.device_errors import (
     device_responds,
     is_device_lost,
     translated_device_errors,

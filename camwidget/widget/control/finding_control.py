@@ -1,4 +1,4 @@
-"""Controllers of models that say where in the picture their classes are: detections as classes, and an asked region."""
+"""Controllers for detection and segmentation models: which detection, or which region, the map explains."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Role of the main map (A): look up its inputs, and show the map, its prediction and its curve in the view."""
+"""What the map controller does for the main map (A) only: find its inputs, show map, prediction and curve."""
 
 from __future__ import annotations
 

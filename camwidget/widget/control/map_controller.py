@@ -14,7 +14,7 @@ import numpy as np
 
 from ...analysis.mask_curve import MaskCurve
 from ...attribution.explanation import Explanation
-from ...execution.device import is_device_lost
+from ...execution.device_errors import is_device_lost
 from ...models.findings import Findings
 from ..host.interrupts import interrupts
 from ..view.mask_settings import MaskSettings, is_unmasked

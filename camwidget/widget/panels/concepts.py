@@ -1,4 +1,4 @@
-"""``ConceptPanel``: a decision in the names of a layer's units, and the pictures that each unit responds to."""
+"""``ConceptPanel``: explains a decision by the named units of a layer, with the pictures that each responds to."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ CONCEPT_JOBS = ("decision", "unit pictures", "dissection")
 #: Units named for and against; pictures of a unit, their side in CSS pixels, and image pixels for each of them.
 REASONS, PICTURES, SIDE, SHARP = 5, 6, 104, 2
 
-#: Pictures in one step of the worker, between which the slider is served.
+#: Pictures in one step of the worker, after which a waiting request of the slider runs.
 BATCH = 4
 
 #: How many layers' units are remembered.
@@ -147,7 +147,7 @@ class ConceptPanel(ipywidgets.VBox):
         self._start_row = ipywidgets.HBox(
             [self.button, self.about], layout=layout(align_items="center")
         )
-        # Hidden, not taken away: nothing jumps when it appears.
+        # Hidden but still taking space, so that the layout does not jump when it appears.
         self.bar = ipywidgets.IntProgress(
             min=0, max=1, layout=layout(width="100%", height="12px", visibility="hidden")
         )
@@ -243,7 +243,7 @@ class ConceptPanel(ipywidgets.VBox):
         self.bar.layout.visibility = "visible" if running else "hidden"
 
     def _say(self, text: str, *, wrong: bool = False) -> None:
-        # Names of classes and concepts are anybody's text; so are the errors that quote them.
+        # Names of classes and concepts, and errors that quote them, may contain HTML written by others.
         said = html.escape(text)
         self.message.value = f"<b>{said}</b>" if wrong else said
 

@@ -162,7 +162,7 @@ class FactorizationPanel(ipywidgets.VBox):
             style={"description_width": "auto"},
             layout={"width": "120px"},
         )
-        # All that is put in is escaped.
+        # Its text is always escaped.
         self.message = ipywidgets.HTML()
         self.canvas = SharpCanvas(
             self._draw, self._clicked, self._show_message, on_key=self._pressed
@@ -240,7 +240,7 @@ class FactorizationPanel(ipywidgets.VBox):
         self.chosen_text.value = html.escape(f"{button.description}. Enter: {button.tooltip}.")
 
     def _show_message(self, text: str) -> None:
-        # Names of models and layers are anybody's text.
+        # Names of models and layers may contain HTML written by others.
         self.message.value = html.escape(text)
 
     def _repaint(self, change: dict[str, Any]) -> None:

@@ -14,7 +14,7 @@ from PIL import Image
 
 from ...attribution.explanation import Explanation
 from ...images.conversion import shades
-from ...images.time_axis import shown_frames
+from ...images.film_strip import shown_frames
 from ...models.scores import decimals, number_text
 from ..control.context import ExplorerContext
 from ..control.map_request import MapInputs, MapResult

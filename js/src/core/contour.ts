@@ -26,9 +26,9 @@ const BOTTOM = 2;
 const LEFT = 3;
 
 /**
- * The lines along which a map has a value, as an SVG path in the picture's pixels, by marching squares: between the
- * middles of four neighboring pixels a line runs from the side where, clockwise, the map comes to reach the value to
- * the side where it falls short of it again. So the lines of neighboring squares follow each other. They end at the
+ * The lines along which a map has a value, as an SVG path in the picture's pixels, by marching squares. A square has
+ * its corners in the middles of four neighboring pixels: going clockwise around it, a line enters where the map rises to
+ * the value, and leaves where it falls below. So the lines of neighboring squares follow each other. They end at the
  * picture's edge. A map that is noise is averaged over squares of pixels until it has few enough lines to be told apart.
  *
  * @param values one byte a pixel, row by row
@@ -104,7 +104,7 @@ function path({ next, entries, isLeft }: Steps, field: Field, level: number, wid
     if (isDone[start] === 1) return;
     let side = start;
     let sign = "M";
-    // Nothing follows on the side that a line ends at: 0 is no side that is ever left, being the picture's corner.
+    // 0 in `next` means that the line ends: side 0 is the picture's corner, which no line leaves.
     do {
       isDone[side] = 1;
       parts.push(sign, place(side, field, level, width, height));
@@ -113,7 +113,7 @@ function path({ next, entries, isLeft }: Steps, field: Field, level: number, wid
     } while (side !== 0 && side !== start);
     if (side === start) parts.push("Z");
   };
-  // First those that begin at the edge: a walk from their middle would tear them.
+  // First those that begin at the edge: starting in their middle would split them in two.
   for (const side of entries) if (isLeft[side] === 0) follow(side);
   for (const side of entries) follow(side);
   return parts.join("");

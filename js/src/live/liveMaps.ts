@@ -3,7 +3,7 @@ import { classActivation } from "../core/classActivation";
 import type { ClosedForm, Head } from "../core/classActivation";
 import { peakOf } from "../core/geometry";
 import type { CellGrid } from "../core/interpolation";
-import { strongestRegion } from "../core/regions";
+import { strongestRegion } from "../core/strongestRegion";
 import type { BinaryBundle } from "../page/binaryBundle";
 import { probabilities } from "../core/scores";
 import { termsOf } from "../core/scoreTerms";

@@ -1,7 +1,7 @@
-/** ``ModelRunner``: passes of the page's model in its worker, the newest position of the slider before all else. */
+/** ``ModelRunner``: runs the passes of the page's model in its worker; the newest position of the slider goes first. */
 import type { FromWorker, Load, Pass, ToWorker, WeightsPlace } from "./messages";
 
-/** What a worker has of a ``Worker``. */
+/** The part of a ``Worker`` that is used here. */
 export interface WorkerLike {
   onmessage: ((event: MessageEvent<FromWorker>) => void) | null;
   onerror: ((event: ErrorEvent) => void) | null;
@@ -27,7 +27,7 @@ export function unsupported(): string | null {
 
 /** One pass runs at a time. A position that a newer one replaces before its turn is never run. */
 export class ModelRunner {
-  /** By what it is of, the position that was asked for first in front. */
+  /** The newest waiting position of each map, in the order in which they were requested. */
   private readonly newest = new Map<string, Job>();
   private readonly waiting: Job[] = [];
   private running: Job | null = null;

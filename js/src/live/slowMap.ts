@@ -3,7 +3,7 @@ import type { Subject } from "./liveMaps";
 import type { ModelRunner } from "./modelRunner";
 import type { Rerun } from "./reruns";
 
-/** How many milliseconds are between two looks at an unfinished map. */
+/** Milliseconds between two displays of an unfinished map. */
 const SHOWN_EVERY = 400;
 
 export class SlowMap {
@@ -23,10 +23,10 @@ export class SlowMap {
   /**
    * Runs the passes that are left, each after all that the slider needs. They are kept with the picture.
    *
-   * @param looked called now and then meanwhile, after the first pass
+   * @param showPartial called now and then meanwhile, after the first pass
    * @param done called at the end, unless `stop` was called
    */
-  run(runner: ModelRunner, looked: () => void, done: () => void): void {
+  run(runner: ModelRunner, showPartial: () => void, done: () => void): void {
     const { picture, method } = this.of;
     const passes = picture.passesOf(method);
     const total = this.rerun.total(picture);
@@ -38,7 +38,7 @@ export class SlowMap {
         return;
       }
       if (passes.length > 0 && performance.now() - last > SHOWN_EVERY) {
-        looked();
+        showPartial();
         last = performance.now();
       }
       const at = passes.length;

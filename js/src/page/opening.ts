@@ -33,7 +33,7 @@ export async function openPage<Data extends Payload>(build: (data: Data) => Prom
 
 /** Builds the view with its charts, which are other widgets in a notebook. */
 export function pageView(model: ChartedModel, host: Host = "page"): HTMLElement {
-  // The page ends with its window.
+  // Never aborted: the view lives as long as the page.
   const { signal } = new AbortController();
   const root = make("div", "");
   const explorer = make("div", "camwidget-explorer camwidget-page");

@@ -57,7 +57,7 @@ class QuizView {
     // Keep the focus: on the card of a new page, and after an answer on the button to the next one.
     if (!hadFocus) return;
     if (turned) this.card.focus({ preventScroll: true });
-    else if (game.done(game.number)) this.page?.way.focus({ preventScroll: true });
+    else if (game.done(game.number)) this.page?.nextFocus.focus({ preventScroll: true });
   }
 
   private head(): void {

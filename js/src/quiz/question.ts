@@ -51,8 +51,8 @@ export class QuestionPage {
     this.update();
   }
 
-  /** Where the keyboard goes on once the question is answered. */
-  get way(): HTMLElement {
+  /** The element that gets the focus after the answer. */
+  get nextFocus(): HTMLElement {
     return this.next;
   }
 

@@ -73,7 +73,7 @@ export class Slider {
     this.decorate();
   }
 
-  /** The filled part of the track; the text is read out instead of "25". */
+  /** Updates the filled part of the track, and what screen readers say: "25 %" instead of "25". */
   private decorate(): void {
     this.element.style.setProperty("--camwidget-slider-fill", String(this.value));
     this.element.setAttribute("aria-valuetext", percent(this.value));

@@ -1,4 +1,7 @@
-"""Device errors: lack of memory and lost devices, recognized and translated into errors that name the remedy."""
+"""Device errors: lack of memory and lost devices, recognized and translated into errors that name the remedy.
+
+The explorer moves a model whose device is lost to the CPU in ``widget/control/failures.py``.
+"""
 
 from __future__ import annotations
 

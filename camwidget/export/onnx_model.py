@@ -17,7 +17,7 @@ import torch
 from torch import nn
 
 from ..errors import CamwidgetError, ModelError
-from ..execution.device import is_out_of_memory
+from ..execution.device_errors import is_out_of_memory
 from ..models.vision_model import VisionModel
 from ..runtime.error_reports import error_line, log_error
 

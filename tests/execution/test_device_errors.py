@@ -17,7 +17,7 @@ from torch import nn
 import camwidget as cw
 from camwidget.attribution.batched_inference import in_batches
 from camwidget.attribution.partial import windows
-from camwidget.execution import device
+from camwidget.execution import device_errors
 from camwidget.execution.batch_search import Batches, BatchSearch, BatchSeries
 from camwidget.models import weights_backup
 from camwidget.models.weights_backup import backup_of
@@ -70,8 +70,8 @@ TEXTS = {
 def test_what_a_devices_error_means(kind: str, text: str) -> None:
     """Nothing but a device that does nothing any more counts as lost."""
     error = RuntimeError(text)
-    assert device.is_device_lost(error) is (kind == "lost")
-    assert device.is_out_of_memory(error) is (kind == "memory")
+    assert device_errors.is_device_lost(error) is (kind == "lost")
+    assert device_errors.is_out_of_memory(error) is (kind == "memory")
 
 
 class Failing(nn.Module):
@@ -121,7 +121,7 @@ def backward_fails(y: torch.Tensor, fault: BaseException) -> torch.Tensor:
 def test_explain_says_that_the_device_was_lost(model: cw.VisionModel, method: str) -> None:
     model.module.fault = is_device_lost
     with pytest.raises(
-        device.DeviceLostError, match=r"unspecified launch failure\).*device='cpu'.*restart"
+        device_errors.DeviceLostError, match=r"unspecified launch failure\).*device='cpu'.*restart"
     ):
         cw.explain(model, PICTURE, method=method)
     model.module.fault = lambda x: None
@@ -216,7 +216,7 @@ def test_the_cpu_takes_over(model: cw.VisionModel, monkeypatch: pytest.MonkeyPat
     assert (
         view_of(ex).masked and view_of(ex).error == "The GPU was lost: the model is on the CPU now."
     )
-    with pytest.raises(device.DeviceLostError):
+    with pytest.raises(device_errors.DeviceLostError):
         model.predict(PICTURE)
     gc.collect()
     assert not any(ref() for ref in passes), "what was computed on the lost device is let go"
@@ -371,7 +371,7 @@ def test_a_device_is_asked_whether_it_responds(
         return torch.tensor(0.0)
 
     monkeypatch.setattr(torch, "zeros", zeros)
-    assert device.device_responds(torch.device("cuda")) is is_there
+    assert device_errors.device_responds(torch.device("cuda")) is is_there
 
 
 def test_what_was_not_kept_cannot_be_saved(

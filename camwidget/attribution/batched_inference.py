@@ -90,8 +90,12 @@ def search_for(
     has_formats = formats and model.takes_channels_last
     key = (work, height, width, str(model.device), precision, usual, has_formats)
     first = Batches(usual, model.takes_channels_last)
+    # A seed gives the same random numbers in batches of the same size only.
+    measures = not (model.isolation.draws_random_numbers or model.randomness_note)
     return search_of(
-        model.module, key, lambda: BatchSearch(first, max(usual, most), formats=has_formats)
+        model.module,
+        key,
+        lambda: BatchSearch(first, max(usual, most), formats=has_formats, measures=measures),
     )
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import weakref
 from collections.abc import Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -17,9 +18,10 @@ from typing import Any
 
 import torch
 
-from ..errors import LayerError, MethodError, TargetError
+from ..errors import CamwidgetError, LayerError, MethodError, TargetError
 from ..execution.attention_capture import AttentionCapture, mean_over_heads
 from ..execution.autograd_graph import gradient_rows, graph_nodes, has_reentrant_checkpoint
+from ..execution.device_errors import is_device_lost, is_out_of_memory
 from ..execution.graph_memory import graph_bytes
 from ..execution.running import hooked
 from ..images.film_strip import enlarge
@@ -36,6 +38,9 @@ __all__ = ["INPUT", "LargeGraphError", "Trace"]
 
 #: Name of the module's input as a layer. No layer has an empty name, but some are named "input".
 INPUT = ""
+
+#: Modules that a pass for gradients runs again, in part, since they have checkpoints: each pass has a copy of its own.
+_recomputed: weakref.WeakSet[torch.nn.Module] = weakref.WeakSet()
 
 
 class LargeGraphError(MethodError):
@@ -143,7 +148,7 @@ class Trace:
         """
         isolation = self.model.isolation
         draws = isolation.draws_random_numbers or isolation.restores_generators
-        self._recording.frees_early = not draws
+        self._recording.frees_early = not (draws or self.model.randomness_note)
         self._graph_bytes = None
 
     @property
@@ -258,9 +263,24 @@ class Trace:
         self, targets: Sequence[Target], names: Sequence[str], rule: ReluRule | None
     ) -> list[Sequence[torch.Tensor | None]]:
         """Return the gradients of targets, a row each, at layers; None where nothing depends on the layer."""
-        recording = self._recording
-        if recording.is_freed:
+        if self._recording.is_freed:
             self._record()
+        try:
+            return self._gradients_of_recorded(targets, names, rule)
+        except Exception as error:
+            module = self.model.module
+            expected = isinstance(error, CamwidgetError) or is_out_of_memory(error)
+            if module in _recomputed or expected or is_device_lost(error):
+                raise
+            # A checkpoint (``use_reentrant=False``) runs a part of the copy again, which other passes use meanwhile.
+            _recomputed.add(module)
+            self._record()
+            return self._gradients_of_recorded(targets, names, rule)
+
+    def _gradients_of_recorded(
+        self, targets: Sequence[Target], names: Sequence[str], rule: ReluRule | None
+    ) -> list[Sequence[torch.Tensor | None]]:
+        recording = self._recording
         leaves = [self._output(name) for name in names]
         with self.model.isolated(runs=False), torch.enable_grad():
             # Pictures do not mix in evaluation mode, so that the gradient of the sum is each picture's own gradient.
@@ -348,7 +368,9 @@ class Trace:
             # The next operation may be in place (ReLU), so that it gets a copy.
             return output.clone()
 
-        with self.model.isolated() as isolated, start, in_precision(self.precision, inputs.device):
+        is_kept = self.model.module in _recomputed
+        own = self.model.isolated(is_kept=is_kept)
+        with own as isolated, start, in_precision(self.precision, inputs.device):
             if self.model.gap_head is not None:
                 # A plain tensor, not a parameter, where it is computed from others (pruning, weight normalization).
                 head: Any = isolated.module.get_submodule(self.model.gap_head.module)

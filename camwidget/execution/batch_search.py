@@ -2,7 +2,8 @@
 
 The first batches of a long series differ in size and format, and are timed. They are part of the work, so that nothing
 runs only to be measured; trying slower ones may cost at most about a second in total. What was found is remembered in
-the process. Sizes and formats change results by rounding only. ``CAMWIDGET_BATCHES`` sets them, for results that are
+the process. Sizes and formats change results by rounding only, if the
+result for a picture does not depend on the others of its batch. ``CAMWIDGET_BATCHES`` sets them, for results that are
 equal bit for bit from one process to the next: "fixed" (the sizes that the search begins with), a number of pictures
 such as "8", or "8,contiguous". The same holds after ``torch.use_deterministic_algorithms(True)``.
 """
@@ -62,19 +63,22 @@ class BatchSearch:
         first: the batches to begin with.
         most: largest size to try.
         formats: whether both memory formats are possible.
+        measures: whether to search at all; if not, the first batches are the best.
 
     Attributes:
         best: the fastest batches so far.
     """
 
-    def __init__(self, first: Batches, most: int, *, formats: bool = False) -> None:
+    def __init__(
+        self, first: Batches, most: int, *, formats: bool = False, measures: bool = True
+    ) -> None:
         self.first = self.best = first
         self._most = most
         self._formats = formats
         self._seconds: dict[Batches, list[float]] = {}
         self._lost = 0.0
         self._trials = self._candidates()
-        self._trial = next(self._trials, None)
+        self._trial = next(self._trials, None) if measures else None
         self._lock = fork_safety.lock()
 
     def trial(self) -> Batches | None:
@@ -96,7 +100,9 @@ class BatchSearch:
                 self._lost += max(0.0, seconds - count * self._time(self.best))
             if batches != self._trial or (len(times) < _TURNS and times[-1] < float("inf")):
                 return
-            self._trial = next(self._trials, None) if self._lost < _LOSS else None
+            # Compared before the search ends, too.
+            following = next(self._trials, None)
+            self._trial = following if self._lost < _LOSS else None
 
     def _time(self, batches: Batches) -> float:
         """Return seconds for a picture."""
@@ -104,8 +110,8 @@ class BatchSearch:
 
     def _is_faster(self, batches: Batches) -> bool:
         """Return whether batches just timed are faster than the best ones, which they become."""
-        if self._time(batches) > (1 - _GAIN) * self._time(self.best):
-            return False
+        if not self._time(batches) < (1 - _GAIN) * self._time(self.best):
+            return False  # also where neither has fitted into memory
         self.best = batches
         return True
 
@@ -189,7 +195,7 @@ def _given() -> Callable[[Batches], Batches] | None:
     Raises:
         CamwidgetError: if the environment variable is set to anything else.
     """
-    text = os.environ.get(VARIABLE, "").strip() or "measured"
+    text = os.environ.get(VARIABLE, "").replace(" ", "").lower() or "measured"
     if text == "measured":
         return (lambda first: first) if torch.are_deterministic_algorithms_enabled() else None
     if text == "fixed":

@@ -177,7 +177,8 @@ class ModelCache:
         )
         if trace.nbytes > (limit := cache_limit()):  # not cached, and used for one map
             trace.free_graph_early()
-            self._too_large.update({(pixels.shape, layer): limit for layer in layers})
+            cut = layers if len(layers) == 1 else [None]
+            self._too_large.update({(pixels.shape, layer): limit for layer in cut})
         self._probabilities_of.get(picture, lambda: self._probabilities(trace.logits[0]))
         return trace
 

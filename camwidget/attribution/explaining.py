@@ -365,7 +365,7 @@ def _scale_by_shape(
     size = trace.pixels.shape[-2:]
     groups: dict[tuple[Any, ...], list[tuple[int, int, str]]] = {}
     for key, raw in raws.items():
-        frames = trace.model.map_frames(key[2], raw.shape[-2:])
+        frames = trace.model.map_frames(key[2], raw.shape[-2:], size)
         groups.setdefault((raw.shape, methods[key[1]].scale, frames), []).append(key)
     scaled: dict[tuple[int, int, str], np.ndarray] = {}
     for (_, scale, frames), keys in groups.items():

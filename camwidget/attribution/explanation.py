@@ -149,7 +149,7 @@ class Explanation:
 
     def of_clip(self, model: VisionModel) -> Explanation:
         """Return an explanation whose arrays are strips (see ``as_strip``) with a time axis, as users get it."""
-        frames = model.map_frames(self.layer, self.raw.shape)
+        frames = model.map_frames(self.layer, self.raw.shape, self.saliency.shape)
         assert frames is not None
         few, many = frames
         pixels = self.pixels.reshape(many, -1, *self.pixels.shape[1:])

@@ -200,8 +200,8 @@ class Trace:
 
     def enlarged(self, maps: torch.Tensor, layer: str) -> torch.Tensor:
         """Return a layer's maps (N, h, w) at the size of the pictures (N, H, W), see ``images.film_strip.enlarge``."""
-        frames = self.model.map_frames(layer, maps.shape[-2:])
-        return enlarge(maps, self.pixels.shape[-2:], frames)
+        size = self.pixels.shape[-2:]
+        return enlarge(maps, size, self.model.map_frames(layer, maps.shape[-2:], size))
 
     def check_score(self, target: Target) -> None:
         """Raise a ``TargetError`` if the target is of a class that the model masks out, whose logit is −inf."""

@@ -172,7 +172,7 @@ def _subjects(
                 found = raw_maps(trace, [target], [method], layers, lambda done, total: tick())
                 raws.update({(method.name, name): found[0, 0, name].float() for name in layers})
             raw = raws[method.name, layer]
-            frames = model.map_frames(layer, raw.shape[-2:])
+            frames = model.map_frames(layer, raw.shape[-2:], size)
             saliency = saliency_maps(raw, size, method.scale, frames)
             peaks = raw.flatten(1).amax(1).tolist()
             for n, (fault, peak) in enumerate(zip(find_faults(raw, saliency), peaks, strict=True)):

@@ -102,7 +102,7 @@ def recompute_maps(requests: Sequence[tuple[Case, Recomputation]]) -> Iterator[R
     maps_of = {}
     for wanted, pieces in raw.items():
         joined = torch.cat(pieces)
-        frames = model.map_frames(wanted[1], joined.shape[-2:])
+        frames = model.map_frames(wanted[1], joined.shape[-2:], shape)
         maps_of[wanted] = saliency_maps(joined, shape, wanted[0].scale, frames)
     yield RecomputedMaps(done, done, tuple(maps_of[w] for w in keys))
 

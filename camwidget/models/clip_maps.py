@@ -19,7 +19,8 @@ def clip_maps(
     """Return a layer's output as maps (N, C, t, h, w) with more than one cell; None if it is no map of the clip.
 
     Three-dimensional convolutions give this shape, and transformers with windows in time (N, t, h, w, C). Which of the
-    two it is, the proportions tell: those of height and width are about the frame's.
+    two it is, the proportions tell: those of height and width are about the frame's. Pictures that are computed one by
+    one and put together are (N, t, C, h, w); what may be that, with as many channels as frames, is no map here.
 
     Args:
         output: the layer's output.
@@ -34,8 +35,13 @@ def clip_maps(
             return None
     if output.ndim != 5 or 0 in output.shape:
         return None
-    maps = output.movedim(-1, 1) if is_channels_last(output, size, frames) else output
+    is_last = is_channels_last(output, size, frames)
+    maps = output.movedim(-1, 1) if is_last else output
     height, width = maps.shape[-2:]
+    if maps.shape[2] > frames:
+        return None  # what is taken for time is not
+    if reshape is None and not is_last and maps.shape[1] == frames != maps.shape[2]:
+        return None  # it may be (N, t, C, h, w), of frames that were computed one by one
     # The proportions of few cells are rounded coarsely.
     fits = min(height, width) <= 4 or _skew(height, width, size, frames) < math.log(1.5)
     return maps if fits and maps[0, 0].numel() > 1 else None

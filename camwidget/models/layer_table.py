@@ -85,16 +85,17 @@ class LayerTable:
         return replace(self, logits=self.logits.new_zeros((1, count)), gap_head=None)
 
     def map_frames(
-        self, name: str, size: Sequence[int], frames: int | None
+        self, name: str, size: Sequence[int], whole: Sequence[int], frames: int | None
     ) -> tuple[int, int] | None:
         """Return the number of frames of a map (h, w) and of the clip; None without frames.
 
-        A map of another size than the layer's is at the picture, and has all its frames.
+        A map of the size of the clip's strip, ``whole``, is at the picture, and has all its frames. The layer's own
+        size is no sign, since clips of another height and width give layers of another one.
         """
         if frames is None:
             return None
         layer = self.layers.get(name)
-        if layer is None or layer.frames is None or layer.shape[1:] != tuple(size):
+        if layer is None or layer.frames is None or tuple(size) == tuple(whole):
             return frames, frames
         return layer.frames, frames
 

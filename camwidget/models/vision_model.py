@@ -415,9 +415,7 @@ class VisionModel(ClassScores):
         # Not inference_mode: a module may store what it computes (a position grid, say), and then could not be
         # trained any more.
         with self.isolated() as isolated, torch.no_grad():
-            logits = isolated.logits_of(isolated.run(self.inputs(pixels)), len(pixels)).to(
-                torch.float32
-            )
+            logits = isolated.logits_of(isolated.run(self.inputs(pixels)), len(pixels)).float()
         self.check_finite(logits)
         return logits
 
@@ -425,9 +423,11 @@ class VisionModel(ClassScores):
         """Return a layer's output as maps (N, C, h, w) for pictures of a size (H, W); None if it has a single cell."""
         return spatial(output, size, self.reshape, self._discovery.tokens, self.frames)
 
-    def map_frames(self, layer: str, size: Sequence[int]) -> tuple[int, int] | None:
-        """Return the number of frames of a layer's map (h, w) and of the clip, for ``enlarge``; None for pictures."""
-        return self._discovery.map_frames(self._canonical(layer), size, self.frames)
+    def map_frames(
+        self, layer: str, size: Sequence[int], whole: Sequence[int]
+    ) -> tuple[int, int] | None:
+        """Return the frames of a map (h, w) of a layer and of the clip, whose strip is (H, W); None for pictures."""
+        return self._discovery.map_frames(self._canonical(layer), size, whole, self.frames)
 
     def predict(self, picture: PictureLike, top: int = 5) -> Prediction:
         """Predict the classes of one picture, under the model's own text if it proposes one.

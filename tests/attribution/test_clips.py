@@ -15,7 +15,7 @@ from torch import nn
 from torch.nn import functional as nnF
 
 import camwidget as cw
-from camwidget.errors import CamwidgetError, MetricError, ModelError, PictureError
+from camwidget.errors import CamwidgetError, LayerError, MetricError, ModelError, PictureError
 from camwidget.images.film_strip import frame_numbers
 from camwidget.models.input_channels import default_preprocess
 
@@ -263,6 +263,19 @@ def test_rectifiers_of_clips_have_the_rules_of_guided_backprop_and_deconvnet() -
         torch.testing.assert_close(found, modified(rule), rtol=1e-3, atol=1e-7)
 
 
+def test_maps_of_clips_of_another_height_and_width_have_their_own_frames() -> None:
+    larger = torch.rand((3, FRAMES, 24, 20), generator=torch.Generator().manual_seed(4))
+    found = cw.explain(MODEL, larger, TARGET, "layercam")
+    with torch.enable_grad():
+        maps = NET.body(NET.stem(((larger - 0.5) / 0.25)[None]))
+        (gradient,) = torch.autograd.grad(NET.fc(maps.mean((2, 3, 4)))[0, TARGET], maps)
+    expected = (gradient.relu() * maps)[0].sum(0).relu().detach()
+    assert found.raw.shape == (3, 12, 10)
+    torch.testing.assert_close(torch.tensor(found.raw), expected, rtol=1e-4, atol=1e-8)
+    large = nnF.interpolate(expected[None, None], (FRAMES, 24, 20), mode="trilinear")[0, 0]
+    torch.testing.assert_close(torch.tensor(found.saliency), large / large.max())
+
+
 # -- the model ---------------------------------------------------------------------------------
 
 
@@ -312,6 +325,40 @@ def test_windows_in_time_have_their_channels_last() -> None:
         expected = volume(weights, maps).relu()
         raw = torch.tensor(cw.explain(model, PIXELS, TARGET, name, "mix").raw)
         torch.testing.assert_close(raw / raw.max(), expected / expected.max())
+
+
+@pytest.mark.parametrize("channels", [4, 8])
+def test_frames_before_channels_are_no_map(channels: int) -> None:
+    """A block of two-dimensional convolutions gives (N, t, C, h, w), which is not read as (N, C, t, h, w)."""
+
+    class Block(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.conv = nn.Conv2d(3, channels, 3, stride=2, padding=1)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            y = self.conv(x.movedim(1, 2).flatten(0, 1)).relu()
+            return y.unflatten(0, (len(x), -1))
+
+    class FrameByFrame(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            torch.manual_seed(0)
+            self.block = Block()
+            self.fc = nn.Linear(channels, 3)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            found: torch.Tensor = self.fc(self.block(x).mean((1, 3, 4)))
+            return found
+
+    module, ready = FrameByFrame().eval(), cw.Preprocess(SIDE, frames=FRAMES)
+    with pytest.raises(LayerError, match="No layer"):
+        cw.wrap(module, ready, ["a", "b", "c"])
+    model = cw.wrap(module, ready, ["a", "b", "c"], reshape=lambda t: t.transpose(1, 2))
+    maps = module.block(PIXELS[None])[0].transpose(0, 1).detach()
+    expected = volume(module.fc.weight[TARGET].detach(), maps).relu()
+    raw = torch.tensor(cw.explain(model, PIXELS, TARGET, "gradcam", "block").raw)
+    torch.testing.assert_close(raw / raw.max(), expected / expected.max(), rtol=1e-4, atol=1e-6)
 
 
 @pytest.mark.full

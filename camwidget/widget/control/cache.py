@@ -251,8 +251,9 @@ class ModelCache:
         make_room(trace.pixels)  # a method's own tensors are as large as a layer's
         facts = self._facts(picture, trace)
         for step in chosen.steps(trace, resolved, layer):
-            frames = trace.model.map_frames(layer, step.maps.shape[-2:])
-            scaled = scale_saliency(step.maps, trace.pixels.shape[-2:], chosen.scale, frames)[0]
+            size = trace.pixels.shape[-2:]
+            frames = trace.model.map_frames(layer, step.maps.shape[-2:], size)
+            scaled = scale_saliency(step.maps, size, chosen.scale, frames)[0]
             raw = step.maps[0].float().cpu().numpy()
             parts = part_values(trace, chosen, resolved, 0)
             explanation = build_explanation(facts, resolved, chosen, layer, raw, scaled, parts)
@@ -424,7 +425,7 @@ class ModelCache:
         """
         note = channels_shown(self.model.preprocess.channels)
         raw = np.maximum(explanation.raw, 0)
-        frames = self.model.map_frames(explanation.layer, raw.shape)
+        frames = self.model.map_frames(explanation.layer, raw.shape, explanation.saliency.shape)
         if frames is not None:  # each frame of the clip with the cells nearest to it in time
             few, many = frames
             in_time = raw.reshape(few, -1, raw.shape[1])

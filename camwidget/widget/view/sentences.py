@@ -153,7 +153,7 @@ def method_text(explanation: Explanation) -> str:
 def status(model: VisionModel, explanation: Explanation, milliseconds: float) -> str:
     """Summarize a map in one line: model, method, layer, class, time, device, and whether it is partly random."""
     height, width = explanation.raw.shape
-    frames = model.map_frames(explanation.layer, (height, width))
+    frames = model.map_frames(explanation.layer, (height, width), explanation.saliency.shape)
     size = (
         f"{width}×{height}"
         if frames is None

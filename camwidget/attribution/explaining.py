@@ -18,6 +18,7 @@ from ..images.clips import as_clips
 from ..images.containers import as_batch
 from ..images.conversion import shades
 from ..images.film_strip import enlarge
+from ..images.pixel_batches import is_tensor_batch
 from ..models.argument_checks import require_model
 from ..models.findings import is_asked_per_picture
 from ..models.layer_table import AT_INPUT
@@ -167,9 +168,9 @@ def explain(
     if isinstance(layer, str) and layer == "all" and not model.has_layer("all"):
         layer = [x.name for x in model.layers]
     targets, methods, layers = _as_list(target), _as_list(method), _as_list(layer)
-    is_sequence = any(isinstance(v, (list, tuple)) for v in (image, target, method, layer)) or (
-        isinstance(image, torch.Tensor) and image.ndim == (4 if model.frames is None else 5)
-    )
+    is_sequence = any(
+        isinstance(v, (list, tuple)) for v in (image, target, method, layer)
+    ) or is_tensor_batch(model.preprocess, image)
     if not (targets and methods and layers):
         raise MethodError("Nothing to explain: a list of targets, methods or layers is empty.")
     selected = [get_method(m) for m in methods]

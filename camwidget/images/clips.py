@@ -104,7 +104,10 @@ def as_clips(images: Any) -> Any:
 
 
 def clip_pixels(
-    picture: Any, frames: int, pixels_of_frame: Callable[[Any], torch.Tensor]
+    picture: Any,
+    frames: int,
+    pixels_of_frame: Callable[[Any], torch.Tensor],
+    size: tuple[int, int] | None = None,
 ) -> torch.Tensor:
     """Compute the pixels of a clip that a model gets, before normalization, as a strip.
 
@@ -113,6 +116,7 @@ def clip_pixels(
             pixels already.
         frames: number of frames that the model takes.
         pixels_of_frame: gives the pixels (C, H, W) of a frame.
+        size: height and width of a frame, which a strip is known by; None if they are not known.
 
     Returns:
         float32 (C, T·H, W) in [0, 1] on the CPU.
@@ -121,7 +125,7 @@ def clip_pixels(
         PictureError: if a frame cannot be read, or the frames differ in size.
     """
     if is_prepared(picture):
-        return _prepared_pixels(picture, frames, pixels_of_frame)
+        return _prepared_pixels(picture, frames, pixels_of_frame, size)
     found = as_clips(getattr(picture, "image", picture))
     if not isinstance(found, Clip):
         raise PictureError(
@@ -136,20 +140,36 @@ def clip_pixels(
     return as_strip(torch.stack([rows[number] for number in numbers], 1))
 
 
-def is_strip(tensor: torch.Tensor, channels: int, frames: int) -> bool:
-    """Return whether a tensor (…, C, rows, W) can be strips of ``frames`` frames, and is no clip (C, T, H, W)."""
+def is_strip(
+    tensor: torch.Tensor, channels: int, frames: int, size: tuple[int, int] | None
+) -> bool:
+    """Return whether a tensor (…, C, rows, W) can be strips of ``frames`` frames, and is no clip (C, T, H, W).
+
+    A picture may have a multiple of ``frames`` rows too: a strip is known by the size of its frames.
+    """
     is_clip = tensor.ndim == 4 and tuple(tensor.shape[:2]) == (channels, frames)
-    return tensor.ndim in (3, 4) and not is_clip and tensor.shape[-2] % frames == 0
+    if tensor.ndim not in (3, 4) or is_clip:
+        return False
+    rows, width = tensor.shape[-2:]
+    return rows % frames == 0 if size is None else (rows, width) == (frames * size[0], size[1])
 
 
 def _prepared_pixels(
-    tensor: torch.Tensor, frames: int, pixels_of_frame: Callable[[Any], torch.Tensor]
+    tensor: torch.Tensor,
+    frames: int,
+    pixels_of_frame: Callable[[Any], torch.Tensor],
+    size: tuple[int, int] | None,
 ) -> torch.Tensor:
     if tensor.ndim == 4 and tensor.shape[1] == frames:
         tensor = as_strip(tensor)
-    if tensor.ndim != 3 or tensor.shape[-2] % frames:
+    elif tensor.ndim != 3 or not is_strip(tensor, len(tensor), frames, size):
+        hint = (
+            f" Of one picture make a clip that stands still: torch.stack([picture] * {frames}, 1)."
+            if tensor.ndim == 3
+            else ""
+        )
         raise PictureError(
-            f"The pixels of a clip for this model are a tensor (C, {frames}, H, W), not {tuple(tensor.shape)}."
+            f"The pixels of a clip for this model are a tensor (C, {frames}, H, W), not {tuple(tensor.shape)}.{hint}"
         )
     pixels_of_frame(tensor[..., : tensor.shape[-2] // frames, :])  # which checks a frame's size
     return pixels_of_frame(tensor)

@@ -10,7 +10,7 @@ from ..errors import PictureError
 from .clips import as_clips, is_strip
 from .preprocess import Preprocess
 
-__all__ = ["pixel_batch"]
+__all__ = ["is_tensor_batch", "pixel_batch"]
 
 
 def pixel_batch(preprocess: Preprocess, pictures: Any) -> torch.Tensor:
@@ -27,14 +27,9 @@ def pixel_batch(preprocess: Preprocess, pictures: Any) -> torch.Tensor:
     Raises:
         PictureError: if a picture cannot be read, the list is empty, or the sizes differ.
     """
-    if preprocess.frames is None:
-        several = isinstance(pictures, (list, tuple)) or _has_dimensions(pictures, 4)
-    else:
+    if preprocess.frames is not None:
         pictures = as_clips(pictures)
-        are_strips = _has_dimensions(pictures, 4) and is_strip(
-            pictures, preprocess.channels, preprocess.frames
-        )
-        several = isinstance(pictures, list) or are_strips or _has_dimensions(pictures, 5)
+    several = isinstance(pictures, (list, tuple)) or is_tensor_batch(preprocess, pictures)
     rows = [preprocess.pixels(p) for p in (pictures if several else [pictures])]
     sizes = {tuple(r.shape[-2:]) for r in rows}
     if len(sizes) != 1:
@@ -46,5 +41,14 @@ def pixel_batch(preprocess: Preprocess, pictures: Any) -> torch.Tensor:
     return torch.stack(rows)
 
 
-def _has_dimensions(value: Any, count: int) -> bool:
-    return isinstance(value, torch.Tensor) and value.ndim == count
+def is_tensor_batch(preprocess: Preprocess, pictures: Any) -> bool:
+    """Return whether an argument is a tensor of several pictures, or of several clips or their strips."""
+    if not isinstance(pictures, torch.Tensor):
+        return False
+    if preprocess.frames is None:
+        return pictures.ndim == 4
+    size = preprocess.size if preprocess.geometry is None else None
+    are_strips = pictures.ndim == 4 and is_strip(
+        pictures, preprocess.channels, preprocess.frames, size
+    )
+    return are_strips or pictures.ndim == 5

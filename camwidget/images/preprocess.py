@@ -244,7 +244,8 @@ class Preprocess:
         if isinstance(picture, Mapping):
             picture = picture_of_mapping(picture)
         if self.frames is not None:
-            return clip_pixels(picture, self.frames, self.of_frames().pixels)
+            size = self.size if self.geometry is None else None
+            return clip_pixels(picture, self.frames, self.of_frames().pixels, size)
         if isinstance(picture, LazyPicture):
             picture = picture.open()
         if is_prepared(picture):

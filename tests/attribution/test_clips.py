@@ -474,6 +474,26 @@ def test_what_is_no_clip_is_refused_with_the_remedy(tmp_path: Path) -> None:
         cw.Preprocess(16, frames=1)
 
 
+def test_a_picture_is_not_taken_for_a_strip() -> None:
+    for shape in ((3, SIDE * FRAMES // 2, SIDE), (3, 48, 48), (2, 3, 48, 48), (3, 5, 48, 48)):
+        with pytest.raises(PictureError, match=rf"\(C, {FRAMES}, H, W\)"):
+            cw.explain(MODEL, torch.rand(shape))
+    with pytest.raises(PictureError, match=r"torch\.stack\(\[picture\] \* 6, 1\)"):
+        cw.explain(MODEL, torch.rand(3, 48, 48))
+    still = torch.stack([torch.rand(3, SIDE, SIDE)] * FRAMES, 1)
+    assert cw.explain(MODEL, still).saliency.shape == (FRAMES, SIDE, SIDE)
+
+
+def test_each_strip_of_a_batch_is_explained() -> None:
+    other = PIXELS.flip(1)
+    strips = torch.stack([PIXELS, other]).flatten(2, 3)
+    assert torch.equal(MODEL.pixels(strips), strips)
+    found = cw.explain(MODEL, strips, TARGET)
+    assert len(found) == 2
+    for one, clip in zip(found, (PIXELS, other), strict=True):
+        np.testing.assert_allclose(one.raw, cw.explain(MODEL, clip, TARGET).raw, rtol=1e-4)
+
+
 # -- masks, curves and metrics -------------------------------------------------------------------
 
 

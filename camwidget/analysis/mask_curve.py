@@ -195,8 +195,8 @@ def mask_curve(
         raise CamwidgetError(f"A curve has at least 2 steps, not {steps!r}.")
     fractions = spaced_fractions(steps, spacing)
     model, pixels, target = _resolve_arguments(model, image, saliency, target)
-    levels = check_map_size(rank_levels(saliency), pixels)
-    hidden = hidden_pixels(levels, fractions.tolist(), mode, paint)
+    levels = check_map_size(rank_levels(saliency), pixels, model.frames)
+    hidden = hidden_pixels(levels, fractions.tolist(), mode, paint, model.frames)
     if paint is not None:  # then no fraction leaves the picture unmasked: it is appended
         hidden = torch.cat([hidden, torch.zeros_like(hidden[:1])])
     # A baseline is computed once; inpainting depends on the mask and runs batch by batch.
@@ -360,7 +360,7 @@ def confidence_change(
     require_model(model, "confidence_change", image, saliency)
     model, pixels, target = _resolve_arguments(model, image, saliency, target)
     if change == "multiply":
-        check_map_size(saliency_of(saliency).cpu().numpy(), pixels)
+        check_map_size(saliency_of(saliency).cpu().numpy(), pixels, model.frames)
         changed = multiply_pixels(pixels, saliency)
     elif change == "remove":
         levels = rank_levels(saliency)

@@ -80,13 +80,13 @@ def mask_picture(
         model = model_as_explained(model, [by])
     pixels = model.preprocess.pixels(image)
     size = (pixels.shape[-2], pixels.shape[-1])
-    paint = as_paint(_box_mask(hide, size), size)
+    paint = as_paint(_box_mask(hide, size), size, model.frames)
     if by is None:
         return paint_pixels(pixels, pixels, paint, baseline, model.frames)
     if isinstance(by, Explanation):
         explained_class(model, pixels, by)
     else:
-        check_map_size(saliency_of(by).numpy(), pixels)
+        check_map_size(saliency_of(by).numpy(), pixels, model.frames)
     if mode == "multiply":
         return paint_pixels(multiply_pixels(pixels, by), pixels, paint, baseline, model.frames)
     if mode not in MODES:

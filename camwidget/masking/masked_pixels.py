@@ -34,6 +34,7 @@ def hidden_pixels(
     fractions: Sequence[float],
     mode: str = "remove",
     paint: np.ndarray | None = None,
+    frames: int | None = None,
 ) -> torch.Tensor:
     """Select the masked pixels, by rank and by the user's paint.
 
@@ -42,6 +43,7 @@ def hidden_pixels(
         fractions: each in [0, 1].
         mode: "remove" or "keep".
         paint: pixels that are masked or kept regardless of their rank, as in ``user_mask.as_paint``.
+        frames: number of frames, if the levels are a clip's strip.
 
     Returns:
         bool (len(fractions), H, W).
@@ -53,7 +55,7 @@ def hidden_pixels(
         raise CamwidgetError(f"There is no mode {mode!r}: use {' or '.join(map(repr, MODES))}.")
     cuts = torch.tensor([threshold(f) for f in fractions])[:, None, None]
     hidden = hidden_by_rank(torch.from_numpy(levels.astype(np.int32)), cuts, keep=mode == "keep")
-    parsed = as_paint(paint, levels.shape)
+    parsed = as_paint(paint, levels.shape, frames)
     if parsed is None:
         return hidden
     return (hidden | torch.from_numpy(parsed == HIDDEN)) & torch.from_numpy(parsed != KEPT)
@@ -89,24 +91,26 @@ def mask_pixels(
     Raises:
         PictureError: if the levels have another size than the pixels.
     """
-    hidden = hidden_pixels(check_map_size(levels, pixels), fractions, mode, paint)
+    hidden = hidden_pixels(check_map_size(levels, pixels, frames), fractions, mode, paint, frames)
     replacement = fill_pixels(pixels, hidden, baseline, frames) if fill is None else fill
     return torch.where(hidden[:, None], replacement, pixels)
 
 
-def check_map_size(levels: np.ndarray, pixels: torch.Tensor) -> np.ndarray:
+def check_map_size(levels: np.ndarray, pixels: torch.Tensor, frames: int | None) -> np.ndarray:
     """Return levels as they are; raise a ``PictureError`` if they have another size than the pixels.
 
-    Those of a clip, (T, H, W), are returned as the strip that its pixels are.
+    Those of a clip of ``frames`` frames, (T, H, W), are returned as the strip that its pixels are.
     """
-    if levels.ndim == 3 and len(levels) > 1:
-        levels = levels.reshape(-1, levels.shape[-1])
-    if levels.shape != tuple(pixels.shape[-2:]):
+    height, width = pixels.shape[-2:]
+    found = levels
+    if levels.ndim == 3 and len(levels) == frames:
+        found = levels.reshape(-1, levels.shape[-1])
+    if found.shape != (height, width):
+        size = (height, width) if frames is None else (frames, height // frames, width)
         raise PictureError(
-            f"The saliency is {levels.shape}, the model's input {tuple(pixels.shape[-2:])}: explain this "
-            "picture with this model first."
+            f"The saliency is {levels.shape}, the model's input {size}: explain this picture with this model first."
         )
-    return levels
+    return found
 
 
 def paint_pixels(
@@ -128,7 +132,7 @@ def paint_pixels(
     Returns:
         float32 (C, H, W).
     """
-    parsed = as_paint(paint, (pixels.shape[-2], pixels.shape[-1]))
+    parsed = as_paint(paint, (pixels.shape[-2], pixels.shape[-1]), frames)
     if parsed is None:
         return masked
     hidden = torch.from_numpy(parsed == HIDDEN)

@@ -29,13 +29,16 @@ __all__ = [
 HIDDEN, KEPT = 1, -1
 
 
-def as_paint(paint: Any, shape: tuple[int, int] | None = None) -> np.ndarray | None:
+def as_paint(
+    paint: Any, shape: tuple[int, int] | None = None, frames: int | None = None
+) -> np.ndarray | None:
     """Convert a painted mask to paint.
 
     Args:
         paint: bool (H, W), True where the picture is hidden; or integers (H, W): 1 hidden, -1 kept, 0 left to the map;
             or None. Of a clip (T, H, W), which is returned as the strip that its pixels are.
         shape: required shape, that of the picture at the model's input size; any if None.
+        frames: number T of frames of a clip, whose strip has the shape; None for a picture, which takes no (T, H, W).
 
     Returns:
         A read-only copy, int8 (H, W); None if nothing is painted.
@@ -50,13 +53,16 @@ def as_paint(paint: Any, shape: tuple[int, int] | None = None) -> np.ndarray | N
         given = np.asarray(paint)
     except ValueError as error:
         raise PictureError(f"A painted mask is an array (H, W): {error}") from error
-    if given.ndim == 3:
+    own = given.shape
+    if given.ndim == 3 and len(given) == frames:
         given = given.reshape(-1, given.shape[-1])
     if given.ndim != 2 or (shape is not None and given.shape != shape):
-        expected = "(H, W), the model's input size" if shape is None else f"{shape}"
+        size: Any = shape or "(H, W)"
+        if shape is not None and frames is not None:
+            size = (frames, shape[0] // frames, shape[1])
+        what = ", the model's input size" if shape is None else ""
         raise PictureError(
-            f"A painted mask has the shape {expected}, not {given.shape}: np.zeros({shape or '(H, W)'}, np.int8) "
-            "paints nothing."
+            f"A painted mask has the shape {size}{what}, not {own}: np.zeros({size}, np.int8) paints nothing."
         )
     if given.dtype != bool and not np.issubdtype(given.dtype, np.integer):
         raise PictureError(

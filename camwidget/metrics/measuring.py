@@ -251,7 +251,7 @@ def _object_locator(
     masks = _as_masks(mask)
     picture = _picture(image)
     is_clip = preprocess.frames is not None
-    if is_clip and masks.ndim > 2:
+    if is_clip and masks.ndim > 2 and masks.shape[-3] == preprocess.frames:
         masks = masks.reshape(*masks.shape[:-3], -1, masks.shape[-1])  # a strip for each object
     masks = masks[None] if masks.ndim == 2 else masks
     # A floating-point tensor is passed to the model as it is, so its mask is not resized either.
@@ -263,6 +263,8 @@ def _object_locator(
         found = object_locations(masks)
     else:
         hint = ""
+        if preprocess.frames is not None:
+            own = fitted = (preprocess.frames, fitted[0] // preprocess.frames, fitted[1])
         if np.ndim(mask) <= 2 and np.shape(mask)[-1:] == (4,):
             hint = " Of boxes make masks: mask[top:bottom, left:right] = True; evaluate(…, truth=…) takes boxes too."
         raise PictureError(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -557,6 +558,39 @@ def test_functions_of_pictures_say_that_they_take_no_clips() -> None:
         cw.visualize(MODEL, "a")
     with pytest.raises(CamwidgetError, match="Saliency has shape"):
         cw.localize(cw.explain(MODEL, PIXELS, TARGET))
+
+
+@pytest.mark.parametrize("shape", [(3, 2 * SIDE, SIDE), (SIDE, FRAMES, SIDE)])
+def test_maps_and_masks_have_the_clips_own_frames(shape: tuple[int, int, int]) -> None:
+    """As many values in another order of axes are not the clip's."""
+    explanation = cw.explain(MODEL, PIXELS, TARGET)
+    hidden, saliency = np.ones(shape, bool), np.ones(shape, np.float32)
+    says = re.escape(f"{(FRAMES, SIDE, SIDE)}")
+    refused: list[Callable[[], object]] = [
+        lambda: cw.mask_picture(MODEL, PIXELS, hidden),
+        lambda: cw.mask_picture(MODEL, PIXELS, by=saliency),
+        lambda: cw.mask_picture(MODEL, PIXELS, by=saliency, mode="multiply"),
+        lambda: cw.mask_curve(MODEL, PIXELS, saliency, "b"),
+        lambda: cw.mask_curve(MODEL, PIXELS, explanation, paint=hidden),
+        lambda: cw.confidence_change(MODEL, PIXELS, saliency, "b", change="remove"),
+        lambda: cw.confidence_change(MODEL, PIXELS, saliency, "b", change="multiply"),
+        lambda: cw.measure(MODEL, PIXELS, explanation, "energy", mask=hidden),
+    ]
+    for call in refused:
+        with pytest.raises(PictureError, match=says):
+            call()
+
+
+def test_maps_and_masks_of_pictures_have_no_time_axis() -> None:
+    module = nn.Sequential(
+        nn.Conv2d(3, 4, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 2)
+    )
+    model, picture = cw.wrap(module.eval(), cw.Preprocess(SIDE)), torch.rand(3, SIDE, SIDE)
+    for shape in ((2, SIDE // 2, SIDE), (1, SIDE, SIDE)):
+        with pytest.raises(PictureError, match="painted mask has the shape"):
+            cw.mask_picture(model, picture, np.ones(shape, bool))
+        with pytest.raises(PictureError, match="saliency is"):
+            cw.mask_curve(model, picture, np.ones(shape, np.float32), 0)
 
 
 # -- what is drawn -------------------------------------------------------------------------------

@@ -75,7 +75,7 @@ class PaintController:
         """
         if paint is None or self._is_known(paint):
             return paint
-        return as_paint(paint, self.shape(self._context.picture))
+        return as_paint(paint, self.shape(self._context.picture), self._frames)
 
     def read(self, value: Any, picture: Picture | None) -> np.ndarray | None:
         """Decode the paint of a state for a picture.
@@ -91,7 +91,7 @@ class PaintController:
             return None
         shape = self.shape(picture)
         if not isinstance(value, Mapping):
-            return as_paint(value, shape)
+            return as_paint(value, shape, self._frames)
         if set(value) != {"shape", "runs"} or list(value["shape"]) != list(shape):
             raise PictureError(
                 f"Paint on this picture is None, an array, or a dict of its 'shape', {list(shape)}, and its 'runs'."
@@ -109,6 +109,10 @@ class PaintController:
             if is_same_picture and (picture is None or paint is self.of(picture)):
                 break
         self._publish()
+
+    @property
+    def _frames(self) -> int | None:
+        return self._context.prompt.base.model.frames
 
     def shape(self, picture: Picture | None) -> tuple[int, int]:
         """Return the shape (H, W) of paint on a picture.

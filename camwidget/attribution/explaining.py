@@ -199,7 +199,7 @@ def explain(
     if len(parts) > 1:
         each = len(items) // len(parts)
         items = [replace(e, picture=n // each) for n, e in enumerate(items)]
-    items = [e.of_clip(model) for e in items] if model.frames is not None else items
+    items = [e.of_clip(model) for e in items]
     return Explanations(items) if is_sequence else items[0]
 
 

@@ -148,9 +148,13 @@ class Explanation:
         return Image.fromarray(_as_picture(heat))
 
     def of_clip(self, model: VisionModel) -> Explanation:
-        """Return an explanation whose arrays are strips (see ``as_strip``) with a time axis, as users get it."""
+        """Return an explanation whose arrays are strips (see ``as_strip``) with a time axis, as users get it.
+
+        That of a picture, and one that has a time axis already, is returned as it is.
+        """
         frames = model.map_frames(self.layer, self.raw.shape, self.saliency.shape)
-        assert frames is not None
+        if frames is None or self.saliency.ndim == 3:
+            return self
         few, many = frames
         pixels = self.pixels.reshape(many, -1, *self.pixels.shape[1:])
         pixels.flags.writeable = False

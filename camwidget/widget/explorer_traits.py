@@ -134,7 +134,7 @@ class ExplorerTraits(HeldWhileShown, ipywidgets.Box):
     def difference(self) -> np.ndarray | None:
         """The map shown minus the compared map, each divided by its maximum: float32 (H, W) in [-1, 1].
 
-        None while there is no compared map, and if the two maps are of different pixels.
+        Of a clip (T, H, W). None while there is no compared map, and if the two maps are of different pixels.
         """
         return self._parts.requests.difference()
 

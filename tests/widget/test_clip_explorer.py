@@ -11,6 +11,7 @@ from torch import nn
 
 import camwidget as cw
 from camwidget.errors import ModelError
+from camwidget.widget.state.static_view import explorer_static_view
 
 FRAMES, SIDE = 4, 16
 
@@ -91,6 +92,29 @@ def test_a_clip_is_added(explorer: cw.Explorer) -> None:
     assert explorer._parts.view.scene["frames"] == FRAMES
     explorer.picture = 0
     explorer.wait(120)
+
+
+def test_the_compared_map_and_the_difference_have_a_time_axis(explorer: cw.Explorer) -> None:
+    explorer.compare = {"method": "layercam"}
+    explorer.wait(120)
+    expected = cw.explain(MODEL, CLIP, explorer.target, "layercam")
+    assert explorer.other is not None and explorer.explanation is not None
+    assert explorer.other.raw.shape == (2, 8, 8)
+    np.testing.assert_allclose(explorer.other.saliency, expected.saliency, atol=1e-6)
+    difference = explorer.explanation.saliency - expected.saliency
+    np.testing.assert_allclose(explorer.difference, difference, atol=1e-6)
+    shown = explorer_static_view(explorer._parts.context, explorer._parts.requests)
+    assert "compared: " in shown.html
+    explorer.compare = None
+    explorer.wait(120)
+
+
+def test_a_clip_has_no_superpixels_and_says_why(explorer: cw.Explorer) -> None:
+    view = explorer._parts.view
+    view.parts = "on"
+    explorer.wait(120)
+    assert view.picture_parts == {} and view.parts != "on"
+    assert "superpixels" in view.error and "clip" in view.error
 
 
 def test_panels_of_pictures_are_left_out_and_a_page_is_refused(explorer: cw.Explorer) -> None:

@@ -85,12 +85,16 @@ class ComparedMapRole:
         self._display = display
         self._comparison: _ComparedPair | None = None
 
-    def difference(self, main: Explanation | None) -> np.ndarray | None:
-        """The main map's saliency minus B's; None where there is no B, or the two are not of the same pixels."""
+    def difference(self, main: Explanation, frames: int | None) -> np.ndarray | None:
+        """The main map's saliency minus B's; None where there is no B, or the two are not of the same pixels.
+
+        Of a clip of ``frames`` frames it has a time axis.
+        """
         shown = self._comparison
         if shown is None or shown.no_difference or shown.main is not main:
             return None
-        return difference(shown.main, shown.other)
+        found = difference(shown.main, shown.other)
+        return found if frames is None else found.reshape(frames, -1, found.shape[-1])
 
     # -- what is computed ------------------------------------------------------------------
 

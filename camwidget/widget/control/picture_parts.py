@@ -18,6 +18,9 @@ __all__ = ["PARTS_JOB", "PictureParts"]
 #: The job that computes superpixels.
 PARTS_JOB = "parts"
 
+#: Why a clip has none.
+_NO_CLIPS = "Parts are superpixels of one picture, and a clip has none: hide pixels by the slider or the brush."
+
 
 class PictureParts:
     """Sends the parts of a map that has them, and otherwise the picture's superpixels while they are switched on.
@@ -55,6 +58,10 @@ class PictureParts:
             or view.parts != "on"
             or view.picture_parts.get("scene") == view.scene.get("id")
         ):
+            return
+        if self._display.model.frames is not None:
+            # Superpixels of the strip would join the last rows of a frame with the first rows of the next one.
+            self._display.publish(parts="auto", error=_NO_CLIPS)
             return
         self._worker.submit(PARTS_JOB, lambda: self._compute(shown))
 

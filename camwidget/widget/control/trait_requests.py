@@ -140,9 +140,10 @@ class TraitRequests:
 
     def difference(self) -> np.ndarray | None:
         """The main map minus the compared one, float32 (H, W) in [-1, 1]; None where there is none."""
-        if self.compared.result is None:
+        main = self.main.result
+        if self.compared.result is None or main is None:
             return None
-        return self._compared_map.difference(self._context.values.explanation)
+        return self._compared_map.difference(main.explanation, main.model.frames)
 
     # -- requests --------------------------------------------------------------------------
 
@@ -416,9 +417,7 @@ class TraitRequests:
             self.request_methods()  # another number of classes may be another reason
         if shown.text is not None and self.main.requested == shown:
             self._context.publish_given(shown.text)
-        explanation = result.explanation
-        in_time = explanation if model.frames is None else explanation.of_clip(model)
-        traits.publish("explanation", in_time)
+        traits.publish("explanation", result.explanation.of_clip(model))
         if self.main.requested == shown:
             traits.publish_known("target", named_target(model, result.target, result.stance))
         for follower in self._followers:
@@ -465,7 +464,8 @@ class TraitRequests:
         """Publish the compared map; again where there is another, or none, by then."""
         while True:
             result = self.compared.result
-            self._context.traits.publish("other", None if result is None else result.explanation)
+            other = None if result is None else result.explanation.of_clip(result.model)
+            self._context.traits.publish("other", other)
             if self.compared.result is result:
                 return
 

@@ -97,7 +97,7 @@ def _pictures(content: _Content, opacity: float, colormap: str) -> list[tuple[np
     frames = inputs.cache.model.frames
 
     def overlay(one: Explanation) -> np.ndarray:
-        of_clip = one if frames is None else one.of_clip(inputs.cache.model)
+        of_clip = one.of_clip(inputs.cache.model)
         return np.asarray(of_clip.overlay(opacity=opacity, colormap=colormap))
 
     found = [(overlay(explanation), f"evidence for {explanation.target.label}")]

@@ -124,6 +124,12 @@ def marks_table(
     maps = {e.method_label: e.saliency for e in explanations}
     if truth is not None:
         maps[TRUTH] = truth
+    for name, values in maps.items():
+        if np.ndim(values) != 2:
+            raise PictureError(
+                f"Marks are compared with maps (H, W) of pictures; the map {name!r} has the shape {np.shape(values)}. "
+                "Of a clip compare one frame, compare_marks(marks, {name: explanation.saliency[frame]})."
+            )
     table = pd.DataFrame({"rank correlation": compare_marks(marks, maps)}).rename_axis("map")
     return table.sort_values("rank correlation", ascending=False, kind="stable")
 

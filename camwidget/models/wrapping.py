@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from .._validation import as_name_list
-from ..errors import LayerError, ModelError
+from ..errors import LayerError, ModelError, warn
 from ..images.preprocess import Preprocess
 from .argument_checks import require_module
 from .detection_model import DetectionModel
@@ -218,11 +218,18 @@ def wrap(
                 )
 
             of_clips = ready if ready.frames else ready.of_frames(FRAMES)
-            model = (
+            of_volumes = (
                 _clip_classifier(classifier, of_clips)
                 if kind == "classes" and takes_volumes(module) and not ready.frames
                 else None
-            ) or classifier(of_clips if kind == "video" else ready)
+            )
+            model = of_volumes or classifier(of_clips if kind == "video" else ready)
+            if not ready.frames and model.frames is not None:
+                warn(
+                    f"{name} is taken for a model of clips of {FRAMES} frames: of a longer clip or volume it gets "
+                    f"{FRAMES} frames or slices at even distances. Pass their number, "
+                    "preprocess=camwidget.Preprocess(size, mean=…, std=…, frames=…)."
+                )
     except (ModelError, LayerError) as error:
         if taken not in (None, ready.channels) and "fails on an input" in str(error):
             raise ModelError(
@@ -231,6 +238,14 @@ def wrap(
         if not takes_volumes(module):
             raise
         if isinstance(error, LayerError):  # the module ran
+            if "layers=[]" not in str(error):  # a layer's name is wrong
+                raise
+            if reshape is not None:
+                raise LayerError(
+                    f"{type(module).__name__} computes volumes (N, C, D, H, W), and what reshape= makes of them are no "
+                    "maps: of clips these are (N, C, t, h, w), with the time axis kept, and of pictures (N, C, h, w). "
+                    "Layers of clips that give (N, C, t, h, w) need no reshape=: leave it out."
+                ) from error
             raise LayerError(
                 f"{type(module).__name__} computes volumes (N, C, D, H, W), and a map has no depth. Pass a function "
                 "that removes it: reshape=lambda t: t.mean(2) is the mean over the depth."

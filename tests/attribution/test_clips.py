@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,7 +17,15 @@ from torch import nn
 from torch.nn import functional as nnF
 
 import camwidget as cw
-from camwidget.errors import CamwidgetError, LayerError, MetricError, ModelError, PictureError
+from camwidget.analysis.human_attention import compare_marks, marks_table
+from camwidget.errors import (
+    CamwidgetError,
+    CamwidgetWarning,
+    LayerError,
+    MetricError,
+    ModelError,
+    PictureError,
+)
 from camwidget.images.film_strip import frame_numbers
 from camwidget.models.input_channels import default_preprocess
 
@@ -305,6 +314,23 @@ def test_a_model_without_such_convolutions_is_declared() -> None:
     assert cw.explain(model, torch.rand(3, 16, 16, 16), 0, "saliency").saliency.shape[0] == 16
 
 
+def test_a_number_of_frames_that_was_not_given_is_warned_of() -> None:
+    with pytest.warns(CamwidgetWarning, match=r"clips of 16 frames.*frames=…"):
+        model = cw.wrap(NET, cw.Preprocess(SIDE))
+    assert model.frames == 16
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", CamwidgetWarning)
+        cw.wrap(NET, MODEL.preprocess)
+
+
+def test_a_reshape_that_removes_the_time_axis_gets_another_remedy_than_itself() -> None:
+    for ready in (MODEL.preprocess, cw.Preprocess(SIDE)):
+        with pytest.raises(LayerError, match="leave it out"):
+            cw.wrap(NET, ready, reshape=lambda t: t.mean(2))
+    with pytest.raises(LayerError, match="no layer 'bodi'"):
+        cw.wrap(NET, MODEL.preprocess, layers=["bodi"])
+
+
 def test_windows_in_time_have_their_channels_last() -> None:
     class Last(Net):
         def __init__(self) -> None:
@@ -591,6 +617,16 @@ def test_maps_and_masks_of_pictures_have_no_time_axis() -> None:
             cw.mask_picture(model, picture, np.ones(shape, bool))
         with pytest.raises(PictureError, match="saliency is"):
             cw.mask_curve(model, picture, np.ones(shape, np.float32), 0)
+
+
+def test_marks_are_not_compared_with_maps_of_clips() -> None:
+    found = cw.explain(MODEL, PIXELS, TARGET)
+    marks = np.eye(SIDE, dtype=bool)
+    with pytest.raises(PictureError, match="Of a clip compare one frame"):
+        marks_table(marks, [found])
+    with pytest.raises(PictureError, match=r"the shape \(16,\)"):
+        marks_table(marks, [], truth=marks[0])
+    assert list(compare_marks(marks, {"first": found.saliency[0]})) == ["first"]
 
 
 # -- what is drawn -------------------------------------------------------------------------------

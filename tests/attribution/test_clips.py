@@ -22,6 +22,7 @@ from camwidget.errors import (
     CamwidgetError,
     CamwidgetWarning,
     LayerError,
+    MethodError,
     MetricError,
     ModelError,
     PictureError,
@@ -385,6 +386,34 @@ def test_frames_before_channels_are_no_map(channels: int) -> None:
     maps = module.block(PIXELS[None])[0].transpose(0, 1).detach()
     expected = volume(module.fc.weight[TARGET].detach(), maps).relu()
     raw = torch.tensor(cw.explain(model, PIXELS, TARGET, "gradcam", "block").raw)
+    torch.testing.assert_close(raw / raw.max(), expected / expected.max(), rtol=1e-4, atol=1e-6)
+
+
+def test_frames_one_by_one_in_the_batch_are_not_ablated() -> None:
+    """Of a layer that gives (N·T, C, h, w), the first row is the first frame and not the first clip."""
+
+    class Frames(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            torch.manual_seed(0)
+            self.conv = nn.Sequential(nn.Conv2d(3, 5, 3, stride=2, padding=1), nn.ReLU())
+            self.fc = nn.Linear(5, 3)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            rows = self.conv(x.movedim(1, 2).flatten(0, 1)).mean((2, 3))
+            found: torch.Tensor = self.fc(rows.unflatten(0, (len(x), -1)).mean(1))
+            return found
+
+    def in_time(t: torch.Tensor) -> torch.Tensor:
+        return t.unflatten(0, (-1, FRAMES)).transpose(1, 2)
+
+    module, ready = Frames().eval(), cw.Preprocess(SIDE, frames=FRAMES)
+    model = cw.wrap(module, ready, ["a", "b", "c"], reshape=in_time)
+    with pytest.raises(MethodError, match="'conv' gives 6 rows for 1.*Use 'scorecam'"):
+        cw.explain(model, PIXELS, TARGET, "ablationcam", "conv")
+    maps = module.conv(PIXELS.movedim(0, 1)).transpose(0, 1).detach()
+    expected = volume(module.fc.weight[TARGET].detach(), maps).relu()
+    raw = torch.tensor(cw.explain(model, PIXELS, TARGET, "gradcam", "conv").raw)
     torch.testing.assert_close(raw / raw.max(), expected / expected.max(), rtol=1e-4, atol=1e-6)
 
 

@@ -117,7 +117,8 @@ def ablationcam(trace: Trace, target: Target, layer: str, picture: int) -> Itera
         Steps with the picture's map (h, w) so far, ≥ 0.
 
     Raises:
-        MethodError: if a custom ``reshape`` hides which dimension of the layer's output has the channels.
+        MethodError: if a custom ``reshape`` hides which dimension of the layer's output has the channels, or the output
+            has not one row for each picture.
 
     Example:
         >>> import camwidget as cw
@@ -126,7 +127,7 @@ def ablationcam(trace: Trace, target: Target, layer: str, picture: int) -> Itera
         (12, 12)
     """
     activation = trace.activation(layer)[picture]
-    output = trace.output(layer)[picture : picture + 1]
+    output = _own_output(trace, layer, picture, "Ablation-CAM")
     dimension = _channel_dimension(trace, layer, output)
     magnitude = activation.abs().amax((1, 2))
     order = magnitude.argsort(descending=True, stable=True)
@@ -149,6 +150,22 @@ def ablationcam(trace: Trace, target: Target, layer: str, picture: int) -> Itera
         weights = (unchanged - scores[1:]) / scale
         maps = activation[nonzero[: done - 1]]
         yield Step(done, total, torch.einsum("khw,k->hw", maps, weights).relu())
+
+
+def _own_output(trace: Trace, layer: str, picture: int, method: str) -> torch.Tensor:
+    """Return the row of a layer's output that is a picture's, to be changed.
+
+    Raises:
+        MethodError: if the output has not one row for each picture, such as a clip's frames one by one, which reshape=
+            puts together.
+    """
+    output = trace.output(layer)
+    if len(output) != len(trace.pixels):
+        raise MethodError(
+            f"{method} changes a layer's output picture by picture, and {layer!r} gives {len(output)} rows for "
+            f"{len(trace.pixels)}, such as frames one by one. Use 'scorecam' or 'gradcam', or another layer."
+        )
+    return output[picture : picture + 1]
 
 
 def _channel_dimension(trace: Trace, layer: str, output: torch.Tensor) -> int:
@@ -219,7 +236,7 @@ def reciprocam(
         >>> cw.explain(cw.load(), image, method="recipro-cam").raw.shape
         (12, 12)
     """
-    output = trace.output(layer)[picture : picture + 1]
+    output = _own_output(trace, layer, picture, "Recipro-CAM")
     places = _places_of_cells(trace, layer, output, picture)
     height, width = places.shape[-2:]
     cells = height * width

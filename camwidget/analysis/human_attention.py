@@ -92,9 +92,14 @@ def compare_marks(marks: Any, maps: Mapping[str, np.ndarray]) -> dict[str, float
             raise PictureError(
                 f"The marks have the shape {given.shape}, the map {name!r} {values.shape}."
             )
-        # Rounded, since means of equal pixels may differ in their last bits, and would be no ties.
-        found[name] = rank_correlation(own.round(decimals=9), cells.round(decimals=9))
+        found[name] = rank_correlation(_rounded(own), _rounded(cells))
     return found
+
+
+def _rounded(cells: torch.Tensor) -> torch.Tensor:
+    """Cells rounded to 1e-9 of the largest: means of equal pixels may differ in their last bits, and would be no ties."""
+    peak = cells.abs().max()
+    return cells if peak == 0 else (cells / peak).round(decimals=9)
 
 
 def marks_table(

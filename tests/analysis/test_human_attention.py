@@ -48,6 +48,17 @@ def test_the_correlation_is_spearman_s_with_average_ranks() -> None:
     assert compare_marks(marks, {"x": 3 * shuffled + 5})["x"] == pytest.approx(1)
 
 
+@pytest.mark.parametrize("scale", [1.0, 1e-6, 1e-200, 1e200])
+def test_the_correlation_does_not_depend_on_the_scale(scale: float) -> None:
+    rng = np.random.default_rng(2)
+    gaze = rng.random((480, 640)) ** 2 + np.linspace(0, 0.02, 640)
+    gaze /= gaze.sum()
+    other = gaze + 3e-7 * np.kron(rng.random((12, 16)), np.ones((40, 40)))
+    expected = stats.spearmanr(cell_means(gaze).ravel(), cell_means(other).ravel()).statistic
+    found = compare_marks(gaze * scale, {"x": other * scale})["x"]
+    assert 0.2 < expected < 0.99 and found == pytest.approx(expected, abs=1e-7)
+
+
 @pytest.mark.parametrize(
     ("marks", "message"),
     [

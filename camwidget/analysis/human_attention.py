@@ -106,7 +106,7 @@ def compare_marks(marks: Any, maps: Mapping[str, np.ndarray]) -> dict[str, float
 
 
 def _rounded(cells: torch.Tensor) -> torch.Tensor:
-    """Cells rounded to 1e-9 of the largest: means of equal pixels may differ in their last bits, and would be no ties."""
+    """Cells rounded to 1e-9 of the largest: means of equal pixels differ in their last bits, and would be no ties."""
     peak = cells.abs().max()
     return cells if peak == 0 else (cells / peak).round(decimals=9)
 
@@ -148,8 +148,10 @@ def _map_names(explanations: Sequence[Explanation]) -> list[str]:
     """Labels of the methods; where one repeats, with the settings, layer, target, text and model that differ."""
     labels = [e.method_label for e in explanations]
     details = [
-        (f"({text})" if (text := options_text(e.options)) else "",)
-        + tuple(f"· {part}" for part in (e.layer, e.target.label, e.text or "", e.model))
+        (
+            f"({text})" if (text := options_text(e.options)) else "",
+            *(f"· {part}" for part in (e.layer, e.target.label, e.text or "", e.model)),
+        )
         for e in explanations
     ]
     names: list[str] = []

@@ -122,13 +122,20 @@ class BatchSearch:
             yield other
             self._is_faster(other)
         for factor in (2, 0.5):
-            while 1 <= (size := int(factor * self.best.size)) <= self._most:
-                other = replace(self.best, size=size)
-                yield other
-                if not self._is_faster(other):
+            if factor > 1 and not self._fits(self.best):
+                continue
+            last = self.best
+            while 1 <= (size := int(factor * last.size)) <= self._most:
+                last = replace(self.best, size=size)
+                yield last
+                # Sizes are halved until one fits into memory.
+                if not self._is_faster(last) and self._fits(self.best):
                     break
             if self.best.size > self.first.size:
                 return
+
+    def _fits(self, batches: Batches) -> bool:
+        return self._time(batches) < float("inf")
 
 
 class BatchSeries:

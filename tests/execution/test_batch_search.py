@@ -12,7 +12,7 @@ from torch import nn
 import camwidget as cw
 from camwidget.attribution import batched_inference
 from camwidget.attribution.batched_inference import search_for
-from camwidget.errors import CamwidgetError
+from camwidget.errors import CamwidgetError, CamwidgetWarning
 from camwidget.execution.batch_search import VARIABLE, Batches, BatchSearch, BatchSeries
 
 Cost = Callable[[Batches], float]
@@ -80,10 +80,47 @@ def test_what_does_not_fit_into_memory_is_not_taken() -> None:
     assert search.best == Batches(8) and search.trial() == Batches(4)
 
 
+def test_if_the_first_does_not_fit_the_largest_that_does_is_found() -> None:
+    search = BatchSearch(Batches(8), 32)
+    while (trial := search.trial()) is not None:
+        search.record(trial, trial.size, float("inf") if trial.size > 2 else 1e-3 / trial.size)
+    assert search.best == Batches(2)
+
+
+def test_the_last_trial_is_compared_too() -> None:
+    search = BatchSearch(Batches(8), 32)
+    for seconds in (0.8, 0.8, 3.0, 0.4):  # the first run of 16 includes its setup
+        trial = search.trial()
+        assert trial is not None
+        search.record(trial, trial.size, seconds)
+    assert search.best == Batches(16) and search.trial() is None
+
+
+class Dropping(nn.Module):
+    """Draws random numbers in evaluation mode too."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv, self.head = nn.Conv2d(3, 8, 3), nn.Linear(8, 5)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = self.conv(x).relu().mean((2, 3))
+        return self.head(nn.functional.dropout(x, training=True))
+
+
+def test_a_module_that_draws_random_numbers_has_the_same_batches_always() -> None:
+    with pytest.warns(CamwidgetWarning, match="random"):
+        model = cw.wrap(Dropping().eval(), cw.Preprocess(32))
+    search = search_for(model, "pictures", 32, 32, formats=True)
+    assert search.trial() is None and search.best == search.first
+
+
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
         ("fixed", Batches(8)),
+        ("Fixed", Batches(8)),
+        ("5, contiguous", Batches(5, False)),
         ("3", Batches(3)),
         ("5,contiguous", Batches(5, False)),
         ("5,channels_last", Batches(5)),

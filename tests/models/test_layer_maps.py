@@ -311,14 +311,19 @@ def test_a_branch_beside_the_score_spoils_nothing() -> None:
 
 
 class Checkpointed(nn.Module):
-    def __init__(self) -> None:
+    def __init__(self, use_reentrant: bool | None = True) -> None:
         super().__init__()
+        self.use_reentrant = use_reentrant
         torch.manual_seed(0)
         self.first, self.inside = nn.Conv2d(3, 8, 3, 2), nn.Conv2d(8, 8, 3, padding=1)
         self.last, self.head = nn.Conv2d(8, 12, 3, 2), nn.Linear(12, 4)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        x = checkpoint(self.inside, self.first(x).relu(), use_reentrant=True)
+        x = self.first(x).relu()
+        if self.use_reentrant is None:
+            x = self.inside(x)
+        else:
+            x = checkpoint(self.inside, x, use_reentrant=self.use_reentrant)
         return self.head(self.last(x).relu().mean((2, 3)))
 
 
@@ -334,6 +339,21 @@ def test_reentrant_checkpointing_is_named_with_its_remedy() -> None:
     ):
         with pytest.raises(cw.CamwidgetError, match="use_reentrant=False"):
             cw.explain(model, PICTURE, 1, method, layer=layer)
+
+
+@pytest.mark.parametrize(
+    "method",
+    ["gradcam", "saliency", "guided-backprop", "integrated-gradients", "smoothgrad", "layercam"],
+)
+def test_a_checkpoint_that_runs_again_in_the_backward_pass(method: str) -> None:
+    """The copy of the module that it runs in is not used by other passes in between."""
+    found, expected = (
+        [cw.explain(wrapped(Checkpointed(kind)), PICTURE, c, method, layer="first") for c in (0, 1)]
+        for kind in (False, None)
+    )
+    for one, other in zip(found, expected, strict=True):
+        assert not one.is_empty
+        assert one.raw == pytest.approx(other.raw, rel=1e-5, abs=1e-9)
 
 
 @pytest.mark.filterwarnings("ignore::FutureWarning")

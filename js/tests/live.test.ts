@@ -454,5 +454,19 @@ describe("LiveModel", () => {
     write(model, { method: "occlusion" });
     await answer(worker, [1, 0, 0]);
     expect(model.get("explanation")).toMatchObject({ title: `Occlusion · input · ${HOSTILE}` });
+    // A slow map B ends with the reason, and is run again when it is chosen again.
+    write(model, { method: "cam", compare: { method: "rise" } });
+    expect(model.get("compared_status")).toMatchObject({ busy: true });
+    worker.say({ kind: "failed", reason: "out of memory" });
+    await answer(worker, [1, 0, 0]);
+    const failed = { error: "The model does not run here: out of memory." };
+    expect(model.get("compared_status")).toEqual(failed);
+    write(model, { fraction: 0.6 });
+    await answer(worker, [1, 0, 0]);
+    expect(model.get("compared_status")).toEqual(failed);
+    write(model, { compare: {} });
+    write(model, { compare: { method: "rise" } });
+    await answer(worker, [1, 0, 0]);
+    expect(model.get("compared_explanation")).toMatchObject({ label: { method: "RISE" } });
   });
 });

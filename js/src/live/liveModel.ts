@@ -93,9 +93,10 @@ export class LiveModel extends Store implements Model {
 
   /** The model does not run, or a pass has failed. */
   fail(reason: string): void {
-    // The pass may be one of a slow map, which would wait for it forever: a quick map is shown again.
-    this.cancel();
     const error = `The model does not run here: ${reason.replace(/\.$/, "")}.`;
+    // The pass may be one of a slow map, which would wait for it forever: a quick map is shown again.
+    this.comparison.fail(error);
+    this.cancel();
     // A model that has never answered will not answer later.
     if (this.every.every(({ unmasked }) => unmasked === null)) {
       this.runner = null;

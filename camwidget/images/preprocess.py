@@ -5,18 +5,16 @@ from __future__ import annotations
 import copy
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from numbers import Real
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from PIL import Image
-from torch import nn
 
 from .._validation import is_integer
-from ..errors import CamwidgetError, ModelError, PictureError, warn
-from ..execution.random_numbers import PrivateRandomNumbers
-from ..execution.random_state import watch_random_draws
-from ..runtime.error_reports import error_line, log_error
+from ..errors import ModelError, PictureError, warn
+from ..runtime.error_reports import log_error
 from .array_pictures import ArrayPicture, Levels, check_levels
 from .clips import clip_pixels
 from .conversion import (
@@ -29,6 +27,7 @@ from .conversion import (
 )
 from .dataset_rows import picture_of_mapping
 from .resizing import center_crop, check_filter, resize
+from .user_transforms import composed, output_channels, transform_steps, transformed
 
 if TYPE_CHECKING:
     from torchvision.transforms import InterpolationMode
@@ -110,13 +109,9 @@ class Preprocess:
             )
         if min(std) <= 0:
             raise ModelError(f"Preprocess needs std > 0, not {tuple(std)}.")
-        self.size = (
-            (int(size[0]), int(size[1])) if isinstance(size, Sequence) else (int(size), int(size))
-        )
-        resize = min(self.size) if resize is None else resize
-        self.resize: int | tuple[int, int] = (
-            (int(resize[0]), int(resize[1])) if isinstance(resize, Sequence) else int(resize)
-        )
+        side = _checked_size("size", size)
+        self.size = side if isinstance(side, tuple) else (side, side)
+        self.resize = min(self.size) if resize is None else _checked_size("resize", resize)
         self.mean = tuple(float(m) for m in mean)
         self.std = tuple(float(s) for s in std)
         self.interpolation = check_filter(interpolation)
@@ -165,20 +160,20 @@ class Preprocess:
             geometry = copy.copy(transform)
             geometry.mean, geometry.std = [0.0] * 3, [1.0] * 3
             return cls(mean=transform.mean, std=transform.std, geometry=geometry)
-        steps = _steps(transform)
+        steps = transform_steps(transform)
         named = [type(step).__name__ for step in steps]
         while "Normalize" in named and named[-1] in _NO_CHANGE:
             steps, named = steps[:-1], named[:-1]
         if named[-1:] == ["Normalize"]:
-            last, rest = steps[-1], _composed(steps[:-1])
+            last, rest = steps[-1], composed(steps[:-1])
             mean, std = (list(np.atleast_1d(np.asarray(v, float))) for v in (last.mean, last.std))
             # Normalize((0.5,), (0.5,)) is also used for RGB pictures.
-            count = _output_channels(rest, channels) if len(mean) == 1 else 1
+            count = output_channels(rest, channels) if len(mean) == 1 else 1
             return cls(mean=mean * count, std=std * count, geometry=rest)
         if isinstance(transform, (list, tuple)) and steps:
-            transform = _composed(steps)
+            transform = composed(steps)
         if callable(transform):
-            count = _output_channels(transform, channels)
+            count = output_channels(transform, channels)
             if (count, channels) == (1, 3):
                 count = 3  # gray is repeated
             return cls(mean=[0.0] * count, std=[1.0] * count, geometry=transform)
@@ -307,7 +302,7 @@ class Preprocess:
     @staticmethod
     def _plane(geometry: Callable[[Image.Image], torch.Tensor], plane: Image.Image) -> torch.Tensor:
         """Apply a geometry to one channel: (1, H, W) in [0, 1], the first channel of the result."""
-        result = _as_tensor(geometry, plane).to(torch.float32)
+        result = transformed(geometry, plane).to(torch.float32)
         return result.reshape(-1, *result.shape[-2:])[:1].clamp(0, 1).cpu()
 
     def smaller(self, side: int) -> Preprocess:
@@ -396,7 +391,7 @@ class Preprocess:
 
     def _from_geometry(self, image: Image.Image) -> torch.Tensor:
         assert self.geometry is not None
-        result = _as_tensor(self.geometry, image)
+        result = transformed(self.geometry, image)
         if result.ndim == 3 and len(result) not in (1, 3, self.channels) and result.shape[-1] > 4:
             raise ModelError(
                 f"preprocess makes {len(result)} channels of a picture, which is gray or RGB: make them in the module, "
@@ -433,74 +428,16 @@ class Preprocess:
         return f"Preprocess({steps}, mean={self.mean}, std={self.std})"
 
 
-def _steps(transform: Any) -> list[Any]:
-    """Return the steps of a transform in order, without their containers."""
-    if isinstance(transform, (list, tuple)):
-        inner = list(transform)
-    elif type(transform).__name__ == "Compose":
-        inner = list(getattr(transform, "transforms", ()))
-    elif isinstance(transform, nn.Sequential):
-        inner = list(transform)
-    else:
-        return [transform]
-    return [step for each in inner for step in _steps(each)]
-
-
-def _composed(steps: list[Any]) -> Any:
-    """Return the transform that runs some steps in order."""
-    # Torchvision takes seconds to import: whoever passes its transforms has imported it.
-    from torchvision.transforms import Compose
-
-    return Compose(steps)
-
-
-def _output_channels(geometry: Callable[[Image.Image], torch.Tensor], expected: int | None) -> int:
-    """Return how many channels a geometry gives; 1 if that is expected and it keeps the number of channels."""
-
-    def channels_of(mode: str) -> int:
-        try:
-            return int(_as_tensor(geometry, Image.new(mode, (256, 256))).shape[-3])
-        except (ModelError, IndexError):  # the next run reports the error
-            return 0
-
-    owners = [step for step in (geometry, *_steps(geometry)) if hasattr(step, "__dict__")]
-    with watch_random_draws(torch.device("cpu"), owners), PrivateRandomNumbers(0):
-        count = channels_of("RGB")
-        if expected == 1 and count == 3 and channels_of("L") == 1:
-            return 1
-    return count if count in (1, 3) else 3
-
-
-def _as_tensor(geometry: Callable[[Image.Image], torch.Tensor], image: Image.Image) -> torch.Tensor:
-    """Return the result of a geometry, (C, H, W) or (1, C, H, W).
+def _checked_size(name: str, size: Any) -> int | tuple[int, int]:
+    """Return a side, or a height and width, as plain numbers.
 
     Raises:
-        ModelError: if it fails, or gives no tensor of one picture.
+        ModelError: if it is neither.
     """
-    try:
-        result = geometry(image)
-    except (CamwidgetError, MemoryError, torch.OutOfMemoryError):
-        raise
-    except Exception as error:  # a user function may raise anything
-        raise ModelError(
-            f"preprocess fails on a PIL image of mode {image.mode}, {image.width}×{image.height}: {error_line(error)}. "
-            "It takes a PIL image and gives a tensor (C, H, W) in [0, 1], or one that ends in Normalize."
-        ) from error
-    if isinstance(result, Image.Image):
-        from torchvision.transforms.functional import to_tensor
-
-        result = to_tensor(result)
-    several = len(result) if isinstance(result, (list, tuple)) else 1
-    if isinstance(result, torch.Tensor) and result.ndim > 3:
-        several = len(result)
-    if several > 1:
-        raise ModelError(
-            f"preprocess gives {several} pictures of one, as TenCrop and FiveCrop do, and a map is of one picture: "
-            "take one of them, such as by CenterCrop in their place, and explain the others as pictures of their own."
-        )
-    if not isinstance(result, torch.Tensor):
-        raise ModelError(
-            f"preprocess returned {type(result).__name__}; it must return a tensor (C, H, W)."
-            + " Pass an image processor of transformers itself." * isinstance(result, Mapping)
-        )
-    return result
+    sides = [*size] if isinstance(size, Iterable) else [size]
+    is_pair = isinstance(size, Iterable) and len(sides) == 2
+    if not (is_pair or len(sides) == 1) or not all(
+        isinstance(side, Real) and float(side) >= 1 and float(side).is_integer() for side in sides
+    ):
+        raise ModelError(f"{name} is a number of pixels or (height, width), not {size!r}.")
+    return (int(sides[0]), int(sides[1])) if is_pair else int(sides[0])

@@ -43,6 +43,15 @@ def test_cropped_as_by_torchvision(size: tuple[int, int]) -> None:
         assert center_crop(image, wanted).tobytes() == expected.tobytes()
 
 
+@pytest.mark.parametrize("size", [0, -3, 32.7, "ab", (1, 2, 3), None])
+def test_a_size_that_there_is_not(size: object) -> None:
+    with pytest.raises(ModelError, match="size is a number of pixels or"):
+        cw.Preprocess(size)
+    if size is not None:
+        with pytest.raises(ModelError, match="resize is a number of pixels or"):
+            cw.Preprocess(32, resize=size)
+
+
 def test_an_interpolation_that_there_is_not() -> None:
     with pytest.raises(ModelError, match="no interpolation 'cubic'.*'bicubic'"):
         cw.Preprocess(8, interpolation="cubic")

@@ -383,7 +383,6 @@ def test_what_a_file_would_call_is_not_called(
 @pytest.mark.parametrize(
     ("name", "hint"),
     [
-        ("r3d_18", "videos"),
         ("quantized_resnet50", "quantized"),
         ("clip/ViT-B-32", r"CLIP.*camwidget.wrap"),
         ("facebook/dinov2-base", r"camwidget.load\('hf/facebook/dinov2-base'\)"),

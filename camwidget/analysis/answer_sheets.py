@@ -16,7 +16,7 @@ from typing import Any
 from ..errors import QuizError
 from ..runtime.atomic_files import check_folder, write_file
 
-__all__ = ["FORMAT", "VERSION", "AnswerSheet", "AnsweredQuestion", "AnsweredTask"]
+__all__ = ["FORMAT", "MAX_VALUE", "VERSION", "AnswerSheet", "AnsweredQuestion", "AnsweredTask"]
 
 FORMAT = "camwidget answers"
 VERSION = 1
@@ -25,6 +25,8 @@ VERSION = 1
 _MAX_BYTES = 8_000_000
 _MAX_ITEMS = 2000
 _MAX_NAME = 200
+#: Largest value of an option: scales have a few steps, and the variance of larger numbers overflows.
+MAX_VALUE = 1e9
 
 
 @dataclass(frozen=True)
@@ -210,9 +212,11 @@ def _question(value: Any, place: str) -> AnsweredQuestion:
     if values is not None and (
         not isinstance(values, list)
         or len(values) != len(options)
-        or not all(_is_finite(v) for v in values)
+        or not all(_is_finite(v) and abs(v) <= MAX_VALUE for v in values)
     ):
-        raise QuizError(f"The values of its {place} are not one number for each option.")
+        raise QuizError(
+            f"The values of its {place} are not one number, from -1e9 to 1e9, for each option."
+        )
     faithfulness, marked = value.get("faithfulness"), value.get("marked", 0)
     if faithfulness is not None and not (_is_finite(faithfulness) and -1 <= faithfulness <= 1):
         raise QuizError(f"The faithfulness of its {place} is no number from -1 to 1.")

@@ -18,6 +18,7 @@ from .._validation import is_integer
 from ..attribution.explaining import explain
 from ..attribution.explanation import Explanation
 from ..attribution.methods import Method
+from ..attribution.methods.settings import options_text
 from ..errors import PictureError, QuizError
 from ..models.vision_model import VisionModel
 from .correlation import rank_correlation
@@ -56,7 +57,14 @@ def cell_means(values: np.ndarray) -> np.ndarray:
 
     Args:
         values: a map or marks, (H, W).
+
+    Raises:
+        PictureError: if it is no such array.
     """
+    if values.ndim != 2 or not values.size:
+        raise PictureError(
+            f"Marks and maps are arrays (H, W), not {values.shape}: of a clip, take one frame."
+        )
     rows, columns = (min(CELLS, side) for side in values.shape)
     pooled = torch.nn.functional.adaptive_avg_pool2d(
         torch.from_numpy(np.ascontiguousarray(values, np.float64))[None], (rows, columns)
@@ -75,7 +83,7 @@ def compare_marks(marks: Any, maps: Mapping[str, np.ndarray]) -> dict[str, float
         Correlations in [-1, 1], in the order of the maps; NaN where the marks or the map are constant.
 
     Raises:
-        PictureError: if the marks are no array (H, W) of finite numbers.
+        PictureError: if the marks are no array (H, W) of finite numbers, or a map has another size.
     """
     given = np.asarray(marks)
     if given.ndim != 2 or given.dtype.kind not in "biuf" or not given.size:
@@ -88,13 +96,19 @@ def compare_marks(marks: Any, maps: Mapping[str, np.ndarray]) -> dict[str, float
     found = {}
     for name, values in maps.items():
         cells = torch.from_numpy(cell_means(values))
-        if cells.shape != own.shape:
+        if values.shape not in (given.shape, tuple(own.shape)):
             raise PictureError(
-                f"The marks have the shape {given.shape}, the map {name!r} {values.shape}."
+                f"The marks have the shape {given.shape}, the map {name!r} {values.shape}: give both one size, that of "
+                "the map's picture."
             )
-        # Rounded, since means of equal pixels may differ in their last bits, and would be no ties.
-        found[name] = rank_correlation(own.round(decimals=9), cells.round(decimals=9))
+        found[name] = rank_correlation(_rounded(own), _rounded(cells))
     return found
+
+
+def _rounded(cells: torch.Tensor) -> torch.Tensor:
+    """Cells rounded to 1e-9 of the largest: means of equal pixels differ in their last bits, and would be no ties."""
+    peak = cells.abs().max()
+    return cells if peak == 0 else (cells / peak).round(decimals=9)
 
 
 def marks_table(
@@ -108,7 +122,8 @@ def marks_table(
         truth: where the object is, bool (H, W), at the model's input size; None if it is not known.
 
     Returns:
-        Data frame with the index ``map`` and the column ``rank correlation``.
+        Data frame with the index ``map`` and the column ``rank correlation``. Maps of one method are told apart by
+        settings, layer and target.
 
     Raises:
         PictureError: if the marks do not fit.
@@ -121,7 +136,8 @@ def marks_table(
         >>> marks_table(found[0].saliency > 0.5, found).index.tolist()
         ['Grad-CAM', 'Random']
     """
-    maps = {e.method_label: e.saliency for e in explanations}
+    listed = list(explanations)
+    maps = {name: e.saliency for name, e in zip(_map_names(listed), listed, strict=True)}
     if truth is not None:
         maps[TRUTH] = truth
     for name, values in maps.items():
@@ -132,6 +148,29 @@ def marks_table(
             )
     table = pd.DataFrame({"rank correlation": compare_marks(marks, maps)}).rename_axis("map")
     return table.sort_values("rank correlation", ascending=False, kind="stable")
+
+
+def _map_names(explanations: Sequence[Explanation]) -> list[str]:
+    """Labels of the methods; where one repeats, with the settings, layer, target, text and model that differ."""
+    labels = [e.method_label for e in explanations]
+    details = [
+        (
+            f"({text})" if (text := options_text(e.options)) else "",
+            *(f"· {part}" for part in (e.layer, e.target.label, e.text or "", e.model)),
+        )
+        for e in explanations
+    ]
+    names: list[str] = []
+    for label, own in zip(labels, details, strict=True):
+        alike = [d for other, d in zip(labels, details, strict=True) if other == label]
+        differing = [part for k, part in enumerate(own) if len({d[k] for d in alike}) > 1]
+        name = plain = " ".join([label, *filter(None, differing)])
+        number = 1
+        while name in names:  # settings that words do not tell, such as divisions into parts
+            number += 1
+            name = f"{plain} ({number})"
+        names.append(name)
+    return names
 
 
 def where(
@@ -178,22 +217,23 @@ def _ask_where(
         name = str(np.random.default_rng(seed).choice(present))
     else:
         (name,) = model.predict(subject.picture, top=1).names
-    maps: dict[str, np.ndarray] = {}
-    explanation = None
+    found: list[Explanation] = []
     for method in methods:
         explanation = explain(
             model, subject.picture, name, method, progress=lambda done, total: None
         )
         assert isinstance(explanation, Explanation)
-        maps[method.label] = cell_means(explanation.saliency)
-    assert explanation is not None
+        found.append(explanation)
+    maps = {
+        label: cell_means(one.saliency) for label, one in zip(_map_names(found), found, strict=True)
+    }
     outlines = subject.outlines(model, [name])
     if name in outlines:
         maps[TRUTH] = cell_means(outlines[name])
     return Question(
         f"Where do you look to see {name}? Mark it.",
-        [(explanation.pixels, "the picture", outlines)],
+        [(found[0].pixels, "the picture", outlines)],
         study="where",
         maps=maps,
-        reveal=f"The model predicts {', '.join(explanation.prediction.lines[:2])}.",
+        reveal=f"The model predicts {', '.join(found[0].prediction.lines[:2])}.",
     )

@@ -24,6 +24,7 @@ from ..images.ground_truth import fit_mask, share_inside
 from ..models.argument_checks import require_model
 from ..models.vision_model import VisionModel
 from ..progress import track
+from .answer_sheets import MAX_VALUE
 from .correlation import rank_correlation
 
 __all__ = [
@@ -130,6 +131,8 @@ class Question:
             raise QuizError(
                 f"values has one number an option: {len(self.options)}, not {len(self.values)}."
             )
+        if self.values is not None and not all(abs(v) <= MAX_VALUE for v in self.values):
+            raise QuizError(f"values are numbers from -1e9 to 1e9, not {tuple(self.values)}.")
         for shown in self.pictures:
             if not isinstance(shown, tuple) or not 2 <= len(shown) <= 3:
                 raise QuizError(

@@ -145,7 +145,12 @@ def _files(source: str | os.PathLike[str] | Iterable[str | os.PathLike[str]]) ->
             return found
         given: list[Path] = [folder]
     else:
-        given = [Path(one).expanduser() for one in source]
+        try:
+            given = [Path(one).expanduser() for one in source]
+        except TypeError as error:
+            raise QuizError(
+                f"Answers are pooled from a folder or from files, given by their paths, not {source!r}."
+            ) from error
     if not given:
         raise QuizError("There is no file to pool: name a folder, or files.")
     for path in given:

@@ -33,6 +33,7 @@ __all__ = [
     "RUNTIME_NAME",
     "announce_size",
     "check_live",
+    "check_sizes",
     "encoded",
     "live_payload",
     "rounded_pixels",
@@ -49,6 +50,22 @@ FILTERS = ("bilinear", "bicubic", "lanczos", "box", "hamming")
 
 #: Megabytes from which on the size of a page is announced, and that no page may have: browsers hold no longer text.
 _LARGE, _LARGEST = 25, 480
+
+
+def check_sizes(names: Sequence[str], pictures: Sequence[torch.Tensor]) -> None:
+    """Raise a ``CamwidgetError`` if pictures of a page differ in size: its graph, masks and windows have one size.
+
+    Args:
+        names: the pictures' names.
+        pictures: of each float32 (C, H, W).
+    """
+    sizes = [f"{one.shape[-1]}×{one.shape[-2]}" for one in pictures]
+    for name, size in zip(names, sizes, strict=True):
+        if size != sizes[0]:
+            raise CamwidgetError(
+                f"A page with live=True takes pictures of one size: {names[0]!r} has {sizes[0]} pixels, and {name!r} "
+                f"has {size}. Save a page of each size, or the page without live=True."
+            )
 
 
 def check_live(model: VisionModel) -> None:
@@ -134,7 +151,7 @@ def live_payload(
         "channels": model.preprocess.channels,
         "difference": exported.difference,
         "pictures": exported.pictures,
-        "preprocess": _preprocess(model.preprocess),
+        "preprocess": _preprocess(model.preprocess, pixels),
         "mean": list(model.preprocess.mean),
         "difference_colors": bundle.add(lookup_tables([DIFFERENCE])[DIFFERENCE]),
         "occlusion": _occlusion(pixels),
@@ -157,13 +174,18 @@ def other_picture(name: str, pixels: torch.Tensor) -> dict[str, Any]:
     return {"name": name, **size, "picture": place, "archive": bundle.text()}
 
 
-def _preprocess(preprocess: Preprocess) -> dict[str, Any]:
-    """The preprocessing as the page repeats it; the reason why it cannot."""
+def _preprocess(preprocess: Preprocess, pixels: torch.Tensor) -> dict[str, Any]:
+    """The preprocessing as the page repeats it for pictures of one size with ``pixels``; the reason why it cannot."""
     if preprocess.geometry is not None:
         return {"reason": "its preprocessing is a Python function"}
     if preprocess.interpolation not in FILTERS:
         return {"reason": f"it resizes pictures by {preprocess.interpolation!r}"}
-    resize = preprocess.resize
+    (height, width), resize = preprocess.size, preprocess.resize
+    if pixels.shape[-2:] != (height, width):
+        return {
+            "reason": f"this page's model takes {pixels.shape[-1]}×{pixels.shape[-2]} pixels, as its picture has, and "
+            f"the preprocessing gives {width}×{height}"
+        }
     return {
         "size": list(preprocess.size),
         "resize": resize if isinstance(resize, int) else list(resize),

@@ -8,11 +8,15 @@ from typing import Any
 import torch
 
 from ..attribution.part_values import PartValues
+from ..errors import PictureError
 from ..images.conversion import shades
 from ..masking.baselines import BASELINES, baseline_pixels, uniform_baseline
 from ..masking.parts import Parts
 
 __all__ = ["fill_of", "part_values_payload", "parts_payload", "scene_of"]
+
+#: Most parts that the browser's labels can number.
+_MOST_PARTS = 2**16
 
 
 def scene_of(id: str, pixels: torch.Tensor, frames: int | None = None) -> dict[str, Any]:
@@ -39,7 +43,15 @@ def fill_of(pixels: torch.Tensor, baseline: str, frames: int | None = None) -> b
 
 
 def parts_payload(parts: Parts) -> dict[str, Any]:
-    """The parts of a picture: their number, and uint16 labels in reading order."""
+    """The parts of a picture: their number, and uint16 labels in reading order.
+
+    Raises:
+        PictureError: if there are more parts than uint16 can number.
+    """
+    if parts.count > _MOST_PARTS:
+        raise PictureError(
+            f"The picture has {parts.count} parts, and at most {_MOST_PARTS} can be shown: divide it into fewer."
+        )
     height, width = parts.labels.shape
     labels = parts.labels.astype("<u2").tobytes()
     return {"width": width, "height": height, "count": parts.count, "labels": labels}

@@ -35,6 +35,7 @@ from .live_payload import (
     RUNTIME_NAME,
     announce_size,
     check_live,
+    check_sizes,
     encoded,
     other_picture,
     rounded_pixels,
@@ -154,7 +155,8 @@ def save_page(
     Raises:
         FileExistsError: if the file exists, before anything is computed.
         PermissionError: if the folder is not writable, before anything is computed.
-        CamwidgetError: if a mode, baseline or number is unknown or out of its range.
+        CamwidgetError: if a mode, baseline or number is unknown or out of its range; with ``live``, if pictures differ
+            in size.
         PictureError: if the picture cannot be read.
         TargetError: if there is no such class.
         MethodError: if a method is unknown, or does not apply at the layer or to the target that is shown first.
@@ -192,6 +194,7 @@ def save_page(
         announce_size(model, file.name)
     every = [model.preprocess.pixels(one) for one in images]  # refused before anything is computed
     if live:
+        check_sizes(names, every)
         every = [rounded_pixels(pixels) for pixels in every]
     exported: ExportedModel | None = None
     masks = MaskOptions(all_modes, all_baselines, steps, has_curves=not live)

@@ -307,7 +307,8 @@ function cellMeans(values, width, height) {
   return means2;
 }
 function averageRanks(values) {
-  const rounded = values.map((value) => Math.round(value * 1e9));
+  const peak = values.reduce((most, value) => Math.max(most, Math.abs(value)), 0) || 1;
+  const rounded = values.map((value) => Math.round(value / peak * 1e9));
   const order = rounded.map((_, at) => at).sort((a, b) => rounded[a] - rounded[b]);
   const ranks = new Array(values.length);
   for (let from = 0; from < order.length; ) {

@@ -244,9 +244,13 @@ describe("probabilities", () => {
 
 describe("LiveModel", () => {
   const HOSTILE = "</script><img src=x onerror=alert(1)>";
+  const OTHER = { width: 2, height: 1, rgb: Uint8Array.of(1, 2, 3, 4, 5, 6) };
+  const indices = (model: LiveModel): number[] => (model.get("rows") as { index: number }[]).map(({ index }) => index);
 
   /** A page of 2×1 pixels: of three classes two are listed; CAM has no map in the file, and is computed. */
-  function opened(): { readonly model: LiveModel; readonly worker: FakeWorker } {
+  function opened(
+    first: Partial<LivePayload["first"]> = {}, others: readonly string[] = [], isStarted = true,
+  ): { readonly model: LiveModel; readonly worker: FakeWorker } {
     const grad = { ...METHOD, name: "gradcam", label: "Grad-CAM" };
     const method = { ...METHOD, against: "it is of one class.", rather: "it is of one class." };
     const bias = [0, 12] as const;
@@ -258,7 +262,7 @@ describe("LiveModel", () => {
       methods: [method, grad], layers: [{ name: "last", shape: [1, 1, 2] }],
       first: {
         target: 1, stance: { kind: "for", other: -1 }, method: "cam", layer: "last", mode: "remove", baseline: "black", fraction: 0,
-        box_threshold: 0.15,
+        box_threshold: 0.15, ...first,
       },
       live: {
         names: ["a", HOSTILE, "c"], scores: "softmax", ordered: true, channels: 3, difference: 0, pictures: 1,
@@ -272,9 +276,10 @@ describe("LiveModel", () => {
     const bytes = new Uint8Array(21);
     bytes.set([200, 100, 50, 0, 0, 0], 12);
     const model = new LiveModel(data, new BinaryBundle(bytes));
+    for (const name of others) model.list(name, OTHER);
     const worker = new FakeWorker();
     const runner = new ModelRunner(worker, (weights) => model.ready(weights), (reason) => model.fail(reason));
-    model.start(runner);
+    if (isStarted) model.start(runner);
     return { model, worker };
   }
 
@@ -398,5 +403,70 @@ describe("LiveModel", () => {
     expect(model.get("target")).toBe(1);
     model.fail("out of memory.");
     expect(model.get("error")).toBe("The model does not run here: out of memory.");
+  });
+
+  it("shows the class and the stance that a page of several pictures was saved with", async () => {
+    const first = { target: 2, stance: { kind: "rather", other: 1 } } as const;
+    const state = (model: LiveModel): unknown[] => [model.get("picture"), model.get("target"), model.get("stance"), indices(model)];
+    const { model, worker } = opened(first, ["second", "third"]);
+    const asSaved = [0, 2, first.stance, [1, 0, 2]];
+    expect(model.get("pictures")).toEqual([HOSTILE, "second", "third"]);
+    expect(state(model)).toEqual(asSaved);
+    // Back from another one before the model has run, and after.
+    for (const isReady of [false, true]) {
+      if (isReady) {
+        worker.say({ kind: "ready", weights: Float32Array.of(1, 2, -1) });
+        await answer(worker, [5, 1, 0]);
+        expect(state(model)).toEqual(asSaved);
+      }
+      write(model, { picture: 1 });
+      expect(model.get("target")).toBe(isReady ? 0 : -1);
+      write(model, { picture: 0 });
+      expect(state(model)).toEqual(asSaved);
+    }
+    // Each picture has had its pass: map B is of one that was never shown.
+    write(model, { compare: { picture: 2, method: "occlusion" } });
+    await answer(worker, [1, 0, 0]);
+    expect(model.get("compared_explanation")).toMatchObject({ label: { picture: "third", method: "Occlusion" } });
+    // Where the model never runs, the saved picture is as it was, and another one has no numbers.
+    const { model: still } = opened(first, ["second"], false);
+    still.fail("no WebAssembly");
+    expect([...state(still), still.get("busy")]).toEqual([...asSaved, false]);
+    write(still, { picture: 1 });
+    expect([still.get("busy"), still.get("error")]).toEqual([false, "The model does not run here: no WebAssembly."]);
+    write(still, { picture: 0 });
+    expect(state(still)).toEqual(asSaved);
+  });
+
+  it("goes back to a quick map when a pass of a slow one fails", async () => {
+    const { model, worker } = opened();
+    worker.say({ kind: "ready", weights: Float32Array.of(1, 2, -1) });
+    await answer(worker, [0, 1, 2]);
+    write(model, { method: "occlusion" });
+    expect(model.get("can_cancel")).toBe(true);
+    worker.say({ kind: "failed", reason: "out of memory" });
+    expect([model.get("can_cancel"), model.get("busy"), model.get("method")]).toEqual([false, false, "cam"]);
+    expect(model.get("error")).toBe("The model does not run here: out of memory.");
+    write(model, { fraction: 0.5 });
+    await answer(worker, [0, 0, 0]);
+    expect(model.get("masked")).toEqual([1 / 3, 1 / 3]);
+    // It can be chosen again.
+    write(model, { method: "occlusion" });
+    await answer(worker, [1, 0, 0]);
+    expect(model.get("explanation")).toMatchObject({ title: `Occlusion · input · ${HOSTILE}` });
+    // A slow map B ends with the reason, and is run again when it is chosen again.
+    write(model, { method: "cam", compare: { method: "rise" } });
+    expect(model.get("compared_status")).toMatchObject({ busy: true });
+    worker.say({ kind: "failed", reason: "out of memory" });
+    await answer(worker, [1, 0, 0]);
+    const failed = { error: "The model does not run here: out of memory." };
+    expect(model.get("compared_status")).toEqual(failed);
+    write(model, { fraction: 0.6 });
+    await answer(worker, [1, 0, 0]);
+    expect(model.get("compared_status")).toEqual(failed);
+    write(model, { compare: {} });
+    write(model, { compare: { method: "rise" } });
+    await answer(worker, [1, 0, 0]);
+    expect(model.get("compared_explanation")).toMatchObject({ label: { method: "RISE" } });
   });
 });

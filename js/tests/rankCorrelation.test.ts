@@ -18,6 +18,15 @@ describe("rank correlation", () => {
     expect(rankCorrelation([1], [1, 2])).toBeNull();
   });
 
+  it("does not depend on the scale", () => {
+    const [first, second] = [[0, 3, 1, 7, 2], [1, 2, 9, 5, 4]];
+    const expected = rankCorrelation(first, second)!;
+    for (const scale of [1e-12, 1e-200, 1e200]) {
+      expect(rankCorrelation(first.map((value) => value * scale), second)).toBeCloseTo(expected, 12);
+      expect(averageRanks([0.3 * scale, (0.1 + 0.2) * scale, scale])).toEqual([1.5, 1.5, 3]);
+    }
+  });
+
   it("takes means over 14 × 14 cells, with every pixel that a cell touches", () => {
     const values = Float64Array.from({ length: 28 * 42 }, (_, k) => k);
     const means = cellMeans(values, 42, 28);

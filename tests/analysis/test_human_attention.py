@@ -48,6 +48,17 @@ def test_the_correlation_is_spearman_s_with_average_ranks() -> None:
     assert compare_marks(marks, {"x": 3 * shuffled + 5})["x"] == pytest.approx(1)
 
 
+@pytest.mark.parametrize("scale", [1.0, 1e-6, 1e-200, 1e200])
+def test_the_correlation_does_not_depend_on_the_scale(scale: float) -> None:
+    rng = np.random.default_rng(2)
+    gaze = rng.random((480, 640)) ** 2 + np.linspace(0, 0.02, 640)
+    gaze /= gaze.sum()
+    other = gaze + 3e-7 * np.kron(rng.random((12, 16)), np.ones((40, 40)))
+    expected = stats.spearmanr(cell_means(gaze).ravel(), cell_means(other).ravel()).statistic
+    found = compare_marks(gaze * scale, {"x": other * scale})["x"]
+    assert 0.2 < expected < 0.99 and found == pytest.approx(expected, abs=1e-7)
+
+
 @pytest.mark.parametrize(
     ("marks", "message"),
     [
@@ -55,11 +66,65 @@ def test_the_correlation_is_spearman_s_with_average_ranks() -> None:
         (np.full((9, 9), np.nan), "finite"),
         (np.array([["a"]]), r"array \(H, W\)"),
         (np.zeros((5, 9)), "the map 'x'"),
+        (np.zeros((2, 9, 9)), r"array \(H, W\)"),
     ],
 )
 def test_marks_that_do_not_fit(marks: np.ndarray, message: str) -> None:
     with pytest.raises(PictureError, match=message):
         compare_marks(marks, {"x": np.zeros((9, 9))})
+
+
+def test_maps_of_another_size_or_of_a_clip() -> None:
+    marks = np.zeros((300, 200), bool)
+    marks[50:] = True
+    with pytest.raises(PictureError, match=r"\(300, 200\), the map 'x' \(192, 192\): give both"):
+        compare_marks(marks, {"x": np.ones((192, 192))})
+    with pytest.raises(PictureError, match="of a clip, take one frame"):
+        compare_marks(marks, {"x": np.ones((8, 300, 200))})
+    with pytest.raises(PictureError, match="of a clip, take one frame"):
+        cell_means(np.ones((8, 192, 192)))
+    same = compare_marks(marks, {"map": marks * 2.0, "cells": cell_means(marks)})
+    assert same == pytest.approx({"map": 1, "cells": 1})
+    picture = np.zeros((300, 200, 3), np.uint8)
+    with pytest.raises(QuizError, match=r"\(192, 192\), its picture \(300, 200\): give both"):
+        cw.Quiz([cw.Question("?", [(picture, "")], maps={"x": np.zeros((192, 192))})])
+    # A picture that is reduced for the browser is compared with its map all the same.
+    large = np.zeros((1501, 1101), bool)
+    large[:700] = True
+    quiz = cw.Quiz(
+        [cw.Question("?", [(np.zeros((1501, 1101, 3), np.uint8), "")], maps={"x": large * 1.0})]
+    )
+    half = np.zeros((1024, 751), bool)
+    half[:477] = True
+    quiz.answer(half)
+    assert quiz.results[0]["correlations"]["x"] > 0.99
+    quiz.close()
+
+
+def test_maps_of_one_method_have_names_of_their_own(textures: cw.VisionModel) -> None:
+    picture = drawn.draw(0, "multiple", classes=("waffled", "bubbly")).image
+    windows = [cw.get_method("occlusion", window=w, stride=w) for w in (48, 64)]
+    found = [
+        *cw.explain(textures, picture, "bubbly", layer=["stage3", "stage4"]),
+        cw.explain(textures, picture, "waffled", layer="stage4"),
+        cw.explain(textures, picture, "bubbly", "random"),
+        *(cw.explain(textures, picture, "bubbly", method) for method in windows),
+    ]
+    found.append(found[0])  # the same map once more
+    table = marks_table(found[0].saliency > 0.5, found)["rank correlation"]
+    assert set(table.index) == {
+        "Grad-CAM · stage3 · bubbly",
+        "Grad-CAM · stage3 · bubbly (2)",
+        "Grad-CAM · stage4 · bubbly",
+        "Grad-CAM · stage4 · waffled",
+        "Random",
+        "Occlusion (window 48, stride 48)",
+        "Occlusion (window 64, stride 64)",
+    }
+    assert table["Grad-CAM · stage4 · bubbly"] != table["Grad-CAM · stage4 · waffled"]
+    (question,) = cw.Quiz.where(textures, [picture], methods=windows).wait().questions
+    assert question is not None and question.maps is not None
+    assert {name for name in table.index if name.startswith("Occlusion")} == set(question.maps)
 
 
 def test_a_quiz_about_where_one_looks(textures: cw.VisionModel) -> None:

@@ -70,6 +70,8 @@ def test_right_options() -> None:
         (["a", "b"], {"answer": "b"}, "answer is the index"),
         (["a", "b"], {"answer": True}, "answer is the index"),
         (["a", "b"], {"values": [1]}, "one number an option: 2, not 1"),
+        (["a", "b"], {"values": [1, 9e299]}, "from -1e9 to 1e9"),
+        (["a", "b"], {"values": [1, float("nan")]}, "from -1e9 to 1e9"),
         (["a", "b"], {"pictures": ["cat.png"]}, r"a tuple \(picture, caption\)"),
     ],
 )

@@ -63,6 +63,7 @@ BAD = {
     "chosen.json": ({"questions": [{"options": ["a"], "chosen": 1}]}, "question 1 has no option 1"),
     "true.json": ({"questions": [{"options": ["a"], "chosen": True}]}, "has no option True"),
     "values.json": ({"questions": [{"options": ["a"], "values": [math.nan]}]}, "values of its"),
+    "overflow.json": ({"questions": [{"options": ["a"], "values": [9e299]}]}, "values of its"),
     "huge.json": ({"questions": [{"marked": 10**400}]}, "marked share"),
     "faith.json": ({"questions": [{"faithfulness": 2}]}, "faithfulness"),
     "rank.json": ({"questions": [{"correlations": {"x": "1"}}]}, "correlations"),
@@ -107,6 +108,8 @@ def test_what_there_is_not(tmp_path: Path) -> None:
         (tmp_path, "no .json file"),
         (tmp_path / "x", "no file or folder"),
         ([], "no file to pool"),
+        (5, "folder or from files, .* not 5"),
+        ([5], r"folder or from files, .* not \[5\]"),
     ):
         with pytest.raises(QuizError, match=message):
             cw.Quiz.pool(source)

@@ -51,9 +51,9 @@ def saved(model: cw.VisionModel, questions: list[Any], file: Path, **more: Any) 
     return file
 
 
-def opened(context: Any, file: Path) -> Any:
+def opened(context: Any, file: Path, script: str = "") -> Any:
     page = context.new_page()
-    page.add_init_script(SPY)
+    page.add_init_script(SPY + script)
     page.goto(file.as_uri())
     page.wait_for_selector(".camwidget-canvas")
     return page
@@ -181,12 +181,24 @@ def test_hostile_texts_stay_texts(context: Any, textures: cw.VisionModel, tmp_pa
 def test_a_live_lesson(
     context: Any, textures: cw.VisionModel, questions: list[Any], tmp_path: Path
 ) -> None:
-    page = opened(context, saved(textures, questions, tmp_path / "lesson.html", live=True))
+    name, other = textures.classes[4:6]
+    file = saved(
+        textures, questions, tmp_path / "lesson.html", live=True, target=cw.Contrast(name, other)
+    )
+    # What the page was saved with is shown first, also where the model does not run.
+    still = opened(context, file, "WebAssembly.validate = () => false;")
+    says(still, ".camwidget-error-text", "The model does not run here")
+    says(still, ".camwidget-status", f"{name} rather than {other}")
+    still.close()
+    page = opened(context, file)
+    says(page, ".camwidget-status", f"{name} rather than {other}")
     until(page, "() => performance.getEntriesByName('camwidget-model-ready').length > 0")
     second = cw.zoo.samples("zoo/textures")[1].image
     page.locator(".camwidget-own-chosen").select_option(label="second")
     name = textures.predict(second, top=1).names[0]
     says(page, ".camwidget-mask-sentence", name)
+    page.locator(".camwidget-own-chosen").select_option(label="first")
+    says(page, ".camwidget-status", f"{textures.classes[4]} rather than {other}")
     assert page.locator(".camwidget-quiz-option").count() == 2
     assert page.evaluate("() => window.happened") == []
 

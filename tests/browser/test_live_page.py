@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -92,6 +93,26 @@ class LivePage:
 
     def bars(self) -> np.ndarray:
         return np.array(self.page.evaluate(BARS))
+
+    def waits(self, fits: Callable[[], Any]) -> None:
+        """Wait until this is so, or a test's patience ends: numbers and pixels are drawn in different frames."""
+        deadline = time.monotonic() + PATIENCE / 1000
+        while not fits() and time.monotonic() < deadline:
+            self.page.wait_for_timeout(50)  # between two looks
+
+    def gives(self, wanted: Callable[[], np.ndarray], off: float = CLOSE, what: str = "") -> None:
+        """Wait until the first bars have these lengths; each may be off by so much."""
+
+        def is_near() -> bool:
+            expected = wanted()
+            bars = self.bars()[: len(expected)]
+            return bars.shape == expected.shape and float(np.abs(bars - expected).max()) <= off
+
+        self.waits(is_near)
+        expected = wanted()
+        np.testing.assert_allclose(
+            self.bars()[: len(expected)], expected, atol=off, rtol=0, err_msg=what
+        )
 
     def names(self) -> list[str]:
         return self.page.locator(".camwidget-class-names .camwidget-name").all_text_contents()
@@ -240,8 +261,8 @@ def test_masked_numbers_are_the_kernels(
             masked = mask_pixels(
                 pixels, grid.levels(size), [percent / 100], mode=mode, baseline=fill
             )[0]
-        wanted = probabilities(model, masked)
-        np.testing.assert_allclose(live.bars(), wanted[targets], atol=CLOSE, rtol=0)
+        wanted = probabilities(model, masked)[targets]
+        live.gives(lambda wanted=wanted: wanted)  # type: ignore[misc]
     live.press("Grad-CAM")
     live.press("remove")
     live.page.locator(".camwidget-fill select").select_option("blur")
@@ -274,7 +295,8 @@ def test_a_click_hides_a_superpixel(
     hidden = labels == labels[labels.shape[0] // 2, labels.shape[1] // 2]
     masked = paint_pixels(pixels, pixels, hidden.astype(np.int8), "mean")
     targets = [c["index"] for c in SavedPage(file).data["classes"]]
-    np.testing.assert_allclose(live.bars(), probabilities(model, masked)[targets], atol=CLOSE)
+    wanted = probabilities(model, masked)[targets]
+    live.gives(lambda: wanted)
     live.page.locator(".camwidget-canvas").click()
     says(live.page, ".camwidget-mask-sentence", "Nothing is removed yet")
     live.page.keyboard.press("h")
@@ -326,10 +348,13 @@ def test_paint_hides_and_the_model_answers(
     live.page.locator(".camwidget-map-style-open").click()
     if live.page.get_by_role("button", name="overlay").get_attribute("aria-pressed") == "true":
         live.page.get_by_role("button", name="overlay").click()
-    shown = torch.from_numpy(canvas_pixels(live.page).copy()).permute(2, 0, 1) / 255
-    wanted = probabilities(model, shown)
     order = [model.classes.index(name) for name in live.names()]
-    np.testing.assert_allclose(live.bars(), wanted[order], atol=CLOSE, rtol=0)
+
+    def of_shown() -> np.ndarray:
+        shown = torch.from_numpy(canvas_pixels(live.page).copy()).permute(2, 0, 1) / 255
+        return probabilities(model, shown)[order]
+
+    live.gives(of_shown)
     assert np.abs(live.bars() - before).max() > 0.01
     live.page.get_by_role("button", name="clear").click()
     says(live.page, ".camwidget-mask-sentence", "Nothing is removed yet")
@@ -356,7 +381,7 @@ def test_a_picture_of_ones_own_is_prepared_and_explained_as_in_the_kernel(
     painted(live.page, bytes_)  # byte for byte
     wanted = model.predict(pixels)
     assert live.names()[0] == wanted.names[0]
-    np.testing.assert_allclose(live.bars()[:3], wanted.probabilities[:3], atol=CLOSE, rtol=0)
+    live.gives(lambda: np.asarray(wanted.probabilities[:3]))
     # The map, drawn alone, and the fills.
     live.press("CAM")
     levels = cw.masking.rank_rule.rank_levels(cw.explain(model, pixels, method="cam"))
@@ -364,12 +389,18 @@ def test_a_picture_of_ones_own_is_prepared_and_explained_as_in_the_kernel(
         live.page.locator(".camwidget-fill select").select_option(fill)
         live.slide(25)
         masked = mask_pixels(pixels, levels, [0.25], baseline=fill)[0]
-        shown = canvas_pixels(live.page).astype(int)
         expected = (masked * 255).round().permute(1, 2, 0).numpy()
+
         # A blur is added in another order; of pixels of nearly equal rank others may be masked.
-        assert (np.abs(shown - expected).max(2) > 1).mean() < 2e-3
-        after = probabilities(model, torch.from_numpy(shown).permute(2, 0, 1).float() / 255)
-        assert abs(live.bars()[0] - after[model.classes.index(live.names()[0])]) < CLOSE
+        def is_masked(expected: np.ndarray = expected) -> bool:
+            shown = canvas_pixels(live.page).astype(int)
+            return bool((np.abs(shown - expected).max(2) > 1).mean() < 2e-3)
+
+        live.waits(is_masked)
+        assert is_masked(), fill
+        shown = torch.from_numpy(canvas_pixels(live.page).copy()).permute(2, 0, 1) / 255
+        after = probabilities(model, shown)[[model.classes.index(live.names()[0])]]
+        live.gives(lambda after=after: after, what=fill)  # type: ignore[misc]
     # Dropped or pasted, other pictures are prepared in the same way.
     for number, event in enumerate(("drop", "paste")):
         other = tmp_path / f"{event}.png"
@@ -397,7 +428,7 @@ def masked_by(
 def is_close(live: LivePage, model: cw.VisionModel, wanted: np.ndarray) -> None:
     """The map is computed in another order: pixels of nearly equal rank may change places."""
     order = [model.classes.index(name) for name in live.names()]
-    np.testing.assert_allclose(live.bars(), wanted[order], atol=20 * CLOSE, rtol=0)
+    live.gives(lambda: wanted[order], 20 * CLOSE)
 
 
 def test_methods_that_run_the_model_many_times(
@@ -621,7 +652,7 @@ def test_boxes_and_areas_are_drawn_in_a_page_that_follows_their_numbers(
     )
     shown.slide(30)
     wanted = probabilities(model, mask_pixels(pixels, levels, [0.3])[0])[targets]
-    np.testing.assert_allclose(shown.bars(), wanted, atol=CLOSE, rtol=0)
+    shown.gives(lambda: wanted)
     # Where they are in the masked picture is not known here, which the page says.
     assert "those of the unmasked picture" in str(shown.page.locator("footer").text_content())
     shown.page.locator(drawn).first.wait_for()
@@ -652,7 +683,7 @@ def test_every_model_gives_the_kernels_numbers(
         shown.slide(20)
         masked = mask_pixels(pixels, quantized.levels(size), [0.2])[0]
         wanted = probabilities(model, masked)[targets]
-        np.testing.assert_allclose(shown.bars(), wanted, atol=CLOSE, rtol=0, err_msg=name)
+        shown.gives(lambda wanted=wanted: wanted, what=name)  # type: ignore[misc]
         assert shown.happened() == [], name
         shown.page.close()
         path.unlink()

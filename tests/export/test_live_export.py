@@ -225,6 +225,24 @@ def test_a_missing_library_and_what_a_page_cannot_take(
         cw.save_page(textures, picture, tmp_path / "page", live=True)
 
 
+def test_pictures_of_unequal_sizes_are_refused(textures: cw.VisionModel, tmp_path: Path) -> None:
+    """The graph, RISE's shifts and the window are of one size."""
+    pictures = [torch.rand(3, 64, 64), torch.rand(3, 48, 80)]
+    with pytest.raises(CamwidgetError, match=r"'picture 1' has 64×64.*'picture 2' has 80×48.*live"):
+        cw.save_page(textures, pictures, tmp_path / "page", live=True)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_prepared_picture_of_another_size_takes_no_pictures_of_ones_own(
+    textures: cw.VisionModel, tmp_path: Path
+) -> None:
+    saved = cw.save_page(
+        textures, torch.rand(3, 64, 64), tmp_path / "page", **QUICK, layers=["stage4"], live=True
+    )
+    reason = SavedPage(saved.path).data["live"]["preprocess"]["reason"]
+    assert "64×64" in reason and "192×192" in reason
+
+
 def test_the_command_line_writes_one(tmp_path: Path) -> None:
     file = tmp_path / "a.png"
     Image.fromarray(cw.zoo.samples("zoo/textures")[0].image).save(file)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ...analysis.answer_sheets import AnsweredQuestion
-from ...analysis.human_attention import compare_marks
+from ...analysis.human_attention import cell_means, compare_marks
 from ...analysis.human_studies import Question
 from ...errors import CamwidgetError, QuizError
 from ...masking.user_mask import as_paint, decode, encode
@@ -29,7 +29,9 @@ def answered_question(question: Question, card: Mapping[str, Any], answer: Any) 
     marked = 0.0
     if question.maps is not None and answer is not None:
         marks = decode(answer, _shape(card))
-        found = {} if marks is None else compare_marks(marks > 0, question.maps)
+        # Cells, since the picture may be larger than what the browser has of it.
+        maps = {name: cell_means(np.asarray(values)) for name, values in question.maps.items()}
+        found = {} if marks is None else compare_marks(marks > 0, maps)
         correlations = {name: None if math.isnan(r) else r for name, r in found.items()}
         marked = 0.0 if marks is None else float((marks > 0).mean())
         answer = None

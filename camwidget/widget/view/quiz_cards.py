@@ -73,6 +73,14 @@ def _maps(maps: Mapping[str, np.ndarray], picture: Mapping[str, Any]) -> list[di
             raise QuizError(
                 f"The map {name!r} has {cells.shape} cells, its picture {(rows, columns)}: give both one size."
             )
+        # The picture may have been reduced, by which its sides are rounded.
+        height, width = np.shape(values)
+        skew = abs(height * picture["width"] - width * picture["height"])
+        if cells.shape != (height, width) and skew > max(height, width):
+            raise QuizError(
+                f"The map {name!r} has the shape {(height, width)}, its picture "
+                f"{(picture['height'], picture['width'])}: give both one size."
+            )
         found.append({"name": name, "cells": cells.ravel().tolist()})
     return found
 

@@ -22,8 +22,9 @@ export function cellMeans(values: ArrayLike<number>, width: number, height: numb
 
 /** Ranks from 1; equal values share the average of theirs. */
 export function averageRanks(values: readonly number[]): number[] {
-  // Means of equal pixels may differ in their last bits, and would be no ties.
-  const rounded = values.map((value) => Math.round(value * 1e9));
+  // To 1e-9 of the largest: means of equal pixels may differ in their last bits, and would be no ties.
+  const peak = values.reduce((most, value) => Math.max(most, Math.abs(value)), 0) || 1;
+  const rounded = values.map((value) => Math.round((value / peak) * 1e9));
   const order = rounded.map((_, at) => at).sort((a, b) => rounded[a]! - rounded[b]!);
   const ranks = new Array<number>(values.length);
   for (let from = 0; from < order.length; ) {

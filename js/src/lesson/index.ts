@@ -62,7 +62,7 @@ function decoded(value: unknown): Uint8Array | null {
 
 function build(root: (id: string) => HTMLElement, data: Readonly<Record<string, unknown>>): void {
   const title = text(data["title"]);
-  const number = randomNumber();
+  let number = randomNumber();
   let isUnsaved = false;
   const changed = (): void => {
     isUnsaved = true;
@@ -75,7 +75,11 @@ function build(root: (id: string) => HTMLElement, data: Readonly<Record<string, 
   if (data["quiz"] != null) {
     const store = quizTraits(data["quiz"]);
     store.on("change:answers", changed);
-    game = new Game(store);
+    const played = (game = new Game(store));
+    // After a restart the next person may answer: without a number of its own, pooling takes the sheet for a copy.
+    store.on("change:attempt", () => {
+      if (played.attempt === "") number = randomNumber();
+    });
     const place = make("div", "");
     root("camwidget-quiz").append(make("h2", "", {}, "Quiz"), place);
     // The page ends with its window.

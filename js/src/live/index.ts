@@ -2,7 +2,6 @@
 import { BinaryBundle } from "../page/binaryBundle";
 import { openPage, pageView } from "../page/opening";
 import { make } from "../view/dom/dom";
-import { write } from "../view/model";
 import { LiveModel } from "./liveModel";
 import { ModelRunner, unsupported } from "./modelRunner";
 import type { WorkerLike } from "./modelRunner";
@@ -46,9 +45,8 @@ function start(model: LiveModel, data: LivePayload): void {
 void openPage<LivePayload>(async (data) => {
   const model = new LiveModel(data, await BinaryBundle.read(data.archive));
   for (const { name, width, height, picture, archive } of data.live.others) {
-    model.add(name, { width, height, rgb: (await BinaryBundle.read(archive)).picture(picture, width) });
+    model.list(name, { width, height, rgb: (await BinaryBundle.read(archive)).picture(picture, width) });
   }
-  if (data.live.others.length > 0) write(model, { picture: 0 });
   // The page ends with its window.
   const { signal } = new AbortController();
   const line = pictureLine(model, data.live.preprocess, data.live.channels, signal);

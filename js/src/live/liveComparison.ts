@@ -69,6 +69,14 @@ export class LiveComparison {
     }
   }
 
+  /** Ends a slow map, one of whose passes may have failed; it is not tried again before another map is chosen. */
+  fail(error: string): void {
+    if (this.slow === null) return;
+    const { requested } = this;
+    this.clear({ error });
+    this.requested = requested;
+  }
+
   private clear(status: Record<string, unknown>): void {
     this.asked++;
     this.slow?.stop();

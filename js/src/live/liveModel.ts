@@ -53,6 +53,10 @@ export class LiveModel extends Store implements Model {
   private explained = -1;
   /** The slow map that is computed. */
   private computing: SlowMap | null = null;
+  /** The pictures whose first pass is awaited. */
+  private readonly awaited = new Set<LivePicture>();
+  /** Why the model never ran, in words; "" while it may run. */
+  private failure = "";
 
   constructor(
     private readonly data: LivePayload,
@@ -76,7 +80,8 @@ export class LiveModel extends Store implements Model {
   /** Takes the runner of the model, which starts meanwhile. */
   start(runner: ModelRunner): void {
     this.runner = runner;
-    this.examine(this.picture);
+    // The one shown first; map B may be of any.
+    for (const picture of [this.picture, ...this.every]) this.examine(picture);
   }
 
   /** The model is ready. */
@@ -88,16 +93,31 @@ export class LiveModel extends Store implements Model {
 
   /** The model does not run, or a pass has failed. */
   fail(reason: string): void {
+    const error = `The model does not run here: ${reason.replace(/\.$/, "")}.`;
+    // The pass may be one of a slow map, which would wait for it forever: a quick map is shown again.
+    this.comparison.fail(error);
+    this.cancel();
     // A model that has never answered will not answer later.
-    if (this.every[0]!.unmasked === null) this.runner = null;
-    this.setAll({ busy: false, pending: false, sentence: this.runner === null ? "" : text(this.state.sentence), error: `The model does not run here: ${reason.replace(/\.$/, "")}.` });
+    if (this.every.every(({ unmasked }) => unmasked === null)) {
+      this.runner = null;
+      this.failure = error;
+    }
+    this.setAll({ busy: false, pending: false, sentence: this.runner === null ? "" : text(this.state.sentence), error });
   }
 
   /** Shows a picture of one's own, as the model gets it. */
   add(name: string, picture: RgbPicture): void {
-    this.every.push(new LivePicture(`own-${this.every.length}`, name, picture, false));
-    this.setAll({ pictures: this.every.map((one) => one.name), picture: this.every.length - 1 });
+    this.list(name, picture);
+    this.setAll({ picture: this.every.length - 1 });
     this.save_changes();
+  }
+
+  /** Adds a picture to the list, as the model gets it; the one shown stays. */
+  list(name: string, picture: RgbPicture): void {
+    const one = new LivePicture(`own-${this.every.length}`, name, picture, false);
+    this.every.push(one);
+    this.setAll({ pictures: this.every.map((each) => each.name) });
+    if (this.runner !== null) this.examine(one);
   }
 
   /** Answers the changes that the view has set. */
@@ -159,15 +179,16 @@ export class LiveModel extends Store implements Model {
     };
   }
 
-  /** Another picture is shown, with the class that the model names for it. */
+  /** Another picture is shown, with the class that the page was saved with, or that the model names for it. */
   private open(): void {
     const { picture } = this;
-    const known = picture.unmasked === null ? -1 : picture.isSaved ? this.data.first.target : picture.listed[0]!;
+    const { first } = this.data;
+    const known = picture.isSaved ? first : { target: picture.unmasked === null ? -1 : picture.listed[0]!, stance: FOR };
     this.shown = null;
     this.unwanted = this.asked;
     this.setAll({
       scene: picture.scene, paint: {}, class_probe: {}, explanation: {}, box: {}, class_maps: {}, layer_maps: {},
-      masked: [], most_probable: {}, error: "", target: known, stance: FOR,
+      masked: [], most_probable: {}, error: this.failure, target: known.target, stance: known.stance,
     });
     this.requested = "";
     if (picture.unmasked === null) this.examine(picture);
@@ -175,9 +196,12 @@ export class LiveModel extends Store implements Model {
 
   /** Runs the model on an unmasked picture. */
   private examine(picture: LivePicture): void {
-    this.setAll({ busy: true });
+    if (picture === this.picture) this.setAll({ busy: this.failure === "" });
+    if (this.runner === null || this.awaited.has(picture)) return;
+    this.awaited.add(picture);
     const clear: InputMask = { mode: "remove", fraction: 0, fill: new Uint8Array(3), paint: null };
-    void this.runner?.later(() => this.input(picture, null, clear, this.data.live.head !== null)).then((answer) => {
+    void this.runner.later(() => this.input(picture, null, clear, this.data.live.head !== null)).then((answer) => {
+      this.awaited.delete(picture);
       if (answer === null) return;
       picture.answer(answer.logits, this.read(answer), featuresOf(answer.features), this.data.live.ordered);
       this.comparison.update(this.main);

@@ -76,11 +76,17 @@ export function pictureLine(
   const field = make("input", "", { type: "file", accept: "image/*", hidden: true, "aria-label": "A picture of your own" });
   const opener = button("camwidget-button camwidget-own-open", { title: "Explain a picture of your own; it stays on this computer" }, "open your picture…");
   opener.addEventListener("click", () => field.click(), { signal });
+  // The number of the file that was opened last.
+  let newest = 0;
   const open = async (file: Blob | null | undefined, name: string): Promise<void> => {
     if (file == null) return;
+    const number = ++newest;
     model.setAll({ error: "", status: `Reading ${name}…` });
     try {
-      model.add(name, asInput(await read(file), geometry, channels));
+      const picture = asInput(await read(file), geometry, channels);
+      // One that takes longer than a newer one is listed, but not shown in its place.
+      if (number === newest) model.add(name, picture);
+      else model.list(name, picture);
     } catch (error) {
       const reason = error instanceof Error ? error.message : String(error);
       model.setAll({ error: `${name} was not opened: ${reason}.` });

@@ -229,6 +229,27 @@ def test_superpixels_follow_colors(picture: torch.Tensor) -> None:
     assert superpixels(np.zeros((4, 4, 3), np.uint8), 2).count >= 2
 
 
+@pytest.mark.parametrize("channels", [1, 2, 3, 4, 8])
+def test_superpixels_follow_pictures_of_any_channels(channels: int) -> None:
+    rng = np.random.default_rng(channels)
+    y, x = np.mgrid[:96, :96]
+    found = []
+    for _ in range(2):
+        pixels = np.full((96, 96, channels), 60, np.uint8)
+        for row, column in rng.integers(0, 96, (5, 2)):
+            disc = (y - row) ** 2 + (x - column) ** 2 < 18**2
+            pixels[disc] = rng.integers(90, 255, channels)
+        parts = superpixels(pixels, 30)
+        numbers = parts.labels.ravel()
+        values = pixels.reshape(-1, channels).astype(float)
+        sums = np.stack([np.bincount(numbers, v) for v in values.T], axis=1)
+        left = values - (sums / parts.sizes[:, None])[numbers]
+        assert 1 - (left**2).sum() / ((values - values.mean(0)) ** 2).sum() > 0.9
+        assert 10 < parts.count < 45
+        found.append(parts)
+    assert found[0] != found[1]
+
+
 def test_parts_are_compared_by_what_they_divide(quarters: np.ndarray) -> None:
     same = Parts(10 - quarters)
     assert same == Parts(quarters) and hash(same) == hash(Parts(quarters))

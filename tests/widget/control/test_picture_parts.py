@@ -13,7 +13,8 @@ from finding_models import AREAS, SIDE, lamps
 from saved_page import SavedPage
 
 import camwidget as cw
-from camwidget.errors import StateError
+from camwidget.errors import PictureError, StateError
+from camwidget.export.picture_payload import parts_payload
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -38,6 +39,15 @@ def sent(explorer: cw.Explorer) -> np.ndarray:
     labels = np.frombuffer(parts["labels"], "<u2").reshape(parts["height"], parts["width"])
     assert parts["count"] == labels.max() + 1
     return labels
+
+
+def test_more_parts_than_labels_can_number_are_refused() -> None:
+    labels = np.arange(256 * 257).reshape(256, 257)
+    most = parts_payload(cw.Parts(np.minimum(labels, 2**16 - 1)))
+    assert most["count"] == 2**16
+    assert len(np.unique(np.frombuffer(most["labels"], "<u2"))) == 2**16
+    with pytest.raises(PictureError, match="has 65792 parts, and at most 65536 can be shown"):
+        parts_payload(cw.Parts(labels))
 
 
 def test_a_map_of_parts_brings_them_and_their_values(ex: cw.Explorer) -> None:

@@ -2,10 +2,10 @@
 
 The first batches of a long series differ in size and format, and are timed. They are part of the work, so that nothing
 runs only to be measured; trying slower ones may cost at most about a second in total. What was found is remembered in
-the process. Sizes and formats change results by rounding only, if the
-result for a picture does not depend on the others of its batch. ``CAMWIDGET_BATCHES`` sets them, for results that are
-equal bit for bit from one process to the next: "fixed" (the sizes that the search begins with), a number of pictures
-such as "8", or "8,contiguous". The same holds after ``torch.use_deterministic_algorithms(True)``.
+the process. Sizes and formats change results by rounding only, if the result for a picture does not depend on the
+others of its batch. ``CAMWIDGET_BATCHES`` sets them, for results that are equal bit for bit from one process to the
+next: "fixed" (the sizes that the search begins with), a number of pictures such as "8", or "8,contiguous". The same
+holds after ``torch.use_deterministic_algorithms(True)``.
 """
 
 from __future__ import annotations
@@ -214,6 +214,6 @@ def _given() -> Callable[[Batches], Batches] | None:
             "such as '8', or '8,contiguous'."
         )
     return lambda first: Batches(
-        min(int(size), first.size) if first.size == 1 else int(size),
+        1 if first.size == 1 else int(size),  # one at a time: large, or mixed in a batch
         first.channels_last and memory != "contiguous",
     )

@@ -1,4 +1,4 @@
-"""Time axis of clips: the layout in which maps and pixels with a time axis pass through code for pictures.
+"""Film strip: the layout of clips and their maps, frame below frame, in which they pass through code for pictures.
 
 The frames of a clip lie one below the other, as on a film strip: pixels (C, T, H, W) become (C, T·H, W), and a map
 (t, h, w) becomes (t·h, w). Neither changes the order of values in memory. Sums, means, maxima, ranks, gradients and

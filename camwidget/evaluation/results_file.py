@@ -207,7 +207,7 @@ class ResultsFile:
                 raise self._damaged(number, "it does not follow what is before it")
             pending.append(row)
             if rest == 0:
-                self.batches[batch] = StoredBatch.of(pending, complete, end - complete)
+                self.batches[row["batch"]] = StoredBatch.of(pending, complete, end - complete)
                 pending, complete = [], end
         self._file.truncate(complete)
         self._end = complete

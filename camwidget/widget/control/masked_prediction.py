@@ -164,7 +164,8 @@ def refine_curve(
         return np.asarray(values.double().cpu().numpy())
 
     # A batch should take about 0.1 s: then a prediction for the slider may run before the next one.
-    series = responsive_series(model, _STEPS, *pixels.shape[-2:], seconds=0.1)
+    height, width = pixels.shape[-2:]
+    series = responsive_series(model, _STEPS, height, width, 0.1)
     for steps in _PASSES:
         for done, values in in_batches(model, 0, len(steps), series, partial(predictions, steps)):
             known.update(zip(steps[done - len(values) : done], values, strict=True))

@@ -108,12 +108,12 @@ def test_a_batch_that_does_not_fit_into_memory_is_halved(
         np.testing.assert_allclose(found, expected, atol=1e-6)
         assert ran[:4] == ([5, 2, 2, 1] if batches == "8" else [1, 4, 2, 2])
         assert max(ran[4:]) == 2, "it stays halved"
+        handle.remove()
         most = 0
+        handle = model.module.register_forward_pre_hook(
+            lambda module, inputs: full(module, inputs) if sizes[1:] else None
+        )
         with pytest.raises(cw.errors.ModelError, match="does not fit into the memory"):
-            handle.remove()
-            handle = model.module.register_forward_pre_hook(
-                lambda module, inputs: full(module, inputs) if sizes[1:] else None
-            )
             curve(model, sizes)
     finally:
         handle.remove()

@@ -177,11 +177,14 @@ def rerun(
     warn_if_slower(model, first, precision)
     search = search_for(model, "pictures", *first.shape[-2:], precision=precision, formats=True)
     series = BatchSeries(search, total - start, max_batch)
+    owner = model
     if total - start >= _MIN_PASSES_TO_FOLD.get(model.device.type, _MIN_PASSES_TO_FOLD["cpu"]):
         model = fold_batchnorms(model, first)
 
     def run(begin: int, end: int) -> tuple[Any, torch.Tensor]:
         returned = _run(model, make(begin, end), precision, series.channels_last)
+        # Of the folded copy, which the next series does not have.
+        owner.takes_channels_last = model.takes_channels_last
         return returned, model.logits_of(returned, end - begin)
 
     for _, (returned, logits) in in_batches(model, start, total, series, run):

@@ -390,8 +390,7 @@ class Trace:
 
     def _are_unchanged(self) -> bool:
         """Return whether no operation in place has changed a recorded layer's output."""
-        outputs = self._recording.outputs
-        return all(version_of(outputs[name]) == v for name, v in self._versions.items())
+        return self._versions == {n: version_of(self._recording.outputs[n]) for n in self._versions}
 
     def _trimming(self, module: torch.nn.Module) -> dict[torch.nn.Module, Any]:
         """Return hooks that trim the heap behind each of the model's layers."""

@@ -15,6 +15,7 @@ from typing import Any, Literal, Protocol
 
 import torch
 
+from .._compat.pytorch import HOOKS, USUAL_ATTRIBUTES
 from .._version import __version__
 from ..attribution.methods import Method, get_method
 from ..attribution.precision import check_precision
@@ -247,7 +248,7 @@ def weights_fingerprint(model: VisionModel) -> str:
         values = tensor.detach().cpu().contiguous()
         digest.update(values.flatten().view(torch.uint8).numpy().tobytes())
     for name, module in model.module.named_modules():
-        described = _to_json([type(module).__qualname__, module.extra_repr()])
+        described = _to_json([type(module).__qualname__, module.extra_repr(), _attributes(module)])
         digest.update(json.dumps([name, described]).encode())
     preprocess = {k: _to_json(v) for k, v in sorted(vars(model.preprocess).items())}
     digest.update(
@@ -256,6 +257,20 @@ def weights_fingerprint(model: VisionModel) -> str:
         ).encode()
     )
     return digest.hexdigest()[:16]
+
+
+def _attributes(module: torch.nn.Module) -> dict[str, Any]:
+    """A module's own numbers and texts by name, and the names of the functions that change what it computes."""
+    state = vars(module)
+    found: dict[str, Any] = {
+        name: value
+        for name, value in state.items()
+        if name not in USUAL_ATTRIBUTES and isinstance(value, (bool, int, float, str))
+    }
+    for kind in HOOKS:
+        found[kind] = [getattr(hook, "__qualname__", "") for hook in state[kind].values()]
+    found["forward"] = getattr(state.get("forward"), "__qualname__", "")
+    return dict(sorted(found.items()))
 
 
 def _settings(chosen: Method | Metric) -> dict[str, Any]:

@@ -17,7 +17,7 @@ import torch
 from torch import nn
 from torch.overrides import TorchFunctionMode
 
-from .._compat.pytorch import buffers_of, version_of
+from .._compat.pytorch import buffers_of, parameters_of, version_of
 from ..errors import warn
 from ..runtime import fork_safety
 from .random_numbers import PrivateRandomNumbers
@@ -104,7 +104,7 @@ def isolated_module(
             copy = _isolated_copy(module, written)
         if copy is None and (needs_isolation or not isolation.runs_copy):
             warn_if_training(module)
-            stack.enter_context(in_evaluation_mode(module, restores_buffers=bool(written)))
+            stack.enter_context(in_evaluation_mode(module, written=written))
         yield module if copy is None else copy
 
 
@@ -184,14 +184,39 @@ def _cloned(value: torch.Tensor) -> torch.Tensor:
 
 # -- first passes --------------------------------------------------------------------------------
 
+#: Bytes of parameters up to which the first passes have clones of them. Writes of larger modules are noticed too, but
+#: not prevented in these passes: twice their parameters may not fit into memory.
+MOST_CLONED = 2 << 30
+
+
+class _ProbedParameter:
+    """A parameter of the copy: a clone of the original, or an alias of it if ``original`` is None."""
+
+    def __init__(self, name: str, parameter: torch.Tensor, original: torch.Tensor | None) -> None:
+        self.name = name
+        self._parameter, self._version = parameter, version_of(parameter)
+        self._original = original
+        self._original_version = 0 if original is None else version_of(original)
+
+    @property
+    def is_written(self) -> bool:
+        """Whether a pass has written into it. Into a clone that is noticed also through ``.data``."""
+        if version_of(self._parameter) != self._version:
+            return True
+        original = self._original
+        # One that was trained meanwhile cannot be compared.
+        if original is None or version_of(original) != self._original_version:
+            return False
+        return not _same_values(self._parameter, original)
+
 
 class IsolationProbe:
     """Copy of a module for its first passes, which find out what isolation the module needs.
 
-    The copy has its own buffers, so that writing into them is harmless and can be detected.
+    The copy has its own parameters and buffers, so that writing into them is harmless and can be detected.
 
     Args:
-        module: only read.
+        module: only read. Parameters of more than ``MOST_CLONED`` bytes together are shared with the copy.
 
     Attributes:
         copy: the copy in evaluation mode; its parameters require gradients where the module's do.
@@ -203,14 +228,18 @@ class IsolationProbe:
     def __init__(self, module: nn.Module) -> None:
         names = {id(tensor): name for name, tensor in named_tensors(module)}
         self._buffers = {name for name, _ in module.named_buffers()}
-        self._shared: list[tuple[str, torch.Tensor, int]] = []
+        self._parameters: list[_ProbedParameter] = []
         self._own: list[tuple[str, torch.Tensor, torch.Tensor]] = []
+        are_shared = sum(p.numel() * p.element_size() for p in module.parameters()) > MOST_CLONED
 
         def tensor(value: torch.Tensor) -> torch.Tensor:
             name = names.get(id(value), "")
             if type(value) is nn.Parameter:
-                made: torch.Tensor = _alias(value, value.requires_grad)
-                self._shared.append((name, made, version_of(made)))
+                is_shared = are_shared or value.is_inference()
+                source = value.data if is_shared else value.detach().clone()
+                made: torch.Tensor = nn.Parameter(source, value.requires_grad)
+                original = None if is_shared else value
+                self._parameters.append(_ProbedParameter(name, made, original))
             elif isinstance(value, nn.Parameter) or value.device.type == "meta" or not name:
                 return value
             else:
@@ -225,7 +254,7 @@ class IsolationProbe:
         """Names of the tensors that were modified in place, and of buffers that were replaced."""
         buffers = dict(self.copy.named_buffers())
         return frozenset(
-            [name for name, alias, version in self._shared if version_of(alias) != version]
+            [parameter.name for parameter in self._parameters if parameter.is_written]
             + [
                 name
                 for name, own, before in self._own
@@ -267,35 +296,40 @@ class OriginalParameterDetector(TorchFunctionMode):
 # -- a module that cannot be copied --------------------------------------------------------------
 
 
-class BufferBackup:
-    """Backup of the buffers of a module that writes into them (a counter, a memory).
+class TensorBackup:
+    """Backup of the buffers of a module that writes into them (a counter, a memory), and of parameters.
+
+    Args:
+        module: only read until ``restore``.
+        parameters: names of the parameters that are backed up too; None for all.
 
     Attributes:
-        changed: names of the buffers that ``restore`` has restored.
+        changed: names of the tensors that ``restore`` has restored.
     """
 
-    def __init__(self, module: nn.Module) -> None:
+    def __init__(self, module: nn.Module, parameters: frozenset[str] | None) -> None:
         self.changed: list[str] = []
-        self._buffers = [
-            (
-                buffers_of(part),
-                f"{prefix}.{name}".lstrip("."),
-                name,
-                buffer,
-                buffer.detach().clone(),
-            )
-            for prefix, part in module.named_modules()
-            for name, buffer in buffers_of(part).items()
-            if buffer is not None and buffer.device.type != "meta"
-        ]
+        self._tensors: list[tuple[dict[str, Any], str, str, torch.Tensor, torch.Tensor]] = []
+        for prefix, part in module.named_modules():
+            for holder in (buffers_of(part), parameters_of(part)):
+                for name, tensor in holder.items():
+                    path = f"{prefix}.{name}".lstrip(".")
+                    is_wanted = (
+                        holder is buffers_of(part) or parameters is None or path in parameters
+                    )
+                    if tensor is not None and tensor.device.type != "meta" and is_wanted:
+                        self._tensors.append((holder, path, name, tensor, tensor.detach().clone()))
 
     def restore(self) -> None:
-        """Restore the buffers that have changed: the tensor objects and their values."""
+        """Restore the tensors that have changed: the objects and their values."""
         with torch.no_grad():
-            for holder, path, name, buffer, copy in self._buffers:
-                if holder.get(name) is not buffer or not _same_values(buffer, copy):
-                    holder[name] = buffer
-                    buffer.copy_(copy)
+            for holder, path, name, tensor, copy in self._tensors:
+                # TorchScript has its parameters in no dictionary, and replaces none.
+                is_other = isinstance(holder, dict) and holder.get(name) is not tensor
+                if is_other or not _same_values(tensor, copy):
+                    if is_other:
+                        holder[name] = tensor
+                    tensor.copy_(copy)
                     self.changed.append(path)
 
 
@@ -312,20 +346,21 @@ def warn_if_training(module: nn.Module) -> None:
 
 @contextmanager
 def in_evaluation_mode(
-    module: nn.Module, *, restores_buffers: bool
-) -> Iterator[BufferBackup | None]:
+    module: nn.Module, *, written: frozenset[str] | None
+) -> Iterator[TensorBackup | None]:
     """Keep a module in evaluation mode within a ``with`` block, and restore it afterwards.
 
     Args:
         module: the module.
-        restores_buffers: whether its buffers are restored too.
+        written: names of the tensors that it writes into, which are restored with all buffers; None if that is
+            unknown, so that all parameters and buffers are.
 
     Yields:
-        The backup of the buffers; None if they are not restored.
+        The backup of the tensors; None if nothing is written.
     """
     with _switching:
         flags = [(part, part.training) for part in submodules_of(module)]
-        backup = BufferBackup(module) if restores_buffers else None
+        backup = TensorBackup(module, written) if written is None or written else None
         before = {id(tensor) for *_, tensor in _attached_tensors(module)}
         try:
             for part, was in flags:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import operator
 import sys
 import weakref
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, TypeAlias
@@ -19,7 +20,7 @@ import torch
 from torch import nn
 
 from .._compat.pytorch import HOOKS, PARTS, buffers_of, cloned_tensors, parameters_of
-from .shallow_module_copy import copied_parts
+from .shallow_module_copy import ARRAYS, copied_parts
 
 __all__ = ["CopyRecord", "ReusedCopy", "left_to_graph"]
 
@@ -101,7 +102,8 @@ class CopyRecord:
 
     Attributes:
         copy: the copy; it has parameters and buffers from ``fill`` to ``empty``.
-        is_reusable: whether parameters and buffers are held by name only, so that all can be replaced.
+        is_reusable: whether parameters and buffers are held by name only, so that all can be replaced, and no array is
+            held, which a pass may write into.
 
     Raises:
         Uncopyable: if the structure cannot be copied.
@@ -124,7 +126,9 @@ class CopyRecord:
             for tensor in holder.values()
             if tensor is not None
         }
-        self.is_reusable = not self._copy_contents.has_any_of(replaced)
+        # What is written into an array cannot be told by looking whether it is the same object.
+        has_arrays = any(type(one) in ARRAYS for one, _ in pairs)
+        self.is_reusable = not has_arrays and not self._copy_contents.has_any_of(replaced)
         self.empty()
 
     def is_of(self, module: nn.Module) -> bool:
@@ -173,7 +177,7 @@ def _holders(
 
 
 class _Held:
-    """What submodules, dictionaries, lists and sets hold.
+    """What submodules, dictionaries, lists, sets and deques hold.
 
     Args:
         owners: these, and others, which are left out.
@@ -189,7 +193,7 @@ class _Held:
                 state = vars(owner)
                 containers = [state, *(state[name] for name in (PARTS, *HOOKS))]
             else:
-                containers = [owner] if isinstance(owner, (dict, list, set)) else []
+                containers = [owner] if isinstance(owner, (dict, list, set, deque)) else []
             for one in containers:
                 if not one:
                     self._empty.append(one)

@@ -5,10 +5,11 @@ from __future__ import annotations
 import functools
 import types
 import weakref
-from collections import OrderedDict
+from collections import Counter, OrderedDict, defaultdict, deque
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import numpy as np
 import torch
 from torch import nn
 
@@ -24,16 +25,15 @@ from .._compat.pytorch import (
     parameters_of,
     parts_in,
     require_module_attributes,
-    version_of,
 )
 
 __all__ = [
+    "ARRAYS",
     "Uncopyable",
     "copied_parts",
     "copy_structure",
     "named_tensors",
     "submodules_of",
-    "weight_versions",
 ]
 
 #: Types of values that hold neither tensors nor submodules, and cannot be modified.
@@ -43,7 +43,9 @@ _IMMUTABLE = frozenset(
 #: Recurrent layers, which cuDNN runs on a GPU.
 _RECURRENT = frozenset({nn.RNN, nn.LSTM, nn.GRU})
 #: Types of containers that are copied with their contents.
-_CONTAINERS = frozenset({list, tuple, set, dict, OrderedDict})
+_CONTAINERS = frozenset({list, tuple, set, dict, OrderedDict, defaultdict, Counter, deque})
+#: Types of arrays of numbers, which are copied too.
+ARRAYS = frozenset({np.ndarray, bytearray})
 
 
 class Uncopyable(Exception):  # noqa: N818 - it leads to another way of running, and is never shown as an error
@@ -54,9 +56,10 @@ def copy_structure(module: nn.Module, tensor: Callable[[torch.Tensor], torch.Ten
     """Return a copy of a module's structure in evaluation mode: new module objects around the same tensors.
 
     Submodules and tensors that are shared in the module are shared in the copy. References of a submodule to another
-    one, also as a bound method or in a list or dictionary, refer to the copy. Lists, dictionaries and sets are copied;
-    other objects are shared. Hooks are the same functions, and get the copy's submodules. Modules compiled by
-    ``torch.compile`` run uncompiled in the copy, since compiled code refers to the original submodules.
+    one, also as a bound method or in a list or dictionary, refer to the copy. Python's containers, NumPy arrays and
+    bytearrays are copied; other objects are shared. Hooks are the same functions, and get the copy's submodules.
+    Modules compiled by ``torch.compile`` run uncompiled in the copy, since compiled code refers to the original
+    submodules.
 
     Args:
         module: only read, never run.
@@ -81,7 +84,7 @@ def copied_parts(
         tensor: as in ``copy_structure``.
 
     Returns:
-        The originals with their copies, each once: submodules, tensors, lists, dictionaries and sets. The first pair is
+        The originals with their copies, each once: submodules, tensors, containers and arrays. The first pair is
         the module with its copy.
 
     Raises:
@@ -163,6 +166,11 @@ class _Copier:
             return value
         if kind in _CONTAINERS:
             return self._container(value)
+        if kind in ARRAYS:
+            if id(value) not in self._copies:
+                self._copies[id(value)] = value.copy()
+                self._keep_alive.append(value)
+            return self._copies[id(value)]
         if isinstance(value, torch.Tensor):
             known = self._copies.get(id(value))
             if known is None:
@@ -210,9 +218,11 @@ class _Copier:
             return tuple(map(self._value, value))
         copy = self._copies[id(value)] = value.copy()
         self._keep_alive.append(value)
-        if kind is list:
+        if kind is list or kind is deque:
             if not _IMMUTABLE.issuperset(map(type, value)):
-                copy[:] = map(self._value, value)
+                inner_copies = [self._value(inner) for inner in value]
+                copy.clear()
+                copy.extend(inner_copies)
         elif kind is not set and not _IMMUTABLE.issuperset(map(type, value.values())):
             for key, inner in copy.items():
                 copy[key] = self._value(inner)
@@ -248,21 +258,6 @@ def submodules_of(module: nn.Module) -> list[nn.Module]:
                 seen.add(inner)
                 found.append(inner)
     return found
-
-
-def weight_versions(module: nn.Module) -> tuple[int, ...]:
-    """Return numbers that change when a parameter or buffer is replaced, moved or modified in place.
-
-    Modifications through ``.data`` are not detected, since PyTorch does not count them.
-    """
-    versions: list[int] = []
-    for part in submodules_of(module):
-        for holder in (parameters_of(part), buffers_of(part)):
-            for tensor in list(holder.values()):
-                if tensor is not None:
-                    version = 0 if tensor.is_inference() else version_of(tensor)
-                    versions += (id(tensor), version, tensor.data_ptr())
-    return tuple(versions)
 
 
 def named_tensors(module: nn.Module) -> Iterator[tuple[str, torch.Tensor]]:

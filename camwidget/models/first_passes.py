@@ -72,7 +72,7 @@ def first_passes(
         if detector is not None and not detector.any:
             _warn_written(reader.name, probe.written)
             return table, completed, PassIsolation(True, probe.written, draws, generators.any)
-        with in_evaluation_mode(module, restores_buffers=True) as backup:
+        with in_evaluation_mode(module, written=None) as backup:
             table, completed, draws = discover(module)
     assert backup is not None
     warn_if_training(module)
@@ -98,6 +98,7 @@ def first_picture(preprocess: Preprocess) -> np.ndarray:
 def _warn_written(name: str, written: frozenset[str] | list[str]) -> None:
     if written:
         warn(
-            f"{name} writes into its own buffers in a forward pass ({', '.join(sorted(written)[:3])}), so its "
-            "predictions may depend on earlier inputs. camwidget restores the buffers after each pass."
+            f"{name} writes into its own tensors in a forward pass ({', '.join(sorted(written)[:3])}), so its "
+            "predictions may depend on earlier inputs. camwidget runs each pass with the tensors as they are now, and "
+            "leaves them so."
         )

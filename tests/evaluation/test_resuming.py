@@ -417,3 +417,22 @@ def test_numbers_do_not_depend_on_the_limit_or_on_what_came_before():
     ]
     assert not np.allclose(run(small_model(), None, 8, seed=1).rows["chance"], whole.rows["chance"])
     assert all(0 <= c < 1 and not math.isnan(c) for c in chance)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda module: module.register_forward_hook(lambda *args: None),
+        lambda module: setattr(module, "gain", 2.0),
+        lambda module: setattr(module, "forward", lambda x: x),
+    ],
+    ids=["a hook", "a number", "forward"],
+)
+def test_a_module_that_computes_something_else_is_another_one(tmp_path, change):
+    model = small_model()
+    path = tmp_path / "run.jsonl"
+    with pytest.raises(EnoughError):
+        run(model, path, progress=stop_at(4, EnoughError))
+    change(model.module)
+    with pytest.raises(DataError, match="another evaluation: weights"):
+        run(model, path)

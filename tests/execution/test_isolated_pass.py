@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import copy
 import functools
 import threading
 import types
 import warnings
 import weakref
+from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -23,7 +25,7 @@ import camwidget as cw
 from camwidget.attribution.randomization import randomized_copy
 from camwidget.errors import CamwidgetWarning, LayerError, MethodError
 from camwidget.execution.random_numbers import PrivateRandomNumbers
-from camwidget.execution.shallow_module_copy import copy_structure, weight_versions
+from camwidget.execution.shallow_module_copy import copy_structure
 
 PICTURES = [np.random.default_rng(n).integers(0, 256, (16, 16, 3), np.uint8) for n in range(3)]
 PREPROCESS = cw.Preprocess(16)
@@ -75,7 +77,7 @@ class Net(nn.Module):
 
 def wrapped(module: nn.Module) -> cw.VisionModel:
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", CamwidgetWarning)  # it writes into its own buffers
+        warnings.simplefilter("ignore", CamwidgetWarning)  # it writes into its own tensors
         return cw.wrap(module, PREPROCESS)
 
 
@@ -567,16 +569,6 @@ def test_a_copy_shares_its_weights_and_nothing_else() -> None:
     assert not has_hooks(module.first) and not hasattr(module, "new")
 
 
-def test_marks_of_weights() -> None:
-    module = Net().eval()
-    seen = [weight_versions(module)]
-    for change in (change_in_place, change_data, change_head, change_parameter, change_all):
-        assert weight_versions(module) == seen[-1]
-        change(module)
-        seen.append(weight_versions(module))
-    assert len(set(seen)) == len(seen)
-
-
 # -- random numbers, and autocast ----------------------------------------------------------------
 
 
@@ -751,3 +743,94 @@ def test_a_part_that_is_torchscript() -> None:
         np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-6)
     with pytest.raises(MethodError, match="'0' is TorchScript, which does not show its layers"):
         cw.explain(model, picture)
+
+
+# -- modules that write into themselves ------------------------------------------------------------
+
+
+class Renormed(nn.Module):
+    """Its weights are divided by their norm in each pass, as in EEGNet, or by ``nn.Embedding(max_norm=…)``."""
+
+    def __init__(self, way: str) -> None:
+        super().__init__()
+        self.way = way
+        self.conv = nn.Conv2d(3, 4, 3, bias=False)
+        self.place = nn.Embedding(2, 4, max_norm=1.0)
+        self.head = nn.Linear(4, 3)
+        with torch.no_grad():
+            self.conv.weight.fill_(5.0)
+            self.place.weight.fill_(5.0 if way == "embedding" else 0.1)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        weight = self.conv.weight
+        if self.way == "data":
+            weight.data.renorm_(2, 0, 0.5)
+        elif self.way == "no_grad":
+            with torch.no_grad():
+                weight.copy_(weight.renorm(2, 0, 0.5))
+        place = self.place(torch.zeros(len(x), dtype=torch.long))
+        return self.head(self.conv(x).relu().mean((2, 3)) + place)  # type: ignore[no-any-return]
+
+
+@pytest.mark.parametrize("way", ["embedding", "data", "no_grad"])
+@pytest.mark.parametrize("copyable", [True, False])
+def test_weights_that_a_pass_writes_into_are_left_as_they_were(way: str, copyable: bool) -> None:
+    torch.manual_seed(0)
+    module = Renormed(way).eval()
+    if not copyable:
+        owner = module.head
+        module.helper = lambda: owner  # a function bound to a part: the module itself runs
+    before = {k: v.clone() for k, v in module.state_dict().items()}
+    with pytest.warns(CamwidgetWarning, match="writes into its own tensors"):
+        model = cw.wrap(module, cw.Preprocess(16), ["a", "b", "c"])
+    assert model.isolation.runs_copy == copyable
+    picture = np.random.default_rng(0).integers(0, 255, (16, 16, 3), np.uint8)
+    found = [cw.explain(model, picture, 0, layer="conv").raw for _ in range(2)]
+    np.testing.assert_array_equal(*found)
+    after = module.state_dict()
+    assert all(torch.equal(after[k], v) for k, v in before.items())
+
+
+@pytest.mark.parametrize(
+    "memory",
+    [
+        deque([torch.zeros(3)], maxlen=8),
+        defaultdict(list),
+        Counter(),
+        bytearray(4),
+        np.zeros(4),
+    ],
+    ids=lambda memory: type(memory).__name__,
+)
+def test_what_a_module_remembers_is_its_own(memory: Any) -> None:
+    class Remembering(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.conv, self.head, self.memory = nn.Conv2d(3, 4, 3), nn.Linear(4, 3), memory
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            logits: torch.Tensor = self.head(self.conv(x).mean((2, 3)))
+            if isinstance(memory, deque):
+                logits = logits + sum(self.memory).detach()
+                self.memory.append(logits.detach()[0])
+            elif isinstance(memory, defaultdict):
+                logits = logits + len(self.memory["seen"])
+                self.memory["seen"].append(logits.detach())
+            elif isinstance(memory, Counter):
+                logits = logits + self.memory["passes"]
+                self.memory["passes"] += 1
+            else:
+                logits = logits + float(self.memory[0])
+                self.memory[0] += 1
+            return logits
+
+    torch.manual_seed(0)
+    before = copy.deepcopy(memory)
+    model = cw.wrap(Remembering().eval(), cw.Preprocess(16), ["a", "b", "c"])
+    picture = np.random.default_rng(0).integers(0, 255, (16, 16, 3), np.uint8)
+    values = [
+        cw.explain(model, picture, 0, layer="conv").prediction.probabilities for _ in range(3)
+    ]
+    np.testing.assert_array_equal(values[1], values[0])
+    np.testing.assert_array_equal(values[2], values[0])
+    assert list(memory) == list(before) if not isinstance(memory, deque) else len(memory) == 1

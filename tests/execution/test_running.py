@@ -71,7 +71,7 @@ def test_buffers_and_flags_are_put_back(kind: type[Net]) -> None:
     module = kind().eval()
     tensors = dict(module.named_buffers())
     before = {name: tensor.clone() for name, tensor in tensors.items()}
-    with pytest.warns(CamwidgetWarning, match="writes into its own buffers"):
+    with pytest.warns(CamwidgetWarning, match="writes into its own tensors"):
         model = cw.wrap(module, cw.Preprocess(24))
     maps = [cw.explain(model, PICTURE, 1).raw for _ in range(2)]
     cw.explain(model, PICTURE, method=cw.get_method("rise", masks=80))

@@ -7,7 +7,8 @@ import torch
 from ...errors import CamwidgetError
 from ...execution.batch_search import are_batches_given
 from ...execution.isolated_pass import autocast_off
-from ...execution.shallow_module_copy import weight_versions
+from ...execution.module_state import ModuleState
+from ...models.model_state import model_state
 from ...models.scores import are_close
 from ...models.vision_model import VisionModel
 from ...runtime import fork_safety
@@ -31,7 +32,8 @@ class StrokePasses:
     are whole ones: the last bits of a partial one depend on the pictures before it, and so on the clock.
 
     Args:
-        model: left unchanged. New weights are noticed, except those written through ``.data``.
+        model: left unchanged. Other weights, submodules, hooks and attributes are noticed
+            (``ModuleState`` says which are not).
     """
 
     def __init__(self, model: VisionModel) -> None:
@@ -39,7 +41,7 @@ class StrokePasses:
         self._lock = fork_safety.rlock()
         self._passes: BoundedCache[RecordedPass] = BoundedCache(1, size_of)
         self._last: torch.Tensor | None = None
-        self._weights: tuple[int, ...] = ()
+        self._state: ModuleState | None = None
         self._is_checked = False
         self._is_refused = False
 
@@ -53,7 +55,7 @@ class StrokePasses:
             return self.model.logits(pixels[None])
         with self._lock, torch.inference_mode(False), torch.no_grad():
             inputs = self.model.inputs(pixels[None].clone())
-            self._follow_weights()
+            self._follow_state()
             found = self._partial(inputs, pixels)
             if found is None:
                 found = self._whole(inputs, pixels)
@@ -65,10 +67,10 @@ class StrokePasses:
         self._passes.clear()
         self._last = None
 
-    def _follow_weights(self) -> None:
-        weights = weight_versions(self.model.module)
-        if weights != self._weights:
-            self._weights = weights
+    def _follow_state(self) -> None:
+        state = model_state(self.model)
+        if state != self._state:
+            self._state = state
             self.forget()
 
     def _partial(self, inputs: torch.Tensor, pixels: torch.Tensor) -> torch.Tensor | None:

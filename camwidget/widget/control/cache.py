@@ -20,7 +20,7 @@ from ...attribution.targets import resolve_target
 from ...attribution.tone_mapping import tone_mapped, tone_note
 from ...attribution.trace import LargeGraphError, Trace
 from ...errors import CamwidgetError
-from ...execution.shallow_module_copy import weight_versions
+from ...execution.module_state import ModuleState
 from ...export.picture_payload import part_values_payload, scene_of
 from ...images.array_pictures import channels_shown
 from ...images.conversion import PictureLike, is_prepared, shades
@@ -30,6 +30,7 @@ from ...masking.parts import SUPERPIXELS, Parts, superpixels
 from ...masking.rank_rule import rank_levels
 from ...models.findings import Findings, FindsInPicture
 from ...models.layer_table import AT_INPUT
+from ...models.model_state import model_state
 from ...models.vision_model import VisionModel
 from ...runtime.caches import (
     BoundedCache,
@@ -85,17 +86,17 @@ class ModelCache:
         self._explanations: BoundedCache[Explanation] = BoundedCache(96, _size_of_map)
         self._levels: BoundedCache[np.ndarray] = BoundedCache(16, size_of)
         self._superpixels: BoundedCache[Parts] = BoundedCache(8, lambda parts: parts.labels.nbytes)
-        self._weights: tuple[int, ...] = ()
+        self._state: ModuleState | None = None
         #: Predictions under a brush, which start from the last picture's activations.
         self.strokes = StrokePasses(model)
 
-    def _follow_weights(self) -> tuple[int, ...]:
-        """Clear results of other weights than the model's present ones; return the version numbers of these."""
-        weights = weight_versions(self.model.module)
-        if weights != self._weights:
-            self._weights = weights
+    def _follow_state(self) -> ModuleState:
+        """Clear results of another state of the model than the present one, and return this."""
+        state = model_state(self.model)
+        if state != self._state:
+            self._state = state
             self._forget_passes()
-        return weights
+        return state
 
     def _forget_passes(self) -> None:
         for cache in (
@@ -150,7 +151,7 @@ class ModelCache:
         self, picture: Picture, layer: str | None = None, *, with_input: bool = False
     ) -> Trace:
         """Return the cached forward pass of a picture, cut at a layer, or with a graph from the input."""
-        self._follow_weights()
+        self._follow_state()
         layers = [] if layer is None else [layer]
         return self._traces.get(
             (picture, layer, with_input),
@@ -229,7 +230,7 @@ class ModelCache:
         """
         chosen = get_method(method)
         chosen.check(self.model, layer)
-        weights = self._follow_weights()
+        state = self._follow_state()
         if target is None:
             self._trace_for(picture, chosen, layer)  # which gives the prediction too
             index = self.predicted(picture)
@@ -257,7 +258,7 @@ class ModelCache:
             raw = step.maps[0].float().cpu().numpy()
             parts = part_values(trace, chosen, resolved, 0)
             explanation = build_explanation(facts, resolved, chosen, layer, raw, scaled, parts)
-            if step.done == step.total and weights == self._weights:
+            if step.done == step.total and state == self._state:
                 self._explanations.put(key, explanation, low_priority=spare)
             yield step.done / step.total, explanation
 
@@ -302,7 +303,7 @@ class ModelCache:
         names = [name for name in every if chosen.reason(self.model, name) is None]
         if len(names) < 2:
             return
-        self._follow_weights()
+        self._follow_state()
         trace = self._trace_of_every_layer(picture, every)
         if trace is None:
             return
@@ -325,7 +326,7 @@ class ModelCache:
         chosen = get_method(method)
         if not chosen.is_quick_at_layers or self.model.frames is not None:
             return
-        self._follow_weights()
+        self._follow_state()
         if self._too_large.get((self.pixels(picture).shape, layer), -1) >= cache_limit():
             return
         trace = self._every.peek(picture)
@@ -356,7 +357,7 @@ class ModelCache:
             make_room(pixels)
             return self._probabilities(self.model.logits(pixels[None])[0])
 
-        self._follow_weights()
+        self._follow_state()
         return self._probabilities_of.get(picture, run)
 
     def findings(self, picture: Picture) -> Findings | None:
@@ -364,7 +365,7 @@ class ModelCache:
         model = self.model
         if not isinstance(model, FindsInPicture):
             return None
-        self._follow_weights()
+        self._follow_state()
         return self._findings.get(picture, lambda: model.findings(self.pixels(picture)[None]))
 
     def superpixels(self, picture: Picture) -> Parts:

@@ -12,6 +12,7 @@ from ...analysis.mask_curve import MaskCurve
 from ...attribution.explanation import Explanation
 from ...attribution.methods import get_method
 from ...attribution.stance import explained_class
+from ...execution.module_state import ModuleState
 from ...export.selection import quantity_of
 from ...models.findings import Findings
 from ...runtime.error_reports import error_text
@@ -102,9 +103,9 @@ class ComparedMapRole:
         """Whether B's method runs the model many times."""
         return get_method(request.compare.get("method", request.shown.method)).slow
 
-    def weights(self) -> tuple[int, ...]:
-        """Return nothing: the main map, which B follows, notices changed weights."""
-        return ()
+    def state(self) -> ModuleState | None:
+        """Return nothing: the main map, which B follows, notices a changed model."""
+        return None
 
     def resolve(self, request: ComparedRequest) -> ComparedInputs:
         """Look up B's model, picture, class, method and layer; the model may run to propose a text."""

@@ -12,9 +12,10 @@ import numpy as np
 from ...analysis.mask_curve import MaskCurve
 from ...attribution.explanation import Explanation
 from ...attribution.methods import get_method
-from ...execution.shallow_module_copy import weight_versions
+from ...execution.module_state import ModuleState
 from ...masking.inpainting import INPAINTINGS
 from ...models.findings import Findings
+from ...models.model_state import model_state
 from ..view import sentences
 from ..view.display import Display, DrawnMap
 from ..view.mask_settings import MaskSettings
@@ -75,9 +76,9 @@ class MainMapRole:
         """Whether the method runs the model many times."""
         return get_method(request.method).slow
 
-    def weights(self) -> tuple[int, ...]:
-        """Version numbers of the model's parameters, which change when the weights do."""
-        return weight_versions(self._prompts.model.module)
+    def state(self) -> ModuleState | None:
+        """The state of the model's module, which differs when its weights, submodules, hooks or attributes do."""
+        return model_state(self._prompts.model)
 
     def resolve(self, request: MapRequest) -> MapInputs:
         """Show the picture, and look up the cache for its text; the model may run to propose the text."""

@@ -15,6 +15,7 @@ import numpy as np
 from ...analysis.mask_curve import MaskCurve
 from ...attribution.explanation import Explanation
 from ...execution.device_errors import is_device_lost
+from ...execution.module_state import ModuleState
 from ...models.findings import Findings
 from ..host.interrupts import interrupts
 from ..view.mask_settings import MaskSettings, is_unmasked
@@ -51,8 +52,8 @@ class MapRole(Protocol[R, M]):
     def is_slow(self, request: R) -> bool:
         """Whether the map takes many forward passes."""
 
-    def weights(self) -> tuple[int, ...]:
-        """Return version numbers of the model's weights, which change when the weights do."""
+    def state(self) -> ModuleState | None:
+        """Return the state of the model's module, which differs when predictions may; None if it does not matter."""
 
     def resolve(self, request: R) -> M:
         """Look up the inputs. Called on the worker, where the model may run."""
@@ -148,7 +149,7 @@ class MapController(Generic[R, M]):
         self._failed: object = None  # the ticket of the job that raised last
         self._growing = False
         self._share = 0.0
-        self._weights: tuple[int, ...] = ()  # those that the map was requested of
+        self._state: ModuleState | None = None  # that the map was requested of
 
     @property
     def is_growing(self) -> bool:
@@ -174,7 +175,7 @@ class MapController(Generic[R, M]):
                 request of another thread comes in between and is lost.
             again: whether an equal request is computed again.
         """
-        weights = self._role.weights()
+        state = self._role.state()
         ticket = object()
         with self.lock:
             before = self.requested
@@ -182,8 +183,8 @@ class MapController(Generic[R, M]):
             if request is None:
                 return
             self.requested = request
-            known, self._weights = self._weights, weights
-            if request == before and weights == known and not again:
+            known, self._state = self._state, state
+            if request == before and state == known and not again:
                 return
             slow = self._role.is_slow(request)
             self._ticket, self._growing, self._share = ticket, slow, 0.0
@@ -200,9 +201,9 @@ class MapController(Generic[R, M]):
                 self._worker.submit(job, lambda: self._compute(ticket, request, slow))
 
     def renew(self) -> bool:
-        """Request a quick map again if the model's weights have changed; return whether they have."""
+        """Request a quick map again if the model has changed; return whether it has."""
         request = self.requested
-        if request is None or self._role.is_slow(request) or self._role.weights() == self._weights:
+        if request is None or self._role.is_slow(request) or self._role.state() == self._state:
             return False
         self.change(lambda last: last)
         return True

@@ -235,7 +235,7 @@ class TraitRequests:
     def request_predictions(self, *, curve: bool) -> None:
         """Request the predictions for the masked pictures; also the complete curves, where these change."""
         if self.main.renew():
-            return  # the map is of other weights: once there is another, all this is requested
+            return  # the map is of another state of the model: once there is another, all this is requested
         for controller in (self.main, self.compared):
             if curve:
                 controller.request_curve()

@@ -13,7 +13,8 @@ import numpy as np
 
 from ...attribution.attention import Attention, Query, attention_of_pixels
 from ...errors import CamwidgetError
-from ...execution.shallow_module_copy import weight_versions
+from ...execution.module_state import ModuleState
+from ...models.model_state import model_state
 from ...runtime import fork_safety
 from ...runtime.error_reports import error_text
 from ..control.cache import Picture
@@ -55,11 +56,11 @@ _ARROWS = {"ArrowUp": (-1, 0), "ArrowDown": (1, 0), "ArrowLeft": (0, -1), "Arrow
 
 @dataclass(frozen=True)
 class _About:
-    """What attention is computed for: a picture, a text, and the weights of the model."""
+    """What attention is computed for: a picture, a text, and the state of the model."""
 
     picture: Picture
     text: Given | None
-    weights: tuple[int, ...]
+    state: ModuleState
 
 
 class AttentionPanel(ipywidgets.VBox):
@@ -114,8 +115,8 @@ class AttentionPanel(ipywidgets.VBox):
 
     def follow_map(self, shown: MapRequest) -> None:
         """Compute attention for the picture that the explorer shows, unless that is done."""
-        weights = weight_versions(self._prompts.model.module)
-        about = _About(shown.picture, shown.text, weights)
+        state = model_state(self._prompts.model)
+        about = _About(shown.picture, shown.text, state)
         with self._lock:
             if about == self._about:
                 return

@@ -18,7 +18,8 @@ from ...analysis.decision_description import TextualExplanation, UnitReason, des
 from ...analysis.dissecting import dissection_steps
 from ...analysis.dissection import Dissection, Unit, UnitExample, unit_examples
 from ...attribution.stance import stance_target
-from ...execution.shallow_module_copy import weight_versions
+from ...execution.module_state import ModuleState
+from ...models.model_state import model_state
 from ...models.vision_model import VisionModel
 from ...runtime import fork_safety
 from ...runtime.error_reports import error_text
@@ -50,9 +51,9 @@ PACE = 0.1
 
 @dataclass(frozen=True)
 class _Named:
-    """A layer's dissection, and the weights that it holds for."""
+    """A layer's dissection, and the state of the model that it holds for."""
 
-    weights: tuple[int, ...]
+    state: ModuleState
     dissection: Dissection
 
 
@@ -301,17 +302,17 @@ class ConceptPanel(ipywidgets.VBox):
             self._say(error_text(error, self), wrong=True)
 
     def _known(self, model: VisionModel, shown: MapRequest) -> Dissection | None:
-        """The dissection of the layer shown, by the model's present weights."""
+        """The dissection of the layer shown, by the model as it is now."""
         with self._lock:
             named = self._named.get((model.text, shown.layer))
-        if named is None or named.weights != weight_versions(model.module):
+        if named is None or named.state != model_state(model):
             return None
         return named.dissection
 
     def _dissect(self, request: object, shown: MapRequest) -> Iterator[None]:
         try:
             model = self._prompts.cache(shown.picture, shown.text).model
-            weights = weight_versions(model.module)
+            state = model_state(model)
             pictures, published = self._pictures, 0.0
             total = 3 * pictures.count  # each is made, and then run twice
             for done in pictures.steps():
@@ -328,7 +329,7 @@ class ConceptPanel(ipywidgets.VBox):
             ):
                 self._show_progress(request, pictures.count + step.done, total)
                 if (dissection := step.dissection) is not None:
-                    self._end(request, (model.text, shown.layer), _Named(weights, dissection))
+                    self._end(request, (model.text, shown.layer), _Named(state, dissection))
                     return
                 yield
         except Exception as error:

@@ -14,8 +14,9 @@ import numpy as np
 from ...attribution.factorization import MOST_PARTS, Factorization, factorize
 from ...attribution.stance import Stance, stance_target
 from ...errors import CamwidgetError
-from ...execution.shallow_module_copy import weight_versions
+from ...execution.module_state import ModuleState
 from ...masking.user_mask import HIDDEN, decode
+from ...models.model_state import model_state
 from ...plotting import SERIES
 from ...runtime import fork_safety
 from ...runtime.error_reports import error_text
@@ -56,7 +57,7 @@ class _About:
     target: int | None
     stance: Stance
     parts: int
-    weights: tuple[int, ...]
+    state: ModuleState
 
 
 @dataclass(frozen=True, eq=False)
@@ -115,11 +116,11 @@ class FactorizationPanel(ipywidgets.VBox):
 
     def follow_map(self, shown: MapRequest) -> None:
         """Factorize the picture that the explorer shows at its layer, unless that is done."""
-        weights = weight_versions(self._prompts.model.module)
+        state = model_state(self._prompts.model)
         about = _About(
             *(shown.picture, shown.text, shown.layer, shown.target, shown.stance),
             self.count_choice.value,
-            weights,
+            state,
         )
         with self._lock:
             self._shown = shown

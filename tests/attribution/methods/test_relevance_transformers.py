@@ -450,7 +450,7 @@ def test_several_classes_share_the_forward_pass_and_the_denominators(
     assert passes == 2 and not torch.allclose(other, alone[0])
 
 
-@pytest.mark.filterwarnings("ignore:net writes into its own buffers")
+@pytest.mark.filterwarnings("ignore:net writes into its own tensors")
 @pytest.mark.parametrize("writes", [False, True])
 def test_weights_are_not_copied_unless_the_forward_pass_writes_into_them(
     writes: bool, monkeypatch: pytest.MonkeyPatch

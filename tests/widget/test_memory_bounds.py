@@ -50,7 +50,7 @@ def test_what_is_over_is_given_back(what: str) -> None:
 
 
 def test_fifty_clicks_on_large_pictures() -> None:
-    # ``memory_measurement.py resnet`` is the same for a ResNet-18; it takes minutes. ``first layers`` is its worst part.
+    # ``memory_measurement.py resnet`` is the same for a ResNet-18, and ``first layers`` its worst part.
     found = done("large")
     assert found["peak"] < 600
     assert found["sheet"] < 450, "256 MiB are remembered, and the rest is on the screen"

@@ -27,7 +27,7 @@ assert 0 < cw.measure(model, picture, explained, ["remove10"])["remove10"].value
 ex = cw.Explorer(model)
 panels = ex._parts.panels
 panels.box.selected_index = [t.startswith("Area") for t in panels.box.titles].index(True)
-for change in ({"method": "mycam"}, {"method": "gradcam", "stance": "against"}):
+for change in ({"method": "mycam"}, {"method": "gradcam", "target": cw.Counterfactual("waffled")}):
     for name, value in change.items():
         setattr(ex, name, value)
     ex.wait(120)

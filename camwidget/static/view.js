@@ -3960,8 +3960,8 @@ var KEYS = {
     { keys: "< >", does: "previous, next frame of a clip" },
     { keys: "k", does: "play the clip, pause" },
     { keys: "r", does: "use the picture as a reference, if pictures are compared", needs: "kernel" },
-    { keys: "ctrl z", does: "undo", needs: "kernel" },
-    { keys: "ctrl shift z", does: "redo (or ctrl y)", needs: "kernel" }
+    { keys: "ctrl z", does: "undo", needs: "model" },
+    { keys: "ctrl shift z", does: "redo (or ctrl y)", needs: "model" }
   ],
   "Display": [
     { keys: "space", does: "map on, off (on the picture)" },
@@ -5626,7 +5626,7 @@ function keyboard(context, parts) {
     "keydown",
     (event) => {
       const { target, key } = event;
-      const step2 = context.live ? stepOf(event) : null;
+      const step2 = context.runsModel ? stepOf(event) : null;
       if (step2 !== null && target instanceof Element && !event.defaultPrevented && !isWritten(target)) {
         takeStep(context, step2);
         event.preventDefault();
@@ -6443,7 +6443,7 @@ function mount(model, root, signal, host = "kernel") {
   const truth = groundTruthLine(context);
   const drawing = mapStyleTool(context, contour2, truth);
   const large = largeTool(context, root);
-  const tools = live ? [historyTool(context), brush, compare.tool, new MethodSettings(context).tool, drawing, keep, large.tool] : runsModel ? [brush, compare.tool, drawing, keep] : [drawing, keep];
+  const tools = live ? [historyTool(context), brush, compare.tool, new MethodSettings(context).tool, drawing, keep, large.tool] : runsModel ? [historyTool(context), brush, compare.tool, new MethodSettings(context).tool, drawing, keep] : [drawing, keep];
   const editor = new ReferenceEditor(context);
   const parts = [
     make(

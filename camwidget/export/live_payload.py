@@ -107,7 +107,7 @@ def announce_size(model: VisionModel, name: str) -> None:
 
 
 def check_written_size(model: VisionModel, name: str, size: int) -> None:
-    """Warn of a page that its maps make large, before it is written; raise a ``CamwidgetError`` if none may be so large.
+    """Warn of a page that its maps make large, before it is written; raise a ``CamwidgetError`` for one too large.
 
     Args:
         model: the model.
@@ -122,8 +122,8 @@ def check_written_size(model: VisionModel, name: str, size: int) -> None:
         )
     if megabytes > _LARGE and maps > 0.2 * megabytes:
         warn(
-            f"{name} has {megabytes:.0f} MB, {maps:.0f} MB of them precomputed maps. Fewer pictures, classes, methods or "
-            "layers take less."
+            f"{name} will have {megabytes:.0f} MB, {maps:.0f} MB of them precomputed maps. Fewer pictures, classes, "
+            "methods or layers take less."
         )
 
 

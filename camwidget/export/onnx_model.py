@@ -167,7 +167,9 @@ def _logits_by_graph(
     """Run the graph on a picture (C, H, W); return the logits (1, classes)."""
     values = session.run(list(outputs), {"pixels": pixels[None].numpy()})
     tensors = dict(zip(outputs, map(torch.from_numpy, values), strict=True))
-    return model.exported_logits(tensors) if isinstance(model, FindsInPicture) else tensors["logits"]
+    return (
+        model.exported_logits(tensors) if isinstance(model, FindsInPicture) else tensors["logits"]
+    )
 
 
 class _Graph(nn.Module):

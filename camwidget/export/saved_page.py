@@ -324,11 +324,13 @@ def _model_texts(exported: ExportedModel) -> dict[str, str]:
     }
 
 
-_LESSON_BEFORE = '\n<section id="camwidget-tasks" class="camwidget-lesson"></section>'
+_LESSON_BEFORE = (
+    '\n<section id="camwidget-tasks" class="camwidget-lesson" aria-label="Tasks"></section>'
+)
 
 _LESSON_AFTER = """
-<section id="camwidget-quiz" class="camwidget-lesson"></section>
-<section id="camwidget-answers" class="camwidget-lesson camwidget-quiz"></section>"""
+<section id="camwidget-quiz" class="camwidget-lesson" aria-label="Quiz"></section>
+<section id="camwidget-answers" class="camwidget-lesson camwidget-quiz" aria-label="Your answers"></section>"""
 
 
 def _body(
@@ -379,11 +381,9 @@ def _footer(
         return f"""<p>The model was run on the masked picture at {steps} fractions of every map; in between, numbers are
 interpolated.{rounding} Other classes, methods and pictures need the notebook.{finds} This file makes no network
 requests.</p>"""
-    region = (
-        " a region of your own to ask about," if isinstance(model, SegmentationModel) else ""
-    )
+    region = ", a region of your own to ask about" if isinstance(model, SegmentationModel) else ""
     return f"""<p>This file contains the model and runs it in your browser; it makes no network requests, and your own
 pictures stay on your computer. When it was saved, its probabilities and those of PyTorch differed by at most
-{exported.difference:.0e} on {exported.pictures} pictures.{rounding} What needs the notebook: fills by inpainting,{region}
-and further methods and layers, which need gradients, for other classes and pictures.</p>
+{exported.difference:.0e} on {exported.pictures} pictures.{rounding} What needs the notebook: fills by
+inpainting{region}; and for other classes and pictures, methods and layers that need gradients.</p>
 <p>The model is run by {RUNTIME_NAME}, © Microsoft Corporation, MIT License.</p>"""

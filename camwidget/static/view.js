@@ -4587,7 +4587,7 @@ function modes(context) {
 function fill(context) {
   const { model, signal } = context;
   const select2 = make("select", "camwidget-select", {
-    title: "What replaces the masked pixels",
+    title: `What replaces the masked pixels${context.live ? "" : "; inpainting needs the notebook"}`,
     ...OWN_KEYS
   });
   select2.addEventListener("change", () => context.write({ baseline: select2.value }), { signal });
@@ -6049,7 +6049,11 @@ var Contours = class {
 var MOST4 = 3;
 var LEAST2 = 5e-3;
 var HINT = hint("point: values", "click: classes", "wheel: zoom", "drag: pan");
-var FINDING = { boxes: hint("click a box: ask about it", "point: values", "wheel: zoom"), areas: hint("click: the class there", "point: values", "paint: ask about a region") };
+var FINDING = {
+  boxes: hint("click a box: ask about it", "point: values", "wheel: zoom"),
+  areas: hint("click: the class there", "point: values", "wheel: zoom"),
+  region: hint("click: the class there", "point: values", "paint: ask about a region")
+};
 var PARTS2 = hint("click a part: hide it, or show it again", "point: values", "wheel: zoom");
 var PARTS_ALONE = hint("point at a part: its value", "wheel: zoom", "drag: pan");
 var PAINTING = hint("drag: paint", "shift click: a straight line", "x: next brush", "wheel: zoom");
@@ -6098,9 +6102,10 @@ function readout(context, stage, zoom) {
 }
 function usage({ model, runsModel }, stage) {
   if (stage.parts.drawn !== null) return runsModel ? PARTS2 : PARTS_ALONE;
-  const { areas: areas2, boxes: boxes2 } = findings(model.get("found"));
+  const { areas: areas2, boxes: boxes2, takesRegion } = findings(model.get("found"));
   if (!trait(model, "findings") || areas2 === null && boxes2.length === 0) return HINT;
-  return areas2 === null ? FINDING.boxes : FINDING.areas;
+  if (areas2 === null) return FINDING.boxes;
+  return takesRegion ? FINDING.region : FINDING.areas;
 }
 function hint(...all) {
   return all.map((one) => one.replaceAll(" ", " ")).join(" · ");

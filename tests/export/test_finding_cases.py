@@ -133,9 +133,7 @@ def lost_cases() -> list[dict[str, Any]]:
         for low, high in ((0, 0.2), (0.3, 1), (0, 1), (0, 1), (0, 0.4)):
             for points in (draw.uniform(low, high, 6), np.sort(draw.uniform(low, high, 6))):
                 values = points if mode == "keep" else points[::-1]
-                curve = MaskCurve(
-                    fractions, values, 0, "a", mode, "blur", (), (), values[:, None]
-                )
+                curve = MaskCurve(fractions, values, 0, "a", mode, "blur", (), (), values[:, None])
                 pairs = [[rounded(a), rounded(b)] for a, b in zip(fractions, values, strict=True)]
                 cases.append({"mode": mode, "points": pairs, "said": lost_note(curve)})
     return cases

@@ -75,7 +75,8 @@ function build(root: (id: string) => HTMLElement, data: Readonly<Record<string, 
   };
   const tasks = texts(data["tasks"]).map((task, at) => new TaskField(task, at + 1, changed));
   if (tasks.length > 0) {
-    root("camwidget-tasks").append(make("h2", "", {}, "Tasks"), make("ol", "camwidget-lesson-tasks", {}, ...tasks.map(({ element }) => element)));
+    const hint = "Try it out in the picture below, and write down what you find. At the end of the page you save your answers.";
+    root("camwidget-tasks").append(make("h2", "", {}, "Tasks"), make("p", "camwidget-lesson-hint", {}, hint), make("ol", "camwidget-lesson-tasks", {}, ...tasks.map(({ element }) => element)));
   }
   let game: Game | null = null;
   if (data["quiz"] != null) {
@@ -116,7 +117,7 @@ function build(root: (id: string) => HTMLElement, data: Readonly<Record<string, 
   root("camwidget-answers").append(
     make("h2", "", {}, "Your answers"),
     make("p", "", {}, "They stay in this page until you save them as a file. The file has your answers, and the name only if you write one."),
-    line, startAgain(() => isUnsaved, clear, status), status,
+    make("div", "camwidget-lesson-ending", {}, line, startAgain(() => isUnsaved, clear, status)), status,
   );
   addEventListener("beforeunload", (event) => {
     if (isUnsaved) event.preventDefault();
@@ -139,7 +140,7 @@ function startAgain(isUnsaved: () => boolean, clear: () => void, status: HTMLEle
     status.replaceChildren("Some answers are not saved. ", yes, " ", no);
     no.focus();
   });
-  return make("p", "", {}, again);
+  return again;
 }
 
 const source = document.getElementById("camwidget-lesson");

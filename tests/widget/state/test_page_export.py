@@ -79,7 +79,9 @@ def cases() -> list[dict[str, Any]]:
             plain[::3], itertools.cycle(((0, 0), (5, 0), (0, 7), (3, 9), (64, 0))), strict=False
         )
     ]
-    changed = [{**case, "first": "a <b>dog</b>"} for case in [*plain[::11], *rather[::5], *painted[::9]]]
+    changed = [
+        {**case, "first": "a <b>dog</b>"} for case in [*plain[::11], *rather[::5], *painted[::9]]
+    ]
     return [*plain, *against, *rather, *painted, *changed]
 
 

@@ -123,8 +123,8 @@ def save_page(
 
     Args:
         model: from ``load`` or ``wrap``.
-        image: a path, PIL image, array or tensor; or a list of several, of which the first is shown first. With
-            ``live``, the page has precomputed maps of the first one only.
+        image: a path, PIL image, array or tensor; or a list of several, of which the first is shown first. The page
+            has precomputed maps of each.
         path: the file; ``.html`` is appended to a name without a suffix.
         target: class name or index, ``Counterfactual`` of one, or ``Contrast`` of two; or several of these: their
             classes are listed and the first is shown. The predicted class if None.

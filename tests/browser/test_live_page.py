@@ -36,6 +36,8 @@ CLOSE = 1e-4
 #: Settings of RISE in the test's page.
 RISE = {"masks": 40, "cells": 5, "keep": 0.4, "seed": 3}
 
+#: Milliseconds from opening to the model's being ready.
+READY_AFTER = "() => performance.getEntriesByName('camwidget-model-ready')[0].startTime"
 READY = "() => performance.getEntriesByName('camwidget-model-ready').length > 0"
 AT_REST = """() => document.querySelector('.camwidget-view:not(.camwidget-own)') !== null
   && document.querySelector('.camwidget-waiting') === null"""
@@ -747,28 +749,35 @@ def test_boxes_and_areas_follow_the_masked_picture_as_in_the_widget(
 def test_every_model_gives_the_kernels_numbers(
     opened: Callable[..., LivePage], tmp_path: Path
 ) -> None:
+    """With ``-s`` it prints the rows of the table in docs/pages/saved_pages.md."""
     real = Path(__file__).resolve().parents[3] / "shared" / "real"
     for name in MODELS:
         model, image = made(name, real if real.is_dir() else None)
         path = tmp_path / f"{name.replace('/', '-')}.html"
+        start = time.perf_counter()
         page = cw.save_page(
             model, image, path, classes=2, methods=["gradcam"], layers=[model.default_layer], live=True
         )  # fmt: skip
+        seconds, size = time.perf_counter() - start, path.stat().st_size / 1e6
         data = SavedPage(path)
         targets = [c["index"] for c in data.data["classes"]]
         shown = opened(path).ready()
         assert shown.page.locator(".camwidget-error").is_hidden(), name
         pixels = model.pixels(image)[0]
-        size = (pixels.shape[-2], pixels.shape[-1])
+        sides = (pixels.shape[-2], pixels.shape[-1])
+        opened_in = shown.page.evaluate(READY_AFTER) / 1000
         quantized = grid_of(data, targets[0], "gradcam", model.default_layer)
         first = page.explanation.target.label
         assert shown.page.locator(".camwidget-name[aria-pressed=true]").text_content() == first
-        if quantized.is_empty:
-            continue
+        assert not quantized.is_empty
         shown.slide(20)
-        masked = mask_pixels(pixels, quantized.levels(size), [0.2])[0]
+        masked = mask_pixels(pixels, quantized.levels(sides), [0.2])[0]
         wanted = probabilities(model, masked)[targets]
         shown.gives(lambda wanted=wanted: wanted, what=name)  # type: ignore[misc]
+        off = float(np.abs(shown.bars()[: len(wanted)] - wanted).max())
+        print(
+            f"| {name}, {sides[0]}² | {size:.2g} MB | {seconds:.2g} s | {opened_in:.2g} s | {off:.0e} |"
+        )
         assert shown.happened() == [], name
         shown.page.close()
         path.unlink()

@@ -313,6 +313,7 @@ describe("LiveModel", () => {
     expect(model.get("target")).toBe(0);
     write(model, { method: "occlusion" });
     expect([model.get("busy"), model.get("can_cancel")]).toEqual([true, true]);
+    expect(model.get("sentence")).toBe("The map for a is being computed; the prediction for the masked picture follows.");
     model.send({ type: "cancel" });
     expect([model.get("busy"), model.get("can_cancel"), model.get("method")]).toEqual([false, false, "cam"]);
     write(model, { method: "occlusion" });

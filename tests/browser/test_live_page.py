@@ -639,8 +639,7 @@ def test_a_truncated_file_says_so(file: Path, tmp_path: Path, browser: Any) -> N
 
 #: Models of the zoo with the text that they are given, and torchvision's with random weights.
 MODELS = (
-    # The unbiased net is the biased one with other weights.
-    *(name for name in cw.list_models() if name != "zoo/unbiased"),
+    *cw.list_models(),
     "squeezenet1_1",
     "mobilenet_v2",
     "resnet18",

@@ -379,7 +379,11 @@ export class LiveModel extends Store implements Model {
   private compute(of: Subject): void {
     const slow = new SlowMap(of, this.maps.rerun(of)!);
     this.computing = slow;
-    this.setAll({ busy: true, can_cancel: true, progress: 0, error: "", masked: [], found_masked: {}, most_probable: {}, sentence: "" });
+    const evidence = evidenceOf(of.picture.names[of.target]!, of.stance.kind, explainedLabel(of));
+    this.setAll({
+      busy: true, can_cancel: true, progress: 0, masked: [], found_masked: {}, most_probable: {},
+      sentence: `The map ${evidence} is being computed; the prediction for the masked picture follows.`,
+    });
     this.prediction.drop();
     if (this.runner === null) return;
     const look = (): void => {

@@ -1,6 +1,4 @@
 /** ``LiveModel``: the view's model on a page that runs the model in a worker. */
-import { peakOf } from "../core/geometry";
-import { enlargeAt } from "../core/interpolation";
 import type { Features } from "../core/classActivation";
 import type { RgbPicture } from "../core/compositor";
 import { fields, number, text, unit } from "../core/parse";
@@ -16,6 +14,7 @@ import { DEFAULTS } from "../view/syncedTraits";
 import type { SyncedTraits } from "../view/syncedTraits";
 import { mode, paint, stance } from "../view/traits";
 import type { Stance } from "../view/traits";
+import { classGrids, classMapsTrait, layerMapsTrait, strongestAt } from "./classGrids";
 import { Finder } from "./findings";
 import { LiveComparison } from "./liveComparison";
 import type { Main } from "./liveComparison";
@@ -33,9 +32,6 @@ import type { Answer, Input, ModelRunner } from "./modelRunner";
 import type { LivePayload } from "./payload";
 import type { Settings } from "./reruns";
 import { SlowMap } from "./slowMap";
-
-/** The least value at which a click finds a class, as in the kernel. */
-const FAINT = 0.005;
 
 const FOR: Stance = { kind: "for", other: -1 };
 
@@ -441,56 +437,22 @@ export class LiveModel extends Store implements Model {
     const scene = of.picture.id;
     // What a click found holds for this method and layer, whatever class is chosen.
     if (before?.of.method !== of.method || before.of.layer !== of.layer) this.setAll({ class_probe: {} });
-    const classMaps = isPartial ? [] : this.grids(of);
-    const most = peakOf(classMaps.map(({ grid }) => peakOf(grid.cells))) || 1;
-    const isOfClasses = classMaps.length < 2 || classMaps.some(({ grid }) => !isEqual(grid.cells, classMaps[0]!.grid.cells));
     this.setAll({
-      class_maps: {
-        scene, method: of.method, layer: where, text: "",
-        classes: !isOfClasses ? [] : classMaps.map(({ index, grid }) => ({
-          index, name: of.picture.names[index]!, rows: grid.rows, columns: grid.columns,
-          cells: new Uint8Array(grid.cells.map((value) => value / most).buffer),
-        })),
-      },
+      class_maps: classMapsTrait(found, isPartial ? [] : classGrids(this.maps, of, this.rows)),
       explanation: { ...explanationTrait(found, method), parts: this.maps.partValues(of) },
       picture_parts: this.maps.pictureParts(of),
       box: found.region === null ? {} : { scene, ...found.region, hit: "", summary: "" },
-      layer_maps: this.layerMaps(found),
+      layer_maps: layerMapsTrait(this.maps, found),
       status: `${this.data.model} · ${methodLabel(method, of.settings)} · ${where} ${columns}×${rows} · ${name}`,
     });
-  }
-
-  /** The maps of the listed classes, by the same method at the same layer. */
-  private grids(of: Subject) {
-    return this.rows.flatMap((index) => {
-      const grid = this.maps.grid({ ...of, target: index, stance: FOR });
-      return grid === null ? [] : [{ index, grid }];
-    });
-  }
-
-  /** The same map at all layers, so that scrubbing along them shows each. */
-  private layerMaps({ of, atInput }: FoundMap): unknown {
-    if (atInput) return {};
-    const layers = this.maps.layers(of).flatMap(({ name }) => {
-      const grid = this.maps.grid({ ...of, layer: name });
-      return grid === null ? [] : [{ name, ...grid }];
-    });
-    return { scene: of.picture.id, target: of.target, method: of.method, layers };
   }
 
   /** Which of the listed classes have the strongest maps at a pixel, on one scale. */
   private pick(x: number, y: number): void {
     const { shown } = this;
     if (shown === null) return;
-    const { width, height } = this.picture.picture;
-    const grids = this.grids(shown.of);
-    const most = peakOf(grids.map(({ grid }) => peakOf(grid.cells))) || 1;
-    const found = grids
-      .map(({ index, grid }) => ({
-        index, name: this.picture.names[index]!, value: Math.max(0, enlargeAt(grid, width, height, x, y)) / most,
-      }))
-      .filter(({ value }) => value >= FAINT)
-      .sort((a, b) => b.value - a.value);
+    const grids = classGrids(this.maps, shown.of, this.rows);
+    const found = strongestAt(grids, shown.of, x, y);
     const strongest = found[0];
     this.setAll({
       class_probe: { x, y, scene: this.picture.id, classes: found, of: grids.length },
@@ -510,10 +472,6 @@ function featuresOf(found: FeatureMaps | null): Features | null {
   if (found === null) return null;
   const [, channels = 0, rows = 0, columns = 0] = found.shape;
   return { values: found.values, channels, rows, columns };
-}
-
-function isEqual(one: Float32Array, other: Float32Array): boolean {
-  return one.length === other.length && one.every((value, at) => value === other[at]);
 }
 
 function traitsOf(data: LivePayload, archive: BinaryBundle): Values<SyncedTraits> {

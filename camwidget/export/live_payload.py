@@ -15,11 +15,13 @@ import torch
 from .._assets import STATIC
 from ..attribution.explaining import explain
 from ..attribution.methods import Method, get_method
-from ..attribution.methods.perturbation import default_masks, default_window
+from ..attribution.methods.perturbation import default_window
+from ..attribution.methods.settings import settings_payload
 from ..attribution.targets import Contrast, Counterfactual, TargetLike, resolve_target
 from ..errors import CamwidgetError, warn
-from ..images.conversion import shades
 from ..images.preprocess import Preprocess
+from ..models.detection_model import DetectionModel
+from ..models.segmentation_model import SegmentationModel
 from ..models.vision_model import VisionModel
 from ..plotting import DIFFERENCE, lookup_tables
 from .binary_bundle import BinaryBundle
@@ -34,6 +36,8 @@ __all__ = [
     "announce_size",
     "check_live",
     "check_sizes",
+    "check_written_size",
+    "detections_payload",
     "encoded",
     "live_payload",
     "rounded_pixels",
@@ -44,6 +48,9 @@ RUNTIME_NAME = "ONNX Runtime Web"
 
 #: The largest difference between a closed form and the method itself, in relation to the map's largest magnitude.
 _MAP_TOLERANCE = 1e-4
+
+#: Passes of a method that reruns the model, up to which its closed form is compared with it, and offered.
+_MOST_PASSES = 2500
 
 #: Filters of resizing that the page has, bit for bit as PIL's.
 FILTERS = ("bilinear", "bicubic", "lanczos", "box", "hamming")
@@ -76,6 +83,11 @@ def check_live(model: VisionModel) -> None:
             f"A page with live=True takes pictures of one or three channels, and {model.name} takes {channels}: save "
             "the page without live=True."
         )
+    if isinstance(model, DetectionModel) and model.edge:
+        raise CamwidgetError(
+            f"A page with live=True follows the score of a detection, and {model.name} is asked about an edge: "
+            "model.given(edge=None), or save the page without live=True."
+        )
     size = _page_size(model)
     if size > _LARGEST:
         raise CamwidgetError(
@@ -91,6 +103,27 @@ def announce_size(model: VisionModel, name: str) -> None:
         warn(
             f"{name} will have about {size:.0f} MB, since it contains the weights of {model.name}. A smaller model "
             "opens faster; without live=True the page has precomputed maps and curves only."
+        )
+
+
+def check_written_size(model: VisionModel, name: str, size: int) -> None:
+    """Warn of a page that its maps make large, before it is written; raise a ``CamwidgetError`` for one too large.
+
+    Args:
+        model: the model.
+        name: name of the file.
+        size: size of the page in bytes.
+    """
+    megabytes, maps = size / 1e6, size / 1e6 - _page_size(model)
+    if megabytes > _LARGEST:
+        raise CamwidgetError(
+            f"The page would have {megabytes:.0f} MB, {maps:.0f} MB of them maps, and browsers open none above "
+            f"{_LARGEST}: choose fewer pictures, classes, methods or layers."
+        )
+    if megabytes > _LARGE and maps > 0.2 * megabytes:
+        warn(
+            f"{name} will have {megabytes:.0f} MB, {maps:.0f} MB of them precomputed maps. Fewer pictures, classes, "
+            "methods or layers take less."
         )
 
 
@@ -131,6 +164,8 @@ def live_payload(
     layers: Sequence[str],
     classes: Sequence[int],
     bundle: BinaryBundle,
+    *,
+    has_own_detections: bool = True,
 ) -> dict[str, Any]:
     """Make the part of a page's data that its model needs.
 
@@ -142,10 +177,14 @@ def live_payload(
         layers: layers of the page.
         classes: listed classes; closed forms of their maps are compared with the methods'.
         bundle: the arrays of the page.
+        has_own_detections: whether a detector's classes are each picture's own; else those that were chosen.
     """
+    is_detector = isinstance(model, DetectionModel)
     by_text = model.parsed_prompt is not None and model.parsed_prompt.classes is not None
     return {
         "names": [encodable_text(name) for name in model.classes],
+        "finds": _finds(model, has_own_detections=has_own_detections, bundle=bundle),
+        "competes": model.scores != "value" and len(model.classes) > 1 and not is_detector,
         "scores": model.scores,
         "ordered": not by_text and model.scores != "value",
         "channels": model.preprocess.channels,
@@ -155,23 +194,42 @@ def live_payload(
         "mean": list(model.preprocess.mean),
         "difference_colors": bundle.add(lookup_tables([DIFFERENCE])[DIFFERENCE]),
         "occlusion": _occlusion(pixels),
-        "rise": _rise(pixels, bundle),
+        "rise": _rise(),
         "head": _head(model, pixels, exported, methods, layers, classes, bundle),
-        "others": [],
     }
 
 
-def other_picture(name: str, pixels: torch.Tensor) -> dict[str, Any]:
-    """Make the data of a further picture of a page, whose numbers and maps the page computes.
+def detections_payload(model: VisionModel) -> dict[str, Any]:
+    """Encode the detections that are a detector's classes; empty for any other model."""
+    if not isinstance(model, DetectionModel):
+        return {}
+    pairs = zip(model.detected, model.classes, strict=True)
+    return {
+        "detections": [
+            {"box": list(one.box), "label": one.label, "name": encodable_text(name)}
+            for one, name in pairs
+        ]
+    }
 
-    Args:
-        name: the picture's name.
-        pixels: float32 (C, H, W) in [0, 1] with 8-bit levels.
-    """
-    shown, bundle = shades(pixels), BinaryBundle()
-    place = bundle.picture(shown)
-    size = {"width": shown.shape[1], "height": shown.shape[0]}
-    return {"name": name, **size, "picture": place, "archive": bundle.text()}
+
+def _finds(
+    model: VisionModel, *, has_own_detections: bool, bundle: BinaryBundle
+) -> dict[str, Any] | None:
+    """What the model finds in a picture, besides its numbers; None for nothing."""
+    if isinstance(model, DetectionModel):
+        labels = [encodable_text(name) for name in model.labels]
+        least = model.least_score
+        return {
+            "kind": "boxes",
+            "model": encodable_text(model.name),
+            "labels": labels,
+            "least": least,
+            "own": has_own_detections,
+        }
+    if isinstance(model, SegmentationModel) and model.scores != "value":
+        region = None if model.region is None else bundle.add(model.region.tobytes())
+        return {"kind": "areas", "region": region}
+    return None
 
 
 def _preprocess(preprocess: Preprocess, pixels: torch.Tensor) -> dict[str, Any]:
@@ -194,23 +252,24 @@ def _preprocess(preprocess: Preprocess, pixels: torch.Tensor) -> dict[str, Any]:
 
 
 def _occlusion(pixels: torch.Tensor) -> dict[str, Any]:
-    """Occlusion with its default settings."""
+    """Occlusion with the window and the stride that it has by default."""
     window, stride = default_window(pixels.shape[-2], pixels.shape[-1])
-    return {"method": method_payload(get_method("occlusion")), "window": window, "stride": stride}
-
-
-def _rise(pixels: torch.Tensor, bundle: BinaryBundle) -> dict[str, Any]:
-    """RISE with its default settings, and the kernel's own masks."""
-    made = default_masks((pixels.shape[-2], pixels.shape[-1]))
-    visible = made.grids.flatten(1).bool().numpy()
+    method = get_method("occlusion")
+    fields = settings_payload(method.settings)
     return {
-        "method": method_payload(get_method("rise")),
-        "masks": len(visible),
-        "cells": made.grids.shape[-1],
-        "keep": made.keep,
-        "visible": bundle.add(np.packbits(visible, bitorder="little").tobytes()),
-        "shifts": bundle.numbers(made.shifts.numpy().astype(np.uint16)),
+        "method": method_payload(method),
+        "fields": fields,
+        "window": window,
+        "stride": stride,
     }
+
+
+def _rise() -> dict[str, Any]:
+    """RISE with its default settings. The page draws the kernel's own masks."""
+    method = get_method("rise")
+    fields = settings_payload(method.settings)
+    defaults = {setting.name: setting.default for setting in method.settings}
+    return {"method": method_payload(method), "fields": fields, "defaults": defaults}
 
 
 def _head(
@@ -239,6 +298,7 @@ def _head(
         m
         for m in (*own, *further)
         if m.reason(model, layers[place]) is None
+        and (not m.slow or _passes(m, features) <= _MOST_PASSES)
         and _is_method(m, pooled, model, pixels, layers[place], classes)
     ]
     return {
@@ -253,6 +313,11 @@ def _head(
         "rectified": head.rectified,
         "gated": pooled.gated,
     }
+
+
+def _passes(method: Method, features: np.ndarray) -> int:
+    """The number of passes by which a forward form is compared with its method."""
+    return 1 + (len(features) if method.name == "ablationcam" else features[0].size)
 
 
 def _pooled_head(

@@ -7,7 +7,7 @@ import io
 import logging
 import re
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -18,6 +18,7 @@ from torch import nn
 
 from ..errors import CamwidgetError, ModelError
 from ..execution.device_errors import is_out_of_memory
+from ..models.findings import FindsInPicture
 from ..models.vision_model import VisionModel
 from ..runtime.error_reports import error_line, log_error
 
@@ -59,12 +60,14 @@ class HeadWeights:
 
 @dataclass(frozen=True, eq=False)
 class ExportedModel:
-    """A model as an ONNX graph from pixels (1, C, H, W) in [0, 1] to logits (1, classes).
+    """A model as an ONNX graph from pixels (1, C, H, W) in [0, 1] to logits (1, classes), or to what it finds.
 
     Attributes:
-        graph: the bytes of the ONNX file. Its outputs are "logits" and, if the model has a head, "features".
+        graph: the bytes of the ONNX file. Its outputs are "logits" and, if the model has a head, "features"; or
+            ``exported_tensors`` of a model that finds its classes in the picture.
         difference: the largest difference between its probabilities and PyTorch's, over ``pictures``.
         pictures: number of pictures that were compared.
+        outputs: names of the outputs, other than "features".
         head: the head of a model where CAM applies; None if there is none, or its weights are not found in the graph.
         features: the layer before the head's pooling, float32 (K, h, w), for the picture that was given; None without
             a head.
@@ -73,6 +76,7 @@ class ExportedModel:
     graph: bytes = field(repr=False)
     difference: float
     pictures: int
+    outputs: tuple[str, ...]
     head: HeadWeights | None = None
     features: np.ndarray | None = field(default=None, repr=False)
 
@@ -99,19 +103,21 @@ def export_model(model: VisionModel, pixels: torch.Tensor) -> ExportedModel:
     """
     _check_installed()
     ready = _on_cpu(model)
-    graph = _graph_of(ready, pixels)
+    with ready.isolated() as isolated, torch.no_grad():
+        outputs = tuple(_outputs(isolated, pixels[None]))
+    graph = _graph_of(ready, pixels, outputs)
     session = _session(graph, model.name)
     series = _test_pictures(pixels)
-    found = [session.run(["logits"], {"pixels": one[None].numpy()})[0][0] for one in series]
+    found = torch.cat([_logits_by_graph(session, ready, outputs, one) for one in series])
     # One by one, as the graph takes them: a module may choose by the whole batch.
     expected = torch.cat([ready.logits(one[None]) for one in series])
-    difference = _difference(ready, torch.from_numpy(np.stack(found)), expected)
+    difference = _difference(ready, found, expected)
     if not difference <= TOLERANCE:  # also of NaN
         raise ModelError(
             f"{model.name} exported to ONNX gives other numbers than in PyTorch: they differ by {difference:.2g}, "
             f"and {TOLERANCE:g} is allowed. The module may choose between operations by its input. {_REMEDY}"
         )
-    result = ExportedModel(graph, difference, len(series))
+    result = ExportedModel(graph, difference, len(series), outputs)
     head = _head_weights(ready, graph)
     if head is None:
         return result
@@ -147,6 +153,25 @@ def _on_cpu(model: VisionModel) -> VisionModel:
         ) from error
 
 
+def _outputs(model: VisionModel, pixels: torch.Tensor) -> dict[str, torch.Tensor]:
+    """Run an isolated model on a picture (1, C, H, W); return the graph's outputs, other than the features."""
+    returned = model.run(model.inputs(pixels))
+    if isinstance(model, FindsInPicture):
+        return model.exported_tensors(returned, (int(pixels.shape[-2]), int(pixels.shape[-1])))
+    return {"logits": model.logits_of(returned, 1).float()}
+
+
+def _logits_by_graph(
+    session: Any, model: VisionModel, outputs: Sequence[str], pixels: torch.Tensor
+) -> torch.Tensor:
+    """Run the graph on a picture (C, H, W); return the logits (1, classes)."""
+    values = session.run(list(outputs), {"pixels": pixels[None].numpy()})
+    tensors = dict(zip(outputs, map(torch.from_numpy, values), strict=True))
+    return (
+        model.exported_logits(tensors) if isinstance(model, FindsInPicture) else tensors["logits"]
+    )
+
+
 class _Graph(nn.Module):
     """What is exported: from pixels to logits, and the features before the head."""
 
@@ -169,18 +194,19 @@ class _Graph(nn.Module):
         if self._layer is not None:
             handle = model.module.get_submodule(self._layer).register_forward_hook(keep)
         try:
-            inputs = model.preprocess.normalize(pixels)
-            logits = model.logits_of(model.run(inputs), 1).float()
+            outputs = list(_outputs(model, pixels).values())
         finally:
             if handle is not None:
                 handle.remove()
-        return logits if not found or found[0] is None else (logits, found[0])
+        if found and found[0] is not None:
+            outputs.append(found[0])
+        return tuple(outputs)
 
 
-def _graph_of(model: VisionModel, pixels: torch.Tensor) -> bytes:
+def _graph_of(model: VisionModel, pixels: torch.Tensor, outputs: Sequence[str]) -> bytes:
     """Export by tracing; a module that cannot be traced is exported by ``torch.export``."""
     layer = None if model.gap_head is None else model.gap_head.layer
-    names = ["logits"] if layer is None else ["logits", "features"]
+    names = [*outputs, *([] if layer is None else ["features"])]
     errors: list[Exception] = []
     for export in (_traced, _captured):
         with model.isolated() as isolated, torch.no_grad(), _quiet():

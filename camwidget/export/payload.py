@@ -27,7 +27,7 @@ from .binary_bundle import BinaryBundle
 from .curves import curves
 from .findings_payload import drawn_findings
 from .html_document import encodable_text
-from .live_payload import live_payload
+from .live_payload import detections_payload, live_payload
 from .method_payload import method_payload
 from .onnx_model import ExportedModel
 from .picture_payload import fill_of, part_values_payload, parts_payload
@@ -70,6 +70,7 @@ def build_payload(
     methods_are_explicit: bool,
     box_threshold: float = THRESHOLD,
     exported: ExportedModel | None = None,
+    has_own_detections: bool = True,
     progress: Progress | None = None,
 ) -> Payload:
     """Compute the data of a page.
@@ -83,7 +84,8 @@ def build_payload(
         label: label of the progress bar.
         methods_are_explicit: whether the user named the methods; then a method that fails is an error.
         box_threshold: the share of a map's maximum from which on a pixel counts for its box.
-        exported: the model's graph, for a page that runs the model.
+        exported: the model's graph, for the first picture of a page that runs the model.
+        has_own_detections: whether a detector's classes are each picture's own; else those that were chosen.
         progress: called with (done, total); a bar appears after a second if None.
 
     Raises:
@@ -106,16 +108,26 @@ def build_payload(
             progress,
         )
     bundle = BinaryBundle()
-    divisions = _divisions(grids, pixels, is_live=exported is not None)
+    divisions = _divisions(grids, pixels, is_live=not masks.has_curves)
     live = None
     if exported is not None:
         methods = [m for m in chosen.methods if places[m.name]]
-        live = live_payload(model, pixels, exported, methods, chosen.layers, chosen.classes, bundle)
+        live = live_payload(
+            model,
+            pixels,
+            exported,
+            methods,
+            chosen.layers,
+            chosen.classes,
+            bundle,
+            has_own_detections=has_own_detections,
+        )
     data = {
         "format": _FORMAT,
         "model": encodable_text(model.name),
         "scene": _scene(pixels, masks.baselines, bundle),
         "found": _found(model, pixels, bundle),
+        **({} if masks.has_curves else detections_payload(model)),
         "classes": [
             {"index": i, "name": encodable_text(model.classes[i]), "unmasked": float(unmasked[i])}
             for i in chosen.classes

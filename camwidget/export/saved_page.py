@@ -25,7 +25,9 @@ from ..masking.baselines import BASELINES
 from ..masking.masked_pixels import MODES
 from ..masking.rank_rule import threshold
 from ..models.argument_checks import require_model
+from ..models.detection_model import DetectionModel
 from ..models.findings import FindsInPicture
+from ..models.segmentation_model import SegmentationModel
 from ..models.vision_model import VisionModel
 from ..progress import Progress
 from ..runtime.atomic_files import write_file
@@ -36,8 +38,8 @@ from .live_payload import (
     announce_size,
     check_live,
     check_sizes,
+    check_written_size,
     encoded,
-    other_picture,
     rounded_pixels,
     runtime,
 )
@@ -121,8 +123,8 @@ def save_page(
 
     Args:
         model: from ``load`` or ``wrap``.
-        image: a path, PIL image, array or tensor; or a list of several, of which the first is shown first. With
-            ``live``, the page has precomputed maps of the first one only.
+        image: a path, PIL image, array or tensor; or a list of several, of which the first is shown first. The page
+            has precomputed maps of each.
         path: the file; ``.html`` is appended to a name without a suffix.
         target: class name or index, ``Counterfactual`` of one, or ``Contrast`` of two; or several of these: their
             classes are listed and the first is shown. The predicted class if None.
@@ -199,8 +201,10 @@ def save_page(
     exported: ExportedModel | None = None
     masks = MaskOptions(all_modes, all_baselines, steps, has_curves=not live)
     found: list[tuple[Payload, float, VisionModel]] = []
-    for one, pixels in zip(names, every[:1] if live else every, strict=False):
-        prompted = model.with_text_for(pixels)
+    for one, pixels in zip(names, every, strict=True):
+        # The graph has the text of the first picture; detections are no part of it.
+        is_same = found and live and not isinstance(model, DetectionModel)
+        prompted = found[0][2] if is_same else model.with_text_for(pixels)
         unmasked = (
             prompted.probabilities(prompted.logits(pixels[None]).float())[0].double().cpu().numpy()
         )
@@ -212,7 +216,8 @@ def save_page(
         selected = choose_methods(prompted, first, method, methods)
         selected[1].check_target(stance_target(prompted, shown, stance))
         chosen = Selection(listed, shown, *selected, layer_names, first, stance, contrasts)
-        exported = export_model(prompted, pixels) if live else None
+        if live and exported is None:
+            exported = export_model(prompted, pixels)
         payload = build_payload(
             prompted,
             pixels,
@@ -222,7 +227,8 @@ def save_page(
             f"{one}: masks",
             methods_are_explicit=methods is not None,
             box_threshold=box_threshold,
-            exported=exported,
+            exported=None if found else exported,
+            has_own_detections=prompted is not model,
             progress=progress,
         )
         payload.data["name"] = one
@@ -238,11 +244,7 @@ def save_page(
         }
         found.append((payload, float(unmasked[shown]), prompted))
     payload, probability, prompted = found[0]
-    if live:
-        others = [other_picture(*one) for one in zip(names[1:], every[1:], strict=True)]
-        payload.data["live"]["others"] = others
-    else:
-        payload.data["others"] = [other.data for other, _, _ in found[1:]]
+    payload.data["others"] = [other.data for other, _, _ in found[1:]]
     is_rounded = any(each.is_rounded for each, _, _ in found)
     texts = {} if exported is None else _model_texts(exported)
     kind = "page" if exported is None else "live"
@@ -261,7 +263,10 @@ def save_page(
         runs_wasm=live,
         has_blobs=lesson is not None,
     )
-    write_file(file, html.encode("utf-8"), overwrite=overwrite)
+    content = html.encode("utf-8")
+    if live:
+        check_written_size(model, file.name, len(content))
+    write_file(file, content, overwrite=overwrite)
     return Page(file, name, title, payload.start, probability)
 
 
@@ -319,11 +324,13 @@ def _model_texts(exported: ExportedModel) -> dict[str, str]:
     }
 
 
-_LESSON_BEFORE = '\n<section id="camwidget-tasks" class="camwidget-lesson"></section>'
+_LESSON_BEFORE = (
+    '\n<section id="camwidget-tasks" class="camwidget-lesson" aria-label="Tasks"></section>'
+)
 
 _LESSON_AFTER = """
-<section id="camwidget-quiz" class="camwidget-lesson"></section>
-<section id="camwidget-answers" class="camwidget-lesson camwidget-quiz"></section>"""
+<section id="camwidget-quiz" class="camwidget-lesson" aria-label="Quiz"></section>
+<section id="camwidget-answers" class="camwidget-lesson camwidget-quiz" aria-label="Your answers"></section>"""
 
 
 def _body(
@@ -374,7 +381,9 @@ def _footer(
         return f"""<p>The model was run on the masked picture at {steps} fractions of every map; in between, numbers are
 interpolated.{rounding} Other classes, methods and pictures need the notebook.{finds} This file makes no network
 requests.</p>"""
+    region = ", a region of your own to ask about" if isinstance(model, SegmentationModel) else ""
     return f"""<p>This file contains the model and runs it in your browser; it makes no network requests, and your own
 pictures stay on your computer. When it was saved, its probabilities and those of PyTorch differed by at most
-{exported.difference:.0e} on {exported.pictures} pictures.{rounding}{finds}</p>
+{exported.difference:.0e} on {exported.pictures} pictures.{rounding} What needs the notebook: fills by
+inpainting{region}; and for other classes and pictures, methods and layers that need gradients.</p>
 <p>The model is run by {RUNTIME_NAME}, © Microsoft Corporation, MIT License.</p>"""

@@ -72,7 +72,10 @@ class _Matches:
         self.__qualname__ = f"Matches({hashlib.sha256(text.encode()).hexdigest()[:16]})"
 
     def __call__(self, output: Any) -> torch.Tensor:
-        every = self._read(output, self._size)
+        return self.of_boxes(self._read(output, self._size))
+
+    def of_boxes(self, every: Sequence[FoundBoxes]) -> torch.Tensor:
+        """Return the logits (N, detections) that belong to the boxes of each picture."""
         if self._edge:
             which = _EDGES.index(self._edge)
             return torch.stack([f.edges(self._boxes, self._labels, which) for f in every])
@@ -230,6 +233,19 @@ class DetectionModel(SpatialModel):
         (found,) = self._read(output, size_of(pixels))
         values = self.probabilities(logits[0]).double().cpu().numpy()
         return boxes_followed(found, self.detected, values)
+
+    def exported_tensors(self, returned: Any, size: tuple[int, int]) -> dict[str, torch.Tensor]:
+        """Return the boxes of a picture: "boxes" (K, 4), "scores" (K, classes), or (K,) with "labels" (K,)."""
+        output = returned.output if isinstance(returned, ScoredOutput) else returned
+        (found,) = self._read(output, size)
+        tensors = {"boxes": found.boxes.float(), "scores": found.scores.float()}
+        return tensors if found.labels is None else {**tensors, "labels": found.labels.float()}
+
+    def exported_logits(self, tensors: Mapping[str, torch.Tensor]) -> torch.Tensor:
+        """Return the logits (1, detections) that belong to the boxes of a picture."""
+        size = self.detected[0].size
+        found = FoundBoxes(tensors["boxes"], tensors["scores"], tensors.get("labels"), size)
+        return _Matches(self._read, self.detected, size, self.edge).of_boxes([found])
 
     def given(self, **inputs: Any) -> VisionModel:
         """Return the same model for chosen detections, or with other inputs besides the picture.

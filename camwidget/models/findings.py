@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
@@ -22,6 +22,7 @@ __all__ = [
     "areas_found",
     "boxes_followed",
     "is_asked_per_picture",
+    "mean_inside",
 ]
 
 #: Score × overlap below which a followed detection counts as lost: a score of a half, and an intersection over union of
@@ -84,6 +85,17 @@ class FindsInPicture(Protocol):
     def findings(self, pixels: torch.Tensor) -> Findings:
         """Return where the classes are in pixels (1, C, H, W) in [0, 1], by one forward pass without graph."""
 
+    def exported_tensors(self, returned: Any, size: tuple[int, int]) -> dict[str, torch.Tensor]:
+        """Return what a page that runs the model computes the findings of, by name.
+
+        Args:
+            returned: of ``VisionModel.run`` for one picture.
+            size: rows and columns of its pixels.
+        """
+
+    def exported_logits(self, tensors: Mapping[str, torch.Tensor]) -> torch.Tensor:
+        """Return the logits (1, classes) that belong to such tensors."""
+
 
 def boxes_followed(
     found: FoundBoxes, detections: Sequence[Detection], probabilities: np.ndarray
@@ -109,6 +121,14 @@ def boxes_followed(
     return Findings(probabilities, boxes=tuple(boxes))
 
 
+def mean_inside(pixel_probabilities: torch.Tensor, region: np.ndarray | None) -> torch.Tensor:
+    """Average probabilities of every pixel (classes, H, W) over a region, bool (H, W), or the whole picture."""
+    if region is None:
+        return pixel_probabilities.mean((1, 2))
+    weights = torch.from_numpy(region).to(pixel_probabilities)
+    return (pixel_probabilities * weights).sum((1, 2)) / weights.sum()
+
+
 def areas_found(
     pixel_probabilities: torch.Tensor, region: np.ndarray | None, probabilities: np.ndarray
 ) -> Findings:
@@ -121,8 +141,7 @@ def areas_found(
     """
     areas: np.ndarray[Any, Any] = pixel_probabilities.argmax(0).cpu().numpy()
     inside = np.ones(areas.shape, bool) if region is None else region
-    weights = torch.from_numpy(inside).to(pixel_probabilities)
-    means = (pixel_probabilities * weights).sum((1, 2)) / weights.sum()
+    means = mean_inside(pixel_probabilities, region)
     counts = np.bincount(areas[inside], minlength=len(pixel_probabilities)) / inside.sum()
     return Findings(
         probabilities,

@@ -14,7 +14,7 @@ from torch.nn import functional as nnF
 
 from ..errors import ModelError, TargetError
 from ..images.preprocess import Preprocess
-from .findings import Findings, areas_found
+from .findings import Findings, areas_found, mean_inside
 from .output_recorder import Reshape
 from .outputs import (
     OutputPath,
@@ -213,17 +213,38 @@ class SegmentationModel(SpatialModel):
         with self.isolated() as isolated, torch.no_grad():
             returned = isolated.run(self.inputs(pixels))
             logits = isolated.logits_of(returned, len(pixels)).float()
-            output = returned.output if isinstance(returned, ScoredOutput) else returned
-            scores = self._pixel_scores(output).float()
         self.check_finite(logits)
         values = self.probabilities(logits[0]).double().cpu().numpy()
         if self.scores == "value":  # quantities have no areas
             return Findings(values)
-        scores = nnF.interpolate(scores, pixels.shape[-2:], mode="bilinear", align_corners=False)
+        of_pixels = self._pixel_probabilities(returned, (pixels.shape[-2], pixels.shape[-1]))
+        return areas_found(of_pixels, self.region, values)
+
+    def _pixel_probabilities(self, returned: Any, size: tuple[int, int]) -> torch.Tensor:
+        """Return the probabilities of every pixel of one picture at its size, (classes, H, W)."""
+        output = returned.output if isinstance(returned, ScoredOutput) else returned
+        scores = self._pixel_scores(output).float()
+        scores = nnF.interpolate(scores, size, mode="bilinear", align_corners=False)
         if scores.shape[1] < len(self.classes):  # one logit for two classes
             scores = torch.cat([-scores, scores], 1)
-        of_pixels = self.probabilities(scores[0].movedim(0, -1)).movedim(-1, 0)
-        return areas_found(of_pixels, self.region, values)
+        # Not ``movedim``, whose export needs a known rank.
+        return self.probabilities(scores[0].permute(1, 2, 0)).permute(2, 0, 1)
+
+    def exported_tensors(self, returned: Any, size: tuple[int, int]) -> dict[str, torch.Tensor]:
+        """Return "logits" (1, classes), and, of probabilities, "areas" int32 (H, W) and "means" (classes,)."""
+        logits = self.logits_of(returned, 1).float()
+        if self.scores == "value":
+            return {"logits": logits}
+        of_pixels = self._pixel_probabilities(returned, size)
+        return {
+            "logits": logits,
+            "areas": of_pixels.argmax(0).to(torch.int32),
+            "means": mean_inside(of_pixels, self.region),
+        }
+
+    def exported_logits(self, tensors: Mapping[str, torch.Tensor]) -> torch.Tensor:
+        """Return the logits (1, classes)."""
+        return tensors["logits"]
 
     def region_of(self, picture: Any, name: int | str) -> np.ndarray:
         """Return the pixels of a picture whose most probable class is a given one, as a region to ask about.

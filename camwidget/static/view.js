@@ -3960,8 +3960,8 @@ var KEYS = {
     { keys: "< >", does: "previous, next frame of a clip" },
     { keys: "k", does: "play the clip, pause" },
     { keys: "r", does: "use the picture as a reference, if pictures are compared", needs: "kernel" },
-    { keys: "ctrl z", does: "undo", needs: "kernel" },
-    { keys: "ctrl shift z", does: "redo (or ctrl y)", needs: "kernel" }
+    { keys: "ctrl z", does: "undo", needs: "model" },
+    { keys: "ctrl shift z", does: "redo (or ctrl y)", needs: "model" }
   ],
   "Display": [
     { keys: "space", does: "map on, off (on the picture)" },
@@ -4587,7 +4587,7 @@ function modes(context) {
 function fill(context) {
   const { model, signal } = context;
   const select2 = make("select", "camwidget-select", {
-    title: "What replaces the masked pixels",
+    title: `What replaces the masked pixels${context.live ? "" : "; inpainting needs the notebook"}`,
     ...OWN_KEYS
   });
   select2.addEventListener("change", () => context.write({ baseline: select2.value }), { signal });
@@ -5626,7 +5626,7 @@ function keyboard(context, parts) {
     "keydown",
     (event) => {
       const { target, key } = event;
-      const step2 = context.live ? stepOf(event) : null;
+      const step2 = context.runsModel ? stepOf(event) : null;
       if (step2 !== null && target instanceof Element && !event.defaultPrevented && !isWritten(target)) {
         takeStep(context, step2);
         event.preventDefault();
@@ -6049,7 +6049,11 @@ var Contours = class {
 var MOST4 = 3;
 var LEAST2 = 5e-3;
 var HINT = hint("point: values", "click: classes", "wheel: zoom", "drag: pan");
-var FINDING = { boxes: hint("click a box: ask about it", "point: values", "wheel: zoom"), areas: hint("click: the class there", "point: values", "paint: ask about a region") };
+var FINDING = {
+  boxes: hint("click a box: ask about it", "point: values", "wheel: zoom"),
+  areas: hint("click: the class there", "point: values", "wheel: zoom"),
+  region: hint("click: the class there", "point: values", "paint: ask about a region")
+};
 var PARTS2 = hint("click a part: hide it, or show it again", "point: values", "wheel: zoom");
 var PARTS_ALONE = hint("point at a part: its value", "wheel: zoom", "drag: pan");
 var PAINTING = hint("drag: paint", "shift click: a straight line", "x: next brush", "wheel: zoom");
@@ -6098,9 +6102,10 @@ function readout(context, stage, zoom) {
 }
 function usage({ model, runsModel }, stage) {
   if (stage.parts.drawn !== null) return runsModel ? PARTS2 : PARTS_ALONE;
-  const { areas: areas2, boxes: boxes2 } = findings(model.get("found"));
+  const { areas: areas2, boxes: boxes2, takesRegion } = findings(model.get("found"));
   if (!trait(model, "findings") || areas2 === null && boxes2.length === 0) return HINT;
-  return areas2 === null ? FINDING.boxes : FINDING.areas;
+  if (areas2 === null) return FINDING.boxes;
+  return takesRegion ? FINDING.region : FINDING.areas;
 }
 function hint(...all) {
   return all.map((one) => one.replaceAll(" ", " ")).join(" · ");
@@ -6443,7 +6448,7 @@ function mount(model, root, signal, host = "kernel") {
   const truth = groundTruthLine(context);
   const drawing = mapStyleTool(context, contour2, truth);
   const large = largeTool(context, root);
-  const tools = live ? [historyTool(context), brush, compare.tool, new MethodSettings(context).tool, drawing, keep, large.tool] : runsModel ? [brush, compare.tool, drawing, keep] : [drawing, keep];
+  const tools = live ? [historyTool(context), brush, compare.tool, new MethodSettings(context).tool, drawing, keep, large.tool] : runsModel ? [historyTool(context), brush, compare.tool, new MethodSettings(context).tool, drawing, keep] : [drawing, keep];
   const editor = new ReferenceEditor(context);
   const parts = [
     make(

@@ -2483,12 +2483,17 @@ SOFTWARE.
   }
   async function pass({ id, pixels, shape, withFeatures }) {
     if (session === null) throw new Error("the model is not loaded");
-    let input = new de("float32", pixels, [1, ...shape]), found = await session.run({ pixels: input }, withFeatures ? ["logits", "features"] : ["logits"]), maps = found.features;
+    let input = new de("float32", pixels, [1, ...shape]), outputs = await session.run({ pixels: input }, session.outputNames.filter((name) => withFeatures || name !== "features")), { logits, features, ...found } = outputs;
     scope.postMessage({
       kind: "passed",
       id,
-      logits: Float32Array.from(found.logits.data),
-      features: maps === void 0 ? null : { values: Float32Array.from(maps.data), shape: maps.dims }
+      // A detector's are those of its boxes.
+      logits: Float32Array.from(logits?.data ?? []),
+      features: features === void 0 ? null : { values: Float32Array.from(features.data), shape: features.dims },
+      found: Object.fromEntries(Object.entries(found).map(([name, { data }]) => [
+        name,
+        name === "areas" ? Uint16Array.from(data) : Float32Array.from(data)
+      ]))
     });
   }
   var last = Promise.resolve();

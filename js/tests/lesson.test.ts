@@ -1,7 +1,7 @@
 import { expect, it, vi } from "vitest";
 import { settle } from "./fakeModel";
 
-it("numbers the sheet of answers anew after a restart", async () => {
+it("numbers the sheet of answers anew after a restart, and clears everything for the next person", async () => {
   const saved: Blob[] = [];
   vi.spyOn(URL, "createObjectURL").mockImplementation((blob) => `blob:${saved.push(blob as Blob)}`);
   const card = { prompt: "Which?", pictures: [], options: ["cat", "dog"], right: [0], values: null, reveal: "", error: "" };
@@ -23,9 +23,20 @@ it("numbers the sheet of answers anew after a restart", async () => {
     found!.click();
     await settle();
   };
-  const save = async (): Promise<unknown> => {
+  const sheet = async (): Promise<Record<string, unknown>> => {
     await click("#camwidget-answers button");
-    return (JSON.parse(await saved.at(-1)!.text()) as Record<string, unknown>)["id"];
+    return JSON.parse(await saved.at(-1)!.text()) as Record<string, unknown>;
+  };
+  const save = async (): Promise<unknown> => (await sheet())["id"];
+  const status = (): string => document.querySelector(".camwidget-lesson-status")!.textContent;
+  const field = document.querySelector("textarea")!;
+  const type = (words: string): void => {
+    field.value = words;
+    field.dispatchEvent(new Event("input"));
+  };
+  const press = async (label: string): Promise<void> => {
+    [...document.querySelectorAll("button")].find((one) => one.textContent === label)!.click();
+    await settle();
   };
   await click(".camwidget-quiz-option");
   const first = await save();
@@ -37,4 +48,32 @@ it("numbers the sheet of answers anew after a restart", async () => {
   const second = await save();
   expect(second).toMatch(/^[0-9a-f]{32}$/);
   expect(second).not.toBe(first);
+  // The quiz alone begins again: the tasks stay, which is said.
+  type("It falls.");
+  await click("#camwidget-quiz .camwidget-quiz-next");
+  await press("Play again");
+  expect(status()).toMatch(/^The quiz has begun again; the answers to the tasks are still there/);
+  expect(field.value).toBe("It falls.");
+  // What is not saved is cleared after a second click only.
+  await press("Start again");
+  expect(status()).toMatch(/^Some answers are not saved/);
+  await press("Keep them");
+  expect([field.value, status()]).toEqual(["It falls.", ""]);
+  const { id, tasks } = await sheet();
+  expect(tasks).toEqual([{ task: "Look.", answer: "It falls." }]);
+  document.querySelector<HTMLInputElement>("#camwidget-answers input")!.value = "Ada";
+  await click(".camwidget-quiz-option");
+  await press("Start again");
+  await press("Clear them");
+  expect([field.value, status()]).toEqual(["", "All answers are cleared: the next person can begin."]);
+  expect(document.querySelector<HTMLInputElement>("#camwidget-answers input")!.value).toBe("");
+  expect(document.querySelector(".camwidget-quiz-place")!.textContent).toBe("Question 1 of 1");
+  type("Another one.");
+  const next = await sheet();
+  expect(next["tasks"]).toEqual([{ task: "Look.", answer: "Another one." }]);
+  expect(next).not.toHaveProperty("name");
+  expect([first, second, id]).not.toContain(next["id"]);
+  // All is saved: one click is enough.
+  await press("Start again");
+  expect(field.value).toBe("");
 });

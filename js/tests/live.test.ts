@@ -6,47 +6,18 @@ import { Compositor } from "../src/core/compositor";
 import { rankLevels } from "../src/core/maskingRule";
 import { strongestRegion } from "../src/core/strongestRegion";
 import { probabilities } from "../src/core/scores";
-import { LiveModel } from "../src/live/liveModel";
+import type { LiveModel } from "../src/live/liveModel";
 import { maskedInput } from "../src/live/maskedInput";
-import type { FromWorker, ToWorker } from "../src/live/messages";
 import { ModelRunner } from "../src/live/modelRunner";
-import type { Answer, WorkerLike } from "../src/live/modelRunner";
+import type { Answer } from "../src/live/modelRunner";
 import { LivePicture } from "../src/live/livePicture";
 import { corners, Occlusion } from "../src/live/occlusion";
 import { Rise } from "../src/live/rise";
 import { ScoreCam } from "../src/live/scoreCam";
 import { termsOf } from "../src/core/scoreTerms";
 import type { Terms } from "../src/core/scoreTerms";
-import type { LivePayload } from "../src/live/payload";
-import { BinaryBundle } from "../src/page/binaryBundle";
 import { write } from "../src/view/model";
-
-/** A worker that answers when it is told to. */
-class FakeWorker implements WorkerLike {
-  onmessage: ((event: MessageEvent<FromWorker>) => void) | null = null;
-  onerror: ((event: ErrorEvent) => void) | null = null;
-  readonly got: ToWorker[] = [];
-
-  postMessage(message: ToWorker): void {
-    this.got.push(message);
-  }
-
-  say(data: FromWorker): void {
-    this.onmessage?.({ data } as MessageEvent<FromWorker>);
-  }
-
-  /** Answers the last pass. */
-  pass(logits: readonly number[], features: readonly number[] | null = null): void {
-    const last = this.got.at(-1);
-    if (last?.kind !== "pass") throw new Error("no pass");
-    const maps = features === null ? null : { values: Float32Array.from(features), shape: [1, 1, 1, 2] };
-    this.say({ kind: "passed", id: last.id, logits: Float32Array.from(logits), features: maps });
-  }
-
-  get passes(): readonly Extract<ToWorker, { kind: "pass" }>[] {
-    return this.got.filter((one) => one.kind === "pass");
-  }
-}
+import { answer, FakeWorker, HOSTILE, METHOD, opened } from "./livePage";
 
 const input = (mark: number) => () => ({ pixels: Float32Array.of(mark), shape: [1, 1, 1] as const, withFeatures: false });
 
@@ -130,10 +101,6 @@ describe("what the model gets", () => {
   });
 });
 
-const METHOD = {
-  name: "cam", label: "CAM", settings: "", group: "", tip: "", against: null, rather: null, everywhere: false,
-};
-
 describe("maps from the head's weights", () => {
   // Two channels of 1×2 cells; the class's weights are 2 and -1.
   const features = { values: Float32Array.of(1, 3, 2, 0), channels: 2, rows: 1, columns: 2 };
@@ -173,12 +140,14 @@ describe("maps from the head's weights", () => {
 
   it("of an occlusion are mean drops over the squares", () => {
     const picture = { width: 4, height: 2, rgb: new Uint8Array(24) };
-    const data = { method: { ...METHOD, name: "occlusion" }, window: 2, stride: 1 };
-    expect(corners(picture, data)).toEqual([[0, 0], [0, 2], [0, 1]]);
-    const of = new LivePicture("a", "a", picture, false);
+    const data = { method: { ...METHOD, name: "occlusion" }, window: 2 };
+    expect(corners(picture, { window: 2, stride: 1 })).toEqual([[0, 0], [0, 2], [0, 1]]);
+    const of = new LivePicture("a", "a", picture, []);
     of.logits = Float32Array.of(4);
     const occlusion = new Occlusion(data, [0, 0.5, 1]);
     expect(occlusion.total(of)).toBe(3);
+    expect(new Occlusion(data, [0, 0, 0], { stride: 2 }).total(of)).toBe(2);
+    expect(new Occlusion(data, [0, 0, 0], { window: 3 }).problem(of)).toMatch(/^A window of 3 and a stride of 1 do not cover a picture of 4×2: /);
     const { pixels } = occlusion.input(of, 1);
     expect(Array.from(pixels.subarray(8, 16))).toEqual([0, 0, 0.5, 0.5, 0, 0, 0.5, 0.5]);
     const logits = [2, 4, 5].map((value) => Float32Array.of(value));
@@ -204,12 +173,9 @@ describe("maps from the head's weights", () => {
   });
 
   it("of RISE are weighted sums of its masks", () => {
-    const bundle = new BinaryBundle(Uint8Array.of(0b10000110, 1, 0, 0, 1, 0, 0, 0, 0));
-    const data = { method: { ...METHOD, name: "rise" }, masks: 2, cells: 2, keep: 0.5, visible: [0, 1], shifts: [1, 8] } as const;
-    const rise = new Rise(data, bundle, [0, 0, 0], (logits) => probabilities(logits, "value"));
-    const of = new LivePicture("a", "a", { width: 4, height: 4, rgb: new Uint8Array(48).fill(255) }, false);
+    const rise = new Rise({ ...METHOD, name: "rise" }, { masks: 2, cells: 2, keep: 0.5, seed: 5 }, [0, 0, 0], (logits) => probabilities(logits, "value"));
+    const of = new LivePicture("a", "a", { width: 4, height: 4, rgb: new Uint8Array(48).fill(255) }, []);
     const masks = [rise.mask(0, 4, 4), rise.mask(1, 4, 4)];
-    expect(Array.from(masks[0]!.subarray(0, 4))).toEqual([0, 0, 1 / 3, 2 / 3].map((x) => expect.closeTo(x, 6) as number));
     expect(Array.from(rise.input(of, 1).pixels.subarray(0, 16))).toEqual(Array.from(masks[1]!));
     const logits = [Float32Array.of(2), Float32Array.of(-1)];
     const sums = Array.from(masks[0]!, (value, at) => 2 * value - masks[1]![at]!);
@@ -219,7 +185,7 @@ describe("maps from the head's weights", () => {
   });
 
   it("of Score-CAM are weighted by what the score is with each channel's part of the picture", () => {
-    const of = new LivePicture("a", "a", { width: 2, height: 1, rgb: new Uint8Array(6).fill(255) }, false);
+    const of = new LivePicture("a", "a", { width: 2, height: 1, rgb: new Uint8Array(6).fill(255) }, []);
     // The second channel is constant, the third has the widest range.
     of.features = { values: Float32Array.of(1, 3, 5, 5, 0, 4), channels: 3, rows: 1, columns: 2 };
     const score = new ScoreCam({ ...METHOD, name: "scorecam" }, [0.5, 0.5, 0.5]);
@@ -243,54 +209,7 @@ describe("probabilities", () => {
 });
 
 describe("LiveModel", () => {
-  const HOSTILE = "</script><img src=x onerror=alert(1)>";
-  const OTHER = { width: 2, height: 1, rgb: Uint8Array.of(1, 2, 3, 4, 5, 6) };
   const indices = (model: LiveModel): number[] => (model.get("rows") as { index: number }[]).map(({ index }) => index);
-
-  /** A page of 2×1 pixels: of three classes two are listed; CAM has no map in the file, and is computed. */
-  function opened(
-    first: Partial<LivePayload["first"]> = {}, others: readonly string[] = [], isStarted = true,
-  ): { readonly model: LiveModel; readonly worker: FakeWorker } {
-    const grad = { ...METHOD, name: "gradcam", label: "Grad-CAM" };
-    const method = { ...METHOD, against: "it is of one class.", rather: "it is of one class." };
-    const bias = [0, 12] as const;
-    const data = {
-      format: 2, model: "net", name: HOSTILE, quantity: {}, contrasts: [], missing: {}, maps: [], grids: [], steps: 2, modes: [],
-      baselines: ["black"], colormaps: {}, archive: "",
-      scene: { width: 2, height: 1, picture: [12, 6], fills: { black: [18, 3] } },
-      classes: [{ index: 1, name: HOSTILE, unmasked: 0.7 }, { index: 0, name: "a", unmasked: 0.2 }],
-      methods: [method, grad], layers: [{ name: "last", shape: [1, 1, 2] }],
-      first: {
-        target: 1, stance: { kind: "for", other: -1 }, method: "cam", layer: "last", mode: "remove", baseline: "black", fraction: 0,
-        box_threshold: 0.15, ...first,
-      },
-      live: {
-        names: ["a", HOSTILE, "c"], scores: "softmax", ordered: true, channels: 3, difference: 0, pictures: 1,
-        preprocess: { size: [1, 2], resize: [1, 2], filter: "bilinear" },
-        head: { layer: 0, methods: ["cam", "gradcam"], further: [], scorecam: { ...METHOD, name: "scorecam" }, offset: 0, rows: 3, channels: 1, bias, rectified: false, gated: false },
-        mean: [0, 0, 0], difference_colors: [0, 3],
-        occlusion: { method: { ...METHOD, name: "occlusion", label: "Occlusion", everywhere: true }, window: 1, stride: 1 },
-        rise: { method: { ...METHOD, name: "rise", label: "RISE", everywhere: true }, masks: 1, cells: 1, keep: 0.5, visible: [0, 1], shifts: [0, 4] },
-      },
-    } as unknown as LivePayload;
-    const bytes = new Uint8Array(21);
-    bytes.set([200, 100, 50, 0, 0, 0], 12);
-    const model = new LiveModel(data, new BinaryBundle(bytes));
-    for (const name of others) model.list(name, OTHER);
-    const worker = new FakeWorker();
-    const runner = new ModelRunner(worker, (weights) => model.ready(weights), (reason) => model.fail(reason));
-    if (isStarted) model.start(runner);
-    return { model, worker };
-  }
-
-  /** Answers all passes that are asked for. */
-  async function answer(worker: FakeWorker, logits: readonly number[]): Promise<void> {
-    for (let answered = -1; answered !== worker.passes.length; ) {
-      answered = worker.passes.length;
-      worker.pass(logits, [1, 2]);
-      await new Promise((done) => setTimeout(done));
-    }
-  }
 
   it("computes maps and numbers of any class", async () => {
     const { model, worker } = opened();
@@ -302,7 +221,7 @@ describe("LiveModel", () => {
     write(model, { fraction: 0.5 });
     await answer(worker, [0, 0, 0]);
     expect(model.get("masked")).toEqual([1 / 3, 1 / 3]);
-    expect(model.get("sentence")).toBe(`Removing the 50 % with the most evidence for ${HOSTILE} lowers it by 0.37 (0.70 → 0.33).`);
+    expect(model.get("sentence")).toBe(`Removing the 50 % with the most evidence for ${HOSTILE} lowers it by 0.37 (0.70 → 0.33). Now first: a.`);
     expect(model.get("pending")).toBe(false);
     expect(model.curve()).toHaveLength(2);
     write(model, { target: 2 });
@@ -334,7 +253,7 @@ describe("LiveModel", () => {
     write(model, { fraction: 0.5 });
     await answer(worker, [0, 0, 0]);
     expect(model.get("sentence")).toBe(
-      `Removing the 50 % with the most evidence for ${HOSTILE} rather than c lowers ${HOSTILE} by 0.37 (0.70 → 0.33) and lowers c by 0.34 (0.67 → 0.33).`,
+      `Removing the 50 % with the most evidence for ${HOSTILE} rather than c lowers ${HOSTILE} by 0.37 (0.70 → 0.33) and lowers c by 0.34 (0.67 → 0.33). Now first: a.`,
     );
     write(model, { stance: { kind: "rather", other: 1 } });
     expect(model.get("error")).toBe(`“${HOSTILE}” rather than itself says nothing: choose another class.`);
@@ -394,6 +313,7 @@ describe("LiveModel", () => {
     expect(model.get("target")).toBe(0);
     write(model, { method: "occlusion" });
     expect([model.get("busy"), model.get("can_cancel")]).toEqual([true, true]);
+    expect(model.get("sentence")).toBe("The map for a is being computed; the prediction for the masked picture follows.");
     model.send({ type: "cancel" });
     expect([model.get("busy"), model.get("can_cancel"), model.get("method")]).toEqual([false, false, "cam"]);
     write(model, { method: "occlusion" });

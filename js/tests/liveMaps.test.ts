@@ -8,7 +8,6 @@ import { Occlusion } from "../src/live/occlusion";
 import type { Rerun } from "../src/live/reruns";
 import { Rise } from "../src/live/rise";
 import { ScoreCam } from "../src/live/scoreCam";
-import { BinaryBundle } from "../src/page/binaryBundle";
 import cases from "./kernel/live_maps.json";
 
 const bytes = (text: string): Uint8Array => Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
@@ -41,24 +40,16 @@ function logits(pixels: Float32Array): Float32Array {
   return bias.map((value, c) => pooled.reduce((sum, one, k) => sum + weights[c * channels + k]! * one, value));
 }
 
-/** Numbers grouped by byte, as camwidget/export/binary_bundle.py has them. */
-function planes(values: readonly number[]): number[] {
-  return [...values.map((value) => value & 255), ...values.map((value) => value >> 8)];
-}
-
 describe("a live page's maps", () => {
   const rgb = bytes(cases.rgb);
-  const picture = new LivePicture("a", "a", { width, height, rgb }, false);
+  const picture = new LivePicture("a", "a", { width, height, rgb }, []);
   const pixels = Float32Array.from({ length: rgb.length }, (_, at) => rgb[3 * (at % (width * height)) + Math.floor(at / (width * height))]! / 255);
   picture.logits = logits(pixels);
   picture.features = { values: features(pixels), channels, rows, columns };
   const head: Head = { weights, bias, channels, rectified: false, gated: false, single: false, probabilities: softmax };
-  const { visible, shifts } = cases.rise;
-  const bundle = new BinaryBundle(Uint8Array.from([...visible, ...planes(shifts)]));
-  const rise = { ...cases.rise, method: { ...METHOD, name: "rise" }, visible: [0, visible.length], shifts: [visible.length, 2 * shifts.length] } as const;
   const reruns: readonly Rerun[] = [
     new Occlusion({ ...cases.occlusion, method: { ...METHOD, name: "occlusion" } }, mean),
-    new Rise(rise, bundle, mean, softmax),
+    new Rise({ ...METHOD, name: "rise" }, cases.rise, mean, softmax),
     new ScoreCam({ ...METHOD, name: "scorecam" }, mean),
   ];
 

@@ -10,6 +10,7 @@ function html(source: string): string {
 describe("the subset of Markdown", () => {
   it("has headings below the page's, paragraphs, lists, quotes and code", () => {
     expect(html("# A\ntext\nmore\n\nnext")).toBe("<h3>A</h3><p>text\nmore</p><p>next</p>");
+    expect(html("## A\n### B")).toBe("<h3>A</h3><h4>B</h4>");
     expect(html("- a\n- b\n  goes on\n\n3. x\n4) y")).toBe('<ul><li>a</li><li>b\ngoes on</li></ul><ol start="3"><li>x</li><li>y</li></ol>');
     expect(html("> a\n> - b")).toBe("<blockquote><p>a</p><ul><li>b</li></ul></blockquote>");
     expect(html("```py\n# <b>\n*x*\n```\nafter")).toBe("<pre><code># &lt;b&gt;\n*x*</code></pre><p>after</p>");

@@ -32,15 +32,19 @@ INSIDE = {
 THEIRS: tuple[str, ...] = ()
 
 
-def findings(page: Any, scope: str) -> list[str]:
-    """Serious and critical ones, as text."""
+#: How much a finding matters.
+ALL = ("minor", "moderate", "serious", "critical")
+
+
+def findings(page: Any, scope: str, impacts: tuple[str, ...] = ALL[2:]) -> list[str]:
+    """Those of some impacts, as text."""
     axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
     context = {"include": [[scope]], "exclude": [[each] for each in THEIRS]}
     found = axe.run(page, context, {"resultTypes": ["violations"]}).response["violations"]
     return [
         f"{each['id']} ({each['impact']}): {node['target']} {node['html'][:300]} {node['failureSummary'][:300]}"
         for each in found
-        if each["impact"] in ("serious", "critical")
+        if each["impact"] in impacts
         for node in each["nodes"]
     ]
 

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from firefox_driver import Firefox, file_url, firefox_path
 from page_driver import says, until
+from test_accessibility import ALL, findings
 from test_saved_page import HOSTILE, SPY
 
 import camwidget as cw
@@ -44,8 +45,8 @@ def saved(model: cw.VisionModel, questions: list[Any], file: Path, **more: Any) 
     quiz = cw.Quiz(questions, title="A quiz")
     pictures = [sample.image for sample in cw.zoo.samples("zoo/textures")[:2]]
     cw.save_page(
-        model, pictures, file, classes=2, methods=["gradcam"], layers=[model.default_layer],
-        **{"name": ["first", "second"], "tasks": TASKS, "quiz": quiz, "steps": 3, **more},
+        model, pictures, file, classes=2, layers=[model.default_layer],
+        **{"methods": ["gradcam"], "name": ["first", "second"], "tasks": TASKS, "quiz": quiz, "steps": 3, **more},
     )  # fmt: skip
     quiz.close()
     return file
@@ -183,8 +184,9 @@ def test_a_live_lesson(
 ) -> None:
     name, other = textures.classes[4:6]
     file = saved(
-        textures, questions, tmp_path / "lesson.html", live=True, target=cw.Contrast(name, other)
-    )
+        textures, questions, tmp_path / "lesson.html", live=True, target=cw.Contrast(name, other),
+        methods=["gradcam", "saliency"],
+    )  # fmt: skip
     # What the page was saved with is shown first, also where the model does not run.
     still = opened(context, file, "WebAssembly.validate = () => false;")
     says(still, ".camwidget-error-text", "The model does not run here")
@@ -193,14 +195,41 @@ def test_a_live_lesson(
     page = opened(context, file)
     says(page, ".camwidget-status", f"{name} rather than {other}")
     until(page, "() => performance.getEntriesByName('camwidget-model-ready').length > 0")
-    second = cw.zoo.samples("zoo/textures")[1].image
+    # The second one has the same question, and precomputed maps of its own.
     page.locator(".camwidget-own-chosen").select_option(label="second")
-    name = textures.predict(second, top=1).names[0]
-    says(page, ".camwidget-mask-sentence", name)
+    page.get_by_role("radio", name="Saliency", exact=True).click()
+    says(page, ".camwidget-status", f"Saliency · input 192×192 · {name} rather than {other}")
+    assert page.locator(".camwidget-error").is_hidden()
     page.locator(".camwidget-own-chosen").select_option(label="first")
     says(page, ".camwidget-status", f"{textures.classes[4]} rather than {other}")
     assert page.locator(".camwidget-quiz-option").count() == 2
     assert page.evaluate("() => window.happened") == []
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe(
+    browser: Any, textures: cw.VisionModel, questions: list[Any], tmp_path: Path, scheme: Any
+) -> None:
+    """A live lesson, with what is folded open, before and after an answer."""
+    file = saved(textures, questions, tmp_path / "lesson.html", live=True)
+    context = browser.new_context(offline=True, color_scheme=scheme)
+    page = opened(context, file)
+    until(page, "() => performance.getEntriesByName('camwidget-model-ready').length > 0")
+    page.locator(".camwidget-map-style-open").click()
+    page.locator(".camwidget-paint-toggle").click()
+    page.locator(".camwidget-fraction").press("Shift+ArrowRight")
+    says(page, ".camwidget-mask-sentence", "10 %")
+    assert findings(page, "html", ALL) == []
+    page.locator(".camwidget-quiz-option").first.click()
+    page.locator("textarea").first.fill("It falls.")
+    page.get_by_role("button", name="Start again").click()
+    says(page, ".camwidget-lesson-status", "Some answers are not saved")
+    assert findings(page, "html", ALL) == []
+    page.get_by_role("button", name="Clear them").click()
+    says(page, ".camwidget-lesson-status", "All answers are cleared")
+    assert page.locator("textarea").first.input_value() == ""
+    says(page, ".camwidget-quiz-place", "Question 1 of 3")
+    context.close()
 
 
 def test_in_firefox(textures: cw.VisionModel, questions: list[Any], tmp_path: Path) -> None:

@@ -18,13 +18,14 @@ from saved_page import SavedPage
 from test_saved_page import HOSTILE, SPY, grid_of
 
 import camwidget as cw
-from camwidget.attribution.methods import perturbation
+from camwidget.export.live_payload import rounded_pixels
 from camwidget.images.conversion import shades
 from camwidget.masking.baselines import BASELINES
 from camwidget.masking.masked_pixels import mask_pixels, multiply_pixels, paint_pixels
 from camwidget.masking.parts import SUPERPIXELS, superpixels
 from camwidget.models.detection_model import DetectionModel
 from camwidget.widget.view import sentences
+from camwidget.widget.view.findings import change_note, lost_note
 from camwidget.widget.view.mask_settings import MaskSettings
 
 pytestmark = [pytest.mark.browser, pytest.mark.full]
@@ -32,9 +33,11 @@ pytestmark = [pytest.mark.browser, pytest.mark.full]
 #: Probabilities in the page and in the kernel differ by less.
 CLOSE = 1e-4
 
-#: Masks of RISE in the test's page.
-MASKS = 40
+#: Settings of RISE in the test's page.
+RISE = {"masks": 40, "cells": 5, "keep": 0.4, "seed": 3}
 
+#: Milliseconds from opening to the model's being ready.
+READY_AFTER = "() => performance.getEntriesByName('camwidget-model-ready')[0].startTime"
 READY = "() => performance.getEntriesByName('camwidget-model-ready').length > 0"
 AT_REST = """() => document.querySelector('.camwidget-view:not(.camwidget-own)') !== null
   && document.querySelector('.camwidget-waiting') === null"""
@@ -208,9 +211,7 @@ def file(
     model: cw.VisionModel, pixels: torch.Tensor, tmp_path_factory: pytest.TempPathFactory
 ) -> Path:
     folder = tmp_path_factory.mktemp("live")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(perturbation, "_MASKS", MASKS)
-        save(model, pixels, folder)
+    save(model, pixels, folder)
     return folder / "page.html"
 
 
@@ -268,11 +269,13 @@ def test_masked_numbers_are_the_kernels(
     live.page.locator(".camwidget-fill select").select_option("blur")
     live.slide(10)
     levels = grid_of(data, targets[0], "gradcam", model.default_layer).levels(size)
-    after = probabilities(model, mask_pixels(pixels, levels, [0.1])[0])[targets[0]]
+    every = probabilities(model, mask_pixels(pixels, levels, [0.1])[0])
+    after, first = every[targets[0]], model.classes[int(every.argmax())]
     explanation = cw.explain(model, pixels)
     mask = MaskSettings("remove", "blur", 0.1)
     said = live.page.locator(".camwidget-mask-sentence").text_content()
-    assert said == sentences.sentence(explanation, mask, before, float(after))
+    changed = None if first == explanation.target.label else first
+    assert said == sentences.sentence(explanation, mask, before, float(after), changed)
     # The curve is computed when the slider rests.
     until(live.page, "() => document.querySelectorAll('.camwidget-curve polyline').length >= 6")
     assert live.happened() == []
@@ -446,17 +449,56 @@ def test_methods_that_run_the_model_many_times(
     assert live.page.locator("[data-name=occlusion][aria-checked=true]").count() == 0
     # The others are compared without a browser, by js/tests/liveMaps.test.ts.
     for label, name, options in (
-        ("RISE", "rise", {"masks": MASKS}),
+        ("RISE", "rise", RISE),
         ("Ablation-CAM", "ablationcam", {}),
         ("Recipro-CAM", "recipro-cam", {}),
     ):
         live.choose(label)
-        says(live.page, ".camwidget-status", f"{label} · ")
         until(live.page, f"() => document.querySelector('[data-name={name}][aria-checked=true]')")
+        if options:
+            live.page.locator(".camwidget-settings-open").click()
+            for setting, value in options.items():
+                field = live.page.get_by_label(setting, exact=True)
+                field.fill(str(value))
+                field.press("Enter")
+            words = ", ".join(f"{k} {v}" for k, v in sorted(options.items()))
+            says(live.page, ".camwidget-status", f"{label} ({words}) · ")
+        else:
+            says(live.page, ".camwidget-status", f"{label} · ")
         live.rest()
         live.slide(15)
         is_close(live, model, masked_by(model, pixels, target, cw.get_method(name, **options)))
+    # A window that does not fit is refused in words.
+    live.choose("Occlusion")
+    live.page.locator(".camwidget-settings-open").click()
+    field = live.page.get_by_label("window", exact=True)
+    field.fill("4000")
+    field.press("Enter")
+    says(live.page, ".camwidget-error-text", "A window of 4000 and a stride of 2000 do not cover")
+    live.page.locator(".camwidget-cancel").click()
     live.press("Grad-CAM")
+
+
+def test_undo_and_redo_have_the_widgets_keys(live: LivePage) -> None:
+    live.saved_picture()
+    live.press("Grad-CAM")
+    live.press("remove")
+    live.slide(20)
+    live.press("CAM")
+    frame = live.page.locator(".camwidget-frame")
+    frame.focus()
+    live.page.keyboard.press("Control+z")
+    until(live.page, "() => document.querySelector('[data-name=gradcam][aria-checked=true]')")
+    says(live.page, ".camwidget-mask-sentence", "20 %")
+    live.page.keyboard.press("Control+z")
+    until(live.page, "() => document.querySelector('.camwidget-fraction').value !== '20'")
+    live.page.get_by_role("button", name="Redo").click()
+    says(live.page, ".camwidget-mask-sentence", "20 %")
+    frame.focus()
+    live.page.keyboard.press("Control+Shift+z")
+    until(live.page, "() => document.querySelector('[data-name=cam][aria-checked=true]')")
+    live.rest()
+    assert live.happened() == []
 
 
 def test_against_a_class_and_rather_than_another(
@@ -597,8 +639,7 @@ def test_a_truncated_file_says_so(file: Path, tmp_path: Path, browser: Any) -> N
 
 #: Models of the zoo with the text that they are given, and torchvision's with random weights.
 MODELS = (
-    # The unbiased net is the biased one with other weights.
-    *(name for name in cw.list_models() if name != "zoo/unbiased"),
+    *cw.list_models(),
     "squeezenet1_1",
     "mobilenet_v2",
     "resnet18",
@@ -628,62 +669,114 @@ def random_model(name: str) -> cw.VisionModel:
     )
 
 
-@pytest.mark.parametrize(
-    ("name", "drawn"),
-    [
-        ("zoo/scenes-boxes", ".camwidget-found-box"),
-        ("zoo/scenes-segments", ".camwidget-found-areas"),
-    ],
-)
-def test_boxes_and_areas_are_drawn_in_a_page_that_follows_their_numbers(
-    opened: Callable[..., LivePage], tmp_path: Path, name: str, drawn: str
+#: Of every box that is drawn: its corners, whether it is lost, and its words.
+DRAWN_BOXES = """() => [...document.querySelectorAll(
+  ".camwidget-found-box:not(.camwidget-found-before)"
+)].map((box) => ({
+  corners: box.querySelector("path").getAttribute("d").match(/-?[0-9.e-]+/g).map(Number),
+  lost: box.classList.contains("camwidget-found-lost"),
+}))"""
+
+
+@pytest.mark.parametrize("name", ["zoo/scenes-boxes", "zoo/scenes-segments"])
+def test_boxes_and_areas_follow_the_masked_picture_as_in_the_widget(
+    opened: Callable[..., LivePage], tmp_path: Path, name: str
 ) -> None:
-    model, image = made(name, None)
+    model = cw.load(name, device="cpu")
+    images = [sample.image for sample in cw.zoo.samples(name)[:3]]
+    path = tmp_path / "page.html"
+    layer = model.default_layer
     cw.save_page(
-        model, image, tmp_path / "page", classes=2, methods=["gradcam"], layers=[model.default_layer], live=True
+        model, images[:2], path, classes=3, methods=["gradcam"], layers=[layer], live=True, name=["one", "two"]
     )  # fmt: skip
-    shown = opened(tmp_path / "page.html").ready()
-    shown.page.locator(drawn).first.wait_for()
-    data = SavedPage(tmp_path / "page.html")
-    targets = [c["index"] for c in data.data["classes"]]
-    pixels = model.pixels(image)[0]
-    levels = grid_of(data, targets[0], "gradcam", model.default_layer).levels(
-        (pixels.shape[-2], pixels.shape[-1])
-    )
-    shown.slide(30)
-    wanted = probabilities(model, mask_pixels(pixels, levels, [0.3])[0])[targets]
-    shown.gives(lambda: wanted)
-    # Where they are in the masked picture is not known here, which the page says.
-    assert "those of the unmasked picture" in str(shown.page.locator("footer").text_content())
-    shown.page.locator(drawn).first.wait_for()
+    shown = opened(path).ready()
+    data = SavedPage(path)
+    pages = [data.data, *data.data["others"]]
+    for number, page in enumerate(pages):
+        if number > 0:
+            shown.page.locator(".camwidget-own-chosen").select_option(label="two")
+            shown.rest()
+        own = model.with_text_for(images[number])
+        pixels = own.pixels(images[number])
+        target = page["first"]["target"]
+        assert shown.names() == [one["name"] for one in page["classes"]]
+        explanation = cw.explain(own, pixels[0], target, "gradcam", layer)
+        for fraction in (0.02, 0.3):
+            shown.slide(100 * fraction)
+            levels = cw.masking.rank_rule.rank_levels(explanation)
+            masked = mask_pixels(rounded_pixels(pixels[0]), levels, [fraction])
+            before, after = own.findings(pixels), own.findings(masked)
+            says(shown.page, ".camwidget-mask-sentence", change_note(target, before, after))
+            assert "those of the unmasked picture" not in shown.page.locator("footer").inner_text()
+            if after.boxes:
+                boxes = shown.page.evaluate(DRAWN_BOXES)
+                for one, drawn in zip(after.boxes, boxes, strict=True):
+                    assert one is None or drawn["lost"] == one.is_lost
+                    if one is not None and not one.is_lost:
+                        left, top, right, bottom = one.box
+                        wanted = [left, top, right, bottom, left]
+                        np.testing.assert_allclose(drawn["corners"], wanted, atol=0.05)
+            else:
+                shown.page.locator(".camwidget-found-areas").first.wait_for()
+        if before.boxes:
+            until(
+                shown.page,
+                "() => document.querySelectorAll('.camwidget-curve polyline').length >= 6",
+            )
+            curve = cw.mask_curve(own, pixels[0], explanation, steps=21, spacing="quadratic")
+            says(shown.page, ".camwidget-mask-sentence", lost_note(curve))
+    # A picture of one's own has its own detections, and areas.
+    file = tmp_path / "own.png"
+    Image.fromarray(np.asarray(images[2])).save(file)
+    shown.own(file)
+    own = model.with_text_for(file)
+    if isinstance(own, DetectionModel):
+        assert shown.names() == list(own.classes)
+        assert len(shown.page.evaluate(DRAWN_BOXES)) == len(own.detected)
+        shown.gives(lambda: np.asarray(own.predict(file).probabilities))
+        blank = tmp_path / "blank.png"
+        Image.new("RGB", (128, 128), "gray").save(blank)
+        shown.page.locator(".camwidget-own input").set_input_files(blank)
+        says(shown.page, ".camwidget-found-note", f"{name} detects nothing in this picture")
+    else:
+        assert shown.names()[0] == own.predict(file).names[0]
+        shown.page.locator(".camwidget-found-areas").first.wait_for()
+    assert shown.page.locator(".camwidget-error").is_hidden()
     assert shown.happened() == []
 
 
 def test_every_model_gives_the_kernels_numbers(
     opened: Callable[..., LivePage], tmp_path: Path
 ) -> None:
+    """With ``-s`` it prints the rows of the table in docs/pages/saved_pages.md."""
     real = Path(__file__).resolve().parents[3] / "shared" / "real"
     for name in MODELS:
         model, image = made(name, real if real.is_dir() else None)
         path = tmp_path / f"{name.replace('/', '-')}.html"
+        start = time.perf_counter()
         page = cw.save_page(
             model, image, path, classes=2, methods=["gradcam"], layers=[model.default_layer], live=True
         )  # fmt: skip
+        seconds, size = time.perf_counter() - start, path.stat().st_size / 1e6
         data = SavedPage(path)
         targets = [c["index"] for c in data.data["classes"]]
         shown = opened(path).ready()
         assert shown.page.locator(".camwidget-error").is_hidden(), name
         pixels = model.pixels(image)[0]
-        size = (pixels.shape[-2], pixels.shape[-1])
+        sides = (pixels.shape[-2], pixels.shape[-1])
+        opened_in = shown.page.evaluate(READY_AFTER) / 1000
         quantized = grid_of(data, targets[0], "gradcam", model.default_layer)
         first = page.explanation.target.label
         assert shown.page.locator(".camwidget-name[aria-pressed=true]").text_content() == first
-        if quantized.is_empty:
-            continue
+        assert not quantized.is_empty
         shown.slide(20)
-        masked = mask_pixels(pixels, quantized.levels(size), [0.2])[0]
+        masked = mask_pixels(pixels, quantized.levels(sides), [0.2])[0]
         wanted = probabilities(model, masked)[targets]
         shown.gives(lambda wanted=wanted: wanted, what=name)  # type: ignore[misc]
+        off = float(np.abs(shown.bars()[: len(wanted)] - wanted).max())
+        print(
+            f"| {name}, {sides[0]}² | {size:.2g} MB | {seconds:.2g} s | {opened_in:.2g} s | {off:.0e} |"
+        )
         assert shown.happened() == [], name
         shown.page.close()
         path.unlink()

@@ -22,7 +22,10 @@ from camwidget.cli import main
 from camwidget.errors import CamwidgetError, CamwidgetWarning, ModelError
 from camwidget.export import live_payload
 from camwidget.export.closed_forms import FORWARD_FORMS, GRADIENT_FORMS, closed_form
-from camwidget.export.onnx_model import export_model
+from camwidget.export.onnx_model import ExportedModel, export_model
+from camwidget.models.detection_model import DetectionModel
+from camwidget.models.detections import FoundBoxes
+from camwidget.models.findings import FindsInPicture, boxes_followed
 
 QUICK = {"classes": 2, "methods": ["gradcam"]}
 
@@ -37,6 +40,13 @@ def run(graph: bytes, pixels: torch.Tensor) -> np.ndarray:
     onnxruntime = pytest.importorskip("onnxruntime")
     session = onnxruntime.InferenceSession(graph)
     found: np.ndarray = session.run(["logits"], {"pixels": pixels[None].numpy()})[0][0]
+    return found
+
+
+def run_all(exported: ExportedModel, pixels: torch.Tensor) -> list[np.ndarray]:
+    onnxruntime = pytest.importorskip("onnxruntime")
+    session = onnxruntime.InferenceSession(exported.graph)
+    found: list[np.ndarray] = session.run(list(exported.outputs), {"pixels": pixels[None].numpy()})
     return found
 
 
@@ -208,6 +218,60 @@ def test_large_pages_are_announced_and_larger_ones_refused(
     monkeypatch.setattr(live_payload, "weights_size", lambda model: 500_000_000)
     with pytest.raises(CamwidgetError, match=r"about 672 MB.*without live=True"):
         cw.save_page(textures, picture, tmp_path / "page", live=True)
+
+
+def test_every_picture_has_its_maps_and_their_size_is_said(
+    textures: cw.VisionModel, picture: torch.Tensor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def save(name: str) -> SavedPage:
+        saved = cw.save_page(
+            textures, [picture, picture.flip(-1)], tmp_path / name, **QUICK, layers=["stage4"], live=True
+        )  # fmt: skip
+        return SavedPage(saved.path)
+
+    monkeypatch.setattr(live_payload, "_LARGE", 1)
+    monkeypatch.setattr(live_payload, "_page_size", lambda model: 0.5)
+    with pytest.warns(CamwidgetWarning, match=r"page\.html will have \d MB, \d MB of them pre"):
+        data = save("page").data
+    (other,) = data["others"]
+    assert other["name"] == "picture 2" and "live" not in other
+    assert len(other["maps"]) == len(data["maps"]) == 2 and len(other["divisions"]) == 1
+    assert all(grid["curves"] == {} for grid in other["grids"])
+    assert other["archive"] != data["archive"]
+    monkeypatch.setattr(live_payload, "_LARGEST", 2)
+    with pytest.raises(CamwidgetError, match=r"\d MB of them maps.*fewer pictures"):
+        save("other")
+    assert not (tmp_path / "other.html").exists()
+
+
+@pytest.mark.parametrize("name", ["zoo/scenes-boxes", "zoo/scenes-segments"])
+def test_what_a_model_finds_is_exported(name: str) -> None:
+    """The graph gives the boxes or areas of which the page makes the kernel's findings."""
+    pytest.importorskip("onnxruntime")
+    model = cw.load(name, device="cpu")
+    pixels = model.pixels(cw.zoo.samples(name)[0].image)[0]
+    model = model.with_text_for(pixels)
+    exported = export_model(model, pixels)
+    assert isinstance(model, FindsInPicture)
+    expected = dict(zip(exported.outputs, run_all(exported, pixels.flip(-1)), strict=True))
+    found = model.findings(pixels.flip(-1)[None])
+    tensors = {key: torch.from_numpy(value) for key, value in expected.items()}
+    torch.testing.assert_close(
+        model.exported_logits(tensors), model.logits(pixels.flip(-1)[None]), atol=1e-4, rtol=1e-4
+    )
+    if isinstance(model, DetectionModel):
+        with pytest.raises(CamwidgetError, match="asked about an edge"):
+            live_payload.check_live(model.given(edge="left"))
+        boxes = FoundBoxes(tensors["boxes"], tensors["scores"], None, (128, 128))
+        again = boxes_followed(boxes, model.detected, found.probabilities)
+        for one, other in zip(again.boxes, found.boxes, strict=True):
+            assert (one is None) == (other is None)
+            if one is not None and other is not None:
+                np.testing.assert_allclose(one.box, other.box, atol=1e-3)
+    else:
+        assert found.areas is not None
+        assert (expected["areas"] == found.areas).mean() > 0.999
+        np.testing.assert_allclose(expected["means"], found.means, atol=1e-5)
 
 
 def test_a_missing_library_and_what_a_page_cannot_take(

@@ -17,21 +17,21 @@ from torch import nn
 
 import camwidget as cw
 from camwidget.attribution.methods import get_method
-from camwidget.attribution.methods.perturbation import RandomMasks, default_window
+from camwidget.attribution.methods.perturbation import default_window
 from camwidget.attribution.targets import resolve_target
 from camwidget.export.closed_forms import FORWARD_FORMS, GRADIENT_FORMS, terms_of
 
 CASES = Path(__file__).resolve().parents[2] / "js" / "tests" / "kernel" / "live_maps.json"
 
-#: Height and width of the picture, masks of RISE and cells of each.
-SIZE, MASKS, CELLS = (14, 18), 25, 4
+#: Height and width of the picture; masks of RISE, cells of each, and a seed of more than 32 bits.
+SIZE, MASKS, CELLS, SEED = (14, 18), 25, 4, 2**33 + 7
 
 METHODS = (
     *GRADIENT_FORMS,
     *FORWARD_FORMS,
     "scorecam",
     "occlusion",
-    get_method("rise", masks=MASKS, cells=CELLS),
+    get_method("rise", masks=MASKS, cells=CELLS, seed=SEED),
 )
 
 
@@ -61,8 +61,7 @@ def cases() -> dict[str, Any]:
     model = cw.wrap(net, preprocess, list("abcd"), layers=["conv"])
     rgb = np.random.default_rng(2).integers(0, 256, (*SIZE, 3), dtype=np.uint8)
     pixels = torch.from_numpy(rgb).permute(2, 0, 1).float() / 255
-    masks = RandomMasks.made(SIZE, MASKS, CELLS, 0.5, 0)
-    window, stride = default_window(*SIZE)
+    window = default_window(*SIZE)[0]
     maps = []
     for wanted in (2, cw.Counterfactual(2), cw.Contrast(2, 0)):
         target = resolve_target(model, wanted)
@@ -75,7 +74,6 @@ def cases() -> dict[str, Any]:
             cells = np.maximum(found - low, 0)
             terms = [{"index": index, "sign": sign} for index, sign in terms_of(target)]
             maps.append({"method": method.name, "terms": terms, "cells": floats(cells)})
-    visible = masks.grids.flatten(1).bool().numpy()
     return {
         "height": SIZE[0],
         "width": SIZE[1],
@@ -85,14 +83,8 @@ def cases() -> dict[str, Any]:
         "conv": floats(net.conv.weight.detach()),
         "weights": floats(net.head.weight.detach()),
         "bias": floats(net.head.bias.detach()),
-        "occlusion": {"window": window, "stride": stride},
-        "rise": {
-            "masks": MASKS,
-            "cells": CELLS,
-            "keep": masks.keep,
-            "visible": np.packbits(visible, bitorder="little").tolist(),
-            "shifts": masks.shifts.flatten().tolist(),
-        },
+        "occlusion": {"window": window},
+        "rise": {"masks": MASKS, "cells": CELLS, "keep": 0.5, "seed": SEED},
         "maps": maps,
     }
 

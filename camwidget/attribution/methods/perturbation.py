@@ -19,7 +19,7 @@ from ..trace import Trace
 from .registry import Step, method
 from .settings import Range
 
-__all__ = ["RandomMasks", "default_masks", "default_window", "occlusion", "rise"]
+__all__ = ["RandomMasks", "default_window", "occlusion", "rise"]
 
 _GROUP = "Perturbation"
 
@@ -290,8 +290,3 @@ class RandomMasks:
             for mask, corner in zip(large, self.shifts[start:stop].tolist(), strict=True)
         ]
         return torch.stack(cut)
-
-
-def default_masks(size: tuple[int, int]) -> RandomMasks:
-    """The masks of RISE with its default settings for a picture of a height and width."""
-    return RandomMasks.made(size, _MASKS, _CELLS, _KEEP, _SEED)

@@ -10,6 +10,7 @@ from ...errors import PictureError
 from ...export import save_page
 from ...masking.inpainting import INPAINTINGS
 from ..control.context import ExplorerContext
+from ..control.finding_control import DetectionController
 from ..control.method_settings import configured, options_of
 
 __all__ = ["explorer_page"]
@@ -34,7 +35,10 @@ def explorer_page(
     picture, values = context.picture, context.values
     if picture is None:
         raise PictureError("There is no picture to save a page of: add(…) one.")
-    cache = context.prompt.cache(picture, context.prompt.known(picture))
+    prompt = context.prompt
+    cache = prompt.cache(picture, prompt.known(picture))
+    # Detections that nobody chose are each picture's own, also in the page.
+    is_open = isinstance(prompt, DetectionController) and prompt.finds_for_itself
     # Inpainting depends on the mask: a page has no model to do it with.
     baseline = "blur" if values.baseline in INPAINTINGS else values.baseline
     shown: dict[str, Any] = {
@@ -48,4 +52,5 @@ def explorer_page(
         "classes": context.display.row_classes or 5,
         "name": picture.name,
     }
-    return save_page(cache.model, cache.pixels(picture), path, **{**shown, **options}).path
+    model = prompt.model if is_open else cache.model
+    return save_page(model, cache.pixels(picture), path, **{**shown, **options}).path

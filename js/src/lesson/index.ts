@@ -6,7 +6,7 @@ import { Game } from "../quiz/game";
 import { mount } from "../quiz/index";
 import { DEFAULTS } from "../quiz/syncedTraits";
 import type { QuizTraits } from "../quiz/syncedTraits";
-import { make } from "../view/dom/dom";
+import { button, make } from "../view/dom/dom";
 import type { Model } from "../view/model";
 import { Store } from "../view/store";
 import { markdown } from "./markdown";
@@ -42,6 +42,10 @@ class TaskField {
   get answer(): AnsweredTask {
     return { task: this.task, answer: this.field.value.trim() };
   }
+
+  clear(): void {
+    this.field.value = "";
+  }
 }
 
 /** A quiz as the page has it: its pictures are base64. */
@@ -64,12 +68,15 @@ function build(root: (id: string) => HTMLElement, data: Readonly<Record<string, 
   const title = text(data["title"]);
   let number = randomNumber();
   let isUnsaved = false;
+  const status = make("p", "camwidget-lesson-status", { role: "status" });
   const changed = (): void => {
     isUnsaved = true;
+    status.replaceChildren();
   };
   const tasks = texts(data["tasks"]).map((task, at) => new TaskField(task, at + 1, changed));
   if (tasks.length > 0) {
-    root("camwidget-tasks").append(make("h2", "", {}, "Tasks"), make("ol", "camwidget-lesson-tasks", {}, ...tasks.map(({ element }) => element)));
+    const hint = "Try it out in the picture below, and write down what you find. At the end of the page you save your answers.";
+    root("camwidget-tasks").append(make("h2", "", {}, "Tasks"), make("p", "camwidget-lesson-hint", {}, hint), make("ol", "camwidget-lesson-tasks", {}, ...tasks.map(({ element }) => element)));
   }
   let game: Game | null = null;
   if (data["quiz"] != null) {
@@ -78,7 +85,11 @@ function build(root: (id: string) => HTMLElement, data: Readonly<Record<string, 
     const played = (game = new Game(store));
     // After a restart the next person may answer: without a number of its own, pooling takes the sheet for a copy.
     store.on("change:attempt", () => {
-      if (played.attempt === "") number = randomNumber();
+      if (played.attempt !== "") return;
+      number = randomNumber();
+      if (tasks.some(({ answer }) => answer.answer !== "")) {
+        status.replaceChildren("The quiz has begun again; the answers to the tasks are still there. “Start again” clears them too, for the next person.");
+      }
     });
     const place = make("div", "");
     root("camwidget-quiz").append(make("h2", "", {}, "Quiz"), place);
@@ -92,14 +103,44 @@ function build(root: (id: string) => HTMLElement, data: Readonly<Record<string, 
     isUnsaved = false;
     return answerSheet(number, name, title, game, answers);
   };
+  let line = saveLine(sheet);
+  const clear = (): void => {
+    for (const task of tasks) task.clear();
+    game?.restart();
+    number = randomNumber();
+    isUnsaved = false;
+    const empty = saveLine(sheet);
+    line.replaceWith(empty);
+    line = empty;
+    status.replaceChildren("All answers are cleared: the next person can begin.");
+  };
   root("camwidget-answers").append(
     make("h2", "", {}, "Your answers"),
     make("p", "", {}, "They stay in this page until you save them as a file. The file has your answers, and the name only if you write one."),
-    saveLine(sheet),
+    make("div", "camwidget-lesson-ending", {}, line, startAgain(() => isUnsaved, clear, status)), status,
   );
   addEventListener("beforeunload", (event) => {
     if (isUnsaved) event.preventDefault();
   });
+}
+
+/** A button that clears all answers; where some are not saved, only after a second click. */
+function startAgain(isUnsaved: () => boolean, clear: () => void, status: HTMLElement): HTMLElement {
+  const again = button("camwidget-quiz-button", { title: "Clear the answers to the tasks and the quiz, for the next person" }, "Start again");
+  again.addEventListener("click", () => {
+    if (!isUnsaved()) {
+      clear();
+      return;
+    }
+    const yes = button("camwidget-quiz-button", {}, "Clear them");
+    const no = button("camwidget-quiz-button", {}, "Keep them");
+    yes.addEventListener("click", clear);
+    no.addEventListener("click", () => status.replaceChildren());
+    for (const one of [yes, no]) one.addEventListener("click", () => again.focus());
+    status.replaceChildren("Some answers are not saved. ", yes, " ", no);
+    no.focus();
+  });
+  return again;
 }
 
 const source = document.getElementById("camwidget-lesson");

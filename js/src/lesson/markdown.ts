@@ -11,6 +11,8 @@ const DEEPEST = 6;
 export function markdown(source: string, depth = 0): HTMLElement[] {
   const lines = source.replace(/\r\n?/g, "\n").split("\n");
   const blocks: HTMLElement[] = [];
+  // The page's own headings are the first two; below them no level is left out, whatever a text begins with.
+  const highest = lines.reduce((least, line) => Math.min(least, HEADING.exec(line)?.[1]!.length ?? least), 6);
   for (let at = 0; at < lines.length; ) {
     const line = lines[at]!;
     const fence = /^ {0,3}(`{3,}|~{3,})/.exec(line)?.[1];
@@ -21,10 +23,9 @@ export function markdown(source: string, depth = 0): HTMLElement[] {
       blocks.push(make("pre", "", {}, make("code", "", {}, code.join("\n"))));
       continue;
     }
-    const heading = /^ {0,3}(#{1,6}) +(.*?)( +#+)? *$/.exec(line);
+    const heading = HEADING.exec(line);
     if (heading !== null) {
-      // The page's own headings are the first two.
-      const level = Math.min(6, heading[1]!.length + 2) as 3 | 4 | 5 | 6;
+      const level = Math.min(6, heading[1]!.length - highest + 3) as 3 | 4 | 5 | 6;
       blocks.push(make(`h${level}`, "", {}, ...inline(heading[2]!, depth)));
       at++;
       continue;
@@ -49,6 +50,7 @@ export function markdown(source: string, depth = 0): HTMLElement[] {
 
 type Kind = "blank" | "bullets" | "numbers" | "quote" | "text";
 
+const HEADING = /^ {0,3}(#{1,6}) +(.*?)( +#+)? *$/;
 const BULLET = /^ {0,3}[-*+] +/;
 const NUMBER = /^ {0,3}\d{1,9}[.)] +/;
 const QUOTE = /^ {0,3}> ?/;

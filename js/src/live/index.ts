@@ -44,9 +44,7 @@ function start(model: LiveModel, data: LivePayload): void {
 
 void openPage<LivePayload>(async (data) => {
   const model = new LiveModel(data, await BinaryBundle.read(data.archive));
-  for (const { name, width, height, picture, archive } of data.live.others) {
-    model.list(name, { width, height, rgb: (await BinaryBundle.read(archive)).picture(picture, width) });
-  }
+  for (const other of data.others ?? []) model.addSaved(other, await BinaryBundle.read(other.archive));
   // The page ends with its window.
   const { signal } = new AbortController();
   const line = pictureLine(model, data.live.preprocess, data.live.channels, signal);

@@ -8,8 +8,9 @@ import { keyOf } from "./liveMaps";
 import type { LivePicture } from "./livePicture";
 import { explainedLabel, explanationTrait, layerOf, methodLabel } from "./mapTraits";
 import type { InputMask } from "./maskedInput";
-import type { Input, ModelRunner } from "./modelRunner";
+import type { Answer, Input, ModelRunner } from "./modelRunner";
 import type { LivePayload } from "./payload";
+import type { Settings } from "./reruns";
 import { SlowMap } from "./slowMap";
 
 const FOR: Stance = { kind: "for", other: -1 };
@@ -28,8 +29,12 @@ export interface Main {
   /** Whether a mask by a map hides nothing. */
   isUnmasked(map: FoundMap, mask: InputMask): boolean;
   input(picture: LivePicture, map: FoundMap, mask: InputMask): Input;
-  read(logits: Float32Array): Float64Array;
-  unmasked(picture: LivePicture, index: number): number;
+  logits(picture: LivePicture, answer: Answer): Float32Array;
+  read(picture: LivePicture, answer: Answer): Float64Array;
+  /** Whether each picture has classes of its own. */
+  readonly hasOwnClasses: boolean;
+  /** The settings of a method that differ from its defaults. */
+  settings(method: string): Settings;
 }
 
 /** Why there is no B, in words. */
@@ -61,7 +66,7 @@ export class LiveComparison {
       return;
     }
     try {
-      this.follow(main, this.resolve(map.of, main.pictures));
+      this.follow(main, this.resolve(map.of, main));
     } catch (error) {
       if (!(error instanceof NoMap)) throw error;
       this.clear({ error: error.message });
@@ -96,19 +101,19 @@ export class LiveComparison {
       if (found !== null) this.show(main, found);
       else if (rerun !== null && of.picture.logits !== null && main.runner !== null) this.compute(main, new SlowMap(of, rerun), main.runner);
       else if (of.picture.logits === null) this.clear({ busy: true });
-      else throw new NoMap(`This page has no map ${explainedLabel(of, this.data.live.names)} by this method here.`);
+      else throw new NoMap(`This page has no map ${explainedLabel(of)} by this method here.`);
       this.requested = found === null && rerun === null ? "waiting" : key;
     }
     this.updateNumbers(main);
   }
 
   /** What B is of; in everything that is not compared it follows A. */
-  private resolve(a: Subject, pictures: readonly LivePicture[]): Subject {
+  private resolve(a: Subject, main: Main): Subject {
     const compare = compared(this.model);
-    const picture = "picture" in compare ? (pictures[number(compare.picture, 0)] ?? a.picture) : a.picture;
+    const picture = "picture" in compare ? (main.pictures[number(compare.picture, 0)] ?? a.picture) : a.picture;
     const method = text(compare.method, a.method);
     const layer = text(compare.layer, a.layer);
-    const of: Subject = { ...a, ...this.target(compare, a, picture), picture, method, layer };
+    const of: Subject = { ...a, ...this.target(compare, a, picture, main), picture, method, settings: main.settings(method), layer };
     const known = this.maps.method(method);
     const label = known?.label ?? method;
     const reason = this.maps.reason(of);
@@ -124,39 +129,41 @@ export class LiveComparison {
   }
 
   /** B's class and stance, as camwidget/widget/control/compared_target.py has them. */
-  private target(compare: ReturnType<typeof compared>, a: Subject, picture: LivePicture): Pick<Subject, "target" | "stance"> {
-    if (!("target" in compare)) return { target: a.target, stance: a.stance };
-    const { target } = compare;
-    if (target === null) {
+  private target(compare: ReturnType<typeof compared>, a: Subject, picture: LivePicture, main: Main): Pick<Subject, "target" | "stance"> {
+    // Another picture has classes of its own where they are its detections.
+    const isStrange = main.hasOwnClasses && picture !== a.picture;
+    if (!("target" in compare) && !isStrange) return { target: a.target, stance: a.stance };
+    const { target = null } = compare;
+    if (target === null || isStrange) {
       const { unmasked } = picture;
+      if (unmasked?.length === 0) throw new NoMap(`Nothing is found in ${picture.name}: choose another picture of B.`);
       const first = unmasked === null ? a.target : unmasked.indexOf(unmasked.reduce((one, other) => Math.max(one, other), -Infinity));
       return { target: first, stance: FOR };
     }
     const from = fields(target);
-    if ("against" in from) return { target: this.index(from["against"], a.target), stance: { kind: "against", other: -1 } };
-    if (!("rather_than" in from)) return { target: this.index(target, a.target), stance: FOR };
-    const [own, other] = [this.index(from["for"], a.target), this.index(from["rather_than"], a.target)];
+    const indexOf = (name: unknown): number => {
+      const found = typeof name === "string" ? picture.names.indexOf(name) : -1;
+      return found < 0 ? a.target : found;
+    };
+    if ("against" in from) return { target: indexOf(from["against"]), stance: { kind: "against", other: -1 } };
+    if (!("rather_than" in from)) return { target: indexOf(target), stance: FOR };
+    const [own, other] = [indexOf(from["for"]), indexOf(from["rather_than"])];
     if (own === other) {
-      throw new NoMap(`B is for “${this.data.live.names[own]!}” rather than A's class, which is the same: choose another class of B.`);
+      throw new NoMap(`B is for “${picture.names[own]!}” rather than A's class, which is the same: choose another class of B.`);
     }
     return { target: own, stance: { kind: "rather", other } };
-  }
-
-  private index(name: unknown, otherwise: number): number {
-    const found = typeof name === "string" ? this.data.live.names.indexOf(name) : -1;
-    return found < 0 ? otherwise : found;
   }
 
   private compute(main: Main, slow: SlowMap, runner: ModelRunner): void {
     this.slow = slow;
     this.shown = null;
-    const label = methodLabel(this.maps.method(slow.of.method)!);
+    const label = methodLabel(this.maps.method(slow.of.method)!, slow.of.settings);
     const look = (): void => {
-      const note = `${label} · ${explainedLabel(slow.of, this.data.live.names)} · computing, ${Math.round(100 * slow.progress)} %`;
+      const note = `${label} · ${explainedLabel(slow.of)} · computing, ${Math.round(100 * slow.progress)} %`;
       this.model.setAll({ compared_status: { busy: true, progress: slow.progress, note } });
     };
     look();
-    slow.run(runner, look, () => {
+    slow.run(runner, (answer) => main.logits(slow.of.picture, answer), look, () => {
       if (this.slow !== slow) return;
       this.slow = null;
       const found = this.maps.find(slow.of);
@@ -169,14 +176,13 @@ export class LiveComparison {
   private show(main: Main, found: FoundMap): void {
     this.shown = found;
     const { of } = found;
-    const { names } = this.data.live;
     const method = this.maps.method(of.method)!;
     const a = main.map!.of.picture;
     this.model.setAll({
       compared_scene: of.picture === a ? {} : of.picture.scene,
       compared_explanation: {
-        ...explanationTrait(found, method, names),
-        label: { model: this.data.model, picture: of.picture.name, target: explainedLabel(of, names), method: methodLabel(method), layer: layerOf(found) },
+        ...explanationTrait(found, method),
+        label: { model: this.data.model, picture: of.picture.name, target: explainedLabel(of), method: methodLabel(method, of.settings), layer: layerOf(found) },
         substitutions: "",
         no_difference: of.picture === a ? "" : `No difference: A is of ${a.name}, B of ${of.picture.name}.`,
       },
@@ -199,12 +205,12 @@ export class LiveComparison {
     }
     void main.runner?.latest(() => main.input(picture, shown, mask), "B").then((answer) => {
       if (answer === null || request !== this.asked) return;
-      this.model.setAll({ compared_prediction: this.numbers(main, shown, main.read(answer.logits)) });
+      this.model.setAll({ compared_prediction: this.numbers(main, shown, main.read(picture, answer)) });
     });
   }
 
   private numbers(main: Main, { of: { picture, target } }: FoundMap, masked: Float64Array | null): Record<string, unknown> {
-    const pair = (index: number): Record<string, unknown> => ({ unmasked: main.unmasked(picture, index), masked: masked?.[index] ?? null });
+    const pair = (index: number): Record<string, unknown> => ({ unmasked: picture.numberOf(index), masked: masked?.[index] ?? null });
     return { quantity: this.data.quantity, target: pair(target), rows: main.rows.map((index) => ({ index, ...pair(index) })) };
   }
 }

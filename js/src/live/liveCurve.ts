@@ -1,6 +1,6 @@
 /** ``LiveCurve``: the curve of a live page's map, point by point, coarse first. */
 import { fractionAt } from "../page/curve";
-import type { Input, ModelRunner } from "./modelRunner";
+import type { Answer, Input, ModelRunner } from "./modelRunner";
 
 /** Every how many steps a curve has a point at first, and then. */
 const COARSE = [4, 2, 1] as const;
@@ -26,7 +26,7 @@ export class LiveCurve {
    * @param read from the model's outputs
    * @param found called after each point
    */
-  run(runner: ModelRunner, input: (fraction: number) => Input, read: (logits: Float32Array) => Float64Array, found: () => void): void {
+  run(runner: ModelRunner, input: (fraction: number) => Input, read: (answer: Answer) => Float64Array, found: () => void): void {
     const every = Array.from({ length: this.steps }, (_, step) => step);
     const order = new Set(COARSE.flatMap((stride) => every.filter((step) => step % stride === 0)));
     const next = (left: readonly number[]): void => {
@@ -34,7 +34,7 @@ export class LiveCurve {
       if (step === undefined || !this.isWanted) return;
       void runner.later(() => input(fractionAt(step, this.steps)), () => this.isWanted).then((answer) => {
         if (answer === null) return;
-        this.points.set(step, read(answer.logits));
+        this.points.set(step, read(answer));
         found();
         next(rest);
       });

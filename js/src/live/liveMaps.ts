@@ -8,13 +8,14 @@ import type { BinaryBundle } from "../page/binaryBundle";
 import { probabilities } from "../core/scores";
 import { termsOf } from "../core/scoreTerms";
 import type { MethodData } from "../page/payload";
-import { decodeMap, QuantizedMaps } from "../page/quantizedMaps";
+import { decodeMap } from "../page/quantizedMaps";
 import type { DecodedMap } from "../page/quantizedMaps";
 import type { Stance } from "../view/traits";
 import type { LivePicture } from "./livePicture";
 import { Occlusion } from "./occlusion";
 import type { HeadData, LivePayload } from "./payload";
-import type { Rerun } from "./reruns";
+import { RerunMethod, settingsKey } from "./reruns";
+import type { Rerun, Settings } from "./reruns";
 import { Rise } from "./rise";
 import { ScoreCam } from "./scoreCam";
 
@@ -28,6 +29,8 @@ export interface Explained {
 /** What a map is of. */
 export interface Subject extends Explained {
   readonly method: string;
+  /** Of the method, those that differ from its defaults. */
+  readonly settings: Settings;
   readonly layer: string;
 }
 
@@ -49,10 +52,9 @@ export interface FoundMap {
 const KEPT = 24;
 
 export class LiveMaps {
-  private readonly saved: QuantizedMaps;
   /** All methods of the page. */
   private readonly every: readonly MethodData[];
-  private readonly reruns: readonly Rerun[];
+  private readonly reruns: readonly RerunMethod[];
   private readonly made = new Map<string, FoundMap>();
   private head: Head | null = null;
 
@@ -60,12 +62,11 @@ export class LiveMaps {
     private readonly data: LivePayload,
     private readonly archive: BinaryBundle,
   ) {
-    this.saved = new QuantizedMaps(data, archive);
     const { head, mean, occlusion, rise } = data.live;
     const reruns = [
-      new Occlusion(occlusion, mean),
-      new Rise(rise, archive, mean, this.probabilities),
-      ...(head === null ? [] : [new ScoreCam(head.scorecam, mean)]),
+      new RerunMethod(occlusion.method, occlusion.fields, (own) => new Occlusion(occlusion, mean, own)),
+      new RerunMethod(rise.method, rise.fields, (own) => new Rise(rise.method, { ...rise.defaults, ...own }, mean, this.probabilities)),
+      ...(head === null ? [] : [new RerunMethod(head.scorecam, [], () => new ScoreCam(head.scorecam, mean))]),
     ];
     // With settings of one's own the file has another method of that name.
     this.reruns = reruns.filter(({ method }) => data.methods.every(({ name, settings }) => name !== method.name || settings === ""));
@@ -94,7 +95,12 @@ export class LiveMaps {
 
   /** Whether the file has maps of what is explained. */
   has(of: Explained): boolean {
-    return of.picture.isSaved && this.row(of) >= 0;
+    return this.row(of) >= 0;
+  }
+
+  /** The settings that a method has here, as the view has them. */
+  fields(method: string): readonly unknown[] {
+    return this.reruns.find((one) => one.method.name === method)?.fields ?? [];
   }
 
   /**
@@ -121,7 +127,7 @@ export class LiveMaps {
     if (kind !== "for" && method[kind] !== null) return method[kind];
     if (method.everywhere || layer === this.headLayer && this.isComputed(method.name)) return null;
     if (this.number({ layer, ...of }) !== null) return null;
-    const missing = this.data.missing[method.name]?.[layer];
+    const missing = (of.picture.saved?.data ?? this.data).missing[method.name]?.[layer];
     if (missing !== undefined) return missing;
     return `this page has its map at ${this.headLayer ?? this.data.first.layer} only`;
   }
@@ -130,7 +136,7 @@ export class LiveMaps {
   rerun(of: Subject): Rerun | null {
     const rerun = this.reruns.find(({ method }) => method.name === of.method);
     if (rerun === undefined || this.number(of) !== null) return null;
-    return rerun.method.everywhere || of.layer === this.headLayer ? rerun : null;
+    return rerun.method.everywhere || of.layer === this.headLayer ? rerun.with(of.settings) : null;
   }
 
   /** Whether the page computes a method's maps, of any picture and class. */
@@ -140,13 +146,13 @@ export class LiveMaps {
   }
 
   private isSaved(of: Explained, method: string): boolean {
-    return this.data.layers.some(({ name }) => this.number({ ...of, method, layer: name }) !== null);
+    return this.data.layers.some(({ name }) => this.number({ ...of, method, settings: {}, layer: name }) !== null);
   }
 
   /** The part of a slow map that is done, from 0 to 1. */
   progress(of: Subject): number {
     const rerun = this.rerun(of);
-    return rerun === null ? 1 : of.picture.passesOf(of.method).length / rerun.total(of.picture);
+    return rerun === null ? 1 : of.picture.passesOf(passesKey(of)).length / rerun.total(of.picture);
   }
 
   /** The layers with a map of what is explained. */
@@ -155,21 +161,21 @@ export class LiveMaps {
     return this.data.layers.filter(({ name }) => name === this.headLayer);
   }
 
-  /** The parts of the saved picture that are drawn with a map; none of a picture of one's own. */
+  /** The parts of a saved picture that are drawn with a map; none of a picture of one's own. */
   pictureParts(of: Subject): unknown {
-    return of.picture.isSaved ? this.saved.pictureParts(this.number(of), of.picture.id) : {};
+    return of.picture.saved?.maps.pictureParts(this.number(of), of.picture.id) ?? {};
   }
 
   /** The values of a map's parts, as the file has them. */
   partValues(of: Subject): unknown {
     const number = this.number(of);
-    return number === null ? {} : (this.data.grids[number]?.parts ?? {});
+    return number === null ? {} : (of.picture.saved!.data.grids[number]?.parts ?? {});
   }
 
   /** Cells of a map on the scale of other classes' maps; null where there is no map. */
   grid(of: Subject): CellGrid | null {
     const number = this.number(of);
-    return number === null ? this.computed(of) : this.saved.inProportion(number);
+    return number === null ? this.computed(of) : of.picture.saved!.maps.inProportion(number);
   }
 
   /** A map ready to be shown; null where there is none, or the model has not run yet. */
@@ -190,13 +196,13 @@ export class LiveMaps {
 
   /** A map as far as it is computed; null where nothing of it is. */
   make(of: Subject): FoundMap | null {
-    const { picture } = of.picture;
+    const { picture, saved } = of.picture;
     const atInput = this.method(of.method)?.everywhere ?? false;
     const number = this.number(of);
-    if (number !== null) {
-      const { rows, columns, knee, scale_note, peak, box, at } = this.data.grids[number]!;
+    if (saved !== null && number !== null) {
+      const { rows, columns, knee, scale_note, peak, box, at } = saved.data.grids[number]!;
       const region = box === null || at === null ? null : { box, peak: at };
-      return { of, map: this.saved.show(number), rows, columns, knee, scaleNote: scale_note, isEmpty: peak === 0, atInput, region };
+      return { of, map: saved.maps.show(number), rows, columns, knee, scaleNote: scale_note, isEmpty: peak === 0, atInput, region };
     }
     const grid = this.computed(of);
     if (grid === null) return null;
@@ -208,18 +214,19 @@ export class LiveMaps {
     };
   }
 
-  /** The number of a map in the file; null where it has none. */
+  /** The number of a map among those of its picture in the file; null where it has none. */
   private number(of: Subject): number | null {
-    const { methods, layers } = this.data;
+    const { saved } = of.picture;
     const row = this.row(of);
-    const column = methods.findIndex(({ name }) => name === of.method);
-    if (!of.picture.isSaved || row < 0 || column < 0) return null;
-    return this.saved.find(row, column, layers.findIndex(({ name }) => name === of.layer)) ?? null;
+    const column = saved?.data.methods.findIndex(({ name }) => name === of.method) ?? -1;
+    if (saved === null || row < 0 || column < 0 || settingsKey(of.settings) !== "") return null;
+    return saved.maps.find(row, column, saved.data.layers.findIndex(({ name }) => name === of.layer)) ?? null;
   }
 
-  /** The place of what is explained among the classes and contrasts of the file; −1 where it has none. */
-  private row({ target, stance }: Explained): number {
-    const { classes, contrasts } = this.data;
+  /** The place of what is explained among the classes and contrasts of its picture in the file; −1 where it has none. */
+  private row({ picture, target, stance }: Explained): number {
+    if (picture.saved === null) return -1;
+    const { classes, contrasts } = picture.saved.data;
     if (stance.kind === "for") return classes.findIndex(({ index }) => index === target);
     const at = contrasts.findIndex((one) => one.target === target && one.kind === stance.kind && one.other === stance.other);
     return at < 0 ? -1 : classes.length + at;
@@ -230,7 +237,7 @@ export class LiveMaps {
     const terms = termsOf(of.target, stance.kind, stance.other);
     const rerun = this.rerun(of);
     if (rerun !== null) {
-      const passes = picture.passesOf(of.method);
+      const passes = picture.passesOf(passesKey(of));
       return picture.logits === null || passes.length === 0 ? null : rerun.map(picture, passes, terms);
     }
     const head: HeadData | null = this.data.live.head;
@@ -241,6 +248,11 @@ export class LiveMaps {
 }
 
 /** A text that two maps have in common if they are the same. */
-export function keyOf({ picture, target, stance, method, layer }: Subject): string {
-  return [picture.id, target, stance.kind, stance.other, method, layer].join("\n");
+export function keyOf({ picture, target, stance, method, settings, layer }: Subject): string {
+  return [picture.id, target, stance.kind, stance.other, method, settingsKey(settings), layer].join("\n");
+}
+
+/** A text that two maps have in common if the same passes make them. */
+export function passesKey({ method, settings }: Subject): string {
+  return `${method}\n${settingsKey(settings)}`;
 }

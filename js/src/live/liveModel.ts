@@ -1,37 +1,37 @@
 /** ``LiveModel``: the view's model on a page that runs the model in a worker. */
-import { peakOf } from "../core/geometry";
-import { enlargeAt } from "../core/interpolation";
 import type { Features } from "../core/classActivation";
 import type { RgbPicture } from "../core/compositor";
-import { number, text, unit } from "../core/parse";
+import { fields, number, text, unit } from "../core/parse";
 import { probabilities } from "../core/scores";
-import { covered, decode, HIDDEN } from "../core/userMask";
+import { decode } from "../core/userMask";
 import type { BinaryBundle } from "../page/binaryBundle";
-import { foundOf } from "../page/pageModel";
-import { evidenceOf, probeSentence, sentence } from "../page/sentences";
+import type { Payload } from "../page/payload";
+import { evidenceOf, probeSentence } from "../page/sentences";
 import { write } from "../view/model";
 import type { Model, Values } from "../view/model";
 import { Store } from "../view/store";
 import { DEFAULTS } from "../view/syncedTraits";
 import type { SyncedTraits } from "../view/syncedTraits";
-import { mode, paint, quantity, stance, targetLabel } from "../view/traits";
+import { mode, paint, stance } from "../view/traits";
 import type { Stance } from "../view/traits";
-import { LiveCurve } from "./liveCurve";
+import { classGrids, classMapsTrait, layerMapsTrait, strongestAt } from "./classGrids";
+import { Finder } from "./findings";
 import { LiveComparison } from "./liveComparison";
 import type { Main } from "./liveComparison";
+import { LiveHistory } from "./liveHistory";
+import type { State } from "./liveHistory";
 import { keyOf, LiveMaps } from "./liveMaps";
 import type { FoundMap, Subject } from "./liveMaps";
 import { LivePicture } from "./livePicture";
 import { explainedLabel, explanationTrait, layerOf, methodLabel } from "./mapTraits";
 import { maskedInput } from "./maskedInput";
 import type { InputMask } from "./maskedInput";
+import { isMasked, MaskedPrediction } from "./maskedPrediction";
 import type { FeatureMaps } from "./messages";
 import type { Answer, Input, ModelRunner } from "./modelRunner";
 import type { LivePayload } from "./payload";
+import type { Settings } from "./reruns";
 import { SlowMap } from "./slowMap";
-
-/** The least value at which a click finds a class, as in the kernel. */
-const FAINT = 0.005;
 
 const FOR: Stance = { kind: "for", other: -1 };
 
@@ -40,13 +40,12 @@ export class LiveModel extends Store implements Model {
   private readonly maps: LiveMaps;
   private readonly comparison: LiveComparison;
   private readonly every: LivePicture[];
+  private readonly finder: Finder;
+  private readonly prediction: MaskedPrediction;
+  private readonly history: LiveHistory;
   private shown: FoundMap | null = null;
   private requested = "";
   private runner: ModelRunner | null = null;
-  /** The number of the last request for numbers, and the last one whose answer is not wanted any more. */
-  private asked = 0;
-  private unwanted = 0;
-  private drawn: LiveCurve | null = null;
   /** Why no map is shown; "" while one is. */
   private noMap = "";
   /** The class that was explained last. */
@@ -63,16 +62,26 @@ export class LiveModel extends Store implements Model {
     archive: BinaryBundle,
   ) {
     super(traitsOf(data, archive));
+    const { finds } = data.live;
     this.maps = new LiveMaps(data, archive);
     this.comparison = new LiveComparison(this, data, this.maps);
-    const { width, height } = data.scene;
-    const fills = Object.entries(data.scene.fills).map(([name, place]) => [
-      name, place[1] === 3 ? archive.bytes(place) : archive.picture(place, width),
-    ] as const);
-    const picture = { width, height, rgb: archive.picture(data.scene.picture, width) };
-    const listed = data.classes.map(({ index }) => index);
-    this.every = [new LivePicture("page", data.name, picture, true, Object.fromEntries(fills), listed)];
-    this.setAll({ scene: this.every[0]!.scene, busy: true });
+    this.finder = new Finder(finds, finds?.kind === "areas" && finds.region !== null ? archive.bytes(finds.region) : null);
+    this.prediction = new MaskedPrediction(this, data, this.finder, {
+      now: () => {
+        const { picture, shown: map, target, rows, mask, runner } = this;
+        return {
+          picture, map, target, rows, mask, runner, key: this.requested, stance: stance(this), isComputing: this.computing !== null, whyNone: this.noMap,
+        };
+      },
+      input: (picture, map, mask) => this.input(picture, map, mask),
+      read: (picture, answer) => this.read(picture, answer),
+    });
+    this.every = [LivePicture.saved("page", data, archive, data.live.names)];
+    this.setAll({ scene: this.every[0]!.scene, found: this.every[0]!.drawn, class_names: this.every[0]!.names, busy: true });
+    this.history = new LiveHistory(
+      (name) => this.state[name], (state) => this.restore(state),
+      (can_undo, can_redo) => this.setAll({ can_undo, can_redo }),
+    );
     this.save_changes();
     this.setAll({ sentence: "The model is starting, which takes a moment." });
   }
@@ -114,29 +123,64 @@ export class LiveModel extends Store implements Model {
 
   /** Adds a picture to the list, as the model gets it; the one shown stays. */
   list(name: string, picture: RgbPicture): void {
-    const one = new LivePicture(`own-${this.every.length}`, name, picture, false);
-    this.every.push(one);
+    const { hasOwnClasses } = this.finder;
+    const one = new LivePicture(`own-${this.every.length}`, name, picture, hasOwnClasses ? [] : this.data.live.names);
+    // Detections that were chosen are followed in every picture.
+    if (!hasOwnClasses) one.detections = this.every[0]!.detections;
+    this.push(one);
+  }
+
+  /** Adds a further picture that the page was saved with. */
+  addSaved(data: Payload, archive: BinaryBundle): void {
+    this.push(LivePicture.saved(`saved-${this.every.length}`, data, archive, this.data.live.names));
+  }
+
+  private push(picture: LivePicture): void {
+    this.every.push(picture);
     this.setAll({ pictures: this.every.map((each) => each.name) });
-    if (this.runner !== null) this.examine(one);
+    if (this.runner !== null) this.examine(picture);
   }
 
   /** Answers the changes that the view has set. */
   save_changes(): void {
-    if (this.state.scene !== undefined && this.picture.id !== text((this.state.scene as { id?: unknown }).id)) this.open();
+    const before = this.shown;
+    this.answerChanges();
+    this.history.note(this.computing === null && this.target >= 0);
+    if (this.shown !== before && this.computing === null) this.history.mapShown();
+  }
+
+  private answerChanges(): void {
+    if (this.state.scene !== undefined && this.picture.id !== text(fields(this.state.scene)["id"])) this.open();
+    else if (paint(this.state.paint).scene === this.picture.id) this.picture.paint = this.state.paint;
     this.explain();
-    this.updateMasked();
+    this.prediction.update();
     this.comparison.update(this.main);
+  }
+
+  /** Sets an earlier state. */
+  private restore({ picture, ...state }: State): void {
+    if (picture !== this.state.picture) {
+      this.setAll({ picture });
+      this.open();
+    }
+    // A stroke's number tells the view that the paint is another one.
+    const { stroke } = fields(this.state.paint);
+    this.setAll({ ...state, paint: { ...fields(state.paint), scene: this.picture.id, stroke: number(stroke, 0) + 1, painting: false }, awaits_rival: false });
+    this.explained = this.target;
+    this.answerChanges();
   }
 
   send(content: unknown): void {
     const { type, x, y } = content as { readonly type?: unknown; readonly x?: unknown; readonly y?: unknown };
     if (type === "pick") this.pick(number(x, 0), number(y, 0));
     if (type === "cancel") this.cancel();
+    if (type === "undo") this.history.undo();
+    if (type === "redo") this.history.redo();
   }
 
   /** The curve of the map shown, of every listed class at every step; null while there is none. */
   curve(): number[][] | null {
-    return this.drawn?.values(this.rows) ?? null;
+    return this.prediction.curve();
   }
 
   private get picture(): LivePicture {
@@ -174,21 +218,23 @@ export class LiveModel extends Store implements Model {
       mask: (picture) => this.maskOf(picture),
       isUnmasked: (map, mask) => !isMasked(map, mask),
       input: (picture, map, mask) => this.input(picture, map, mask),
-      read: (logits) => probabilities(logits, this.data.live.scores),
-      unmasked: (picture, index) => this.unmasked(index, picture),
+      logits: (picture, answer) => this.finder.logits(picture, answer),
+      read: (picture, answer) => this.read(picture, answer),
+      hasOwnClasses: this.finder.hasOwnClasses,
+      settings: (method) => this.settings(method),
     };
   }
 
   /** Another picture is shown, with the class that the page was saved with, or that the model names for it. */
   private open(): void {
     const { picture } = this;
-    const { first } = this.data;
-    const known = picture.isSaved ? first : { target: picture.unmasked === null ? -1 : picture.listed[0]!, stance: FOR };
+    const own = { target: picture.unmasked === null ? -1 : (picture.listed[0] ?? -1), stance: FOR };
+    const { target, stance } = picture.saved?.data.first ?? own;
     this.shown = null;
-    this.unwanted = this.asked;
+    this.prediction.drop();
     this.setAll({
-      scene: picture.scene, paint: {}, class_probe: {}, explanation: {}, box: {}, class_maps: {}, layer_maps: {},
-      masked: [], most_probable: {}, error: this.failure, target: known.target, stance: known.stance,
+      scene: picture.scene, paint: picture.paint, class_names: picture.names, found: this.foundIn(picture), found_masked: {}, class_probe: {},
+      explanation: {}, box: {}, class_maps: {}, layer_maps: {}, masked: [], most_probable: {}, error: this.failure, target, stance,
     });
     this.requested = "";
     if (picture.unmasked === null) this.examine(picture);
@@ -203,10 +249,14 @@ export class LiveModel extends Store implements Model {
     void this.runner.later(() => this.input(picture, null, clear, this.data.live.head !== null)).then((answer) => {
       this.awaited.delete(picture);
       if (answer === null) return;
-      picture.answer(answer.logits, this.read(answer), featuresOf(answer.features), this.data.live.ordered);
+      this.finder.meet(picture, answer);
+      picture.answer(this.finder.logits(picture, answer), this.read(picture, answer), featuresOf(answer.features), this.data.live.ordered);
+      picture.found = this.finder.found(picture, answer);
+      if (picture.found !== null && picture.saved === null) picture.drawn = this.finder.drawn(picture, picture.found);
       this.comparison.update(this.main);
       if (picture !== this.picture) return;
-      if (this.target < 0) this.setAll({ target: picture.listed[0]! });
+      this.setAll({ class_names: picture.names, found: this.foundIn(picture) });
+      if (this.target < 0) this.setAll({ target: picture.listed[0] ?? -1 });
       this.requested = "";
       this.setAll({ busy: false });
       this.save_changes();
@@ -218,8 +268,20 @@ export class LiveModel extends Store implements Model {
     return { ...maskedInput(picture.picture, ranking, mask, this.data.live.channels), withFeatures };
   }
 
-  private read(answer: Answer): Float64Array {
-    return probabilities(answer.logits, this.data.live.scores);
+  private read(picture: LivePicture, answer: Answer): Float64Array {
+    return probabilities(this.finder.logits(picture, answer), this.data.live.scores);
+  }
+
+  /** What the model finds in the unmasked picture, as the view has it; why it has no class, where it has none. */
+  private foundIn(picture: LivePicture): Readonly<Record<string, unknown>> {
+    const note = this.finder.whyNothing(picture);
+    return note === "" ? picture.drawn : { scene: picture.id, boxes: [], areas: {}, note };
+  }
+
+  /** The settings of a method that differ from its defaults. */
+  private settings(method: string): Settings {
+    const own = fields(fields(this.state.settings)[method]);
+    return Object.fromEntries(Object.entries(own).filter((one): one is [string, number] => typeof one[1] === "number"));
   }
 
   private explain(): void {
@@ -228,20 +290,24 @@ export class LiveModel extends Store implements Model {
       this.setAll({ rows: [], sentence: "", status: `${this.data.model} · ${picture.name}` });
       return;
     }
-    const error = this.turn();
-    const wanted: Subject = { picture, target, stance: stance(this), method: text(this.state.method), layer: text(this.state.layer) };
-    if (keyOf(wanted) === this.requested) return;
+    const error = this.turn() || this.settingsError();
+    const method = text(this.state.method);
+    const wanted: Subject = { picture, target, stance: stance(this), method, settings: this.settings(method), layer: text(this.state.layer) };
+    if (keyOf(wanted) === this.requested) {
+      if (error !== "") this.setAll({ error });
+      return;
+    }
     this.setAll({ error });
     const of = this.suited(wanted);
     this.requested = keyOf(of);
     const methods = this.maps.methods(of);
     this.setAll({
       awaits_rival: false,
-      rows: this.rows.map((index) => ({ index, name: this.data.live.names[index]!, unmasked: this.unmasked(index) })),
+      rows: this.rows.map((index) => ({ index, name: picture.names[index]!, unmasked: picture.numberOf(index) })),
       layers: this.maps.layers(of), method: of.method, layer: of.layer,
       methods: methods.map((one) => ({
-        ...one, reason: this.maps.reason({ ...of, stance: FOR, method: one.name }), slow: this.maps.rerun({ ...of, method: one.name }) !== null,
-        settings: [],
+        ...one, reason: this.maps.reason({ ...of, stance: FOR, method: one.name }), slow: this.maps.rerun(this.by(one.name, of)) !== null,
+        settings: this.maps.fields(one.name),
       })),
     });
     this.stop();
@@ -252,6 +318,24 @@ export class LiveModel extends Store implements Model {
     else this.showNone(of);
   }
 
+  /** The same by another method, with that one's settings. */
+  private by(method: string, of: Subject): Subject {
+    return { ...of, method, settings: this.settings(method) };
+  }
+
+  /** Takes settings back that do not suit the picture; returns why, or "". */
+  private settingsError(): string {
+    const { picture, target, shown } = this;
+    const method = text(this.state.method);
+    const of: Subject = { picture, target, stance: stance(this), method, settings: this.settings(method), layer: text(this.state.layer) };
+    const problem = this.maps.rerun(of)?.problem(picture) ?? "";
+    if (problem === "") return "";
+    const { [method]: _, ...others } = fields(this.state.settings);
+    const before = shown?.of.method === method ? shown.of.settings : {};
+    this.setAll({ settings: Object.keys(before).length === 0 ? others : { ...others, [method]: before } });
+    return problem;
+  }
+
   /** Where the class becomes the one that it is contrasted with, the two change places; returns why they cannot, or "". */
   private turn(): string {
     const { kind, other } = stance(this);
@@ -259,7 +343,7 @@ export class LiveModel extends Store implements Model {
     this.explained = target;
     if (kind !== "rather" || other !== target) return "";
     this.setAll({ stance: explained === target ? FOR : { kind, other: explained } });
-    return explained === target ? `“${this.data.live.names[target]!}” rather than itself says nothing: choose another class.` : "";
+    return explained === target ? `“${this.picture.names[target]!}” rather than itself says nothing: choose another class.` : "";
   }
 
   /** The map of the same method and layer, or another one where there is none. */
@@ -271,40 +355,39 @@ export class LiveModel extends Store implements Model {
     const reason = method === undefined ? null : this.maps.reason(of);
     if (this.maps.has(of) && reason === null && known !== undefined) return of;
     const layer = layers.some(({ name }) => name === of.layer) ? of.layer : (this.maps.headLayer ?? of.layer);
-    const possible = (one: { readonly name: string }): boolean => this.maps.reason({ ...of, layer, method: one.name }) === null;
+    const possible = (one: { readonly name: string }): boolean => this.maps.reason({ ...this.by(one.name, of), layer }) === null;
     if (known !== undefined && possible(known)) return { ...of, layer };
     const { shown } = this;
     const back = shown === null ? undefined : methods.find(({ name }) => name === shown.of.method);
     const quick = [...(back === undefined ? [] : [back]), ...methods].find(
-      (one) => possible(one) && this.maps.rerun({ ...of, layer, method: one.name }) === null,
+      (one) => possible(one) && this.maps.rerun({ ...this.by(one.name, of), layer }) === null,
     );
     if (method !== undefined && known !== undefined && this.maps.has(of)) {
       this.setAll({ error: `${method.label} does not apply: ${(reason ?? "").replace(/\.$/, "")}.` });
     } else if (quick !== undefined && method !== undefined) {
-      const evidence = of.stance.kind === "for" ? `of ${this.name(of)}` : evidenceOf(this.data.live.names[of.target]!, of.stance.kind, this.name(of));
-      this.setAll({ error: `This page has no ${method.label} ${evidence}${of.picture.isSaved ? "" : " in this picture"}, which needs Python: ${quick.label} is shown.` });
+      const evidence = of.stance.kind === "for" ? `of ${explainedLabel(of)}` : evidenceOf(of.picture.names[of.target]!, of.stance.kind, explainedLabel(of));
+      this.setAll({ error: `This page has no ${method.label} ${evidence}${of.picture.saved !== null ? "" : " in this picture"}, which needs Python: ${quick.label} is shown.` });
     }
-    return { ...of, method: quick?.name ?? "", layer };
-  }
-
-  /** What is explained, in words. */
-  private name(of: Subject): string {
-    return explainedLabel(of, this.data.live.names);
+    return { ...this.by(quick?.name ?? "", of), layer };
   }
 
   /** Computes a slow map by running the model many times; what is done of it is shown meanwhile. */
   private compute(of: Subject): void {
     const slow = new SlowMap(of, this.maps.rerun(of)!);
     this.computing = slow;
-    this.setAll({ busy: true, can_cancel: true, progress: 0, error: "", masked: [], most_probable: {}, sentence: "" });
-    this.unwanted = this.asked;
+    const evidence = evidenceOf(of.picture.names[of.target]!, of.stance.kind, explainedLabel(of));
+    this.setAll({
+      busy: true, can_cancel: true, progress: 0, masked: [], found_masked: {}, most_probable: {},
+      sentence: `The map ${evidence} is being computed; the prediction for the masked picture follows.`,
+    });
+    this.prediction.drop();
     if (this.runner === null) return;
     const look = (): void => {
       const found = this.maps.make(of);
       if (found !== null) this.show(found, true);
       this.setAll({ partial: true, progress: slow.progress });
     };
-    slow.run(this.runner, look, () => {
+    slow.run(this.runner, (answer) => this.finder.logits(of.picture, answer), look, () => {
       this.requested = "";
       this.save_changes();
     });
@@ -316,11 +399,12 @@ export class LiveModel extends Store implements Model {
     const { of } = this.computing;
     this.stop();
     const quick = this.maps.methods(of).find(({ name }) => {
-      const other = { ...of, method: name };
+      const other = this.by(name, of);
       return this.maps.rerun(other) === null && this.maps.reason(other) === null;
     });
     this.setAll({ method: quick?.name ?? "" });
-    this.save_changes();
+    this.answerChanges();
+    this.history.mapCanceled();
   }
 
   private stop(): void {
@@ -328,15 +412,10 @@ export class LiveModel extends Store implements Model {
     this.computing = null;
   }
 
-  private unmasked(index: number, picture = this.picture): number {
-    const saved = picture.isSaved ? this.data.classes.find((one) => one.index === index)?.unmasked : undefined;
-    return saved ?? picture.unmasked?.[index] ?? Number.NaN;
-  }
-
   /** There is no map, or not yet: paint masks alone. */
   private showNone(of: Subject): void {
     this.shown = null;
-    const name = this.name(of);
+    const name = explainedLabel(of);
     const { label } = this.data.live.occlusion.method;
     const reason = of.picture.unmasked === null || of.method !== ""
       ? "" : `There is no quick map of ${name} for this picture here: choose ${label}, or paint on the picture to mask it.`;
@@ -353,126 +432,27 @@ export class LiveModel extends Store implements Model {
     const before = this.shown;
     this.shown = found;
     const method = this.maps.method(of.method)!;
-    const name = this.name(of);
+    const name = explainedLabel(of);
     const where = layerOf(found);
     const scene = of.picture.id;
     // What a click found holds for this method and layer, whatever class is chosen.
     if (before?.of.method !== of.method || before.of.layer !== of.layer) this.setAll({ class_probe: {} });
-    const classMaps = isPartial ? [] : this.grids(of);
-    const most = peakOf(classMaps.map(({ grid }) => peakOf(grid.cells))) || 1;
-    const isOfClasses = classMaps.length < 2 || classMaps.some(({ grid }) => !isEqual(grid.cells, classMaps[0]!.grid.cells));
     this.setAll({
-      class_maps: {
-        scene, method: of.method, layer: where, text: "",
-        classes: !isOfClasses ? [] : classMaps.map(({ index, grid }) => ({
-          index, name: this.data.live.names[index]!, rows: grid.rows, columns: grid.columns,
-          cells: new Uint8Array(grid.cells.map((value) => value / most).buffer),
-        })),
-      },
-      explanation: { ...explanationTrait(found, method, this.data.live.names), parts: this.maps.partValues(of) },
+      class_maps: classMapsTrait(found, isPartial ? [] : classGrids(this.maps, of, this.rows)),
+      explanation: { ...explanationTrait(found, method), parts: this.maps.partValues(of) },
       picture_parts: this.maps.pictureParts(of),
       box: found.region === null ? {} : { scene, ...found.region, hit: "", summary: "" },
-      layer_maps: this.layerMaps(found),
-      status: `${this.data.model} · ${methodLabel(method)} · ${where} ${columns}×${rows} · ${name}`,
+      layer_maps: layerMapsTrait(this.maps, found),
+      status: `${this.data.model} · ${methodLabel(method, of.settings)} · ${where} ${columns}×${rows} · ${name}`,
     });
-  }
-
-  /** The maps of the listed classes, by the same method at the same layer. */
-  private grids(of: Subject) {
-    return this.rows.flatMap((index) => {
-      const grid = this.maps.grid({ ...of, target: index, stance: FOR });
-      return grid === null ? [] : [{ index, grid }];
-    });
-  }
-
-  /** The same map at all layers, so that scrubbing along them shows each. */
-  private layerMaps({ of, atInput }: FoundMap): unknown {
-    if (atInput) return {};
-    const layers = this.maps.layers(of).flatMap(({ name }) => {
-      const grid = this.maps.grid({ ...of, layer: name });
-      return grid === null ? [] : [{ name, ...grid }];
-    });
-    return { scene: of.picture.id, target: of.target, method: of.method, layers };
-  }
-
-  /** Asks for the numbers of the masked picture; a newer request replaces one whose turn has not come. */
-  private updateMasked(): void {
-    const { picture, mask, shown } = this;
-    if (this.target < 0 || picture.unmasked === null || this.computing !== null) return;
-    this.updateCurve();
-    if (!isMasked(shown, mask)) {
-      this.unwanted = this.asked;
-      this.setAll({ masked: [], most_probable: {}, pending: false, sentence: this.sentence(mask, null) });
-      return;
-    }
-    const request = ++this.asked;
-    this.setAll({ pending: true });
-    void this.runner?.latest(() => this.input(picture, shown, mask)).then((answer) => {
-      if (answer === null || request <= this.unwanted || picture !== this.picture) return;
-      const values = this.read(answer);
-      const first = values.indexOf(values.reduce((a, b) => Math.max(a, b), -Infinity));
-      this.setAll({
-        masked: this.rows.map((index) => values[index]!),
-        most_probable: { index: first, name: this.data.live.names[first]!, unmasked: this.unmasked(first), masked: values[first]! },
-        sentence: shown === this.shown ? this.sentence(mask, values) : text(this.state.sentence),
-        pending: request < this.asked,
-      });
-    });
-  }
-
-  private sentence(mask: InputMask, values: Float64Array | null): string {
-    const { shown, target } = this;
-    const name = this.data.live.names[target]!;
-    const painted = mask.paint === null ? { hidden: 0, kept: 0 } : covered(mask.paint);
-    if (shown === null && values === null) return this.noMap;
-    const { kind, other } = stance(this);
-    const rival = kind !== "rather" ? null : {
-      name: this.data.live.names[other]!, before: this.unmasked(other), after: values?.[other] ?? null,
-    };
-    return sentence({
-      name, evidence: evidenceOf(name, kind, targetLabel(this)), rival, method: shown?.of.method ?? "",
-      layer: shown === null || shown.atInput ? "input" : shown.of.layer,
-      mode: shown === null ? "remove" : mask.mode, fraction: shown === null ? 0 : mask.fraction,
-      before: this.unmasked(target), after: values?.[target] ?? null, evident: shown?.map.evident ?? 1,
-      quantity: quantity(this.data.quantity), alone: this.data.live.names.length === 1, painted,
-    });
-  }
-
-  /** Computes the curve after all that the slider needs; not while the brush is down, when each point would delay it. */
-  private updateCurve(): void {
-    const { shown, picture, mask } = this;
-    const painted = this.state.paint as { readonly stroke?: unknown; readonly painting?: unknown };
-    if (shown === null || shown.isEmpty || mask.mode === "multiply") {
-      this.drawn?.stop();
-      this.drawn = null;
-      return;
-    }
-    if (painted.painting === true) return;
-    const stroke = mask.paint === null ? -1 : number(painted.stroke, 0);
-    const key = [this.requested, mask.mode, this.state.baseline, stroke].join("\n");
-    if (this.drawn?.key === key) return;
-    this.drawn?.stop();
-    const curve = new LiveCurve(key, this.data.steps);
-    this.drawn = curve;
-    if (this.runner === null) return;
-    const input = (fraction: number): Input => this.input(picture, shown, { ...mask, fraction });
-    // The chart is drawn anew; it draws what `curve` has.
-    curve.run(this.runner, input, (logits) => probabilities(logits, this.data.live.scores), () => this.emit("change:masked"));
   }
 
   /** Which of the listed classes have the strongest maps at a pixel, on one scale. */
   private pick(x: number, y: number): void {
     const { shown } = this;
     if (shown === null) return;
-    const { width, height } = this.picture.picture;
-    const grids = this.grids(shown.of);
-    const most = peakOf(grids.map(({ grid }) => peakOf(grid.cells))) || 1;
-    const found = grids
-      .map(({ index, grid }) => ({
-        index, name: this.data.live.names[index]!, value: Math.max(0, enlargeAt(grid, width, height, x, y)) / most,
-      }))
-      .filter(({ value }) => value >= FAINT)
-      .sort((a, b) => b.value - a.value);
+    const grids = classGrids(this.maps, shown.of, this.rows);
+    const found = strongestAt(grids, shown.of, x, y);
     const strongest = found[0];
     this.setAll({
       class_probe: { x, y, scene: this.picture.id, classes: found, of: grids.length },
@@ -488,27 +468,17 @@ export class LiveModel extends Store implements Model {
   }
 }
 
-/** Whether a mask by a map, and by paint, hides anything. */
-function isMasked(map: FoundMap | null, { mode: of, fraction, paint: painted }: InputMask): boolean {
-  const isAtEnd = (of === "remove" && fraction === 0) || (of === "keep" && fraction === 1);
-  return (map !== null && !map.isEmpty && !isAtEnd) || painted?.includes(HIDDEN) === true;
-}
-
 function featuresOf(found: FeatureMaps | null): Features | null {
   if (found === null) return null;
   const [, channels = 0, rows = 0, columns = 0] = found.shape;
   return { values: found.values, channels, rows, columns };
 }
 
-function isEqual(one: Float32Array, other: Float32Array): boolean {
-  return one.length === other.length && one.every((value, at) => value === other[at]);
-}
-
 function traitsOf(data: LivePayload, archive: BinaryBundle): Values<SyncedTraits> {
   return {
     ...DEFAULTS,
     ...data.first,
-    found: foundOf(data, archive), models: [data.model], pictures: [data.name], picture: 0, class_names: data.live.names, quantity: data.quantity, baselines: data.baselines,
+    models: [data.model], pictures: [data.name], picture: 0, quantity: data.quantity, baselines: data.baselines,
     difference_colors: archive.bytes(data.live.difference_colors),
     colormaps: Object.fromEntries(Object.entries(data.colormaps).map(([name, at]) => [name, archive.bytes(at)])),
   };

@@ -2,37 +2,71 @@
 import { baseline, BASELINES } from "../core/baselines";
 import type { Features } from "../core/classActivation";
 import type { RgbPicture } from "../core/compositor";
+import type { Detection } from "../core/detections";
+import type { BinaryBundle } from "../page/binaryBundle";
+import { foundOf } from "../page/pageModel";
+import type { Payload } from "../page/payload";
+import { QuantizedMaps } from "../page/quantizedMaps";
+import type { Found } from "./findings";
 
 /** The greatest number of listed classes of a picture of one's own. */
 const LISTED = 5;
+
+/** What the page has of a picture that it was saved with. */
+export interface SavedPicture {
+  readonly data: Payload;
+  readonly archive: BinaryBundle;
+  readonly maps: QuantizedMaps;
+}
 
 export class LivePicture {
   /** Of the unmasked picture, for every class; null until the model has run. */
   unmasked: Float64Array | null = null;
   /** The model's outputs for it. */
   logits: Float32Array | null = null;
-  /** By method the outputs of the passes so far, of those that it needs. */
-  private readonly passes = new Map<string, Float32Array[]>();
   /** The maps before the pooling; null where the model has no such head, or has not run. */
   features: Features | null = null;
+  /** Where the classes are in it; null where the model does not say, or has not run. */
+  found: Found | null = null;
+  /** The trait of that: the file's at first. */
+  drawn: Readonly<Record<string, unknown>> = {};
+  /** The detections that are its classes; null of other models, and before the model has run. */
+  detections: readonly Detection[] | null = null;
+  /** What is painted on it, as the view has it. */
+  paint: unknown = {};
   /** The listed classes. */
-  listed: readonly number[];
-  readonly fills: Readonly<Record<string, Uint8Array>>;
+  listed: readonly number[] = [];
+  /** By method and settings the outputs of the passes so far, of those that it needs. */
+  private readonly passes = new Map<string, Float32Array[]>();
 
   /**
    * @param id unique in the page
-   * @param isSaved whether the page has precomputed maps of it
+   * @param names of all its classes
+   * @param saved what the page has of it; null for a picture of one's own
    */
   constructor(
     readonly id: string,
     readonly name: string,
     readonly picture: RgbPicture,
-    readonly isSaved: boolean,
-    fills: Readonly<Record<string, Uint8Array>> | null = null,
-    listed: readonly number[] = [],
-  ) {
-    this.fills = fills ?? Object.fromEntries(BASELINES.map((name) => [name, baseline(name, picture)]));
-    this.listed = listed;
+    public names: readonly string[],
+    readonly fills: Readonly<Record<string, Uint8Array>> = Object.fromEntries(BASELINES.map((one) => [one, baseline(one, picture)])),
+    readonly saved: SavedPicture | null = null,
+  ) {}
+
+  /** A picture that the page was saved with. */
+  static saved(id: string, data: Payload, archive: BinaryBundle, names: readonly string[]): LivePicture {
+    const { scene: { width, height, picture, fills }, detections } = data;
+    const made = new LivePicture(
+      id, data.name, { width, height, rgb: archive.picture(picture, width) }, detections?.map(({ name }) => name) ?? names,
+      Object.fromEntries(Object.entries(fills).map(([name, place]) => [
+        name, place[1] === 3 ? archive.bytes(place) : archive.picture(place, width),
+      ])),
+      { data, archive, maps: new QuantizedMaps(data, archive) },
+    );
+    made.listed = data.classes.map(({ index }) => index);
+    made.detections = detections ?? null;
+    made.drawn = foundOf(data, archive, id);
+    return made;
   }
 
   /**
@@ -66,6 +100,12 @@ export class LivePicture {
     const most = Math.max(LISTED, wanted.length);
     const others = this.listed.filter((index) => !wanted.includes(index)).slice(0, most - wanted.length);
     return [...this.listed.filter((index) => wanted.includes(index) || others.includes(index)), ...missing];
+  }
+
+  /** The number of a class for the unmasked picture; NaN before it is known. */
+  numberOf(index: number): number {
+    const saved = this.saved?.data.classes.find((one) => one.index === index)?.unmasked;
+    return saved ?? this.unmasked?.[index] ?? Number.NaN;
   }
 
   /** The scene's trait. */

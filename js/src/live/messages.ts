@@ -27,10 +27,21 @@ export interface FeatureMaps {
   readonly shape: readonly number[];
 }
 
+/** What the graph says besides the logits, of a model that finds its classes in the picture. */
+export interface FoundTensors {
+  /** Boxes (K, 4), scores (K, classes), or (K) with labels (K). */
+  readonly boxes?: Float32Array;
+  readonly scores?: Float32Array;
+  readonly labels?: Float32Array;
+  /** The most probable class of every pixel, and the mean probability of each class. */
+  readonly areas?: Uint16Array;
+  readonly means?: Float32Array;
+}
+
 export type FromWorker =
   | { readonly kind: "ready"; readonly weights: Float32Array | null }
   | { readonly kind: "failed"; readonly reason: string }
-  | { readonly kind: "passed"; readonly id: number; readonly logits: Float32Array; readonly features: FeatureMaps | null };
+  | { readonly kind: "passed"; readonly id: number; readonly logits: Float32Array; readonly features: FeatureMaps | null; readonly found: FoundTensors };
 
 export type ToWorker =
   | ({ readonly kind: "load"; readonly weights: WeightsPlace | null } & Load)

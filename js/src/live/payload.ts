@@ -15,14 +15,15 @@ export interface LivePayload extends Payload {
     /** Whether classes are listed by their probability; else in the model's order. */
     readonly ordered: boolean;
     readonly channels: number;
+    readonly finds: FindsData | null;
+    /** Whether classes compete, so that one of them is the most probable. */
+    readonly competes: boolean;
     /** The largest difference from PyTorch's probabilities, on so many pictures. */
     readonly difference: number;
     readonly pictures: number;
     /** Why a picture of one's own cannot be prepared, where it cannot. */
     readonly preprocess: Geometry | { readonly reason: string };
     readonly head: HeadData | null;
-    /** Further pictures, as the model gets them. */
-    readonly others: readonly OtherPicture[];
     readonly difference_colors: ByteRange;
     /** By channel the color that is zero once the model has normalized it, from 0 to 1. */
     readonly mean: readonly number[];
@@ -32,13 +33,22 @@ export interface LivePayload extends Payload {
   };
 }
 
-export interface OtherPicture {
-  readonly name: string;
-  readonly width: number;
-  readonly height: number;
-  readonly picture: ByteRange;
-  readonly archive: string;
-}
+/** What a model finds in a picture: boxes, of which detections are followed, or areas. */
+export type FindsData =
+  | {
+    readonly kind: "boxes";
+    readonly model: string;
+    readonly labels: readonly string[];
+    /** The least score of a picture's own detections. */
+    readonly least: number;
+    /** Whether each picture has its own; else the page's are followed in all. */
+    readonly own: boolean;
+  }
+  | {
+    readonly kind: "areas";
+    /** A byte for each pixel, 1 where the model is asked; null for the whole picture. */
+    readonly region: ByteRange | null;
+  };
 
 export interface HeadData {
   /** The place of the layer before the pooling in the list of layers. */

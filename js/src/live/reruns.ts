@@ -5,9 +5,14 @@ import type { MethodData } from "../page/payload";
 import type { LivePicture } from "./livePicture";
 import type { Input } from "./modelRunner";
 
+/** The settings of a method that differ from its defaults. */
+export type Settings = Readonly<Record<string, number>>;
+
 /** A method whose map is made of the outputs for a series of changed pictures, which serve every class. */
 export interface Rerun {
   readonly method: MethodData;
+  /** Why its settings do not suit a picture; "" where they do. */
+  problem(picture: LivePicture): string;
   /** The number of passes. */
   total(picture: LivePicture): number;
   /** The model's input of a pass. */
@@ -18,6 +23,33 @@ export interface Rerun {
    * @param logits at least one
    */
   map(picture: LivePicture, logits: readonly Float32Array[], terms: Terms): CellGrid;
+}
+
+/** A method that runs the model many times, with any settings. */
+export class RerunMethod {
+  private readonly made = new Map<string, Rerun>();
+
+  /**
+   * @param fields its settings, as the view has them
+   * @param make the method with settings of one's own
+   */
+  constructor(
+    readonly method: MethodData,
+    readonly fields: readonly unknown[],
+    private readonly make: (own: Settings) => Rerun,
+  ) {}
+
+  with(own: Settings): Rerun {
+    const key = settingsKey(own);
+    const known = this.made.get(key) ?? this.make(own);
+    this.made.set(key, known);
+    return known;
+  }
+}
+
+/** A text that settings have in common if they are the same. */
+export function settingsKey(own: Settings): string {
+  return Object.entries(own).sort(([a], [b]) => (a < b ? -1 : 1)).map(([name, value]) => `${name} ${value}`).join(", ");
 }
 
 /** A byte as a number from 0 to 1, as the kernel has it. */

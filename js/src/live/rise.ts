@@ -1,9 +1,9 @@
 /** RISE, as in camwidget/attribution/methods/perturbation.py, with the kernel's own random masks. */
 import { axis } from "../core/interpolation";
 import type { Axis, CellGrid } from "../core/interpolation";
+import { MersenneTwister } from "../core/mersenneTwister";
 import { isOneClass, scoreOf } from "../core/scoreTerms";
 import type { Terms } from "../core/scoreTerms";
-import type { BinaryBundle, ByteRange } from "../page/binaryBundle";
 import type { MethodData } from "../page/payload";
 import type { LivePicture } from "./livePicture";
 import type { Input } from "./modelRunner";
@@ -12,40 +12,52 @@ import type { Rerun } from "./reruns";
 
 export interface RiseData {
   readonly method: MethodData;
+  /** Its settings, as the view has them. */
+  readonly fields: readonly unknown[];
+  readonly defaults: RiseSettings;
+}
+
+export interface RiseSettings {
   /** The number of masks. */
   readonly masks: number;
   /** The number of a mask's cells along each side. */
   readonly cells: number;
   /** The share of the cells that stay visible. */
   readonly keep: number;
-  /** A bit for each cell of each mask. */
-  readonly visible: ByteRange;
-  /** Of each mask by how many pixels it is shifted up, and to the left. */
-  readonly shifts: ByteRange;
+  readonly seed: number;
+}
+
+/** Random masks for pictures of one size, before they are enlarged. */
+interface Masks {
+  readonly rows: number;
+  readonly columns: number;
+  /** By mask and cell whether it stays visible. */
+  readonly visible: Uint8Array;
+  /** By mask the number of pixels by which it is shifted up, and to the left. */
+  readonly up: Uint16Array;
+  readonly left: Uint16Array;
 }
 
 export class Rise implements Rerun {
-  readonly method: MethodData;
-  private readonly bits: Uint8Array;
-  private readonly shifts: Uint16Array;
+  private drawn: { readonly size: string; readonly masks: Masks } | null = null;
 
   /**
    * @param mean the color that stands for hidden pixels
    * @param probabilities from the logits of all classes
    */
   constructor(
-    private readonly data: RiseData,
-    archive: BinaryBundle,
+    readonly method: MethodData,
+    private readonly settings: RiseSettings,
     private readonly mean: readonly number[],
     private readonly probabilities: (logits: Float32Array) => Float64Array,
-  ) {
-    this.method = data.method;
-    this.bits = archive.bytes(data.visible);
-    this.shifts = archive.uint16(data.shifts);
+  ) {}
+
+  problem(): string {
+    return "";
   }
 
   total(): number {
-    return this.data.masks;
+    return this.settings.masks;
   }
 
   input(picture: LivePicture, at: number): Input {
@@ -54,15 +66,16 @@ export class Rise implements Rerun {
 
   /** A mask at the size of the picture: which part of each pixel is left. */
   mask(at: number, width: number, height: number): Float32Array {
-    const { cells } = this.data;
-    const [across, down] = [this.axisOf(width), this.axisOf(height)];
-    const [up, left] = this.shift(at);
+    const masks = this.masks(width, height);
+    const { rows, columns } = masks;
+    const [across, down] = [axisOf(width, columns), axisOf(height, rows)];
+    const [up, left] = [masks.up[at]!, masks.left[at]!];
     const out = new Float32Array(width * height);
-    const row = new Float32Array(cells);
+    const row = new Float32Array(columns);
     for (let y = 0, i = 0; y < height; y++) {
-      for (let cell = 0; cell < cells; cell++) {
-        const [above, below] = [down.first[y + up]!, down.second[y + up]!];
-        row[cell] = this.cell(at, above, cell) * down.ofFirst[y + up]! + this.cell(at, below, cell) * down.ofSecond[y + up]!;
+      const [above, below] = [down.first[y + up]!, down.second[y + up]!];
+      for (let column = 0; column < columns; column++) {
+        row[column] = cell(masks, at, above, column) * down.ofFirst[y + up]! + cell(masks, at, below, column) * down.ofSecond[y + up]!;
       }
       for (let x = left; x < left + width; x++, i++) {
         out[i] = row[across.first[x]!]! * across.ofFirst[x]! + row[across.second[x]!]! * across.ofSecond[x]!;
@@ -77,26 +90,28 @@ export class Rise implements Rerun {
    */
   map({ picture }: LivePicture, logits: readonly Float32Array[], terms: Terms): CellGrid {
     const { width, height } = picture;
-    const { cells, keep } = this.data;
-    const [across, down] = [this.axisOf(width), this.axisOf(height)];
+    const { keep } = this.settings;
+    const masks = this.masks(width, height);
+    const { columns } = masks;
+    const [across, down] = [axisOf(width, columns), axisOf(height, masks.rows)];
     const byShift = new Map<number, Float64Array>();
     logits.forEach((values, at) => {
       const weight = isOneClass(terms) ? this.probabilities(values)[terms[0]!.index]! : scoreOf(terms, values);
-      const [up, left] = this.shift(at);
-      const rows = byShift.get(left) ?? new Float64Array(height * cells);
+      const [up, left] = [masks.up[at]!, masks.left[at]!];
+      const rows = byShift.get(left) ?? new Float64Array(height * columns);
       byShift.set(left, rows);
       for (let y = 0, i = 0; y < height; y++) {
         const [above, below] = [down.first[y + up]!, down.second[y + up]!];
         const [ofAbove, ofBelow] = [weight * down.ofFirst[y + up]!, weight * down.ofSecond[y + up]!];
-        for (let cell = 0; cell < cells; cell++, i++) {
-          rows[i]! += ofAbove * this.cell(at, above, cell) + ofBelow * this.cell(at, below, cell);
+        for (let column = 0; column < columns; column++, i++) {
+          rows[i]! += ofAbove * cell(masks, at, above, column) + ofBelow * cell(masks, at, below, column);
         }
       }
     });
     const sums = new Float64Array(width * height);
     for (const [left, rows] of byShift) {
       for (let y = 0, i = 0; y < height; y++) {
-        const start = y * cells;
+        const start = y * columns;
         for (let x = left; x < left + width; x++, i++) {
           sums[i]! += rows[start + across.first[x]!]! * across.ofFirst[x]! + rows[start + across.second[x]!]! * across.ofSecond[x]!;
         }
@@ -107,18 +122,30 @@ export class Rise implements Rerun {
     return { rows: height, columns: width, cells: Float32Array.from(sums, (sum) => (sum - least) / (keep * logits.length)) };
   }
 
-  private shift(at: number): readonly [up: number, left: number] {
-    return [this.shifts[2 * at]!, this.shifts[2 * at + 1]!];
+  /** The kernel's own masks: the same generator, asked in the same order. */
+  private masks(width: number, height: number): Masks {
+    const size = `${width}×${height}`;
+    if (this.drawn?.size !== size) this.drawn = { size, masks: drawMasks(width, height, this.settings) };
+    return this.drawn.masks;
   }
+}
 
-  private cell(at: number, row: number, column: number): number {
-    const bit = (at * this.data.cells + row) * this.data.cells + column;
-    return (this.bits[bit >> 3]! >> (bit & 7)) & 1;
-  }
+function drawMasks(width: number, height: number, { masks, cells, keep, seed }: RiseSettings): Masks {
+  const draw = new MersenneTwister(seed);
+  const [rows, columns] = [Math.min(cells, height), Math.min(cells, width)];
+  const least = Math.fround(keep);
+  const visible = Uint8Array.from({ length: masks * rows * columns }, () => (draw.uniform() < least ? 1 : 0));
+  const shifts = (length: number, count: number): Uint16Array =>
+    Uint16Array.from({ length: masks }, () => draw.below(Math.ceil(length / count)));
+  const up = shifts(height, rows);
+  return { rows, columns, visible, up, left: shifts(width, columns) };
+}
 
-  /** A mask is larger than the picture by one cell, so that it can be shifted. */
-  private axisOf(length: number): Axis {
-    const { cells } = this.data;
-    return axis(cells, (cells + 1) * Math.ceil(length / cells));
-  }
+function cell({ rows, columns, visible }: Masks, at: number, row: number, column: number): number {
+  return visible[(at * rows + row) * columns + column]!;
+}
+
+/** A mask is larger than the picture by one cell, so that it can be shifted. */
+function axisOf(length: number, count: number): Axis {
+  return axis(count, (count + 1) * Math.ceil(length / count));
 }

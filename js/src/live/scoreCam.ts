@@ -19,6 +19,10 @@ export class ScoreCam implements Rerun {
     private readonly mean: readonly number[],
   ) {}
 
+  problem(): string {
+    return "";
+  }
+
   /** One for each channel that varies, and one for the picture without any pixel. */
   total(picture: LivePicture): number {
     return this.order(picture).varying + 1;

@@ -1,6 +1,7 @@
 /** ``SlowMap``: a map that is made by running the model many times, pass by pass. */
+import { passesKey } from "./liveMaps";
 import type { Subject } from "./liveMaps";
-import type { ModelRunner } from "./modelRunner";
+import type { Answer, ModelRunner } from "./modelRunner";
 import type { Rerun } from "./reruns";
 
 /** Milliseconds between two displays of an unfinished map. */
@@ -16,19 +17,20 @@ export class SlowMap {
 
   /** The part that is done, from 0 to 1. */
   get progress(): number {
-    const { picture, method } = this.of;
-    return picture.passesOf(method).length / this.rerun.total(picture);
+    const { picture } = this.of;
+    return picture.passesOf(passesKey(this.of)).length / this.rerun.total(picture);
   }
 
   /**
    * Runs the passes that are left, each after all that the slider needs. They are kept with the picture.
    *
+   * @param logits of the picture's classes, from the outputs of a pass
    * @param showPartial called now and then meanwhile, after the first pass
    * @param done called at the end, unless `stop` was called
    */
-  run(runner: ModelRunner, showPartial: () => void, done: () => void): void {
-    const { picture, method } = this.of;
-    const passes = picture.passesOf(method);
+  run(runner: ModelRunner, logits: (answer: Answer) => Float32Array, showPartial: () => void, done: () => void): void {
+    const { picture } = this.of;
+    const passes = picture.passesOf(passesKey(this.of));
     const total = this.rerun.total(picture);
     let last = performance.now();
     const next = (): void => {
@@ -45,7 +47,7 @@ export class SlowMap {
       void runner.later(() => this.rerun.input(picture, at), () => this.isWanted).then((answer) => {
         if (answer === null) return;
         // Another map of the same passes may have added it.
-        if (at === passes.length) passes.push(answer.logits);
+        if (at === passes.length) passes.push(logits(answer));
         next();
       });
     };

@@ -44,13 +44,17 @@ async function load({ runtime, model, weights }: Extract<ToWorker, { kind: "load
 async function pass({ id, pixels, shape, withFeatures }: Pass): Promise<void> {
   if (session === null) throw new Error("the model is not loaded");
   const input = new Tensor("float32", pixels, [1, ...shape]);
-  const found = await session.run({ pixels: input }, withFeatures ? ["logits", "features"] : ["logits"]);
-  const maps = found["features"];
+  const outputs = await session.run({ pixels: input }, session.outputNames.filter((name) => withFeatures || name !== "features"));
+  const { logits, features, ...found } = outputs;
   scope.postMessage({
     kind: "passed",
     id,
-    logits: Float32Array.from(found["logits"]!.data as Float32Array),
-    features: maps === undefined ? null : { values: Float32Array.from(maps.data as Float32Array), shape: maps.dims },
+    // A detector's are those of its boxes.
+    logits: Float32Array.from((logits?.data ?? []) as Float32Array),
+    features: features === undefined ? null : { values: Float32Array.from(features.data as Float32Array), shape: features.dims },
+    found: Object.fromEntries(Object.entries(found).map(([name, { data }]) => [
+      name, name === "areas" ? Uint16Array.from(data as Int32Array) : Float32Array.from(data as Float32Array),
+    ])),
   });
 }
 

@@ -232,11 +232,11 @@ export class PageModel extends Store implements Model {
 }
 
 /** The boxes or areas that the model finds in the picture. */
-export function foundOf({ found }: Payload, archive: BinaryBundle): Readonly<Record<string, unknown>> {
+export function foundOf({ found }: Payload, archive: BinaryBundle, id = SCENE): Readonly<Record<string, unknown>> {
   if (found === undefined) return {};
   const place = found.areas?.classes;
   const areas = place === undefined ? {} : { ...found.areas, classes: archive.bytes(place) };
-  return { scene: SCENE, ...found, areas };
+  return { scene: id, ...found, areas };
 }
 
 function traitsOf(data: Payload, archive: BinaryBundle): Values<SyncedTraits> {

@@ -1,4 +1,5 @@
 /** The payload of an offline page, as camwidget/export/payload.py writes it. The page's own file is its only source. */
+import type { Detection } from "../core/detections";
 import type { Mode } from "../core/maskingRule";
 import type { Contrast, Stance } from "../view/traits";
 import type { ByteRange } from "./binaryBundle";
@@ -19,6 +20,8 @@ export interface Payload {
   };
   /** The boxes or areas that the model finds, as the view has them, with the place of the areas' pixels. */
   readonly found?: { readonly boxes?: readonly unknown[]; readonly areas?: { readonly classes?: ByteRange } };
+  /** The detections that are the picture's classes, on a page that runs a detector. */
+  readonly detections?: readonly (Detection & { readonly name: string })[];
   /** Divisions of the picture into parts, each a number for every pixel; absent in pages of older versions. */
   readonly divisions?: readonly { readonly width: number; readonly height: number; readonly count: number; readonly labels: ByteRange }[];
   readonly classes: readonly ClassData[];

@@ -21,6 +21,8 @@ export interface MaskedResult {
   /** The class's probability, or a quantity; and of the masked picture, null where nothing is masked. */
   readonly before: number;
   readonly after: number | null;
+  /** The most probable class of the masked picture; null, or absent, where masking has not changed it. */
+  readonly first?: string | null;
   /** The part of the picture with any evidence; 0 for a map of all zeros. */
   readonly evident: number;
   /** Of numbers that are no probabilities. */
@@ -54,15 +56,16 @@ export function sentence(of: MaskedResult): string {
         kept > 0 ? ` The ${share(kept)} painted to be kept would stay.` : ""}`;
   }
   const deed = deedOf(of, evident === 0 || isUnmasked);
-  if (evident === 0) return `${deed} ${effectOf(of, before, after, deed)} ${note(evidence, of.layer)}`;
+  const now = of.first == null ? "" : ` Now first: ${of.first}.`;
+  if (evident === 0) return `${deed} ${effectOf(of, before, after, deed)}${now} ${note(evidence, of.layer)}`;
   const beyond =
     mode !== "multiply" && fraction > evident + 0.005
       ? ` Only ${fixed(100 * evident, 0)} % of the picture has any; beyond, pixels go in reading order.`
       : "";
   const say = of.quantity === null ? effect : moved(of.quantity);
   const found = effectOf(of, before, after, deed);
-  if (rival === null || rival.after === null) return `${deed} ${found}${beyond}`;
-  return `${deed} ${found.slice(0, -1)} and ${say(rival.before, rival.after, rival.name)}${beyond}`;
+  if (rival === null || rival.after === null) return `${deed} ${found}${now}${beyond}`;
+  return `${deed} ${found.slice(0, -1)} and ${say(rival.before, rival.after, rival.name)}${now}${beyond}`;
 }
 
 function effectOf({ quantity, rival, name }: MaskedResult, before: number, after: number, deed: string): string {

@@ -29,7 +29,7 @@ export function keyboard(context: Context, parts: Parts): void {
     "keydown",
     (event) => {
       const { target, key } = event;
-      const step = context.live ? stepOf(event) : null;
+      const step = context.runsModel ? stepOf(event) : null;
       if (step !== null && target instanceof Element && !event.defaultPrevented && !isWritten(target)) {
         // Also where there is nothing to undo: the notebook would bring back a cell.
         takeStep(context, step);

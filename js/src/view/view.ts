@@ -69,7 +69,7 @@ export function mount(model: Model, root: HTMLElement, signal: AbortSignal, host
   const large = largeTool(context, root);
   const tools: readonly Tool[] = live
     ? [historyTool(context), brush, compare.tool, new MethodSettings(context).tool, drawing, keep, large.tool]
-    : runsModel ? [brush, compare.tool, drawing, keep] : [drawing, keep];
+    : runsModel ? [historyTool(context), brush, compare.tool, new MethodSettings(context).tool, drawing, keep] : [drawing, keep];
   const editor = new ReferenceEditor(context);
   const parts = [
     make(

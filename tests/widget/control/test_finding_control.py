@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import finding_models
@@ -15,6 +16,8 @@ from saved_page import SavedPage
 
 import camwidget as cw
 from camwidget.errors import StateError, TargetError
+from camwidget.models.detection_model import DetectionModel
+from camwidget.widget.state import page_export
 from camwidget.widget.state.history import History
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -238,3 +241,23 @@ def test_what_is_found_is_in_page_and_figure(
         figure = explorer.figure(panels=("map",))
         texts = [text.get_text() for text in figure.axes[0].texts]
         assert ("red #1 0.80" in texts) == (explorer is boxes)
+
+
+def test_a_page_has_each_pictures_own_detections_unless_some_were_chosen(
+    boxes: cw.Explorer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    given: list[Any] = []
+
+    def save(model: Any, *_: Any, **__: Any) -> Any:
+        given.append(model)
+        return SimpleNamespace(path=tmp_path)
+
+    monkeypatch.setattr(page_export, "save_page", save)
+    boxes.save(tmp_path / "page.html", live=True)
+    wrapped = cw.wrap(finding_models.Lamps(), cw.Preprocess(SIDE), NAMES, kind="boxes")
+    assert isinstance(wrapped, DetectionModel)
+    model = wrapped.given(detections=wrapped.detections(TWO))
+    chosen = cw.Explorer(model, TWO, method="layercam", layer="cells.2").wait(30)
+    chosen.save(tmp_path / "page.html", live=True)
+    chosen.close()
+    assert [len(one.detected) for one in given] == [0, 3]

@@ -79,7 +79,10 @@ def cases() -> list[dict[str, Any]]:
             plain[::3], itertools.cycle(((0, 0), (5, 0), (0, 7), (3, 9), (64, 0))), strict=False
         )
     ]
-    return [*plain, *against, *rather, *painted]
+    changed = [
+        {**case, "first": "a <b>dog</b>"} for case in [*plain[::11], *rather[::5], *painted[::9]]
+    ]
+    return [*plain, *against, *rather, *painted, *changed]
 
 
 def target(case: dict[str, Any]) -> Target:
@@ -117,7 +120,9 @@ def said(case: dict[str, Any]) -> str:
     numbers = None
     if rival is not None and after is not None:
         numbers = (rival["name"], rival["before"], rival["after"])
-    return sentences.sentence(explanation, mask, case["before"], after, rival=numbers)
+    return sentences.sentence(
+        explanation, mask, case["before"], after, case.get("first"), rival=numbers
+    )
 
 
 def listed() -> list[dict[str, Any]]:

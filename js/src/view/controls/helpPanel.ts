@@ -19,8 +19,8 @@ const KEYS: Readonly<Record<string, readonly Shortcut[]>> = {
     { keys: "< >", does: "previous, next frame of a clip" },
     { keys: "k", does: "play the clip, pause" },
     { keys: "r", does: "use the picture as a reference, if pictures are compared", needs: "kernel" },
-    { keys: "ctrl z", does: "undo", needs: "kernel" },
-    { keys: "ctrl shift z", does: "redo (or ctrl y)", needs: "kernel" },
+    { keys: "ctrl z", does: "undo", needs: "model" },
+    { keys: "ctrl shift z", does: "redo (or ctrl y)", needs: "model" },
   ],
   "Display": [
     { keys: "space", does: "map on, off (on the picture)" },

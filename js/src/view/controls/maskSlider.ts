@@ -81,7 +81,7 @@ function modes(context: Context): HTMLElement {
 function fill(context: Context): HTMLElement {
   const { model, signal } = context;
   const select = make("select", "camwidget-select", {
-    title: "What replaces the masked pixels",
+    title: `What replaces the masked pixels${context.live ? "" : "; inpainting needs the notebook"}`,
     ...OWN_KEYS,
   });
   select.addEventListener("change", () => context.write({ baseline: select.value }), { signal });

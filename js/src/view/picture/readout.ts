@@ -22,7 +22,11 @@ const MOST = 3;
 const LEAST = 0.005;
 
 const HINT = hint("point: values", "click: classes", "wheel: zoom", "drag: pan");
-const FINDING = { boxes: hint("click a box: ask about it", "point: values", "wheel: zoom"), areas: hint("click: the class there", "point: values", "paint: ask about a region") };
+const FINDING = {
+  boxes: hint("click a box: ask about it", "point: values", "wheel: zoom"),
+  areas: hint("click: the class there", "point: values", "wheel: zoom"),
+  region: hint("click: the class there", "point: values", "paint: ask about a region"),
+};
 const PARTS = hint("click a part: hide it, or show it again", "point: values", "wheel: zoom");
 const PARTS_ALONE = hint("point at a part: its value", "wheel: zoom", "drag: pan");
 const PAINTING = hint("drag: paint", "shift click: a straight line", "x: next brush", "wheel: zoom");
@@ -91,9 +95,10 @@ export function readout(context: Context, stage: Stage, zoom: Zoom): HTMLElement
 /** What the pointer does on the picture. */
 function usage({ model, runsModel }: Context, stage: Stage): string {
   if (stage.parts.drawn !== null) return runsModel ? PARTS : PARTS_ALONE;
-  const { areas, boxes } = findings(model.get("found"));
+  const { areas, boxes, takesRegion } = findings(model.get("found"));
   if (!trait(model, "findings") || (areas === null && boxes.length === 0)) return HINT;
-  return areas === null ? FINDING.boxes : FINDING.areas;
+  if (areas === null) return FINDING.boxes;
+  return takesRegion ? FINDING.region : FINDING.areas;
 }
 
 /** Joins hints so that lines break only between two of them. */

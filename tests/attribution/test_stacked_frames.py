@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import torch
+from explorer_internals import display_of
+from saved_page import SavedPage
 from torch import nn
 
 import camwidget as cw
@@ -60,3 +64,13 @@ def test_a_masked_pixel_is_replaced_in_all_frames_each_by_its_own_mean() -> None
     masked = cw.mask_picture(model, stacked(), hidden, baseline="mean")
     means = torch.from_numpy(stacked()).float().mean((0, 1)) / 255
     torch.testing.assert_close(masked[:, 0, 0], (means * 255).round() / 255)
+
+
+def test_explorer_and_page_say_which_frames_are_shown(tmp_path: Path) -> None:
+    model = cw.wrap(Policy(), cw.Preprocess(32, mean=[0] * 4, std=[1] * 4), ACTIONS)
+    explorer = cw.Explorer(model, stacked())
+    explorer.wait(120)
+    assert display_of(explorer).view.explanation["title"].endswith(" · channels 1 to 3 of 4 shown")
+    page = SavedPage(explorer.save(tmp_path / "page", steps=2)).data
+    assert page["channels"] == "channels 1 to 3 of 4 shown"
+    explorer.close()

@@ -140,12 +140,12 @@ def clip_pixels(
     return as_strip(torch.stack([rows[number] for number in numbers], 1))
 
 
-def clip_size(picture: Any, of_frame: Callable[[Any], Image.Image]) -> tuple[int, int, int]:
+def clip_size(picture: Any, of_frame: Callable[[Any], Any]) -> tuple[int, int, int]:
     """Return the number of frames of a clip, and their height and width, as they are before preprocessing.
 
     Args:
         picture: a clip as in ``as_clips``, without pixels in floating point.
-        of_frame: reads a frame.
+        of_frame: reads a frame, as something with a size, width and height.
 
     Raises:
         PictureError: if the clip cannot be read.

@@ -9,7 +9,8 @@ import torch
 import camwidget as cw
 from camwidget.images.ground_truth import share_inside
 from camwidget.zoo import registry
-from camwidget.zoo.moves import CLASSES, COLORS, DIRECTIONS, FRAMES, SIZE, draw
+from camwidget.zoo.drawing.scene_objects import COLORS
+from camwidget.zoo.moves import CLASSES, DIRECTIONS, FRAMES, SIZE, draw
 from camwidget.zoo.train import train
 from camwidget.zoo.training import moves as training
 from camwidget.zoo.training.moves import class_targets, normalize_clips, training_clip, vary

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ..moves import CLASSES, COLORS, DIRECTIONS, FRAMES, MovingScene, draw
+from ..drawing.scene_objects import COLORS
+from ..moves import CLASSES, DIRECTIONS, FRAMES, MovingScene, draw
 from ..registry import ZooEntry
 from .fitting import draw_parallel, fit, shuffled_batches
 from .pooling_warmup import PoolingWarmup

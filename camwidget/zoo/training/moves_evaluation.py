@@ -16,7 +16,8 @@ from ...attribution.explanation import Explanations
 from ...attribution.methods import list_methods
 from ...images.ground_truth import share_inside
 from ...models.vision_model import VisionModel
-from ..moves import CLASSES, COLORS, DIRECTIONS, MAX_THINGS, MovingScene, draw
+from ..drawing.scene_objects import COLORS
+from ..moves import CLASSES, DIRECTIONS, MAX_THINGS, MovingScene, draw
 from ..registry import ZooEntry
 from .cam_evaluation import batches, stacked
 from .gradcam_evaluation import UNSEEN, model_of
@@ -163,7 +164,7 @@ def measure_maps(
         assert isinstance(explained, Explanations)
         for exp in explained:
             figures[exp.method].add_map(exp.saliency, scene, label)
-        alike = (scene.masks.any(0) | scene.still.any(0)).astype(np.float32)
+        alike = np.asarray(scene.masks.any(0) | scene.still.any(0), np.float32)
         figures[APPEARANCE].add_map(alike, scene, label)
     return {name: figure.means() for name, figure in figures.items()}
 

@@ -44,7 +44,7 @@ FIXED = (
     "run",
     "facts",
     "batch",
-    "rest",
+    "rows_left",
     "picture",
     "name",
     "error",

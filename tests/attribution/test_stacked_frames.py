@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from explorer_internals import display_of
 from saved_page import SavedPage
 from torch import nn
 
@@ -66,11 +65,7 @@ def test_a_masked_pixel_is_replaced_in_all_frames_each_by_its_own_mean() -> None
     torch.testing.assert_close(masked[:, 0, 0], (means * 255).round() / 255)
 
 
-def test_explorer_and_page_say_which_frames_are_shown(tmp_path: Path) -> None:
+def test_a_saved_page_says_which_frames_are_shown(tmp_path: Path) -> None:
     model = cw.wrap(Policy(), cw.Preprocess(32, mean=[0] * 4, std=[1] * 4), ACTIONS)
-    explorer = cw.Explorer(model, stacked())
-    explorer.wait(120)
-    assert display_of(explorer).view.explanation["title"].endswith(" · channels 1 to 3 of 4 shown")
-    page = SavedPage(explorer.save(tmp_path / "page", steps=2)).data
-    assert page["channels"] == "channels 1 to 3 of 4 shown"
-    explorer.close()
+    page = SavedPage(cw.save_page(model, stacked(), tmp_path / "page", steps=2).path)
+    assert page.data["channels"] == "channels 1 to 3 of 4 shown"

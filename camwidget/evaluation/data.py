@@ -97,7 +97,8 @@ def open_data(
     kinds = (torch.Tensor, np.ndarray, GroundTruth, Mapping, bytes, Image.Image, zipfile.ZipFile)
     if isinstance(data, kinds):
         remedy = "for one picture pass a list of it, [picture] or [(picture, class)]"
-        if isinstance(data, (torch.Tensor, np.ndarray)) and data.ndim == 4:
+        axes = 4 if model.frames is None else 5
+        if isinstance(data, (torch.Tensor, np.ndarray)) and data.ndim == axes:
             remedy = "pass the pictures of the batch with their classes, list(zip(images, classes))"
         elif isinstance(data, Mapping) and any(isinstance(v, (list, tuple)) for v in data.values()):
             remedy = "pass the rows of its columns, list(zip(data[…], data[…]))"
@@ -118,6 +119,11 @@ def open_data(
     labels = Labels(model, classes, names, strict=strict)
     reader = ElementParser(labels, truth)
     if isinstance(data, (str, os.PathLike)):
+        if model.frames is not None:
+            raise DataError(
+                f"A folder of data is one of pictures, and {model.name} takes clips: pass a list of (clip, class), "
+                "such as [(path, path.parent.name) for path in pathlib.Path(folder).glob('*/*')]."
+            )
         return Folder(Path(data), reader, limit)
     streams = (torch.utils.data.DataLoader, torch.utils.data.IterableDataset)
     if isinstance(data, streams) or not hasattr(data, "__getitem__"):
@@ -242,7 +248,13 @@ def _content(value: Any) -> str:
         return str(zlib.crc32(value))
     if isinstance(value, (str, os.PathLike)):
         return os.fsdecode(value)
-    return repr(value) if isinstance(value, (list, tuple)) else type(value).__name__
+    if isinstance(value, (list, tuple)):  # boxes, or the frames of a clip
+        return repr([_content(v) if _is_large(v) else v for v in value])
+    return type(value).__name__
+
+
+def _is_large(value: Any) -> bool:
+    return isinstance(value, (np.ndarray, torch.Tensor, bytes, Image.Image))
 
 
 def _class_names(data: Any) -> list[Any] | None:
@@ -304,6 +316,8 @@ class StreamedData:
         self.kind = "DataLoader" if self.is_loader else type(data).__name__
         self.is_shuffled = isinstance(_sampler(data), _SHUFFLERS)
         self._data, self._reader = data, reader
+        #: Number of dimensions of a loader's batch of pictures, or of clips.
+        self._axes = 4 if reader.labels.model.frames is None else 5
         self.total = self._length()
         if limit is not None:
             self.total = limit if self.total is None else min(limit, self.total)
@@ -359,9 +373,10 @@ class StreamedData:
                         "cannot be read is skipped."
                     ) from error
                 log_error(error, f"Batch {indices} is read by itself.", self, level=logging.INFO)
-                yield from (_read_one(loader, place, error_line(error)) for place in indices)
+                reason = error_line(error)
+                yield from (_read_one(loader, place, reason, self._axes) for place in indices)
                 continue
-            yield from _split(batch)
+            yield from _split(batch, self._axes)
             del batch
 
 
@@ -387,10 +402,10 @@ class _UnreadPicture:
     reason: str
 
 
-def _read_one(loader: Any, place: int, reason: str) -> Any:
+def _read_one(loader: Any, place: int, reason: str, axes: int) -> Any:
     """Read one picture of a failed batch."""
     try:
-        (element,) = _split(loader.collate_fn([loader.dataset[place]]))
+        (element,) = _split(loader.collate_fn([loader.dataset[place]]), axes)
     except DataError:
         raise
     except Exception as error:  # this picture made the batch fail
@@ -399,14 +414,20 @@ def _read_one(loader: Any, place: int, reason: str) -> Any:
     return element
 
 
-def _split(batch: Any) -> Iterator[Any]:
-    """The elements of a loader's batch: images, or (images, classes) or (images, classes, truths)."""
+def _split(batch: Any, axes: int) -> Iterator[Any]:
+    """The elements of a loader's batch: images, or (images, classes) or (images, classes, truths).
+
+    Args:
+        batch: what the loader gives.
+        axes: number of dimensions of the images.
+    """
     found = columns_of_batch(batch) if isinstance(batch, Mapping) else None
     columns = found or (list(batch) if isinstance(batch, (tuple, list)) else [batch])
     images = columns[0]
-    if not (isinstance(images, torch.Tensor) and images.ndim == 4):
+    if not (isinstance(images, torch.Tensor) and images.ndim == axes):
+        shape = "(N, C, H, W)" if axes == 4 else "(N, C, T, H, W) of clips"
         raise DataError(
-            "A DataLoader gives batches of images, tensors (N, C, H, W) in [0, 1], of (images, classes), or of "
+            f"A DataLoader gives batches of images, tensors {shape} in [0, 1], of (images, classes), or of "
             f"mappings with both; this one gives {type(images).__name__}. Change its collate_fn, or "
             "pass its dataset instead."
         )

@@ -51,8 +51,10 @@ def evaluate(
             (images, classes) with images in [0, 1] at the model's input size, not normalized, or in uint8, which are
             resized and cropped like any picture; or any iterable of such elements, of which one
             batch at a time is in memory. A truth is a mask (H, W), masks (n, H, W), boxes (n, 4) as
-            (left, top, right, bottom) in the picture's own pixels, or a sample. Masks and boxes belong to the class
-            of their element, or to the explained class if it has none.
+            (left, top, right, bottom) in the picture's own pixels, or a sample. For a model of clips, a list of clips
+            as in ``explain``, of (clip, class) or of (clip, class, truth), where a truth is a mask (T, H, W), masks
+            (n, T, H, W), or a sample; a clip that is a list of frames has to be in such a tuple. Masks and boxes belong
+            to the class of their element, or to the explained class if it has none.
         methods: names from ``list_methods``, or methods from ``get_method``.
         metrics: names from ``list_metrics``, or metrics from ``get_metric``.
         layers: module names; the model's default layer if None; "all" for every layer of ``model.layers``.
@@ -79,7 +81,7 @@ def evaluate(
     Raises:
         DataError: if the data is empty, has no classes to explain, or no picture can be read; or if the file of
             results belongs to another evaluation.
-        MetricError: if a metric is unknown, or no picture has what it needs.
+        MetricError: if a metric is unknown, or no picture has what it needs; or if it is not defined for clips.
         MethodError: if a method is unknown or does not apply.
         LayerError: if there is no such layer.
         ModelError: if ``model`` is not from ``load`` or ``wrap``, or fails on every picture.

@@ -16,6 +16,7 @@ from .._validation import check_no_masked_values
 from ..errors import DataError, PictureError
 from ..images.array_pictures import check_tensor
 from ..images.boxes import NOTATIONS, corners
+from ..images.clips import clip_size
 from ..images.conversion import is_prepared
 from ..images.ground_truth import (
     GroundTruth,
@@ -72,11 +73,13 @@ class Item:
     error: str = ""
 
 
-def parse_truth(value: Any) -> Masks | BoxRegions | GroundTruth | None:
+def parse_truth(value: Any, *, of_clip: bool = False) -> Masks | BoxRegions | GroundTruth | None:
     """Parse a user's object locations.
 
     Args:
-        value: a mask (H, W), masks (n, H, W), boxes (n, 4), a sample with a ground truth, or None.
+        value: a mask (H, W), masks (n, H, W), boxes (n, 4), a sample with a ground truth, or None. Of a clip, a mask
+            (T, H, W) or masks (n, T, H, W), and no boxes.
+        of_clip: whether the picture is a clip.
 
     Returns:
         Masks, boxes or the sample; None for None.
@@ -100,7 +103,9 @@ def parse_truth(value: Any) -> Masks | BoxRegions | GroundTruth | None:
     is_number = array.dtype == np.bool_ or np.issubdtype(array.dtype, np.number)
     if array.size == 0 and array.ndim == 1:
         array = array.reshape(0, 4)
-    if is_number and array.dtype != np.bool_ and array.shape[-1:] == (4,) and array.ndim <= 2:
+    few, many = (3, 4) if of_clip else (2, 3)
+    is_boxes = is_number and array.dtype != np.bool_ and array.shape[-1:] == (4,)
+    if is_boxes and array.ndim <= 2 and not of_clip:
         corners = array.reshape(-1, 4).astype(np.float64)
         # NaN compares as false.
         proper = (corners[:, :2] <= corners[:, 2:]).all(1) & np.isfinite(corners).all(1)
@@ -117,14 +122,20 @@ def parse_truth(value: Any) -> Masks | BoxRegions | GroundTruth | None:
                 "width, top and bottom by its height."
             )
         return BoxRegions(corners)
-    if is_number and array.ndim in (2, 3) and set(np.unique(array).tolist()) <= {0, 1}:
+    is_sized = is_number and array.ndim in (few, many)
+    if is_sized and set(np.unique(array).tolist()) <= {0, 1}:
         masks = array.astype(bool)
-        return masks if masks.ndim == 3 else masks[None]
+        return masks if masks.ndim == many else masks[None]
     hint = ""
-    if is_number and array.ndim in (2, 3):
+    if is_sized:
         hint = " Convert other values to bool first: mask > 0, or mask == class for a map of class numbers."
     elif isinstance(value, Mapping):
         hint = " Pass one entry of the mapping, such as its boxes."
+    if of_clip:
+        raise DataError(
+            "The location of objects in a clip is a mask (T, H, W) of 0 and 1, masks (n, T, H, W), or a sample with "
+            f"masks; found {_description(value, array)}.{hint}"
+        )
     raise DataError(
         f"The location of objects is a mask (H, W) of 0 and 1, masks (n, H, W), boxes (n, 4) as (left, top, right, "
         f"bottom), or a sample with masks; found {_description(value, array)}.{hint}"
@@ -158,7 +169,7 @@ class OpenedItem:
 
     Attributes:
         item: the picture's item.
-        pixels: float32 (C, H, W) in [0, 1] on the CPU.
+        pixels: float32 (C, H, W) in [0, 1] on the CPU; of a clip, the strip (C, T·H, W).
         locate: maps a model and a class index to the locations of the class's objects; to None if they are unknown.
     """
 
@@ -177,8 +188,17 @@ def open_item(item: Item, model: VisionModel) -> OpenedItem:
         raise PictureError(item.error)
     if is_prepared(item.picture):
         pixels = model.preprocess.pixels(item.picture)
-        size = (int(pixels.shape[-2]), int(pixels.shape[-1]))
+        height, width = int(pixels.shape[-2]), int(pixels.shape[-1])
+        frames = model.frames
+        size = (height, width) if frames is None else (frames, height // frames, width)
         return OpenedItem(item, pixels, _object_locator(item, size, is_pixels=True))
+    if model.frames is not None:
+        pixels = model.preprocess.pixels(item.picture)
+        # The clip is read again for its own size, which only its masks are compared with.
+        own = (
+            () if item.truth is None else clip_size(item.picture, model.preprocess.of_frames().read)
+        )
+        return OpenedItem(item, pixels, _object_locator(item, own, is_pixels=False))
     name = item.name if isinstance(item.picture, (bytes, Path)) else None
     picture = model.preprocess.read(item.picture, name=name)
     pixels = model.preprocess.pixels(picture)
@@ -197,7 +217,7 @@ def _check_inside(corners: NDArray[np.float64], size: tuple[int, int], name: str
 
 
 def _object_locator(
-    item: Item, size: tuple[int, int], *, is_pixels: bool
+    item: Item, size: tuple[int, ...], *, is_pixels: bool
 ) -> Callable[[VisionModel, int], ObjectLocations | None]:
     """A function from a model and a class index to the locations of the class's objects.
 
@@ -207,14 +227,15 @@ def _object_locator(
     truth = item.truth
     if truth is None:
         return place_asked_about
+    height, width = size[-2:]
     if isinstance(truth, BoxRegions):
-        _check_inside(truth.corners, size, item.name)
+        _check_inside(truth.corners, (height, width), item.name)
     if not isinstance(truth, BoxRegions):
         masks = truth.masks if isinstance(truth, GroundTruth) else truth
         if masks.shape[1:] != size:
             raise PictureError(
                 f"The masks of {item.name} are {tuple(masks.shape[1:])}, the picture is {size}: masks have the height "
-                "and width of their picture."
+                "and width of their picture, and of a clip its frames."
             )
 
     def objects(model: VisionModel, target: int) -> Masks | None:
@@ -223,7 +244,7 @@ def _object_locator(
         if item.label not in (None, target):
             return None
         # Converted on request: the masks of many boxes of a large picture would fill the memory.
-        return truth.masks(*size) if isinstance(truth, BoxRegions) else truth
+        return truth.masks(height, width) if isinstance(truth, BoxRegions) else truth
 
     def locate(model: VisionModel, target: int) -> ObjectLocations | None:
         if model.finds_boxes and isinstance(truth, GroundTruth):
@@ -234,6 +255,7 @@ def _object_locator(
             return None
         if not is_pixels:
             return locate_objects(found, model.preprocess)
-        return object_locations(found if len(found) else np.zeros((1, *size), bool))
+        drawn = found if len(found) else np.zeros((1, *size), bool)
+        return object_locations(drawn.reshape(len(drawn), -1, size[-1]))  # of a clip, strips
 
     return locate

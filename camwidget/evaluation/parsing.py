@@ -43,7 +43,7 @@ class ElementParser:
                 f"The class of {name} is a {type(label).__name__}, as of a set for detection: pass truth=…, a function "
                 'of (number, element) that gives its boxes (n, 4) or masks (n, H, W), and target="predicted".'
             )
-        truth = parse_truth(truth)
+        truth = parse_truth(truth, of_clip=self.labels.model.frames is not None)
         if isinstance(label, Mapping) or label is None:
             label = _label_of(truth, self.labels.model)
         _check_range(picture, name)
@@ -73,7 +73,7 @@ def split_element(element: Any) -> tuple[Any, Any, Any]:
     if isinstance(element, (tuple, list)):
         raise DataError(
             f"An element of the data is a picture, (picture, class) or (picture, class, truth), not {len(element)} "
-            "things."
+            "things. A clip that is a list of frames is passed as ([frame, …], class)."
         )
     return element, None, None
 

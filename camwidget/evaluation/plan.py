@@ -22,6 +22,7 @@ from ..attribution.precision import check_precision
 from ..attribution.trace import Trace
 from ..errors import DataError, MethodError, MetricError
 from ..metrics import Case, Metric, get_metric
+from ..metrics.scoring import check_input_kind
 from ..metrics.settings import as_list, check_integer
 from ..models.findings import is_asked_per_picture
 from ..models.layer_table import AT_INPUT
@@ -153,7 +154,7 @@ def make_plan(
 
     Raises:
         MethodError: if a method is unknown, or does not apply at a layer.
-        MetricError: if a metric is unknown.
+        MetricError: if a metric is unknown, or not defined for clips, which the model takes.
         LayerError: if a layer is unknown.
         DataError: if ``target`` or ``batch`` is not valid.
     """
@@ -162,6 +163,7 @@ def make_plan(
     if not named or not scored:
         raise MetricError("Nothing to evaluate: the list of methods or metrics is empty.")
     for metric in scored:
+        check_input_kind(metric, model)
         if metric.name in FIXED:
             raise MetricError(
                 f"A metric cannot be named {metric.name!r}: the results have a column of that name."

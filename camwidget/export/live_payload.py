@@ -77,6 +77,11 @@ def check_sizes(names: Sequence[str], pictures: Sequence[torch.Tensor]) -> None:
 
 def check_live(model: VisionModel) -> None:
     """Raise a ``CamwidgetError`` if a page cannot show or hold what the model takes."""
+    if model.frames is not None:
+        raise CamwidgetError(
+            f"A page with live=True runs models of pictures, and {model.name} takes clips of {model.frames} frames: "
+            "save the page without live=True."
+        )
     channels = model.preprocess.channels
     if channels not in (1, 3):
         raise CamwidgetError(

@@ -17,6 +17,7 @@ from ..attribution.stance import FOR, explained_class, stance_of, stance_payload
 from ..attribution.targets import Target
 from ..attribution.tone_mapping import tone_note
 from ..errors import MethodError
+from ..images.array_pictures import channels_shown
 from ..images.conversion import shades
 from ..masking.parts import SUPERPIXELS, Parts, superpixels
 from ..models.findings import FindsInPicture
@@ -125,7 +126,8 @@ def build_payload(
     data = {
         "format": _FORMAT,
         "model": encodable_text(model.name),
-        "scene": _scene(pixels, masks.baselines, bundle),
+        "scene": _scene(pixels, masks.baselines, bundle, model.frames),
+        "channels": channels_shown(model.preprocess.channels),
         "found": _found(model, pixels, bundle),
         **({} if masks.has_curves else detections_payload(model)),
         "classes": [
@@ -136,7 +138,10 @@ def build_payload(
             {"target": index, **stance_payload(stance)} for index, stance in chosen.contrasts
         ],
         "methods": [method_payload(m) for m in chosen.methods if places[m.name]],
-        "layers": [{"name": n, "shape": list(model.layer(n).shape)} for n in chosen.layers],
+        "layers": [
+            {"name": x.name, "shape": list(x.shape), "frames": x.frames or 1}
+            for x in map(model.layer, chosen.layers)
+        ],
         "missing": _missing(model, chosen, places),
         "maps": maps,
         "divisions": [
@@ -253,19 +258,27 @@ def _missing(
     return reasons
 
 
-def _scene(pixels: torch.Tensor, baselines: Sequence[str], bundle: BinaryBundle) -> dict[str, Any]:
+def _scene(
+    pixels: torch.Tensor, baselines: Sequence[str], bundle: BinaryBundle, frames: int | None
+) -> dict[str, Any]:
     shown = shades(pixels)
     height, width = shown.shape[:2]
     fills: dict[str, Any] = {}
     for name in baselines:
-        fill = fill_of(pixels, name)
+        fill = fill_of(pixels, name, frames)
         is_full_image = len(fill) == shown.size
         fills[name] = (
             bundle.picture(np.frombuffer(fill, np.uint8).reshape(shown.shape))
             if is_full_image
             else bundle.add(fill)
         )
-    return {"width": width, "height": height, "picture": bundle.picture(shown), "fills": fills}
+    return {
+        "width": width,
+        "height": height,
+        "frames": frames or 1,
+        "picture": bundle.picture(shown),
+        "fills": fills,
+    }
 
 
 def _found(model: VisionModel, pixels: torch.Tensor, bundle: BinaryBundle) -> dict[str, Any]:
@@ -311,7 +324,8 @@ def _grid(
             return values.astype(np.float32)
         return np.round(values * 10_000).astype(np.uint16)
 
-    found = localize(grid.saliency(size), box_threshold)
+    # A box is of one picture.
+    found = None if grid.frames is not None else localize(grid.saliency(size), box_threshold)
     knee = grid.knee(size)
     return {
         "rows": grid.cells.shape[0],

@@ -6,7 +6,7 @@ import base64
 import datetime
 import operator
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,9 @@ from ..attribution.explanation import Explanation
 from ..attribution.methods import Method
 from ..attribution.stance import FOR, stance_payload, stance_target
 from ..errors import CamwidgetError
+from ..images.clips import Clip, as_clips
 from ..images.conversion import PictureLike
+from ..images.pixel_batches import is_tensor_batch
 from ..masking.baselines import BASELINES
 from ..masking.masked_pixels import MODES
 from ..masking.rank_rule import threshold
@@ -96,6 +98,7 @@ def save_page(
     mode: str = "remove",
     baseline: str = "blur",
     fraction: float = 0.0,
+    frame: int = 0,
     classes: int | Iterable[str | int] = 5,
     methods: Sequence[str | Method] | None = None,
     layers: str | Sequence[str] | None = None,
@@ -113,10 +116,10 @@ def save_page(
 ) -> Page:
     """Write a picture's explanations as one interactive HTML file that needs neither a network nor a kernel.
 
-    ``target``, ``method``, ``layer``, ``mode``, ``baseline`` and ``fraction`` choose what is shown first; the plural
-    arguments choose what else the page contains. For every map, the model runs on the masked picture at ``steps``
-    fractions, and the page interpolates linearly between them. Maps of more than 1024 cells are quantized to 4096
-    levels before anything is masked. With ``live``, the page runs the model instead.
+    ``target``, ``method``, ``layer``, ``mode``, ``baseline``, ``fraction`` and ``frame`` choose what is shown first;
+    the plural arguments choose what else the page contains. For every map, the model runs on the masked picture at
+    ``steps`` fractions, and the page interpolates linearly between them. Maps of more than 1024 cells are quantized to
+    4096 levels before anything is masked. With ``live``, the page runs the model instead.
 
     With several pictures, ``tasks`` and a ``quiz``, the page is a lesson: students answer in it, and save their answers
     as a JSON file, which ``Quiz.pool`` reads.
@@ -124,7 +127,7 @@ def save_page(
     Args:
         model: from ``load`` or ``wrap``.
         image: a path, PIL image, array or tensor; or a list of several, of which the first is shown first. The page
-            has precomputed maps of each.
+            has precomputed maps of each. For a model of clips, one clip or several as in ``explain``.
         path: the file; ``.html`` is appended to a name without a suffix.
         target: class name or index, ``Counterfactual`` of one, or ``Contrast`` of two; or several of these: their
             classes are listed and the first is shown. The predicted class if None.
@@ -133,6 +136,7 @@ def save_page(
         mode: "remove", "keep" or "multiply".
         baseline: replacement of masked pixels: "blur", "mean" or "black".
         fraction: the fraction that is masked at first, in [0, 1].
+        frame: of a clip, the frame that is shown first, from 0.
         classes: the number of most probable classes, or the classes by name or index.
         methods: methods of the page; up to four fast ones that apply if None. A method that runs the model many times
             has its map only at the layer that is shown first.
@@ -158,7 +162,7 @@ def save_page(
         FileExistsError: if the file exists, before anything is computed.
         PermissionError: if the folder is not writable, before anything is computed.
         CamwidgetError: if a mode, baseline or number is unknown or out of its range; with ``live``, if pictures differ
-            in size.
+            in size, or are clips.
         PictureError: if the picture cannot be read.
         TargetError: if there is no such class.
         MethodError: if a method is unknown, or does not apply at the layer or to the target that is shown first.
@@ -183,7 +187,11 @@ def save_page(
     threshold(fraction)  # raises for a value outside [0, 1]
     all_modes = _selected_names("mode", mode, modes, (*MODES, "multiply"))
     all_baselines = _selected_names("baseline", baseline, baselines, tuple(BASELINES))
-    images: list[Any] = list(image) if isinstance(image, (list, tuple)) else [image]
+    if not is_integer(frame, 0) or frame >= (model.frames or 1):
+        raise CamwidgetError(
+            f"The frame shown first is a number from 0 to {(model.frames or 1) - 1}, not {frame!r}."
+        )
+    images = _listed(model, image)
     names = _names(images, name)
     name = names[0]
     label = name if len(names) == 1 else f"{len(names)} pictures"
@@ -240,6 +248,7 @@ def save_page(
             "mode": mode,
             "baseline": baseline,
             "fraction": fraction,
+            "frame": operator.index(frame),
             "box_threshold": box_threshold,
         }
         found.append((payload, float(unmasked[shown]), prompted))
@@ -270,7 +279,16 @@ def save_page(
     return Page(file, name, title, payload.start, probability)
 
 
-def _names(images: Sequence[PictureLike], name: str | Sequence[str] | None) -> list[str]:
+def _listed(model: VisionModel, image: PictureLike | Sequence[PictureLike]) -> list[Any]:
+    """The pictures of a page, or its clips."""
+    found: Any = image if model.frames is None else as_clips(image)
+    if isinstance(found, Mapping):
+        return list(found.values())
+    several = model.frames is not None and is_tensor_batch(model.preprocess, found)
+    return list(found) if several or isinstance(found, (list, tuple)) else [found]
+
+
+def _names(images: Sequence[Any], name: str | Sequence[str] | None) -> list[str]:
     """The names of a page's pictures.
 
     Raises:
@@ -280,13 +298,14 @@ def _names(images: Sequence[PictureLike], name: str | Sequence[str] | None) -> l
         raise CamwidgetError("A page has at least one picture: the list is empty.")
     if name is None:
         several = len(images) > 1
+        sources = [image.source if isinstance(image, Clip) else image for image in images]
         return [
-            encodable_text(Path(image).name)
-            if isinstance(image, (str, os.PathLike))
+            encodable_text(Path(source).name)
+            if isinstance(source, (str, os.PathLike))
             else f"picture {number}"
             if several
             else "picture"
-            for number, image in enumerate(images, 1)
+            for number, source in enumerate(sources, 1)
         ]
     names = [encodable_text(one) for one in as_name_list(name, "name")]
     if len(names) != len(images):

@@ -20,7 +20,7 @@ from .conversion import LazyPicture, is_prepared
 from .film_strip import as_strip, frame_numbers
 from .folders import picture_suffixes
 
-__all__ = ["Clip", "as_clips", "clip_pixels", "is_strip"]
+__all__ = ["Clip", "as_clips", "clip_pixels", "clip_size", "is_strip"]
 
 #: What a clip is, for error messages.
 _A_CLIP = (
@@ -138,6 +138,21 @@ def clip_pixels(
     if len(sizes) > 1:
         raise PictureError(f"The frames of the clip have sizes {sizes}; a clip's are all alike.")
     return as_strip(torch.stack([rows[number] for number in numbers], 1))
+
+
+def clip_size(picture: Any, of_frame: Callable[[Any], Any]) -> tuple[int, int, int]:
+    """Return the number of frames of a clip, and their height and width, as they are before preprocessing.
+
+    Args:
+        picture: a clip as in ``as_clips``, without pixels in floating point.
+        of_frame: reads a frame, as something with a size, width and height.
+
+    Raises:
+        PictureError: if the clip cannot be read.
+    """
+    frames = as_clips(getattr(picture, "image", picture)).open()
+    width, height = of_frame(frames[0]).size
+    return len(frames), height, width
 
 
 def is_strip(

@@ -20,6 +20,7 @@ __all__ = [
     "as_strip",
     "by_frame",
     "enlarge",
+    "enlarge_in_time",
     "frame_grid",
     "frame_numbers",
     "shown_frames",
@@ -79,6 +80,14 @@ def enlarge(
         as_clip(maps[:, None], few), size=volume, mode="trilinear", align_corners=False
     )
     return as_strip(large)[:, 0]
+
+
+def enlarge_in_time(maps: torch.Tensor, frames: int) -> torch.Tensor:
+    """Interpolate maps (t, h, w) linearly between their frames: (T, h, w), the first step of ``enlarge`` of a clip."""
+    if len(maps) == frames:
+        return maps
+    size = (frames, *maps.shape[1:])
+    return nnF.interpolate(maps[None, None], size=size, mode="trilinear", align_corners=False)[0, 0]
 
 
 def frame_numbers(count: int, frames: int) -> list[int]:

@@ -39,11 +39,11 @@ class GroundTruth(Protocol):
 
     @property
     def image(self) -> NDArray[np.uint8]:
-        """The picture, (H, W, 3)."""
+        """The picture, (H, W, 3), or the clip, (T, H, W, 3)."""
 
     @property
     def masks(self) -> Mask:
-        """Masks of the objects, (n, H, W)."""
+        """Masks of the objects, (n, H, W), or (n, T, H, W) of a clip."""
 
     def evidence(self, target: str, text: str | None = None) -> Mask | None:
         """Return where the evidence for a class lies, (H, W); all False if it is not in the picture, None if unknown.

@@ -8,6 +8,7 @@ import torch
 
 from ..errors import PictureError
 from .clips import as_clips, is_strip
+from .conversion import is_prepared
 from .preprocess import Preprocess
 
 __all__ = ["is_tensor_batch", "pixel_batch"]
@@ -27,7 +28,7 @@ def pixel_batch(preprocess: Preprocess, pictures: Any) -> torch.Tensor:
     Raises:
         PictureError: if a picture cannot be read, the list is empty, or the sizes differ.
     """
-    if preprocess.frames is not None:
+    if preprocess.frames is not None and not _is_list_of_strips(preprocess, pictures):
         pictures = as_clips(pictures)
     several = isinstance(pictures, (list, tuple)) or is_tensor_batch(preprocess, pictures)
     rows = [preprocess.pixels(p) for p in (pictures if several else [pictures])]
@@ -39,6 +40,19 @@ def pixel_batch(preprocess: Preprocess, pictures: Any) -> torch.Tensor:
             else "There is no picture to explain: the list is empty."
         )
     return torch.stack(rows)
+
+
+def _is_list_of_strips(preprocess: Preprocess, pictures: Any) -> bool:
+    """Return whether an argument is a list of strips at the model's input size, and not the frames of one clip."""
+    if not isinstance(pictures, (list, tuple)) or preprocess.geometry is not None:
+        return False
+    assert preprocess.frames is not None
+    return bool(pictures) and all(
+        is_prepared(p)
+        and p.ndim == 3
+        and is_strip(p, preprocess.channels, preprocess.frames, preprocess.size)
+        for p in pictures
+    )
 
 
 def is_tensor_batch(preprocess: Preprocess, pictures: Any) -> bool:

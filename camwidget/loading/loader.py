@@ -171,7 +171,7 @@ def embedded(
         ModelError: if class names are given to a model whose classes are texts.
     """
     module = model.module if place is None else model.module.to(place)
-    preprocess = Preprocess(model.input_size, mean=model.mean, std=model.std)
+    preprocess = Preprocess(model.input_size, mean=model.mean, std=model.std, frames=model.frames)
     if model.texts is not None:
         if classes is not None:
             raise ModelError(

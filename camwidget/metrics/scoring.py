@@ -16,7 +16,7 @@ from .cases import Case, ChangedPicture, Recomputation, ScoredPicture
 from .recomputation import recompute_maps, sharing_key
 from .registry import Metric, Request, Score
 
-__all__ = ["ScoringProgress", "check_metric", "score_steps"]
+__all__ = ["ScoringProgress", "check_input_kind", "check_metric", "score_steps"]
 
 _NO_METHOD = "method unknown"
 _NO_LABEL = "true class unknown"
@@ -59,9 +59,19 @@ def check_metric(metric: Metric, case: Case) -> None:
         raise MetricError(f"{metric.label} has no score: {why}. {_REMEDIES[why]}")
 
 
+def check_input_kind(metric: Metric, model: VisionModel) -> None:
+    """Raise a MetricError if the metric is not defined for what the model takes: clips."""
+    if not _is_defined_for(metric, model):
+        raise MetricError(f"{metric.label} has no score: {_IS_CLIP}. {_REMEDIES[_IS_CLIP]}")
+
+
+def _is_defined_for(metric: Metric, model: VisionModel) -> bool:
+    return model.frames is None or "picture" not in metric.needs
+
+
 def missing_requirement(metric: Metric, case: Case) -> str:
     """The requirement of a metric that a case does not meet, in a few words; empty if it meets all."""
-    if "picture" in metric.needs and case.subject.model.frames is not None:
+    if not _is_defined_for(metric, case.subject.model):
         return _IS_CLIP
     if "method" in metric.needs and case.method is None:
         return _NO_METHOD

@@ -37,6 +37,8 @@ _WITH_TIME = (
     "confidence_change",
     "mask_picture",
     "probabilities",
+    "save_page",
+    "evaluate",
     "Explorer",
 )
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 import torch
 
-__all__ = ["clip_maps", "is_channels_last"]
+__all__ = ["ambiguous_axes", "clip_maps", "is_channels_last"]
 
 
 def clip_maps(
@@ -15,18 +15,22 @@ def clip_maps(
     size: Sequence[int],
     frames: int,
     reshape: Callable[[torch.Tensor], torch.Tensor] | None = None,
+    *,
+    by_frame: bool = True,
 ) -> torch.Tensor | None:
     """Return a layer's output as maps (N, C, t, h, w) with more than one cell; None if it is no map of the clip.
 
     Three-dimensional convolutions give this shape, and transformers with windows in time (N, t, h, w, C). Which of the
     two it is, the proportions tell: those of height and width are about the frame's. Pictures that are computed one by
-    one and put together are (N, t, C, h, w); what may be that, with as many channels as frames, is no map here.
+    one and put together are (N, t, C, h, w); where a module may compute them, an output whose second dimension is as
+    long as the clip is no map without ``reshape`` (``ambiguous_axes``).
 
     Args:
         output: the layer's output.
         size: height and width of the clip's strip.
         frames: number of frames of the clip.
         reshape: conversion of an output to (N, C, t, h, w).
+        by_frame: whether the module may compute frames one by one, as in ``may_compute_frames``.
     """
     if reshape is not None and output.ndim >= 3:
         try:
@@ -40,11 +44,23 @@ def clip_maps(
     height, width = maps.shape[-2:]
     if maps.shape[2] > frames:
         return None  # what is taken for time is not
-    if reshape is None and not is_last and maps.shape[1] == frames != maps.shape[2]:
+    if reshape is None and by_frame and not is_last and maps.shape[1] == frames:
         return None  # it may be (N, t, C, h, w), of frames that were computed one by one
     # The proportions of few cells are rounded coarsely.
     fits = min(height, width) <= 4 or _skew(height, width, size, frames) < math.log(1.5)
     return maps if fits and maps[0, 0].numel() > 1 else None
+
+
+def ambiguous_axes(output: torch.Tensor, size: Sequence[int], frames: int) -> str:
+    """Return why an output may be (N, C, t, h, w) or (N, t, C, h, w), with the remedy; empty for any other output."""
+    is_volume = output.ndim == 5 and 0 not in output.shape
+    if not is_volume or output.shape[1] != frames or is_channels_last(output, size, frames):
+        return ""
+    return (
+        f"its output {tuple(output.shape)} has as many channels as the clip has frames, or is (N, t, C, h, w): pass "
+        "reshape=lambda t: t to wrap if its second dimension is the channels, and "
+        "reshape=lambda t: t.transpose(1, 2) if it is time"
+    )
 
 
 def is_channels_last(output: torch.Tensor, size: Sequence[int], frames: int) -> bool:

@@ -6,7 +6,7 @@ from torch import nn
 
 from ..images.preprocess import Preprocess
 
-__all__ = ["default_preprocess", "input_channels", "takes_volumes"]
+__all__ = ["default_preprocess", "input_channels", "may_compute_frames", "takes_volumes"]
 
 
 def default_preprocess(module: nn.Module) -> Preprocess:
@@ -28,6 +28,14 @@ def input_channels(module: nn.Module) -> int | None:
 def takes_volumes(module: nn.Module) -> bool:
     """Return whether the first convolution of a module has three dimensions."""
     return isinstance(_first_convolution(module), nn.Conv3d)
+
+
+def may_compute_frames(module: nn.Module) -> bool:
+    """Return whether a module may compute the frames of a clip one by one: some of its convolutions have not three
+    dimensions, or it has none.
+    """
+    kinds = [type(m) for m in module.modules() if isinstance(m, (nn.Conv1d, nn.Conv2d, nn.Conv3d))]
+    return not kinds or any(not issubclass(kind, nn.Conv3d) for kind in kinds)
 
 
 def _first_convolution(module: nn.Module) -> nn.Module | None:

@@ -180,6 +180,7 @@ def discover_layers(
         activations=others,
         same=same,
         faults={**recorder.others, **faults},
+        by_frame=recorder.by_frame,
         is_reentrant=is_reentrant,
         draws=draws.any,
     )

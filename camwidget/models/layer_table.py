@@ -57,6 +57,7 @@ class LayerTable:
         activations: names of the other activation functions.
         same: groups of names that stand for one tensor.
         faults: reasons why outputs of a map's shape are no maps, by name.
+        by_frame: whether frames of a clip may be computed one by one, as in ``may_compute_frames``.
         is_reentrant: whether a part is checkpointed so that gradients do not pass through it.
         draws: whether random numbers were drawn.
         no_maps: reason why no layer has a map, so that the picture is the only layer; empty otherwise.
@@ -73,6 +74,7 @@ class LayerTable:
     activations: tuple[str, ...] = ()
     same: tuple[tuple[str, ...], ...] = ()
     faults: dict[str, str] = field(default_factory=dict)
+    by_frame: bool = True
     is_reentrant: bool = False
     draws: bool = False
     no_maps: str = ""
@@ -160,7 +162,7 @@ class LayerTable:
                 "It may be a table of parameters, a branch that the picture does not reach, or rectifiers that are all "
                 "off."
             )
-        elif reason == QUERIES or reason.startswith("it returns"):
+        elif reason == QUERIES or reason.startswith("it returns") or "reshape=" in reason:
             remedy = ""
         else:
             remedy = "For tokens whose places are not found pass reshape=… to wrap."

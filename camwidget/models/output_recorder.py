@@ -12,7 +12,8 @@ from torch import nn
 from .._compat.pytorch import version_of
 from ..images.film_strip import as_strip
 from .cam_head import GapHeadDetector
-from .clip_maps import clip_maps
+from .clip_maps import ambiguous_axes, clip_maps
+from .input_channels import may_compute_frames
 from .layer_choice import has_weights
 from .layer_table import Layer
 from .outputs import describe_output, tensors_of
@@ -31,6 +32,8 @@ def spatial(
     reshape: Reshape | None,
     tokens: TokenGrid | None = None,
     frames: int | None = None,
+    *,
+    by_frame: bool = True,
 ) -> torch.Tensor | None:
     """Convert a layer's output to maps (N, C, H, W) with more than one cell; None if it is no map.
 
@@ -41,11 +44,12 @@ def spatial(
         reshape: conversion of outputs that are not (N, C, H, W).
         tokens: grid for a transformer's tokens (N, T, C), if there is no ``reshape``.
         frames: number of frames, if the picture is the strip of a clip; the maps are strips then.
+        by_frame: of a clip, as in ``clip_maps``.
     """
     if not isinstance(output, torch.Tensor) or not output.is_floating_point():
         return None
     if frames is not None:
-        volume = clip_maps(output, size, frames, reshape)
+        volume = clip_maps(output, size, frames, reshape, by_frame=by_frame)
         return None if volume is None else as_strip(volume)
     if output.ndim == 5 and output.shape[2] == 1 and reshape is None:
         output = output.squeeze(2)  # a volume of one slice is a picture
@@ -112,6 +116,8 @@ class OutputRecorder:
         self.size = size
         self.reshape = reshape
         self.frames = frames
+        #: Whether the frames of a clip may be computed one by one.
+        self.by_frame = may_compute_frames(module)
         self.calls: dict[str, int] = {}
         self.gap_detector = GapHeadDetector()
         self.tokens = TokenGrid()
@@ -120,6 +126,8 @@ class OutputRecorder:
         self.sketches: dict[str, torch.Tensor] = {}
         #: Descriptions of outputs that are no tensors.
         self.others: dict[str, str] = {}
+        #: Why outputs may be maps of a clip or of its frames one by one, by name.
+        self.ambiguous: dict[str, str] = {}
         #: Inputs of linear maps with zero weights, as heads are initialized: no score depends on them yet.
         self.zero_weight_inputs: list[torch.Tensor] = []
         #: Graph nodes of the outputs of modules with weights, where boxes are found.
@@ -146,13 +154,16 @@ class OutputRecorder:
             )
         elif output.ndim > 2:
             self.is_flat = False
+            why = self._ambiguity(output)
+            if why:
+                self.ambiguous[name] = why
         if sketch is not None:
             if maps is not None and output.ndim == 4 and self.frames is None:
                 self.tokens.add_grid((maps.shape[2], maps.shape[3]), self.size)
             if maps is not None:
                 self._shapes[name] = (maps.shape[1], maps.shape[2], maps.shape[3])
                 if self.frames is not None:
-                    volume = clip_maps(output, self.size, self.frames, self.reshape)
+                    volume = self._volume(output)
                     assert volume is not None  # maps are a strip of it
                     self._map_frames[name] = volume.shape[2]
             self.sketches[name] = sketch
@@ -168,7 +179,20 @@ class OutputRecorder:
 
     def maps(self, output: Any) -> torch.Tensor | None:
         """Return an output as maps (N, C, h, w); None if it is none (see ``spatial``)."""
-        return spatial(output, self.size, self.reshape, self.tokens, self.frames)
+        return spatial(
+            output, self.size, self.reshape, self.tokens, self.frames, by_frame=self.by_frame
+        )
+
+    def _volume(self, output: torch.Tensor) -> torch.Tensor | None:
+        """Return an output as maps (N, C, t, h, w) of a clip; None if it is none."""
+        assert self.frames is not None
+        return clip_maps(output, self.size, self.frames, self.reshape, by_frame=self.by_frame)
+
+    def _ambiguity(self, output: torch.Tensor) -> str:
+        """Return why it is not known which dimension of a clip's output is time; empty if it is, or for pictures."""
+        if self.frames is None or self.reshape is not None or not self.by_frame:
+            return ""
+        return ambiguous_axes(output, self.size, self.frames)
 
     def sketch(self, output: Any) -> torch.Tensor | None:
         """Return a sketch of an output that may be maps or tokens; None for any other output."""
@@ -176,7 +200,7 @@ class OutputRecorder:
             return None
         if self.frames is not None:
             # Height and width are tested as those of a picture are; all frames change in the same corners.
-            volume = clip_maps(output, self.size, self.frames, self.reshape)
+            volume = self._volume(output)
             return None if volume is None or len(volume) != 1 else sketch_maps(volume.mean(2))
         if output.ndim == 3 and self.reshape is None:
             return sketch_tokens(output) if len(output) == 1 and output.numel() else None
@@ -205,7 +229,7 @@ class OutputRecorder:
         Args:
             variants: sketches for the corner variants of the picture; None to decide by shapes alone.
         """
-        faults: dict[str, str] = {}
+        faults = dict(self.ambiguous)
 
         def passes(name: str) -> bool:
             sketches = [self.sketches[name], *(v[name] for v in variants or () if name in v)]

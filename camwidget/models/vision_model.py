@@ -226,9 +226,8 @@ class VisionModel(ClassScores):
         if not isinstance(module, nn.Module):
             return str(name)
         # A submodule that was replaced since has the name that was given.
-        return self._module_names.get(
-            module, name if isinstance(name, str) else type(module).__name__
-        )
+        otherwise = name if isinstance(name, str) else type(module).__name__
+        return self._module_names.get(module, otherwise)
 
     # -- passes ----------------------------------------------------------------------------
 
@@ -421,7 +420,8 @@ class VisionModel(ClassScores):
 
     def maps(self, output: Any, size: Sequence[int]) -> torch.Tensor | None:
         """Return a layer's output as maps (N, C, h, w) for pictures of a size (H, W); None if it has a single cell."""
-        return spatial(output, size, self.reshape, self._discovery.tokens, self.frames)
+        tokens, by_frame = self._discovery.tokens, self._discovery.by_frame
+        return spatial(output, size, self.reshape, tokens, self.frames, by_frame=by_frame)
 
     def map_frames(
         self, layer: str, size: Sequence[int], whole: Sequence[int]

@@ -135,6 +135,40 @@ def weak_net(classes: int) -> nn.Sequential:
     )
 
 
+def motion_net(classes: int, widths: tuple[int, int, int, int] = (16, 32, 48, 64)) -> nn.Sequential:
+    """A classifier of clips: four three-dimensional convolutions, global average pooling, one linear layer.
+
+    It maps clips (N, 3, T, H, W) to scores (N, classes). ``stage3`` returns non-negative features of every frame at a
+    quarter of its side, (N, 64, T, 16, 16) for 64x64. Only ``stem`` and ``stage1`` look beyond a frame, one frame
+    each way: a cell knows of two frames before and two after, so that maps are sharp in time.
+    """
+    first, second, third, fourth = widths
+    return nn.Sequential(
+        OrderedDict(
+            stem=_volume_layer(3, first, (3, 7, 7), 4),
+            stage1=_volume_layer(first, second, (3, 3, 3)),
+            stage2=_volume_layer(second, third, (1, 3, 3)),
+            stage3=_volume_layer(third, fourth, (1, 3, 3)),
+            pool=_global_pool(nn.AdaptiveAvgPool3d(1)),
+            head=nn.Linear(fourth, classes),
+        )
+    )
+
+
+def _volume_layer(
+    inputs: int, outputs: int, kernel: tuple[int, int, int], stride: int = 1
+) -> nn.Sequential:
+    """A convolution in time, height and width that keeps the number of frames, normalized and rectified."""
+    padding = tuple(side // 2 for side in kernel)
+    return nn.Sequential(
+        OrderedDict(
+            conv=nn.Conv3d(inputs, outputs, kernel, (1, stride, stride), padding, bias=False),  # type: ignore[arg-type]
+            norm=nn.BatchNorm3d(outputs),
+            relu=nn.ReLU(),
+        )
+    )
+
+
 def _stem(outputs: int, kernel: int, stride: int) -> nn.Sequential:
     return nn.Sequential(
         OrderedDict(

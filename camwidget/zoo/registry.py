@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import ModelError, WeightsError
-from . import beetles, captions, descriptions, scenes, segmented_scenes, textures, vqa
+from . import beetles, captions, descriptions, moves, scenes, segmented_scenes, textures, vqa
 from .sample import Sample
 
 if TYPE_CHECKING:
@@ -56,6 +56,7 @@ class ZooEntry:
         draw: draws the picture of a seed; none that the model was trained on.
         categories: the category of each concept of the pictures; empty where they have none.
         kind: what the outputs are, as in ``wrap``: "classes", "boxes" or "segments".
+        frames: number of frames of the clips that the model takes; None for pictures.
     """
 
     name: str
@@ -72,6 +73,7 @@ class ZooEntry:
     draw: Callable[[int], Sample] | None = None
     categories: Mapping[str, str] = field(default_factory=dict)
     kind: str = "classes"
+    frames: int | None = None
 
     def weights(self, folder: Path = WEIGHTS) -> Path:
         """The file of the weights."""
@@ -96,6 +98,7 @@ class ZooEntry:
             self.layers,
             self.texts,
             self.kind,
+            self.frames,
         )
 
 
@@ -105,7 +108,8 @@ class ZooModel:
 
     Attributes:
         name: full name, as passed to ``build``.
-        module: the network in eval mode; maps pictures (N, 3, H, W) to scores (N, classes), or consists of two towers.
+        module: the network in eval mode; maps pictures (N, 3, H, W), or clips (N, 3, T, H, W), to scores (N, classes),
+            or consists of two towers.
         classes: names of the classes, in the order of the scores.
         input_size: side of the input in pixels.
         mean: mean of each channel, subtracted from pixels in [0, 1].
@@ -116,6 +120,7 @@ class ZooModel:
         layers: names of the selectable layers, the last one the default; None to search for them.
         texts: of a model with two towers, its texts and their tokenizer; None for any other model.
         kind: what the outputs are, as in ``wrap``: "classes", "boxes" or "segments".
+        frames: number of frames of the clips that the model takes; None for pictures.
 
     Example:
         >>> from camwidget import zoo
@@ -136,6 +141,7 @@ class ZooModel:
     layers: tuple[str, ...] | None = None
     texts: Texts | None = None
     kind: str = "classes"
+    frames: int | None = None
 
 
 def _net(kind: str, *sizes: int, family: str = "nets", **options: Any) -> Callable[[], nn.Module]:
@@ -251,6 +257,16 @@ _ENTRIES = {
         ),
         _questions("zoo/vqa", "AnswerNet", *_stages(4), "meet.relu"),
         _questions("zoo/vqa-attention", "CoAttentionNet", "encoder.stem", *_stages(3), "evidence"),
+        ZooEntry(
+            "zoo/moves",
+            moves.CLASSES,
+            _net("motion_net", len(moves.CLASSES)),
+            moves.gallery,
+            moves.SIZE,
+            scores="sigmoid",
+            draw=moves.draw,
+            frames=moves.FRAMES,
+        ),
         _beetles("zoo/biased"),
         _beetles("zoo/unbiased"),
     )

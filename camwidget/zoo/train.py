@@ -86,7 +86,12 @@ def save_model(
         "name": found.name,
         **recipe.about,
         "classes": list(found.classes),
-        "input": {"size": found.input_size, "mean": list(found.mean), "std": list(found.std)},
+        "input": {
+            "size": found.input_size,
+            **({} if found.frames is None else {"frames": found.frames}),
+            "mean": list(found.mean),
+            "std": list(found.std),
+        },
         "parameters": sum(p.numel() for p in net.parameters()),
         "unseen": recipe.measure(found, stored.eval(), pictures=TEST_PICTURES, progress=progress),
         "training": {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { enlarge, toBytes } from "../src/core/interpolation";
+import { enlarge, enlargeFrames, toBytes } from "../src/core/interpolation";
 import type { CellGrid } from "../src/core/interpolation";
 import { float32 } from "../src/core/parse";
 
@@ -79,5 +79,17 @@ describe("floats from the wire", () => {
     new DataView(buffer.buffer).setFloat32(1, 0.25, true);
     new DataView(buffer.buffer).setFloat32(5, 3, true);
     expect(Array.from(float32(buffer.subarray(1)))).toEqual([0.25, 3]);
+  });
+});
+
+describe("the frames of a clip", () => {
+  it("are enlarged each by itself, one below the other", () => {
+    const [first, second] = [Float32Array.from([1, 4, 2, 8]), Float32Array.from([0, 5, 3, 9])];
+    const cells = Float32Array.from([...first, ...second]);
+    const found = enlargeFrames({ rows: 4, columns: 2, cells }, 5, 14, 2);
+    const each = [first, second].map((part) => enlarge({ rows: 2, columns: 2, cells: part }, 5, 7));
+    expect(Array.from(found)).toEqual(each.flatMap((part) => Array.from(part)));
+    expect(found).not.toEqual(enlarge({ rows: 4, columns: 2, cells }, 5, 14));
+    expect(enlargeFrames({ rows: 2, columns: 2, cells: first }, 5, 7, 1)).toEqual(each[0]);
   });
 });

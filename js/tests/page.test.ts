@@ -313,3 +313,29 @@ describe("a page with contrasts", () => {
     expect(model.get("stance")).toEqual({ kind: "rather", other: 3 });
   });
 });
+
+describe("a page of a clip", () => {
+  /** Two frames, one row each; the class's cells are one row for each frame. */
+  function clip(): PageModel {
+    const { data, packer } = packed();
+    const scene = { ...data.scene, frames: 2 };
+    const layers = data.layers.map((layer) => ({ ...layer, frames: 1 }));
+    const grids = data.grids.map((grid) => (grid.rows === 1 ? { ...grid, rows: 2, columns: 1 } : grid));
+    return new PageModel({ ...data, scene, layers, grids, first: { ...data.first, frame: 1 }, channels: "channels 1 to 3 of 4 shown" }, packer.archive());
+  }
+
+  it("has its frames, and a map that does not run from one into the other", () => {
+    const model = clip();
+    expect([model.get("frame"), (model.get("scene") as { frames: number }).frames]).toEqual([1, 2]);
+    const { saliency } = model.get("explanation") as { saliency: Uint8Array };
+    expect(Array.from(saliency)).toEqual([255, 255, 255, 255, 64, 64, 64, 64]);
+    expect(model.get("status")).toBe("net · Grad-CAM · stage2 1×1 in 1 frames · tabby");
+    expect((model.get("explanation") as { title: string }).title).toBe("Grad-CAM · stage2 · tabby · channels 1 to 3 of 4 shown");
+  });
+
+  it("has no previews of other classes and layers, as in a notebook", () => {
+    const model = clip();
+    expect((model.get("class_maps") as { classes: unknown[] }).classes).toEqual([]);
+    expect(model.get("layer_maps")).toEqual({});
+  });
+});

@@ -355,7 +355,36 @@ def test_windows_in_time_have_their_channels_last() -> None:
         torch.testing.assert_close(raw / raw.max(), expected / expected.max())
 
 
-@pytest.mark.parametrize("channels", [4, 8])
+def test_as_many_channels_as_frames_are_read_as_reshape_says() -> None:
+    """(N, C, t, h, w) and (N, t, C, h, w) have one shape then: neither is guessed if frames may be computed."""
+    torch.manual_seed(0)
+    module = nn.Sequential(
+        nn.Conv3d(3, FRAMES, 3, padding=1),
+        nn.Conv3d(FRAMES, 8, 3, stride=2, padding=1),
+        nn.AdaptiveAvgPool3d(1),
+        nn.Flatten(),
+        nn.Linear(8, 3),
+    ).eval()
+    certain = cw.wrap(module, MODEL.preprocess, ["a", "b", "c"])
+    also = nn.Sequential(*module)
+    also.unused = nn.Conv2d(3, 3, 1)
+    also.forward = module.forward  # type: ignore[method-assign]
+    open_model = cw.wrap(also, MODEL.preprocess, ["a", "b", "c"])
+    with pytest.raises(LayerError, match=r"'0' has no map.*reshape=lambda t: t to wrap"):
+        cw.explain(open_model, PIXELS, TARGET, layer="0")
+    assert open_model.default_layer == "1"
+    told = cw.wrap(also, MODEL.preprocess, ["a", "b", "c"], reshape=lambda t: t)
+    with torch.enable_grad():
+        leaf = module[0](INPUT).detach().requires_grad_()
+        (gradient,) = torch.autograd.grad(module[1:](leaf)[0, TARGET], leaf)
+    expected = (gradient.relu() * leaf.detach())[0].sum(0).relu()
+    for model in (certain, told):
+        assert model.layer("0").shape == (FRAMES, FRAMES * SIDE, SIDE)
+        raw = torch.tensor(cw.explain(model, PIXELS, TARGET, "layercam", "0").raw)
+        torch.testing.assert_close(raw, expected, rtol=1e-3, atol=1e-6)
+
+
+@pytest.mark.parametrize("channels", [4, FRAMES, 8])
 def test_frames_before_channels_are_no_map(channels: int) -> None:
     """A block of two-dimensional convolutions gives (N, t, C, h, w), which is not read as (N, C, t, h, w)."""
 
@@ -380,7 +409,7 @@ def test_frames_before_channels_are_no_map(channels: int) -> None:
             return found
 
     module, ready = FrameByFrame().eval(), cw.Preprocess(SIDE, frames=FRAMES)
-    with pytest.raises(LayerError, match="No layer"):
+    with pytest.raises(LayerError, match=r"No layer.*reshape=lambda t: t\.transpose\(1, 2\)"):
         cw.wrap(module, ready, ["a", "b", "c"])
     model = cw.wrap(module, ready, ["a", "b", "c"], reshape=lambda t: t.transpose(1, 2))
     maps = module.block(PIXELS[None])[0].transpose(0, 1).detach()
@@ -544,6 +573,11 @@ def test_each_strip_of_a_batch_is_explained() -> None:
     other = PIXELS.flip(1)
     strips = torch.stack([PIXELS, other]).flatten(2, 3)
     assert torch.equal(MODEL.pixels(strips), strips)
+    assert torch.equal(MODEL.pixels(list(strips)), strips)
+    three = torch.stack([*strips, strips[0]])  # as many as channels
+    np.testing.assert_allclose(
+        cw.probabilities(MODEL, three), MODEL.probabilities(MODEL.logits(three)), rtol=1e-5
+    )
     found = cw.explain(MODEL, strips, TARGET)
     assert len(found) == 2
     for one, clip in zip(found, (PIXELS, other), strict=True):

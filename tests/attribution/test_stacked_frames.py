@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import torch
+from saved_page import SavedPage
 from torch import nn
 
 import camwidget as cw
@@ -60,3 +63,9 @@ def test_a_masked_pixel_is_replaced_in_all_frames_each_by_its_own_mean() -> None
     masked = cw.mask_picture(model, stacked(), hidden, baseline="mean")
     means = torch.from_numpy(stacked()).float().mean((0, 1)) / 255
     torch.testing.assert_close(masked[:, 0, 0], (means * 255).round() / 255)
+
+
+def test_a_saved_page_says_which_frames_are_shown(tmp_path: Path) -> None:
+    model = cw.wrap(Policy(), cw.Preprocess(32, mean=[0] * 4, std=[1] * 4), ACTIONS)
+    page = SavedPage(cw.save_page(model, stacked(), tmp_path / "page", steps=2).path)
+    assert page.data["channels"] == "channels 1 to 3 of 4 shown"

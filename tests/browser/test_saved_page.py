@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from page_driver import says
 from PIL import Image
 from saved_page import SavedPage
 
@@ -299,3 +300,36 @@ def test_words_are_the_widgets(
     whole = model.predict(pixels).probabilities[0]
     mask = MaskSettings("remove", "blur", 0.0)
     assert shown.said() == sentences.sentence(explanation, mask, whole, None)
+
+
+def test_frames_of_a_clip_are_those_the_model_got(
+    tmp_path: Path, open_file: Callable[..., OpenPage]
+) -> None:
+    """A layer's two frames of cells are interpolated for four frames, here and in Python."""
+    torch.manual_seed(0)
+    module = torch.nn.Sequential(
+        torch.nn.Conv3d(3, 6, 3, stride=2, padding=1),
+        torch.nn.ReLU(),
+        torch.nn.AdaptiveAvgPool3d(1),
+        torch.nn.Flatten(),
+        torch.nn.Linear(6, 3),
+    )
+    model = cw.wrap(module.eval(), cw.Preprocess(32, frames=4), ["a", "b", "c"])
+    clip = np.random.default_rng(0).integers(0, 256, (4, 32, 32, 3), dtype=np.uint8)
+    file = save_page(model, clip, tmp_path / "clip", "b", frame=2, methods=["gradcam"], steps=2)
+    shown = open_file(file.path).shown()
+    says(shown.page, ".camwidget-frame-number", "3 / 4")
+    box = shown.page.locator(".camwidget-frame").first.bounding_box()
+    assert abs(box["width"] - box["height"]) < 2  # a frame's shape, not the strip's
+    shown.page.locator(".camwidget-map-style-open").click()
+    shown.page.get_by_role("button", name="overlay").click()
+    shown.slide(30)
+    data = SavedPage(file.path)
+    entry = data.grid(1, "gradcam", model.default_layer)
+    levels = QuantizedMap(data.cells(entry).copy(), entry["peak"], frames=4).levels((128, 32))
+    wanted = mask_pixels(model.pixels(clip)[0], levels, [0.3], baseline="blur", frames=4)[0]
+    assert np.array_equal(shown.pixels(), (wanted * 255).round().byte().permute(1, 2, 0).numpy())
+    shown.page.locator(".camwidget-frames").fill("0")
+    says(shown.page, ".camwidget-frame-number", "1 / 4")
+    assert "in 2 frames" in str(shown.page.locator(".camwidget-status").first.text_content())
+    assert shown.happened() == []

@@ -27,6 +27,7 @@ FEWER: dict[str, dict[str, Any]] = {
     "11_mistakes": {},
     "12_weak_segmentation": {"EPOCHS": 4},
     "13_textures_by_transfer": {"PICTURES": 10},
+    "14_clips": {"CLIPS": 32},
 }
 
 

@@ -355,6 +355,7 @@ def test_the_explorer_saves_what_it_shows(
             "mode": "remove",
             "baseline": "mean",
             "fraction": 0.3,
+            "frame": 0,
             "box_threshold": 0.4,
         }
         assert [c["index"] for c in page.data["classes"]] == display_of(explorer).row_classes

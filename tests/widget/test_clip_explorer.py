@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ import torch
 from torch import nn
 
 import camwidget as cw
-from camwidget.errors import ModelError
+from camwidget.errors import CamwidgetError
 from camwidget.widget.state.static_view import explorer_static_view
 
 FRAMES, SIDE = 4, 16
@@ -117,11 +118,13 @@ def test_a_clip_has_no_superpixels_and_says_why(explorer: cw.Explorer) -> None:
     assert "superpixels" in view.error and "clip" in view.error
 
 
-def test_panels_of_pictures_are_left_out_and_a_page_is_refused(explorer: cw.Explorer) -> None:
+def test_panels_of_pictures_are_left_out_and_a_live_page_is_refused(
+    explorer: cw.Explorer, tmp_path: Path
+) -> None:
     titles = explorer._parts.panels.box.titles
     assert [title.partition(":")[0] for title in titles] == ["Evaluate"]
-    with pytest.raises(ModelError, match="save_page works on pictures"):
-        explorer.save("clip.html")
+    with pytest.raises(CamwidgetError, match="runs models of pictures"):
+        explorer.save(tmp_path / "clip.html", live=True)
 
 
 def test_of_stacked_frames_the_title_says_which_are_shown() -> None:

@@ -48,6 +48,7 @@ def explorer_page(
         "mode": values.mode,
         "baseline": baseline,
         "fraction": values.fraction,
+        "frame": min(context.display.view.frame, (cache.model.frames or 1) - 1),
         "box_threshold": values.box_threshold,
         "classes": context.display.row_classes or 5,
         "name": picture.name,

@@ -71,11 +71,14 @@ def resolve_overlaps(masks: NDArray[np.bool_]) -> None:
 def apply_camera(
     rng: np.random.Generator, colors: Colors, x: Field, y: Field, light: Light
 ) -> NDArray[np.uint8]:
-    """Apply vignetting, exposure, contrast and noise, and convert to uint8."""
+    """Apply vignetting, exposure, contrast and noise to a picture (H, W, 3) or to frames (T, H, W, 3); uint8.
+
+    Frames differ in their noise only.
+    """
     lx, ly = light.direction
     fall = 1.0 + 0.16 * ((x - 0.5) * lx + (y - 0.5) * ly)
     fall += 0.04 * smooth_noise(rng, x.shape, 2.0)
     exposed = colors * (fall * rng.uniform(0.88, 1.1))[..., None]
     exposed = 0.5 + (exposed - 0.5) * rng.uniform(0.88, 1.08)
-    grain = rng.standard_normal(x.shape, np.float32) * rng.uniform(0.003, 0.016)
+    grain = rng.standard_normal(colors.shape[:-1], np.float32) * rng.uniform(0.003, 0.016)
     return np.clip((exposed + grain[..., None]) * 255.0 + 0.5, 0.0, 255.0).astype(np.uint8)

@@ -103,7 +103,9 @@ def fit(
         bfloat16: whether to compute in bfloat16 on processors with fast support; weights are float32 anyway.
     """
     # Convolutions with few channels run several times faster in this memory layout.
-    net.to(memory_format=torch.channels_last)
+    is_of_clips = any(weight.ndim == 5 for weight in net.parameters())
+    layout = torch.channels_last_3d if is_of_clips else torch.channels_last
+    net.to(memory_format=layout)
     optimizer = torch.optim.AdamW(net.parameters(), learning_rate, weight_decay=weight_decay)
     schedule = torch.optim.lr_scheduler.OneCycleLR(
         optimizer, learning_rate, total_steps=steps, pct_start=0.15
@@ -115,7 +117,7 @@ def fit(
         inputs, targets = batch()
         given = inputs if isinstance(inputs, tuple) else (inputs,)
         with torch.autocast("cpu", torch.bfloat16, enabled=bfloat16):
-            output = net(*map(_channels_last, given))
+            output = net(*(_laid_out(tensor, layout) for tensor in given))
         value = loss(_to_float32(output), targets)
         optimizer.zero_grad()
         value.backward()
@@ -127,9 +129,10 @@ def fit(
     net.eval()
 
 
-def _channels_last(tensor: Tensor) -> Tensor:
-    """Pictures in channels-last layout; other tensors unchanged."""
-    return tensor.contiguous(memory_format=torch.channels_last) if tensor.ndim == 4 else tensor
+def _laid_out(tensor: Tensor, layout: torch.memory_format) -> Tensor:
+    """Pictures, or clips, in a layout with channels last; other tensors unchanged."""
+    axes = 5 if layout == torch.channels_last_3d else 4
+    return tensor.contiguous(memory_format=layout) if tensor.ndim == axes else tensor
 
 
 def _to_float32(output: Any) -> Any:

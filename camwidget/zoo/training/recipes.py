@@ -11,6 +11,7 @@ from ..bias import Odds
 from . import (
     bias,
     captions,
+    moves,
     questions,
     scenes,
     scenes_boxes,
@@ -22,6 +23,7 @@ from . import (
 from .boxes_evaluation import measure_boxes
 from .gradcam_evaluation import measure_against_scenes, measure_scenes
 from .methods_evaluation import measure_with_methods
+from .moves_evaluation import measure_moves
 from .segments_evaluation import measure_segments
 
 
@@ -120,6 +122,7 @@ RECIPES = {
             "A residual network and a recurrent reader with co-attention that answer questions about a scene."
         ),
     ),
+    "zoo/moves": Recipe(moves.STEPS, moves.train_moves, measure_moves, moves.ABOUT),
     "zoo/biased": _bias("biased"),
     "zoo/unbiased": _bias("balanced"),
 }

@@ -72,6 +72,18 @@ export function enlarge({ rows, columns, cells }: CellGrid, width: number, heigh
   return out;
 }
 
+/** A grid of the cells of each of a clip's frames, one below the other, at the size of these frames, each by itself. */
+export function enlargeFrames({ rows, columns, cells }: CellGrid, width: number, height: number, frames: number): Float32Array {
+  if (frames === 1) return enlarge({ rows, columns, cells }, width, height);
+  const [own, size] = [rows / frames, (width * height) / frames];
+  const out = new Float32Array(width * height);
+  for (let frame = 0; frame < frames; frame++) {
+    const part = cells.subarray(frame * own * columns, (frame + 1) * own * columns);
+    out.set(enlarge({ rows: own, columns, cells: part }, width, height / frames), frame * size);
+  }
+  return out;
+}
+
 /** One pixel of what `enlarge` gives, to the bit. */
 export function enlargeAt({ rows, columns, cells }: CellGrid, width: number, height: number, x: number, y: number): number {
   const [left, right, ofLeft, ofRight] = between(x, columns, width);

@@ -128,9 +128,9 @@ export class PageModel extends Store implements Model {
   }
 
   private show(place: MapIndices, number: number): void {
-    const { classes, methods, layers, grids, model } = this.data;
+    const { classes, methods, layers, grids, model, channels } = this.data;
     const method = methods[place.method]!;
-    const layer = layers[place.layer]!.name;
+    const { name: layer, frames: depth } = layers[place.layer]!;
     const target = classes[this.rowOf(place)]!;
     const shown = this.stanceOf(place);
     this.setAll({ stance: shown });
@@ -139,6 +139,8 @@ export class PageModel extends Store implements Model {
     const { rows, columns, box, at, peak, knee, scale_note } = grids[number]!;
     const { saliency, drawn, levels, cells } = this.maps.show(number);
     const where = method.everywhere ? "input" : layer;
+    const { frames } = this.maps;
+    const within = frames > 1 ? ` in ${method.everywhere ? frames : depth ?? 1} frames` : "";
     this.setAll({
       error: "",
       class_maps: {
@@ -147,14 +149,14 @@ export class PageModel extends Store implements Model {
       },
       explanation: {
         scene: SCENE, saliency, drawn, knee, scale_note, levels, cells, cells_shape: [rows, columns], layer: where,
-        at_input: method.everywhere, title: `${called} · ${where} · ${label}`,
+        at_input: method.everywhere, title: [called, where, label, ...(channels ? [channels] : [])].join(" · "),
         parts: grids[number]!.parts ?? {}, empty: peak === 0, note: peak === 0 ? note(evidenceOf(target.name, shown.kind, label), where) : "",
       },
       box: box === null ? {} : { scene: SCENE, box, peak: at, hit: "", summary: "" },
       picture_parts: this.maps.pictureParts(number, SCENE),
       methods: this.methods(layer),
       layer_maps: this.layerMaps(place),
-      status: `${model} · ${called} · ${where} ${columns}×${rows} · ${label}`,
+      status: `${model} · ${called} · ${where} ${columns}×${rows / frames}${within} · ${label}`,
     });
   }
 
@@ -168,7 +170,7 @@ export class PageModel extends Store implements Model {
   private layerMaps(place: MapIndices): unknown {
     const { row, method } = place;
     const { classes, methods, layers } = this.data;
-    if (methods[method]!.everywhere) return {};
+    if (methods[method]!.everywhere || this.maps.frames > 1) return {};
     const found = layers.flatMap(({ name }, layer) => {
       const number = this.at({ row, method, layer });
       if (number === undefined) return [];
@@ -249,7 +251,7 @@ function traitsOf(data: Payload, archive: BinaryBundle): Values<SyncedTraits> {
     ...DEFAULTS,
     ...first,
     scene: {
-      id: SCENE, width: scene.width, height: scene.height,
+      id: SCENE, width: scene.width, height: scene.height, frames: scene.frames ?? 1,
       picture: archive.picture(scene.picture, scene.width), fills: Object.fromEntries(fills),
     },
     found: foundOf(data, archive),

@@ -13,11 +13,16 @@ export interface Payload {
   readonly others?: readonly Payload[];
   readonly scene: {
     readonly width: number;
+    /** Of a clip, that of all its frames, which lie one below the other. */
     readonly height: number;
+    /** The number of a clip's frames; 1 for a picture, and absent in pages of older versions. */
+    readonly frames?: number;
     readonly picture: ByteRange;
     /** By baseline a full picture, or three bytes. */
     readonly fills: Readonly<Record<string, ByteRange>>;
   };
+  /** Which of the picture's channels are shown; empty where all are, and absent in pages of older versions. */
+  readonly channels?: string;
   /** The boxes or areas that the model finds, as the view has them, with the place of the areas' pixels. */
   readonly found?: { readonly boxes?: readonly unknown[]; readonly areas?: { readonly classes?: ByteRange } };
   /** The detections that are the picture's classes, on a page that runs a detector. */
@@ -28,7 +33,7 @@ export interface Payload {
   /** Of which there are maps besides those for every class. */
   readonly contrasts: readonly Contrast[];
   readonly methods: readonly MethodData[];
-  readonly layers: readonly { readonly name: string; readonly shape: readonly number[] }[];
+  readonly layers: readonly { readonly name: string; readonly shape: readonly number[]; readonly frames?: number }[];
   /** By method and layer the reason why there is no map. */
   readonly missing: Readonly<Record<string, Readonly<Record<string, string>>>>;
   /** Class, method, layer (−1 for any) and grid, by their places in these lists; the contrasts come after the classes. */
@@ -49,6 +54,8 @@ export interface Payload {
     readonly mode: Mode;
     readonly baseline: string;
     readonly fraction: number;
+    /** The frame of a clip. */
+    readonly frame?: number;
     readonly box_threshold: number;
   };
   readonly archive: string;

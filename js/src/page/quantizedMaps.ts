@@ -1,6 +1,6 @@
 /** ``QuantizedMaps``: decodes, enlarges and ranks the maps of an offline page as the kernel does. */
 import { peakOf } from "../core/geometry";
-import { enlarge, toBytes } from "../core/interpolation";
+import { enlargeFrames, toBytes } from "../core/interpolation";
 import type { CellGrid } from "../core/interpolation";
 import { rankLevels } from "../core/maskingRule";
 import { toneBytes } from "../core/toneMapping";
@@ -38,6 +38,11 @@ export class QuantizedMaps {
     for (const [row, method, layer, grid] of data.maps) this.places.set(`${row} ${method} ${layer}`, grid);
   }
 
+  /** The number of frames of a clip, whose cells lie one below the other; 1 for a picture. */
+  get frames(): number {
+    return this.data.scene.frames ?? 1;
+  }
+
   /** The number of a map's grid, by places in the lists; undefined where there is no such map. */
   find(row: number, method: number, layer: number): number | undefined {
     return this.places.get(`${row} ${method} ${layer}`) ?? this.places.get(`${row} ${method} -1`);
@@ -52,14 +57,15 @@ export class QuantizedMaps {
   /** At the size of the picture, in proportion to the map: values of several classes' maps compare. */
   enlarged(number: number): Float32Array {
     const { width, height } = this.data.scene;
-    return enlarge(this.inProportion(number), width, height);
+    return enlargeFrames(this.inProportion(number), width, height, this.frames);
   }
 
   /**
    * The classes' maps of one method at one layer, divided by the largest value of all of them, as the kernel sends them;
-   * none if they are all the same: these are no class's.
+   * none if they are all the same: these are no class's. Nor of a clip, as in the kernel.
    */
   classMaps(method: number, layer: number): Record<string, unknown>[] {
+    if (this.frames > 1) return [];
     const found = this.data.classes.flatMap(({ index, name }, row) => {
       const number = this.find(row, method, layer);
       return number === undefined ? [] : [{ index, name, number, ...this.inProportion(number) }];
@@ -83,7 +89,7 @@ export class QuantizedMaps {
     const known = this.made.get(number);
     if (known !== undefined) return known;
     const { width, height } = this.data.scene;
-    const shown = decodeMap(this.grid(number), width, height, this.data.grids[number]!.knee);
+    const shown = decodeMap(this.grid(number), width, height, this.data.grids[number]!.knee, this.frames);
     this.made.set(number, shown);
     for (const oldest of this.made.keys()) {
       if (this.made.size <= KEPT) break;
@@ -119,9 +125,9 @@ export class QuantizedMaps {
   }
 }
 
-/** A map of cells ready to be shown. */
-export function decodeMap(grid: CellGrid, width: number, height: number, knee: number | null): DecodedMap {
-  const map = enlarge(grid, width, height);
+/** A map of cells ready to be shown; of a clip, of the cells of each frame. */
+export function decodeMap(grid: CellGrid, width: number, height: number, knee: number | null, frames = 1): DecodedMap {
+  const map = enlargeFrames(grid, width, height, frames);
   const shares = unit(map);
   return {
     saliency: toBytes(map),

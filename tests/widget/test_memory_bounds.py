@@ -20,6 +20,7 @@ from camwidget.widget.control import cache
 
 pytestmark = [
     pytest.mark.full,
+    pytest.mark.long,
     pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="reads Linux's /proc"),
 ]
 

@@ -17,8 +17,17 @@ import pytest
 
 QUICK_NOTEBOOK = "01_quickstart.ipynb"
 
-#: Tests of these names share nothing, and any process may run one.
-APART = "::test_a_short_training"
+#: Tests with this in their names share nothing, and any process may run one.
+APART = ("::test_a_short_training", "/test_memory_bounds.py::", "/test_process_exit.py::")
+
+#: Files that share nothing but what each of their parameters needs.
+APART_BY_PARAMETER = ("/test_findings.py::",)
+
+#: Browser tests that need no Lab: a browser of their own costs less than waiting for all tests in Lab.
+WITHOUT_LAB = {
+    f"tests/browser/test_{name}.py"
+    for name in ("firefox", "hosts", "lesson_page", "live_page", "saved_page", "webview")
+}
 
 #: Of torchvision's architectures, those whose tests are in the quick lane.
 QUICK_NETS = {"resnet18", "squeezenet1_1", "mobilenet_v3_small"}
@@ -101,10 +110,12 @@ def _known_nets() -> list[str]:
 
 
 def _turn(item: pytest.Item) -> int:
-    """Browser tests, then notebooks, then trainings, then all others: on several cores, a long queue begins early."""
+    """Browser tests, then notebooks, then other long tests, then all others: a long queue begins early."""
     if item.get_closest_marker("browser"):
         return 0
-    return 1 if item.path.suffix == ".ipynb" else 2 if item.get_closest_marker("training") else 3
+    if item.path.suffix == ".ipynb":
+        return 1
+    return 2 if item.get_closest_marker("training") or item.get_closest_marker("long") else 3
 
 
 # -- several processes (pytest-xdist) --------------------------------------------------------
@@ -124,7 +135,7 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
-    """Keep together in one process what shares something: a file its fixtures, the browser tests Lab and Chromium."""
+    """Keep together in one process what shares something: a file its fixtures, the tests in Lab Lab and Chromium."""
     from xdist.scheduler import LoadScopeScheduling
 
     class Groups(LoadScopeScheduling):
@@ -140,9 +151,11 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
 def group(nodeid: str) -> str:
     """The name of the group of tests that one process runs."""
     file = nodeid.partition("::")[0]
-    if file.startswith("tests/browser/") and not file.endswith("/test_hosts.py"):
+    if file.startswith("tests/browser/") and file not in WITHOUT_LAB:
         return "lab"
-    return nodeid if APART in nodeid else file
+    if any(name in nodeid for name in APART_BY_PARAMETER):
+        return file + nodeid.partition("[")[2]
+    return nodeid if any(name in nodeid for name in APART) else file
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:

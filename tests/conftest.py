@@ -18,6 +18,9 @@ from torch import nn
 
 import camwidget as cw
 
+#: Of a test: that it has failed.
+_failed = pytest.StashKey[bool]()
+
 REAL = Path(__file__).resolve().parents[2] / "shared" / "real"
 
 
@@ -137,6 +140,8 @@ def pytest_runtest_makereport(
     """With a failure in Lab, say what its pages show."""
     report = yield
     lab = getattr(item, "funcargs", {}).get("lab")
+    if report.failed:
+        item.stash[_failed] = True
     if report.when == "call" and report.failed and lab is not None:
         for page in lab.pages:
             try:
@@ -149,15 +154,16 @@ def pytest_runtest_makereport(
 
 
 @pytest.fixture
-def open_page(browser: Any, lab: Lab) -> Iterator[Callable[..., LabPage]]:
+def open_page(
+    browser: Any, lab: Lab, request: pytest.FixtureRequest
+) -> Iterator[Callable[..., LabPage]]:
     """Opens pages, and closes them and their kernels afterwards."""
     pages: list[LabPage] = []
 
     def build(**options: Any) -> LabPage:
-        context = browser.new_context(**{"viewport": {"width": 1280, "height": 1000}, **options})
-        pages.append(LabPage(context.new_page(), lab))
+        pages.append(lab.page(browser, **options))
         return pages[-1]
 
     yield build
     for page in pages:
-        page.close()
+        page.close(failed=_failed in request.node.stash)

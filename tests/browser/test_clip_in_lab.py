@@ -45,10 +45,7 @@ ex
 
 @pytest.fixture(scope="module")
 def shown(browser: Any, lab: Any) -> Iterator[Any]:
-    from lab_driver import LabPage
-
-    context = browser.new_context(viewport={"width": 1280, "height": 1000})
-    page = LabPage(context.new_page(), lab)
+    page = lab.page(browser)
     page.open(lab.write("clip", CODE))
     page.widget()
     page.settled()

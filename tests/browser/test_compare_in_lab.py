@@ -22,10 +22,7 @@ NOTEBOOK = "import camwidget as cw\nex = cw.Explorer()\nex"
 @pytest.fixture(scope="module")
 def page(browser: Any, lab: Any) -> Iterator[Any]:
     """A Lab page with the default explorer, in which B has the layer before."""
-    from lab_driver import LabPage
-
-    context = browser.new_context(viewport={"width": 1330, "height": 1200})
-    shown = LabPage(context.new_page(), lab)
+    shown = lab.page(browser, viewport={"width": 1330, "height": 1200})
     shown.open(lab.write("compare", NOTEBOOK))
     shown.widget()
     yield shown.page

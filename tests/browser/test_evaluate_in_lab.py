@@ -26,10 +26,7 @@ ex.wait(120)
 
 @pytest.fixture(scope="module")
 def shared(browser: Any, lab: Any) -> Iterator[Any]:
-    from lab_driver import LabPage
-
-    context = browser.new_context(viewport={"width": 1280, "height": 1800})
-    opened = LabPage(context.new_page(), lab)
+    opened = lab.page(browser, viewport={"width": 1280, "height": 1800})
     opened.open(lab.write("evaluate", NOTEBOOK))
     opened.widget()
     yield opened

@@ -55,10 +55,7 @@ def explorer(shared_explorer: Any) -> Any:
 @pytest.fixture(scope="module")
 def shared_explorer(browser: Any, lab: Any) -> Iterator[Any]:
     """One Lab page with the default explorer."""
-    from lab_driver import LabPage
-
-    context = browser.new_context(viewport={"width": 1280, "height": 1000})
-    shown = LabPage(context.new_page(), lab)
+    shown = lab.page(browser)
     shown.open(lab.write("shared", EXPLORER))
     shown.widget()
     yield shown
@@ -345,7 +342,7 @@ def test_python_moves_the_view_and_hears_of_it(lab: Any, open_page: Callable[...
 def test_nothing_is_lost_on_reload_or_in_a_second_view(
     lab: Any, open_page: Callable[..., Any]
 ) -> None:
-    shown = open_page()
+    shown = open_page(fresh=True)
     name = lab.write("reload", EXPLORER, "ex")
     shown.open(name)
     shown.widget()

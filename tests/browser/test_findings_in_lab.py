@@ -36,13 +36,10 @@ ex
 @pytest.fixture
 def opened(browser: Any, lab: Any) -> Iterator[Callable[[str, str], Any]]:
     """Opens a Lab page of the smallest size that it is designed for, with an explorer."""
-    from lab_driver import LabPage
-
     pages: list[Any] = []
 
     def open_(name: str, code: str) -> Any:
-        context = browser.new_context(viewport={"width": 1280, "height": 720})
-        shown = LabPage(context.new_page(), lab)
+        shown = lab.page(browser, viewport={"width": 1280, "height": 720})
         pages.append(shown)
         shown.open(lab.write(name, START + code))
         shown.widget()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import signal
 import sys
 from collections.abc import Callable, Iterator
@@ -63,18 +64,17 @@ def files(lab: Lab) -> Path:
 def kernels(lab: Lab) -> Iterator[Path]:
     """A folder for kernels that only one test has."""
     folder = lab.folder / "share" / "kernels"
-    folder.mkdir()
+    folder.mkdir(exist_ok=True)
+    before = set(folder.iterdir())
     yield folder
-    for spec in folder.glob("*/kernel.json"):
-        spec.unlink()
-        spec.parent.rmdir()
-    folder.rmdir()
+    for spec in set(folder.iterdir()) - before:
+        shutil.rmtree(spec)
 
 
 @pytest.fixture
 def shown(open_page: Callable[..., LabPage], lab: Lab, files: Path) -> Iterator[LabPage]:
     """Lab with its file browser in that folder."""
-    page = open_page(viewport={"width": 1280, "height": 720})
+    page = open_page(fresh=True, viewport={"width": 1280, "height": 720})
     page.page.goto(f"{lab.url}/lab/workspaces/{os.urandom(4).hex()}/tree/extension")
     page.page.wait_for_selector(".jp-DirListing-item[title*='dots.png']")
     page.page.wait_for_selector(".jp-LauncherCard")
@@ -226,7 +226,7 @@ def test_send_to_a_new_notebook(shown: LabPage, files: Path) -> None:
 @pytest.mark.full
 def test_in_notebook_7(open_page: Callable[..., LabPage], lab: Lab, files: Path) -> None:
     """Its tree has tabs; a notebook opens in a page of its own, with the explorer's code in it."""
-    shown = open_page(viewport={"width": 1280, "height": 720})
+    shown = open_page(fresh=True, viewport={"width": 1280, "height": 720})
     page = shown.page
     page.goto(f"{lab.url}/tree/extension")
     page.wait_for_selector(".jp-DirListing-item[title*='dots.png']")

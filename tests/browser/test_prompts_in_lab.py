@@ -26,14 +26,11 @@ ex
 @pytest.fixture(scope="module")
 def shown(browser: Any, lab: Any) -> Iterator[Callable[[str], Any]]:
     """A page with the explorer of a model, opened when it is first asked for."""
-    from lab_driver import LabPage
-
-    pages: dict[str, LabPage] = {}
+    pages: dict[str, Any] = {}
 
     def page_of(model: str) -> Any:
         if model not in pages:
-            context = browser.new_context(viewport={"width": 1280, "height": 1000})
-            opened = LabPage(context.new_page(), lab)
+            opened = lab.page(browser)
             opened.open(lab.write(model, NOTEBOOK.format(model=model)))
             opened.widget()
             pages[model] = opened

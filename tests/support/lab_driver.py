@@ -12,6 +12,7 @@ import urllib.request
 from pathlib import Path
 from typing import Any
 
+import forked_kernels
 import nbformat
 from page_driver import PATIENCE, still, until
 
@@ -38,6 +39,7 @@ class Lab:
         self.notebooks = folder / "notebooks"
         self.notebooks.mkdir(parents=True)
         self.pages: list[LabPage] = []  # that are open
+        self.tidied: list[Any] = []  # pages of the browser that show Lab without a document
         settings = folder / "settings" / "@jupyterlab" / "apputils-extension"
         settings.mkdir(parents=True)
         (settings / "notification.jupyterlab-settings").write_text(
@@ -47,6 +49,9 @@ class Lab:
         extensions = folder / "share" / "labextensions"
         extensions.mkdir(parents=True)
         (extensions / "camwidget").symlink_to(LAB_EXTENSION)
+        self._kernels: forked_kernels.ForkedKernels | None = None
+        if forked_kernels.POSSIBLE:
+            self._kernels = forked_kernels.ForkedKernels(folder / "share")
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.port = probe.getsockname()[1]
@@ -91,6 +96,23 @@ class Lab:
                 time.sleep(0.2)
         raise RuntimeError(self.log.read_text()[-4000:])
 
+    def page(self, browser: Any, *, fresh: bool = False, **options: Any) -> LabPage:
+        """A page of Lab; to load Lab takes as long as most tests, so that a tidied page is used again.
+
+        Args:
+            browser: where.
+            fresh: whether the page is one that nobody has used, nor will.
+            options: of the browser's context; with others than a viewport, the page is fresh.
+        """
+        viewport = {"width": 1280, "height": 1000, **options.pop("viewport", {})}
+        fresh = fresh or bool(options)
+        if self.tidied and not fresh:
+            page = self.tidied.pop()
+            page.set_viewport_size(viewport)
+        else:
+            page = browser.new_context(viewport=viewport, **options).new_page()
+        return LabPage(page, self, fresh=fresh)
+
     def write(self, name: str, *cells: str) -> str:
         """A notebook of code cells; its name."""
         notebook = nbformat.v4.new_notebook()
@@ -114,22 +136,29 @@ class Lab:
             self.process.wait(10)
         except subprocess.TimeoutExpired:
             self.process.kill()
+        if self._kernels is not None:
+            self._kernels.close()
         self._log.close()
 
 
 class LabPage:
     """A notebook open in Lab, and what tests do with it."""
 
-    def __init__(self, page: Any, lab: Lab) -> None:
+    def __init__(self, page: Any, lab: Lab, *, fresh: bool = True) -> None:
         self.page = page
         self.lab = lab
+        self._fresh = fresh
         self._opened: set[str] = set()
         self.frames: list[tuple[str, int]] = []  # ("sent" | "received", bytes) on kernel websockets
         self._complaints: list[str] = []
         page.set_default_timeout(PATIENCE)
-        page.on("websocket", self._listen)
-        page.on("pageerror", lambda error: self._complaints.append(str(error)))
-        page.on("console", lambda said: self._heard(said.type, said.text))
+        self._heard_of = {
+            "websocket": self._listen,
+            "pageerror": lambda error: self._complaints.append(str(error)),
+            "console": lambda said: self._heard(said.type, said.text),
+        }
+        for event, hear in self._heard_of.items():
+            page.on(event, hear)
         lab.pages.append(self)
 
     def _listen(self, socket: Any) -> None:
@@ -148,17 +177,45 @@ class LabPage:
         return "\n".join([text[:4000], *(f"! {line[:500]}" for line in self._complaints[-20:])])
 
     def open(self, notebook: str, *, run: bool = True) -> None:
+        is_loaded = not self._opened and self.page.url.startswith(self.lab.url)
         self._opened.add(notebook)
-        self.page.goto(f"{self.lab.url}/lab/workspaces/{os.urandom(4).hex()}/tree/{notebook}")
+        if is_loaded:  # and tidied; a page that has opened one already is loaded again
+            command = "(path) => void window.jupyterapp.commands.execute('docmanager:open', {path})"
+            self.page.evaluate(command, notebook)
+        else:
+            workspace = os.urandom(4).hex()
+            self.page.goto(f"{self.lab.url}/lab/workspaces/{workspace}/tree/{notebook}")
         self.page.wait_for_selector(".jp-NotebookPanel .jp-Notebook", timeout=PATIENCE)
         if run:
             self.run_all()
 
-    def close(self) -> None:
-        """Also what runs in its notebooks."""
+    def close(self, *, failed: bool = False) -> None:
+        """Also what runs in its notebooks. After a test that failed nobody uses the page again."""
         self.lab.pages.remove(self)
-        self.page.context.close()
+        for event, hear in self._heard_of.items():
+            self.page.remove_listener(event, hear)
+        if failed or self._fresh or not self._tidy():
+            self.page.context.close()
+        else:
+            self.lab.tidied.append(self.page)
         self.lab.end_kernels(self._opened)
+
+    def _tidy(self) -> bool:
+        """Close all documents, and whether Lab then is as if it had just been loaded."""
+        if "/lab/" not in self.page.url or self.page.locator(".jp-Dialog").count():
+            return False
+        self.page.mouse.move(0, 0)
+        return self.page.evaluate(
+            """async () => {
+              const {shell} = window.jupyterapp;
+              for (const widget of [...shell.widgets("main")]) {
+                if (widget.context) widget.context.model.dirty = false;  // it asks nothing
+                widget.close();
+              }
+              while (document.querySelector(".jp-NotebookPanel")) await new Promise((r) => setTimeout(r, 20));
+              return document.querySelector(".camwidget-explorer") === null;
+            }"""
+        )
 
     def run_all(self) -> None:
         """Start all cells, once the kernel is there to hear it."""

@@ -55,7 +55,7 @@ def use(ex: cw.Explorer) -> cw.Explorer:
 
 
 def closed() -> dict[str, object]:
-    """Two hundred explorers opened and closed, most of them while they are at work."""
+    """Eighty explorers opened and closed, most of them while they are at work."""
     model = cw.load(device="cpu")
 
     def some(count: int) -> dict[str, float]:
@@ -67,11 +67,11 @@ def closed() -> dict[str, object]:
         settle()
         return counts()
 
-    return {"before": some(20), "after": some(180)}
+    return {"before": some(20), "after": some(60)}
 
 
 def again() -> dict[str, object]:
-    """A cell that is run fifty times."""
+    """A cell that is run twenty times."""
     shell = InteractiveShell.instance()
     shell.user_ns.update(model=cw.load(device="cpu"), cw=cw, use=use)
 
@@ -84,7 +84,7 @@ def again() -> dict[str, object]:
 
     sys.stdout = sys.stderr
     try:
-        return {"before": some(5), "after": some(45)}
+        return {"before": some(5), "after": some(15)}
     finally:
         sys.stdout = sys.__stdout__
 

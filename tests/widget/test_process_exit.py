@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib.util
+import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -86,9 +88,33 @@ import camwidget as cw
 sys.kept = cw.Explorer()
 """
 
-#: What a script does, and the exit code that it has then. Each is a process that imports torch.
-ENDS = {"work(one_long_pass); sys.exit(3)": 3}
-MORE = {
+#: Runs each script in a fork of a process that has imported torch, and prints its exit code, output and errors.
+FORKING = """
+import json, tempfile
+running = {}
+for script in json.loads(sys.argv[1]):
+    outputs = tempfile.TemporaryFile("w+"), tempfile.TemporaryFile("w+")
+    child = os.fork()
+    if child == 0:
+        for stream, output in enumerate(outputs, 1):
+            os.dup2(output.fileno(), stream)
+        break
+    running[script] = child, outputs
+else:
+    ended = {}
+    for script, (child, outputs) in running.items():
+        code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+        for output in outputs:
+            output.seek(0)
+        ended[script] = code, *(output.read() for output in outputs)
+    print(json.dumps(ended), flush=True)
+    os._exit(0)
+exec(script)
+"""
+
+#: What a script does, and the exit code that it has then.
+END = "work(one_long_pass); sys.exit(3)"
+ENDS = {
     "work(steps); raise RuntimeError('the script failed')": 1,
     FORKS: 7,
     "work(steps)": 0,
@@ -103,29 +129,39 @@ MORE = {
 }
 
 
-@pytest.mark.parametrize("ends", [ENDS, pytest.param(MORE, marks=pytest.mark.full)])
-def test_a_busy_worker_does_not_abort_the_process(ends: dict[str, int]) -> None:
+def ran(code: str, *arguments: str) -> tuple[int, str, str]:
+    """The exit code, output and errors of a process."""
+    command = [sys.executable, "-c", WORKING + code, *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=600)
+    return done.returncode, done.stdout, done.stderr
+
+
+def test_a_busy_worker_does_not_abort_the_process() -> None:
     """Python used to end the thread below PyTorch's frames, and so the process with SIGABRT (134)."""
-    running = {
-        script: subprocess.Popen(
-            [sys.executable, "-c", WORKING + script],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        for script in ends
-    }
-    for script, process in running.items():
-        printed, errors = process.communicate(timeout=600)
-        assert process.returncode == ends[script], f"{script}: {errors}"
-        assert "terminate called" not in errors and "Exception ignored" not in errors
-        said = "waiting for 1 s at most" in errors and "'camwidget worker'" in errors
-        assert said == ("SILENT_TIMEOUT" in script), errors
-        if "one_long_pass" in script:
-            assert int(printed.split()[-1]) < 100_000, "it left before the end of the pass"
+    code, printed, errors = ran(END)
+    assert code == 3, errors
+    assert "terminate called" not in errors and "Exception ignored" not in errors
+    assert int(printed.split()[-1]) < 100_000, "it left before the end of the pass"
 
 
 @pytest.mark.full
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
+def test_nor_however_it_ends() -> None:
+    """All at once, since they mostly wait."""
+    code, printed, problems = ran(FORKING, json.dumps(list(ENDS)))
+    assert code == 0, problems
+    ended = json.loads(printed)
+    assert ended.keys() == ENDS.keys()
+    for script, (code, printed, errors) in ended.items():
+        assert code == ENDS[script], f"{script}: {errors}"
+        assert "terminate called" not in errors and "Exception ignored" not in errors
+        said = "waiting for 1 s at most" in errors and "'camwidget worker'" in errors
+        assert said == ("SILENT_TIMEOUT" in script), errors
+        assert printed.startswith("calls:"), printed
+
+
+@pytest.mark.full
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("kinds", "count"),
     [

@@ -10,6 +10,7 @@ from soak import PLAIN, soak
 
 
 @pytest.mark.full
+@pytest.mark.long
 @pytest.mark.filterwarnings("ignore:Message serialization failed")  # a page may say NaN
 def test_random_interactions(tmp_path: Path) -> None:
     kernel = Kernel(tmp_path, **PLAIN)

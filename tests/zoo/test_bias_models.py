@@ -106,7 +106,7 @@ def test_a_short_training_learns(trained_shortly):
     assert not net.training
     entry = registry.entry("zoo/biased")
     right = measure_findings(net, entry, unseen(FRESH + 1000, 100, "biased")).right.mean()
-    assert right > 0.7
+    assert right > 0.65
 
 
 @pytest.mark.full

@@ -25,6 +25,7 @@ from ..masking.baselines import BASELINES
 from ..masking.masked_pixels import MODES
 from ..masking.rank_rule import threshold
 from ..models.argument_checks import require_model
+from ..models.detection_model import DetectionModel
 from ..models.findings import FindsInPicture
 from ..models.vision_model import VisionModel
 from ..progress import Progress
@@ -235,6 +236,7 @@ def save_page(
             "baseline": baseline,
             "fraction": fraction,
             "box_threshold": box_threshold,
+            "about": prompted.about if isinstance(prompted, DetectionModel) else "score",
         }
         found.append((payload, float(unmasked[shown]), prompted))
     payload, probability, prompted = found[0]

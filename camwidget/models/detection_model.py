@@ -23,11 +23,13 @@ from .outputs import OutputPath, ScoredOutput, check_output_path, value_at
 from .spatial_model import SpatialModel, size_of
 from .vision_model import VisionModel
 
-__all__ = ["DetectionModel"]
+__all__ = ["EDGES", "QUESTIONS", "DetectionModel", "check_question", "while_masked"]
 
 #: Edges of a box, in the order of its coordinates.
-_EDGES = ("left", "top", "right", "bottom")
-#: Scores are kept this far from 0 and 1, whose logits are infinite.
+EDGES = ("left", "top", "right", "bottom")
+#: What a detection can be asked about.
+QUESTIONS = ("score", "class", *EDGES)
+#: Scores are kept this far from 0 and 1, whose logits are infinite; a class with a lesser match has no box.
 _MARGIN = 1e-6
 
 
@@ -46,13 +48,14 @@ class _DetectionReader:
 
 
 class _Matches:
-    """Callable from a module's output to a logit for each followed detection, (N, detections).
+    """Callable from a module's output to a number for each followed detection, (N, detections).
 
     Args:
         read: finds the boxes in the output.
         detections: those that are followed.
         size: rows and columns of the pixels in which their boxes are given.
-        edge: one of ``_EDGES``, whose coordinate in pixels takes the place of the logit; "" for the logit.
+        about: one of ``QUESTIONS``: "score" and "class" have logits, an edge has its coordinate in pixels.
+        may_be_lost: whether a detection whose edge is asked about and that has no box has nan; an error otherwise.
     """
 
     def __init__(
@@ -60,23 +63,31 @@ class _Matches:
         read: _DetectionReader,
         detections: Sequence[Detection],
         size: tuple[int, int],
-        edge: str,
+        about: str,
+        *,
+        may_be_lost: bool = False,
     ) -> None:
-        self._edge = edge
+        self._about = about
+        self._may_be_lost = may_be_lost
         self._read = read
         self._boxes = torch.tensor([d.box for d in detections])
         self._labels = torch.tensor([d.label for d in detections])
         self._size = size
-        text = repr([(d.box, d.label) for d in detections]) + edge
+        text = repr([(d.box, d.label) for d in detections]) + about
         #: What ``VisionModel.output_path`` shows, by which an evaluation is recognized when it is resumed.
         self.__qualname__ = f"Matches({hashlib.sha256(text.encode()).hexdigest()[:16]})"
 
     def __call__(self, output: Any) -> torch.Tensor:
         every = self._read(output, self._size)
-        if self._edge:
-            which = _EDGES.index(self._edge)
-            return torch.stack([f.edges(self._boxes, self._labels, which) for f in every])
-        scores = torch.stack([found.matches(self._boxes, self._labels) for found in every])
+        boxes, labels = self._boxes, self._labels
+        if self._about in EDGES:
+            which = EDGES.index(self._about)
+            return torch.stack(
+                [f.edges(boxes, labels, which, may_be_lost=self._may_be_lost) for f in every]
+            )
+        if self._about == "class":
+            return torch.stack([f.class_odds(boxes, labels, _MARGIN) for f in every])
+        scores = torch.stack([found.matches(boxes, labels) for found in every])
         return torch.logit(scores.clamp(_MARGIN, 1 - _MARGIN))
 
 
@@ -90,9 +101,12 @@ class DetectionModel(SpatialModel):
     all classes' scores). Its logit is that of this probability, differentiable through the score; the overlap counts as
     a constant. RISE of it is D-RISE with that matching.
 
-    With ``given(edge="left")``, "top", "right" or "bottom", a detection is asked about that edge instead: its number is
-    the edge's coordinate in pixels, of the box that matches it best, and a map shows what moves it to the right, or
-    down; evidence against it, what moves it the other way.
+    ``given(about=…)`` asks something else about the detections, whose best box is the one that matches in that way:
+    "score", the product above, why it is found; "class", why this class and not another one there; or an edge of the
+    box, "left", "top", "right" or "bottom", why it is where it is. The number of "class" is the share m / (m + o) of
+    the best product m of its class, where o is the best one of any other class, and its logit is log m − log o. That of
+    an edge is its coordinate in pixels: a map shows what moves it to the right, or down, and evidence against it what
+    moves it the other way.
 
     Args:
         module: module from pictures (N, C, H, W) to boxes.
@@ -160,8 +174,9 @@ class DetectionModel(SpatialModel):
         self.detected: tuple[Detection, ...] = ()
         #: The least score of boxes that are detections, in [0, 1], unless ``detections`` is given another.
         self.least_score = 0.5
-        #: Edge of the box that is asked about: "left", "top", "right" or "bottom"; "" for the score.
-        self.edge = ""
+        #: What is asked about the detections: "score", "class", or the edge "left", "top", "right" or "bottom".
+        self.about = "score"
+        self._has_lost_detections = False
         super().__init__(
             module,
             preprocess,
@@ -231,44 +246,64 @@ class DetectionModel(SpatialModel):
         values = self.probabilities(logits[0]).double().cpu().numpy()
         return boxes_followed(found, self.detected, values)
 
+    def may_be_lost(self) -> DetectionModel:
+        """Return the model for masked pictures: the edge of a detection that is lost there is nan, and no error."""
+        if self.about not in EDGES or not self.detected:
+            return self
+        path = _Matches(
+            self._read, self.detected, self.detected[0].size, self.about, may_be_lost=True
+        )
+        found = self._copy_with(
+            _reader=replace(self._reader, path=(path,)), _has_lost_detections=True
+        )
+        assert isinstance(found, DetectionModel)
+        return found
+
+    def check_finite(self, logits: torch.Tensor) -> None:
+        """Raise a ``ModelError`` if numbers are not finite; nan of a lost detection is allowed (``may_be_lost``)."""
+        lost = logits.isnan() if self._has_lost_detections else logits.new_zeros(()).bool()
+        super().check_finite(logits.masked_fill(lost, 0))
+
     def given(self, **inputs: Any) -> VisionModel:
         """Return the same model for chosen detections, or with other inputs besides the picture.
 
         Args:
             inputs: ``detections``, one or a list of those of ``model.detections(picture)``, which become the classes;
-                ``edge``, the edge of their boxes that is asked about, "left", "top", "right" or "bottom", or None for
-                the score; ``least_score`` in [0, 1] of the boxes that are a picture's own detections; tensors as in
+                ``about``, what is asked about them, "score", "class", "left", "top", "right" or "bottom";
+                ``least_score`` in [0, 1] of the boxes that are a picture's own detections; tensors as in
                 ``VisionModel.given``.
 
         Raises:
-            TargetError: if it is no detection, or there is none; or if there is no such edge or score.
+            TargetError: if it is no detection, or there is none; or if there is no such question or score.
             ModelError: if the model takes nothing of that name.
         """
         chosen = inputs.pop("detections", None)
-        edge = _checked_edge(inputs.pop("edge", self.edge))
+        about = check_question(inputs.pop("about", self.about))
         least = _checked_score("least_score", inputs.pop("least_score", self.least_score))
         self._extra_inputs.check_names(inputs, self.name, "detections")
         detections = self.detected if chosen is None else _checked_detections(chosen)
-        asked: dict[str, Any] = {} if not edge else {"edge": edge}
+        asked: dict[str, Any] = {} if about == "score" else {"about": about}
         if not detections and least != 0.5:
             asked["least_score"] = least
         origin = self.origin
         changes: dict[str, Any] = {
             "_extra_inputs": self._extra_inputs.with_tensors(inputs),
-            "edge": edge,
+            "about": about,
+            "_has_lost_detections": False,
             "least_score": least,
-            "scores": "value" if edge else "sigmoid",
-            "unit": "px" if edge else "",
+            "scores": "value" if about in EDGES else "sigmoid",
+            "unit": f"px at the {about} edge" if about in EDGES else "",
         }
-        if origin is not None and (detections or asked):
+        if origin is not None:
+            kind = "detections" if detections else "boxes"
             changes["origin"] = replace(
-                origin, given=("detections" if detections else "boxes", asked)
+                origin, given=(kind, asked) if detections or asked else None
             )
         if detections:
-            changes |= self._following(detections, edge)
+            changes |= self._following(detections, about)
         return self._copy_with(**changes)
 
-    def _following(self, detections: tuple[Detection, ...], edge: str) -> dict[str, Any]:
+    def _following(self, detections: tuple[Detection, ...], about: str) -> dict[str, Any]:
         """Return the attributes of a model whose classes are detections."""
         names = unique_names([d.name for d in detections], len(detections))
         return {
@@ -278,8 +313,8 @@ class DetectionModel(SpatialModel):
             "_discovery": self._discovery.with_classes(len(names)),
             "_reader": replace(
                 self._reader,
-                scores="value" if edge else "sigmoid",
-                path=(_Matches(self._read, detections, detections[0].size, edge),),
+                scores="value" if about in EDGES else "sigmoid",
+                path=(_Matches(self._read, detections, detections[0].size, about),),
                 columns=len(names),
                 is_binary_logit=False,
                 no_classes_reason="",
@@ -309,6 +344,11 @@ class DetectionModel(SpatialModel):
         return self.labels[label] if 0 <= label < len(self.labels) else f"label {label}"
 
 
+def while_masked(model: VisionModel) -> VisionModel:
+    """Return a model for masked pictures, in which a detection may be lost: see ``DetectionModel.may_be_lost``."""
+    return model.may_be_lost() if isinstance(model, DetectionModel) else model
+
+
 class _Unscored:
     """Callable from a module's output to one number a picture, by which the layers are found: the sum of all scores."""
 
@@ -321,14 +361,17 @@ class _Unscored:
         return torch.stack([found.total() for found in self._read(output, (1, 1))])[:, None]
 
 
-def _checked_edge(edge: Any) -> str:
-    if edge in (None, ""):
-        return ""
-    if edge not in _EDGES:
+def check_question(about: Any) -> str:
+    """Return what is asked about detections.
+
+    Raises:
+        TargetError: if it is none of ``QUESTIONS``.
+    """
+    if not isinstance(about, str) or about not in QUESTIONS:
         raise TargetError(
-            f"edge is one of {', '.join(map(repr, _EDGES))}, or None for the score, not {edge!r}."
+            f"A detection is asked about {', '.join(map(repr, QUESTIONS[:-1]))} or {QUESTIONS[-1]!r}, not {about!r}."
         )
-    return str(edge)
+    return about
 
 
 def _checked_score(name: str, score: Any) -> float:

@@ -23,6 +23,7 @@ from ...masking.masked_pixels import (
     multiply_pixels,
     paint_pixels,
 )
+from ...models.detection_model import while_masked
 from ...models.findings import Findings, FindsInPicture
 from ...models.vision_model import VisionModel
 from ...runtime.caches import make_room
@@ -118,7 +119,7 @@ def predict_masked(
         The probabilities (classes,), float64; and where the classes are in it, of a model that says so.
     """
     make_room(masked)
-    model = passes.model
+    model = while_masked(passes.model)
     if isinstance(model, FindsInPicture):
         found = model.findings(masked[None])
         return found.probabilities, found
@@ -164,7 +165,7 @@ def refine_curve(
                 fill=_fill(pixels, baseline, model.frames),
                 frames=model.frames,
             )
-            values = model.probabilities(model.logits(stack)).double().cpu().numpy()
+            values = model.probabilities(while_masked(model).logits(stack)).double().cpu().numpy()
             known.update(zip(now, values, strict=True))
             # The next batch should take about 0.1 s: then a prediction for the slider may run first.
             each = (time.perf_counter() - start) / len(now)

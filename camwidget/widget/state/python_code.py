@@ -86,10 +86,16 @@ class CodeWriter:
     def _asked(self, now: State) -> tuple[str, list[str]]:
         """The name of the model that is asked about detections or a region, and the lines that make it."""
         prompt, region = self._context.explorer.prompt, now["region"]
-        if isinstance(prompt, DetectionController) and prompt.finds_for_itself:
-            return "followed", [
-                "followed = model.given(detections=model.detections(image))  # each is a class"
-            ]
+        if isinstance(prompt, DetectionController):
+            about, least = now["about"], now["least_score"]
+            is_other = about != default_of(self._context, "about")
+            asked = f"about={literal(about)}" if is_other else ""
+            if not prompt.finds_for_itself:
+                return ("asked", [f"asked = model.given({asked})"]) if asked else ("model", [])
+            is_other = least != default_of(self._context, "least_score")
+            found = f"model.detections(image{f', {literal(least)}' if is_other else ''})"
+            chosen = ", ".join(filter(None, [f"detections={found}", asked]))
+            return "followed", [f"followed = model.given({chosen})  # each is a class"]
         if region is None or region == default_of(self._context, "region"):
             return "model", []
         runs = f"{literal(region['runs'])}, {tuple(region['shape'])}"

@@ -5,8 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from ...analysis.mask_curve import MaskCurve
+from ...models.detection_model import DetectionModel
 from ...models.findings import LOST_BELOW, Findings, FollowedBox
 from ...models.scores import number_text
+from ...models.vision_model import VisionModel
 
 __all__ = ["change_note", "lost_note"]
 
@@ -38,13 +40,18 @@ def _box_note(now: FollowedBox | None) -> str:
     return f"Its box now: score {now.score:.2f}, overlap {now.overlap:.2f}."
 
 
-def lost_note(curve: MaskCurve) -> str:
+def lost_note(curve: MaskCurve, model: VisionModel) -> str:
     """State the fraction at which a followed detection is first lost, or found where the mask keeps pixels.
 
     Args:
-        curve: score × overlap of the detection against the fraction.
+        curve: score × overlap of the detection against the fraction, or the coordinate of an edge, which is nan where
+            no box overlaps the detection.
+        model: the model that follows the detection. Where it is asked about the class, the curve says nothing of that.
     """
-    is_lost = curve.probability < LOST_BELOW
+    if isinstance(model, DetectionModel) and model.about == "class":
+        return ""
+    is_quantity = curve.scores == "value"
+    is_lost = np.isnan(curve.probability) if is_quantity else curve.probability < LOST_BELOW
     percents = 100 * curve.fraction
     if curve.mode == "keep":
         found = np.flatnonzero(~is_lost)
@@ -53,7 +60,7 @@ def lost_note(curve: MaskCurve) -> str:
         return f"First found at {_share(percents[found[0]])}."
     lost = np.flatnonzero(is_lost)
     if not len(lost):
-        return "Never lost." if len(curve.fraction) > 2 else ""
+        return "Never lost." if len(curve.fraction) > 2 and not is_quantity else ""
     return f"First lost at {_share(percents[lost[0]])}."
 
 

@@ -5,6 +5,7 @@ import { Context } from "./context";
 import type { Host } from "./context";
 import { classList, mostProbableRow, nothingFound } from "./controls/classList";
 import { ClassSearch } from "./controls/classSearch";
+import { detectionQuestion } from "./controls/detectionQuestion";
 import { curveHeading, curveNames, errorLine, sentence, status } from "./controls/curveHeading";
 import { exportTool } from "./controls/exportTool";
 import { HelpPanel } from "./controls/helpPanel";
@@ -80,7 +81,7 @@ export function mount(model: Model, root: HTMLElement, signal: AbortSignal, host
       frameControl(context, stage.frames),
       readout(context, stage, zoom),
     ),
-    make("div", "camwidget-class-header", {}, new PromptPanel(context).element, classes.head),
+    make("div", "camwidget-class-header", {}, new PromptPanel(context).element, classes.head, detectionQuestion(context)),
     classes.names,
     classes.numbers,
     ...compare.numbers,

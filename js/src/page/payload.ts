@@ -47,6 +47,8 @@ export interface Payload {
     readonly baseline: string;
     readonly fraction: number;
     readonly box_threshold: number;
+    /** What is asked about the boxes; absent in pages of older versions. */
+    readonly about?: string;
   };
   readonly archive: string;
 }

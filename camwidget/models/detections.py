@@ -129,15 +129,17 @@ class FoundBoxes:
         found = []
         for box, label in zip(boxes.tolist(), labels.tolist(), strict=True):
             products = self.products(box, label)[0].detach()
-            if len(products) and float(products.max()) > 0:
-                found.append(self.boxes[int(products.argmax()), edge])
-            elif may_be_lost:
-                found.append(self.boxes.new_tensor(torch.nan))
-            else:
+            # With a box more, which no detection matches; operations on tensors only, which an exported graph has too.
+            products = torch.cat([products, products.new_zeros(1)])
+            lost = products.max() <= 0
+            if not may_be_lost and bool(lost):
                 raise ModelError(
                     "No box of the same class overlaps the detection any more, so that it has no edges: ask about its "
                     "score, given(about='score'), or mask less."
                 )
+            places = torch.cat([self.boxes[:, edge], self.boxes.new_zeros(1)])
+            place = places.index_select(0, products.argmax()[None])[0]
+            found.append(torch.where(lost, place.new_tensor(torch.nan), place))
         return torch.stack(found)
 
     def products(self, box: Sequence[float], label: int) -> tuple[torch.Tensor, torch.Tensor]:

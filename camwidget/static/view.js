@@ -3721,17 +3721,23 @@ function detectionQuestion(context) {
 }
 function question(context) {
   const { model, signal } = context;
+  if (!context.live) return savedQuestion(context);
   const select2 = make("select", "camwidget-select camwidget-question", { "aria-label": "What is asked about the detection", ...OWN_KEYS });
   select2.addEventListener("change", () => context.write({ about: select2.value }), { signal });
   context.watch(["found", "about"], () => {
     const { questions } = findings(model.get("found"));
     const asked = trait(model, "about");
-    const offered = context.live ? questions : questions.filter((one) => one === asked);
-    setChoices(select2, offered.map((value) => ({ value, label: LABELS[value] ?? `why its ${value} edge` })), asked);
-    select2.title = `${describe(asked)}${context.live ? " (q)" : ""}`;
+    setChoices(select2, questions.map((value) => ({ value, label: labelOf2(value) })), asked);
+    select2.title = `${describe(asked)} (q)`;
   });
-  select2.disabled = !context.live;
   return select2;
+}
+function savedQuestion({ model }) {
+  const asked = trait(model, "about");
+  return make("span", "camwidget-question", { title: describe(asked) }, `Asked: ${labelOf2(asked)}`);
+}
+function labelOf2(about) {
+  return LABELS[about] ?? `why its ${about} edge`;
 }
 function describe(about) {
   if (about === "score") return "What the score of the chosen box rests on, times how well it still fits";
@@ -5001,7 +5007,7 @@ function fillField(of, setting2, own, isSame) {
     const step2 = input === range && end !== null ? String((end - low) / STEPS) : "any";
     setAttribute(input, "step", isWhole ? "1" : step2);
     setAttribute(input, "aria-label", input === range ? `${name}, as a slider` : name);
-    setAttribute(input, "placeholder", isWord ? own : initial === null ? "auto" : String(initial));
+    setAttribute(input, "placeholder", isWord ? "" : initial === null ? "auto" : String(initial));
     const shown2 = input === range && value === "" ? String(low) : value;
     if (document.activeElement !== input || !isSame || input.getAttribute("aria-invalid") !== "true") input.value = shown2;
     setAttribute(input, "aria-invalid", "false");

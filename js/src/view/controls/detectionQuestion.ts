@@ -17,20 +17,28 @@ export function detectionQuestion(context: Context): HTMLElement {
   return element;
 }
 
-/** A saved page has the maps of one question: it says which. */
 function question(context: Context): HTMLElement {
   const { model, signal } = context;
+  if (!context.live) return savedQuestion(context);
   const select = make("select", "camwidget-select camwidget-question", { "aria-label": "What is asked about the detection", ...OWN_KEYS });
   select.addEventListener("change", () => context.write({ about: select.value }), { signal });
   context.watch(["found", "about"], () => {
     const { questions } = findings(model.get("found"));
     const asked = trait(model, "about");
-    const offered = context.live ? questions : questions.filter((one) => one === asked);
-    setChoices(select, offered.map((value) => ({ value, label: LABELS[value] ?? `why its ${value} edge` })), asked);
-    select.title = `${describe(asked)}${context.live ? " (q)" : ""}`;
+    setChoices(select, questions.map((value) => ({ value, label: labelOf(value) })), asked);
+    select.title = `${describe(asked)} (q)`;
   });
-  select.disabled = !context.live;
   return select;
+}
+
+/** A saved page has the maps of one question: it says which. */
+function savedQuestion({ model }: Context): HTMLElement {
+  const asked = trait(model, "about");
+  return make("span", "camwidget-question", { title: describe(asked) }, `Asked: ${labelOf(asked)}`);
+}
+
+function labelOf(about: string): string {
+  return LABELS[about] ?? `why its ${about} edge`;
 }
 
 function describe(about: string): string {

@@ -182,7 +182,7 @@ function fillField(of: HTMLElement, setting: Setting, own: unknown, isSame: bool
     const step = input === range && end !== null ? String((end - low) / STEPS) : "any";
     setAttribute(input, "step", isWhole ? "1" : step);
     setAttribute(input, "aria-label", input === range ? `${name}, as a slider` : name);
-    setAttribute(input, "placeholder", isWord ? own : initial === null ? "auto" : String(initial));
+    setAttribute(input, "placeholder", isWord ? "" : initial === null ? "auto" : String(initial));
     // What a person is typing stays. A slider has no empty place: it is at its start then.
     const shown = input === range && value === "" ? String(low) : value;
     if (document.activeElement !== input || !isSame || input.getAttribute("aria-invalid") !== "true") input.value = shown;

@@ -588,6 +588,14 @@ def test_a_detector_of_torchvision() -> None:
     chosen = model.given(detections=found[:2])
     assert chosen.predict(picture).probabilities[0] == pytest.approx(found[0].score, rel=1e-4)
     assert np.abs(cw.explain(chosen, picture, 0).raw).max() > 0
+    left = chosen.given(about="left")
+    assert left.predict(picture).probabilities[0] == pytest.approx(found[0].box[0], abs=1e-3)
+    for asked in (left, chosen.given(about="class")):
+        assert np.abs(cw.explain(asked, picture, 0).raw).max() > 0
+    # The levels of the pyramid as one map.
+    levels = [f"backbone.fpn.layer_blocks.{n}.0" for n in range(2)]
+    both = cw.explain(chosen, picture, 0, "layercam", layer=levels).average()
+    assert both.saliency.shape == (160, 160) and both.layer == " + ".join(levels)
 
 
 class Array(nn.Module):

@@ -241,8 +241,13 @@ class TraitChecks:
         )
 
     def _compared_model(self, compare: Mapping[str, Any]) -> VisionModel | None:
-        """Return B's model under its text; None if the text is not known yet, or cannot be read."""
+        """Return B's model under its text; None if the text is not known yet, or cannot be read.
+
+        None too while a state is restored, whose class may be one of another picture.
+        """
         context = self._context
+        if context.traits.is_restoring:
+            return None
         prompt = context.prompts[compare.get("model", 0)]
         pictures, number = context.pictures.all, compare.get("picture", context.values.picture)
         if not prompt.is_asked or not number < len(pictures):

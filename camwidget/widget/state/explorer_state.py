@@ -19,6 +19,7 @@ from ...models.segmentation_model import SegmentationModel
 from ...models.vision_model import VisionModel
 from .. import _compat
 from ..control.chosen_target import check_method, target_from_json, target_to_json
+from ..control.comparison import valid_compare
 from ..control.context import TWO_WAY_TRAITS, ExplorerContext
 from ..control.detection_questions import target_among
 from ..control.finding_control import DetectionController, RegionController
@@ -181,6 +182,14 @@ def _checked_together(context: StateContext, name: str, value: Any) -> Any:
     return value
 
 
+def _checked_compare(context: StateContext, name: str, value: Any) -> Any:
+    """Check how B differs. Its class may be one of another picture, or text: B says so, and has its own prediction."""
+    explorer = context.explorer
+    if not any(prompt.is_open for prompt in explorer.prompts):
+        return _valid(context, name, value)
+    return valid_compare(value, explorer.models, len(explorer.pictures.all), lambda compare: None)
+
+
 def _default(context: StateContext, name: str) -> Any:
     if name == "compare":
         return {"model": 1} if len(context.explorer.models) > 1 else None
@@ -282,7 +291,13 @@ _SPECIAL = (
     StateKey("baseline", requests="curve"),
     StateKey("fraction", requests="prediction"),
     StateKey("mask", check=_checked_together, to_json=_runs, requests="curve"),
-    StateKey("compare", to_json=_copied, from_json=_copied, requests="compared"),
+    StateKey(
+        "compare",
+        check=_checked_compare,
+        to_json=_copied,
+        from_json=_copied,
+        requests="compared",
+    ),
 )
 
 _BY_NAME = {key.name: key for key in _SPECIAL}

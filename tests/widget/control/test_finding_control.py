@@ -198,6 +198,29 @@ def test_another_question_and_another_least_score(
             boxes.state = {name: value}
 
 
+def test_a_compared_detection_stays_in_the_history_of_its_picture(
+    boxes: cw.Explorer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """B is of a detection that the next picture does not have: undo, state and code must not stumble over it."""
+    monkeypatch.setattr(History, "PAUSE", 0.0)
+    boxes.compare = {"target": "red #1"}
+    assert boxes.wait(30).other is not None and boxes.other.target.label == "red #1"
+    boxes.picture = 2
+    assert boxes.wait(30).other is not None and boxes.other.target.label == "green"
+    boxes.fraction = 0.1
+    kept = boxes.wait(30).state
+    for picture, other in ((2, "green"), (0, "red #1")):
+        boxes.undo()
+        assert boxes.wait(30).picture == picture and view_of(boxes).error == ""
+        assert boxes.other is not None and boxes.other.target.label == other
+    boxes.state = kept
+    assert boxes.wait(30).picture == 2 and boxes.state == kept
+    with pytest.raises(TargetError, match="no class named 'blue'"):
+        boxes.compare = {"target": "blue"}
+    with pytest.raises(StateError, match="compare"):
+        boxes.state = {"compare": {"nothing": 1}}
+
+
 def test_an_edge_until_its_box_is_lost(boxes: cw.Explorer, tmp_path: Path) -> None:
     view = view_of(boxes)
     boxes.state = {"method": "center", "about": "left", "baseline": "black"}

@@ -102,7 +102,9 @@ class Trace:
         self.model = model
         self.pixels = pixels
         self.precision = precision
-        named = dict.fromkeys(model.layer(name).name for name in layers)
+        #: The name of the tensor that a layer name stands for: a further class is not to look it up again.
+        self._names = {INPUT: INPUT}
+        named = dict.fromkeys(self._name(name) for name in layers)
         self.layers = () if model.no_maps else tuple(named)
         self.attention: list[torch.Tensor] | None = [] if with_attention else None
         self.memory: dict[Hashable, Any] = {}
@@ -416,7 +418,9 @@ class Trace:
             )
 
     def _name(self, layer: str) -> str:
-        return INPUT if layer == INPUT else self.model.layer(layer).name
+        if layer not in self._names:
+            self._names[layer] = self.model.layer(layer).name
+        return self._names[layer]
 
     def _output(self, layer: str) -> torch.Tensor:
         name = self._name(layer)

@@ -1,7 +1,8 @@
 """Results file of an evaluation: JSON lines, one row per map, appended batch by batch.
 
 ``pandas.read_json(path, lines=True, precise_float=True)`` opens it. The first row has the facts of the run in a column
-of its own. Every row has the run's short name, so that the rows of several files can be concatenated.
+of its own. Every row has the run's short name, so that the rows of several files can be concatenated, and how many
+rows of its batch follow, so that an unfinished batch is recognized.
 """
 
 from __future__ import annotations
@@ -82,10 +83,10 @@ class ResultsFile:
         Raises:
             DataError: if it cannot be written.
         """
-        rest = range(len(rows) - 1, -1, -1)
+        rows_left = range(len(rows) - 1, -1, -1)
         kept = [
-            {"run": self.run, "batch": batch, "rest": n, **row}
-            for n, row in zip(rest, rows, strict=True)
+            {"run": self.run, "batch": batch, "rows_left": n, **row}
+            for n, row in zip(rows_left, rows, strict=True)
         ]
         if self._file is not None:
             lines = list(kept)
@@ -136,20 +137,20 @@ class ResultsFile:
         for number, (end, row) in enumerate(self._lines(), 1):
             if number == 1:
                 self._compare(row)
-            batch, rest = row.get("batch"), row.get("rest")
+            batch, rows_left = row.get("batch"), row.get("rows_left")
             if row.get("run") != self.run or not all(
-                isinstance(n, int) and n >= 0 for n in (batch, rest)
+                isinstance(n, int) and n >= 0 for n in (batch, rows_left)
             ):
                 raise self._damaged(number, "it is no row of this run")
             # Sorted or deleted lines would otherwise lose pictures silently.
             if pending:
-                is_next = (batch, rest) == (pending[-1]["batch"], pending[-1]["rest"] - 1)
+                is_next = (batch, rows_left) == (pending[-1]["batch"], pending[-1]["rows_left"] - 1)
             else:
                 is_next = batch not in self.batches
             if not is_next:
                 raise self._damaged(number, "it does not follow what is before it")
             pending.append(row)
-            if rest == 0:
+            if rows_left == 0:
                 self.batches[row["batch"]] = [
                     {k: v for k, v in r.items() if k != "facts"} for r in pending
                 ]

@@ -251,8 +251,8 @@ def _classes(axes: Axes, content: _Content) -> None:
     axes.set_yticks(places, [_short(r["name"]) for r in rows], parse_math=False)
     for at in places:
         shown = [unmasked[at], *masked[at : at + 1]]
-        of = [value for value in shown if not math.isnan(value)]
-        digits = decimals(*of, scores=prediction.scores)
+        finite = [value for value in shown if not math.isnan(value)]
+        digits = decimals(*finite, scores=prediction.scores)
         numbers_text = " → ".join(
             "–" if math.isnan(v) else number_text(v, prediction.scores, digits=digits)
             for v in shown

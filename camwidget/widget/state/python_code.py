@@ -9,6 +9,7 @@ from typing import Any
 from ...analysis.localizing import THRESHOLD
 from ...attribution.targets import Contrast, Counterfactual
 from ...loading.loader import DEFAULT_MODEL
+from ...models.detection_model import EDGES
 from ...models.vision_model import VisionModel
 from ..control.cache import Picture
 from ..control.chosen_target import target_from_json
@@ -252,6 +253,8 @@ def _maps(
         lines += _call("found = cw.localize(", ["exp", *threshold])
     mode, fraction, paint = now["mode"], now["fraction"], now["mask"]
     how = [f"{n}={literal(now[n])}" for n in _USUAL if now[n] != _USUAL[n]]
+    # Of a detection that is lost there is no edge.
+    masks = f"{name}.may_be_lost()" if now["about"] in EDGES else name
     hide = []
     if paint:
         painted = f"{literal(paint['runs'])}, {tuple(paint['shape'])}"
@@ -262,19 +265,19 @@ def _maps(
             how = [] if is_empty else ["by=exp", 'mode="multiply"']
             if now["baseline"] != _USUAL["baseline"]:
                 how.append(f"baseline={literal(now['baseline'])}")
-            lines += _masked(name, [*hide, *how])
+            lines += _masked(name, [*hide, *how], masks)
         elif not is_empty:
             lines += _call("change = cw.confidence_change(", [name, "image", "exp", *target])
     elif (mode, fraction) not in UNMASKED or paint:
-        lines += _masked(name, [*hide, "by=exp", f"fraction={literal(fraction)}", *how])
+        lines += _masked(name, [*hide, "by=exp", f"fraction={literal(fraction)}", *how], masks)
         how += ['spacing="quadratic"', *(f"{one}={one}" for one in hide)]
         lines += _call("curve = cw.mask_curve(", [name, "image", "exp", *target, *how])
     return lines
 
 
-def _masked(name: str, how: list[str]) -> list[str]:
-    """Lines for the masked picture, and the prediction for it."""
+def _masked(name: str, how: list[str], masks: str) -> list[str]:
+    """Lines for the masked picture by a model, and the prediction for it by its form for masked pictures."""
     return [
         *_call("masked = cw.mask_picture(", [name, "image", *how]),
-        f"prediction = {name}.predict(masked)",
+        f"prediction = {masks}.predict(masked)",
     ]

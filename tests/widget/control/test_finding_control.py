@@ -234,6 +234,10 @@ def test_an_edge_until_its_box_is_lost(boxes: cw.Explorer, tmp_path: Path) -> No
     curve = boxes.curve
     assert curve is not None and curve.probability[0] == 32 and np.isnan(curve.probability[-1])
     assert boxes.figure().axes
+    scope = {"cw": cw, "model": boxes.models[0], "images": {"two": TWO}}
+    exec(boxes.code[boxes.code.index("# The same") :], scope)
+    assert np.isnan(scope["prediction"].probabilities).any()
+    assert np.array_equal(scope["curve"].probability, curve.probability, equal_nan=True)
     data = SavedPage(boxes.save(tmp_path / "page.html", methods=["center"], steps=2)).data
     assert (data["first"]["about"], data["quantity"]) == ("left", {"unit": "px at the left edge"})
     assert data["found"]["questions"] == ["left"]

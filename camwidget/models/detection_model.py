@@ -237,14 +237,33 @@ class DetectionModel(SpatialModel):
 
     def findings(self, pixels: torch.Tensor) -> Findings:
         """Return the boxes that match the chosen detections best in pixels (1, C, H, W) in [0, 1]."""
+        logits, (found,) = self._find(pixels)
+        values = self.probabilities(logits[0]).double().cpu().numpy()
+        return boxes_followed(found, self.detected, values)
+
+    def followed(self, pixels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return the numbers of the chosen detections in pixels, and how well their best boxes match them.
+
+        Args:
+            pixels: pixels (N, C, H, W) in [0, 1].
+
+        Returns:
+            Logits, or coordinates of edges, float32 (N, detections); and score × intersection over union of the same
+            pass, in [0, 1], of the same shape.
+        """
+        logits, every = self._find(pixels)
+        boxes = torch.tensor([d.box for d in self.detected])
+        labels = torch.tensor([d.label for d in self.detected])
+        return logits, torch.stack([found.matches(boxes, labels) for found in every])
+
+    def _find(self, pixels: torch.Tensor) -> tuple[torch.Tensor, list[FoundBoxes]]:
+        """Return the logits, and the boxes, in pixels (N, C, H, W)."""
         with self.isolated() as isolated, torch.no_grad():
             returned = isolated.run(self.inputs(pixels))
             logits = isolated.logits_of(returned, len(pixels)).float()
         self.check_finite(logits)
         output = returned.output if isinstance(returned, ScoredOutput) else returned
-        (found,) = self._read(output, size_of(pixels))
-        values = self.probabilities(logits[0]).double().cpu().numpy()
-        return boxes_followed(found, self.detected, values)
+        return logits, self._read(output, size_of(pixels))
 
     def may_be_lost(self) -> DetectionModel:
         """Return the model for masked pictures: the edge of a detection that is lost there is nan, and no error."""

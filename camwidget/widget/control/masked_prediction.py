@@ -23,10 +23,11 @@ from ...masking.masked_pixels import (
     multiply_pixels,
     paint_pixels,
 )
-from ...models.detection_model import while_masked
+from ...models.detection_model import DetectionModel, while_masked
 from ...models.findings import Findings, FindsInPicture
 from ...models.vision_model import VisionModel
 from ...runtime.caches import make_room
+from ..view.findings import FollowedCurve
 from ..view.mask_settings import MaskSettings
 
 __all__ = [
@@ -147,6 +148,7 @@ def refine_curve(
     """
     mode, baseline, _, paint = mask
     known: dict[int, np.ndarray] = {}
+    followed: dict[int, np.ndarray] = {}
     fractions = spaced_fractions(_STEPS, _SPACING)
     piece = 1
     for steps in _PASSES:
@@ -165,8 +167,11 @@ def refine_curve(
                 fill=_fill(pixels, baseline, model.frames),
                 frames=model.frames,
             )
-            values = model.probabilities(while_masked(model).logits(stack)).double().cpu().numpy()
+            logits, matches = _run(while_masked(model), stack)
+            values = model.probabilities(logits).double().cpu().numpy()
             known.update(zip(now, values, strict=True))
+            if matches is not None:
+                followed.update(zip(now, matches, strict=True))
             # The next batch should take about 0.1 s: then a prediction for the slider may run first.
             each = (time.perf_counter() - start) / len(now)
             piece = max(1, min(batch_size(model, *pixels.shape[-2:]), int(0.1 / each)))
@@ -174,14 +179,27 @@ def refine_curve(
                 yield None
         order = sorted(known)
         points = np.stack([known[i] for i in order])
-        yield curve_of(
+        target = explained_class(explanation.target)
+        curve = curve_of(
             model,
             fractions[order],
             points,
             unmasked,
-            explained_class(explanation.target),
+            target,
             mode,
             baseline,
             _SPACING,
             stance_of(explanation.target).other,
         )
+        if followed:
+            matches = np.array([followed[i][target] for i in order])
+            curve = FollowedCurve(**vars(curve), matches=matches)
+        yield curve
+
+
+def _run(model: VisionModel, pixels: torch.Tensor) -> tuple[torch.Tensor, np.ndarray | None]:
+    """Return the logits, and how well detections are matched, of a model that is asked something else about them."""
+    if not isinstance(model, DetectionModel) or model.about == "score":
+        return model.logits(pixels), None
+    logits, matches = model.followed(pixels)
+    return logits, matches.double().cpu().numpy()

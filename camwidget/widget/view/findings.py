@@ -1,16 +1,27 @@
-"""Sentences on what a model finds in a picture."""
+"""Sentences on what a model finds in a picture, and the curve that one of them is of."""
 
 from __future__ import annotations
+
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from ...analysis.mask_curve import MaskCurve
-from ...models.detection_model import DetectionModel
 from ...models.findings import LOST_BELOW, Findings, FollowedBox
 from ...models.scores import number_text
-from ...models.vision_model import VisionModel
 
-__all__ = ["change_note", "lost_note"]
+__all__ = ["FollowedCurve", "change_note", "lost_note"]
+
+
+@dataclass(frozen=True)
+class FollowedCurve(MaskCurve):
+    """A curve of a detection that is asked about its class or an edge, with how well its best box matches it.
+
+    Attributes:
+        matches: float64 (steps,), score × intersection over union in [0, 1].
+    """
+
+    matches: np.ndarray = field(kw_only=True, repr=False)
 
 
 def change_note(target: int, before: Findings, after: Findings) -> str:
@@ -40,18 +51,14 @@ def _box_note(now: FollowedBox | None) -> str:
     return f"Its box now: score {now.score:.2f}, overlap {now.overlap:.2f}."
 
 
-def lost_note(curve: MaskCurve, model: VisionModel) -> str:
+def lost_note(curve: MaskCurve) -> str:
     """State the fraction at which a followed detection is first lost, or found where the mask keeps pixels.
 
     Args:
-        curve: score × overlap of the detection against the fraction, or the coordinate of an edge, which is nan where
-            no box overlaps the detection.
-        model: the model that follows the detection. Where it is asked about the class, the curve says nothing of that.
+        curve: score × overlap of the detection; or a ``FollowedCurve``, which has that beside another number.
     """
-    if isinstance(model, DetectionModel) and model.about == "class":
-        return ""
-    is_quantity = curve.scores == "value"
-    is_lost = np.isnan(curve.probability) if is_quantity else curve.probability < LOST_BELOW
+    matches = curve.matches if isinstance(curve, FollowedCurve) else curve.probability
+    is_lost = matches < LOST_BELOW
     percents = 100 * curve.fraction
     if curve.mode == "keep":
         found = np.flatnonzero(~is_lost)
@@ -60,7 +67,7 @@ def lost_note(curve: MaskCurve, model: VisionModel) -> str:
         return f"First found at {_share(percents[found[0]])}."
     lost = np.flatnonzero(is_lost)
     if not len(lost):
-        return "Never lost." if len(curve.fraction) > 2 and not is_quantity else ""
+        return "Never lost." if len(curve.fraction) > 2 else ""
     return f"First lost at {_share(percents[lost[0]])}."
 
 

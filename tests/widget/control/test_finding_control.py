@@ -155,8 +155,10 @@ def test_another_question_and_another_least_score(
     assert (view.found["questions"][0], view.found["finds_for_itself"]) == ("score", True)
     boxes.target = "red #1"
     boxes.wait(30)
+    lost = view.sentence[view.sentence.index("First lost at") :]
     view.about = "class"  # as the browser sets it
     assert asked(boxes) == ("class", 0.5, "red #1", three)
+    assert view.sentence.endswith(lost), "the same map, by another number"
     assert listed(boxes)["red #1"] == pytest.approx(1, abs=1e-5) and view.error == ""
     view.least_score = 0.75
     assert asked(boxes) == ("class", 0.75, "red #1", three[:2])

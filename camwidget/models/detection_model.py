@@ -355,6 +355,13 @@ class DetectionModel(SpatialModel):
         found: np.ndarray = (y >= top) & (y < bottom) & (x >= left) & (x < right)
         return found
 
+    def __repr__(self) -> str:
+        what = f"boxes of {len(self.labels)} labels" if self.labels else "boxes"
+        if self.detected:
+            what += f", {len(self.detected)} of them chosen"
+        asked = "" if self.about == "score" else f", asked about {self.about!r}"
+        return f"DetectionModel({self.name!r}, {what}{asked}, default layer {self.default_layer!r}, {self.device})"
+
     @property
     def _chosen(self) -> str:
         return "The detections are"

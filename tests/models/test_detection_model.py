@@ -66,6 +66,9 @@ def test_detections_have_names_and_pixels(model: DetectionModel, picture: torch.
     assert (red.score, green.score) == pytest.approx((0.9, 0.8))
     assert [d.name for d in model.detections(picture, 0.85)] == ["red"]
     assert model.detections(torch.zeros(3, SIDE, SIDE)) == []
+    assert repr(model).startswith("DetectionModel('Lamps', boxes of 3 labels, default layer")
+    asked = repr(model.given(detections=[red], about="left"))
+    assert "boxes of 3 labels, 1 of them chosen, asked about 'left', default" in asked
 
 
 def test_before_a_choice_each_picture_has_its_own(

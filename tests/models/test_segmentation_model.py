@@ -60,6 +60,7 @@ def corner(rows: int, columns: int) -> np.ndarray:
 def test_a_logit_is_the_mean_over_the_region(
     model: SegmentationModel, module: nn.Module, picture: torch.Tensor
 ) -> None:
+    assert "classes of every pixel, asked about the picture, default" in repr(model)
     pixels = model.pixels(picture)
     with torch.no_grad():
         scores = module(model.inputs(pixels))["out"]  # (1, 3, 8, 8)

@@ -6550,6 +6550,7 @@ function mount(model, root, signal, host = "kernel") {
   const large = largeTool(context, root);
   const tools = live ? [historyTool(context), brush, compare.tool, new MethodSettings(context).tool, drawing, keep, large.tool] : runsModel ? [brush, compare.tool, drawing, keep] : [drawing, keep];
   const editor = new ReferenceEditor(context);
+  const question2 = detectionQuestion(context);
   const parts = [
     make(
       "div",
@@ -6559,13 +6560,13 @@ function mount(model, root, signal, host = "kernel") {
       frameControl(context, stage.frames),
       readout(context, stage, zoom)
     ),
-    make("div", "camwidget-class-header", {}, new PromptPanel(context).element, classes.head, detectionQuestion(context)),
+    make("div", "camwidget-class-header", {}, new PromptPanel(context).element, classes.head, ...live ? [] : [question2]),
     classes.names,
     classes.numbers,
     ...compare.numbers,
     ...runsModel ? [mostProbableRow(context)] : [],
     referenceRows(context, classes.names, (name) => editor.edit(name)),
-    make("div", "camwidget-find", { "data-needs": "model" }, nothingFound(context), new ClassSearch(context).element, editor.element),
+    make("div", "camwidget-find", { "data-needs": "model" }, nothingFound(context), make("div", "camwidget-find-line", {}, ...live ? [question2] : [], new ClassSearch(context).element), editor.element),
     curveHeading(context),
     curveNames(context),
     fallbackControls(context),

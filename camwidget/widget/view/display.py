@@ -406,7 +406,7 @@ class Display:
             self.publish(curve_names=self.chart.names(curve, colors))
         self._lost = ""
         if curve is not None and self._found is not None and self._found.boxes:
-            self._lost = lost_note(curve)
+            self._lost = lost_note(curve, self._found.boxes[curve.target])
         if self._sentence and self.view.sentence.startswith(self._sentence):
             self.publish(sentence=self._full_sentence)
 

@@ -51,14 +51,15 @@ def _box_note(now: FollowedBox | None) -> str:
     return f"Its box now: score {now.score:.2f}, overlap {now.overlap:.2f}."
 
 
-def lost_note(curve: MaskCurve) -> str:
+def lost_note(curve: MaskCurve, before: FollowedBox | None) -> str:
     """State the fraction at which a followed detection is first lost, or found where the mask keeps pixels.
 
     Args:
         curve: score × overlap of the detection; or a ``FollowedCurve``, which has that beside another number.
+        before: its box in the unmasked picture.
     """
     matches = curve.matches if isinstance(curve, FollowedCurve) else curve.probability
-    is_lost = matches < LOST_BELOW
+    is_lost = matches < (LOST_BELOW if before is None else before.least)
     percents = 100 * curve.fraction
     if curve.mode == "keep":
         found = np.flatnonzero(~is_lost)

@@ -9,6 +9,7 @@ from typing import Any
 import finding_models
 import numpy as np
 import pytest
+import torch
 from explorer_internals import parts_of, view_of
 from finding_models import AREAS, NAMES, SIDE, lamps
 from saved_page import SavedPage
@@ -198,6 +199,29 @@ def test_another_question_and_another_least_score(
             setattr(boxes, name, value)
         with pytest.raises(StateError, match=name):
             boxes.state = {name: value}
+
+
+def test_a_weak_detection_is_not_lost_from_the_beginning() -> None:
+    class Dim(finding_models.Lamps):
+        """Scores are a fifth of the brightness."""
+
+        def forward(self, x: torch.Tensor) -> list[dict[str, torch.Tensor]]:
+            return [{**one, "scores": one["scores"] / 5} for one in super().forward(x)]
+
+    model = cw.wrap(Dim(), cw.Preprocess(SIDE), NAMES, kind="boxes")
+    explorer = cw.Explorer(
+        model, [TWO], method="layercam", layer="cells.2", least_score=0.1, baseline="black"
+    ).wait(30)
+    try:
+        assert listed(explorer)["red #0"] == pytest.approx(0.18, abs=1e-5)
+        assert not any(one["lost"] for one in drawn(explorer).values())
+        # Its number is 0.11 where 1 % is removed, more than half of 0.18.
+        assert "First lost at 2 %" in view_of(explorer).sentence
+        explorer.fraction = 0.2
+        explorer.wait(30)
+        assert "It is lost." in view_of(explorer).sentence
+    finally:
+        explorer.close()
 
 
 def test_a_compared_detection_stays_in_the_history_of_its_picture(

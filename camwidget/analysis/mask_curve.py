@@ -23,6 +23,7 @@ from ..masking.inpainting import INPAINTINGS
 from ..masking.masked_pixels import check_map_size, hidden_pixels, mask_pixels, multiply_pixels
 from ..masking.rank_rule import SaliencyLike, rank_levels, saliency_of
 from ..models.argument_checks import require_model
+from ..models.detection_model import while_masked
 from ..models.vision_model import VisionModel
 from ..progress import Progress
 
@@ -48,7 +49,8 @@ class MaskCurve:
 
     Attributes:
         fraction: float64 (steps,), the masked or kept fraction, from 0 to 1.
-        probability: float64 (steps,), the target's probability in [0, 1]; for a regression output, its value.
+        probability: float64 (steps,), the target's probability in [0, 1]; for a regression output, its value. Where a
+            detection is lost whose edge is asked about, nan.
         target: the target's class index.
         name: the target's class name.
         probabilities: float64 (steps, classes), of every class.
@@ -96,7 +98,7 @@ class MaskCurve:
         if self.scores != "value":
             return 0.0, 1.0
         shown = self.probabilities[:, [self.target, *self.others]]
-        low, high = float(shown.min()), float(shown.max())
+        low, high = float(np.nanmin(shown)), float(np.nanmax(shown))
         # A change below a twentieth of the value should not fill the chart.
         half = 0.55 * (max(high - low, 0.05 * max(abs(low), abs(high))) or 1.0)
         middle = (low + high) / 2
@@ -104,7 +106,10 @@ class MaskCurve:
 
     @property
     def area(self) -> float:
-        """The area under the target's curve (trapezoidal rule), in [0, 1]; for a regression output its mean."""
+        """The area under the target's curve (trapezoidal rule), in [0, 1]; for a regression output its mean.
+
+        Of an edge of a detection that is lost, nan.
+        """
         return float(np.trapezoid(self.probability, self.fraction))
 
     def plot(self) -> Figure:
@@ -209,7 +214,8 @@ def mask_curve(
         return model.inputs(torch.where(part[:, None], inside, pixels))
 
     label = "rerunning the model"
-    values = gather_probabilities(model, len(hidden), masked, label, progress).double().numpy()
+    found = gather_probabilities(while_masked(model), len(hidden), masked, label, progress)
+    values = found.double().numpy()
     unmasked = values[0 if paint is None and mode == "remove" else -1]
     values = values[:steps]
     return curve_of(model, fractions, values, unmasked, target, mode, baseline, spacing)
@@ -284,7 +290,7 @@ def _highest(
 
     A rival is one of them in any case.
     """
-    peaks = np.maximum(values.max(0), unmasked)
+    peaks = np.fmax(np.fmax.reduce(values), unmasked)
     # Sorting is stable: of equal peaks, the class that is more probable for the unmasked picture comes first.
     rivals = [i for i in order if i != target]
     chosen = set(sorted(rivals, key=lambda i: (i != rival, -peaks[i]))[:3])

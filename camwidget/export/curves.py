@@ -15,6 +15,7 @@ from ..attribution.batched_inference import rerun_probabilities
 from ..masking.baselines import baseline_pixels
 from ..masking.masked_pixels import multiply_pixels
 from ..masking.rank_rule import hidden_by_rank, threshold
+from ..models.detection_model import while_masked
 from ..models.vision_model import VisionModel
 from ..progress import Progress, Stage, follow
 from .quantized_maps import QuantizedMap
@@ -116,7 +117,7 @@ def curves(
     rows: list[np.ndarray] = []  # by mask
 
     def run() -> Iterator[Stage]:
-        for found in rerun_probabilities(model, len(series), make):
+        for found in rerun_probabilities(while_masked(model), len(series), make):
             rows.extend(found[:, list(classes)].double().numpy())
             yield Stage(len(rows), len(series))
 

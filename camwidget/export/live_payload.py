@@ -88,10 +88,10 @@ def check_live(model: VisionModel) -> None:
             f"A page with live=True takes pictures of one or three channels, and {model.name} takes {channels}: save "
             "the page without live=True."
         )
-    if isinstance(model, DetectionModel) and model.edge:
+    if isinstance(model, DetectionModel) and model.about != "score":
         raise CamwidgetError(
-            f"A page with live=True follows the score of a detection, and {model.name} is asked about an edge: "
-            "model.given(edge=None), or save the page without live=True."
+            f"A page with live=True follows the score of a detection, and {model.name} is asked about "
+            f"{model.about!r}: model.given(about='score') (ex.about = 'score'), or save the page without live=True."
         )
     size = _page_size(model)
     if size > _LARGEST:

@@ -20,6 +20,7 @@ from ..errors import MethodError
 from ..images.array_pictures import channels_shown
 from ..images.conversion import shades
 from ..masking.parts import SUPERPIXELS, Parts, superpixels
+from ..models.detection_model import DetectionModel
 from ..models.findings import FindsInPicture
 from ..models.vision_model import VisionModel
 from ..plotting import lookup_tables
@@ -288,6 +289,8 @@ def _found(model: VisionModel, pixels: torch.Tensor, bundle: BinaryBundle) -> di
     names = [encodable_text(name) for name in model.classes]
     height, width = pixels.shape[-2:]
     found = drawn_findings(model.findings(pixels[None]), names, (height, width))
+    if isinstance(model, DetectionModel):
+        found["questions"] = [model.about]
     areas = found["areas"]
     if areas:
         found["areas"] = {**areas, "classes": bundle.add(areas["classes"])}

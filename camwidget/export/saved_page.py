@@ -250,6 +250,7 @@ def save_page(
             "fraction": fraction,
             "frame": operator.index(frame),
             "box_threshold": box_threshold,
+            "about": prompted.about if isinstance(prompted, DetectionModel) else "score",
         }
         found.append((payload, float(unmasked[shown]), prompted))
     payload, probability, prompted = found[0]

@@ -23,11 +23,13 @@ from .outputs import OutputPath, ScoredOutput, check_output_path, value_at
 from .spatial_model import SpatialModel, size_of
 from .vision_model import VisionModel
 
-__all__ = ["DetectionModel"]
+__all__ = ["EDGES", "QUESTIONS", "DetectionModel", "check_question", "while_masked"]
 
 #: Edges of a box, in the order of its coordinates.
-_EDGES = ("left", "top", "right", "bottom")
-#: Scores are kept this far from 0 and 1, whose logits are infinite.
+EDGES = ("left", "top", "right", "bottom")
+#: What a detection can be asked about.
+QUESTIONS = ("score", "class", *EDGES)
+#: Scores are kept this far from 0 and 1, whose logits are infinite; a class with a lesser match has no box.
 _MARGIN = 1e-6
 
 
@@ -46,13 +48,14 @@ class _DetectionReader:
 
 
 class _Matches:
-    """Callable from a module's output to a logit for each followed detection, (N, detections).
+    """Callable from a module's output to a number for each followed detection, (N, detections).
 
     Args:
         read: finds the boxes in the output.
         detections: those that are followed.
         size: rows and columns of the pixels in which their boxes are given.
-        edge: one of ``_EDGES``, whose coordinate in pixels takes the place of the logit; "" for the logit.
+        about: one of ``QUESTIONS``: "score" and "class" have logits, an edge has its coordinate in pixels.
+        may_be_lost: whether a detection whose edge is asked about and that has no box has nan; an error otherwise.
     """
 
     def __init__(
@@ -60,14 +63,17 @@ class _Matches:
         read: _DetectionReader,
         detections: Sequence[Detection],
         size: tuple[int, int],
-        edge: str,
+        about: str,
+        *,
+        may_be_lost: bool = False,
     ) -> None:
-        self._edge = edge
+        self._about = about
+        self._may_be_lost = may_be_lost
         self._read = read
         self._boxes = torch.tensor([d.box for d in detections])
         self._labels = torch.tensor([d.label for d in detections])
         self._size = size
-        text = repr([(d.box, d.label) for d in detections]) + edge
+        text = repr([(d.box, d.label) for d in detections]) + about
         #: What ``VisionModel.output_path`` shows, by which an evaluation is recognized when it is resumed.
         self.__qualname__ = f"Matches({hashlib.sha256(text.encode()).hexdigest()[:16]})"
 
@@ -75,11 +81,16 @@ class _Matches:
         return self.of_boxes(self._read(output, self._size))
 
     def of_boxes(self, every: Sequence[FoundBoxes]) -> torch.Tensor:
-        """Return the logits (N, detections) that belong to the boxes of each picture."""
-        if self._edge:
-            which = _EDGES.index(self._edge)
-            return torch.stack([f.edges(self._boxes, self._labels, which) for f in every])
-        scores = torch.stack([found.matches(self._boxes, self._labels) for found in every])
+        """Return the numbers (N, detections) that belong to the boxes of each picture."""
+        boxes, labels = self._boxes, self._labels
+        if self._about in EDGES:
+            which = EDGES.index(self._about)
+            return torch.stack(
+                [f.edges(boxes, labels, which, may_be_lost=self._may_be_lost) for f in every]
+            )
+        if self._about == "class":
+            return torch.stack([f.class_odds(boxes, labels, _MARGIN) for f in every])
+        scores = torch.stack([found.matches(boxes, labels) for found in every])
         return torch.logit(scores.clamp(_MARGIN, 1 - _MARGIN))
 
 
@@ -93,9 +104,12 @@ class DetectionModel(SpatialModel):
     all classes' scores). Its logit is that of this probability, differentiable through the score; the overlap counts as
     a constant. RISE of it is D-RISE with that matching.
 
-    With ``given(edge="left")``, "top", "right" or "bottom", a detection is asked about that edge instead: its number is
-    the edge's coordinate in pixels, of the box that matches it best, and a map shows what moves it to the right, or
-    down; evidence against it, what moves it the other way.
+    ``given(about=…)`` asks something else about the detections, whose best box is the one that matches in that way:
+    "score", the product above, why it is found; "class", why this class and not another one there; or an edge of the
+    box, "left", "top", "right" or "bottom", why it is where it is. The number of "class" is the share m / (m + o) of
+    the best product m of its class, where o is the best one of any other class, and its logit is log m − log o. That of
+    an edge is its coordinate in pixels: a map shows what moves it to the right, or down, and evidence against it what
+    moves it the other way.
 
     Args:
         module: module from pictures (N, C, H, W) to boxes.
@@ -163,8 +177,9 @@ class DetectionModel(SpatialModel):
         self.detected: tuple[Detection, ...] = ()
         #: The least score of boxes that are detections, in [0, 1], unless ``detections`` is given another.
         self.least_score = 0.5
-        #: Edge of the box that is asked about: "left", "top", "right" or "bottom"; "" for the score.
-        self.edge = ""
+        #: What is asked about the detections: "score", "class", or the edge "left", "top", "right" or "bottom".
+        self.about = "score"
+        self._has_lost_detections = False
         super().__init__(
             module,
             preprocess,
@@ -225,14 +240,51 @@ class DetectionModel(SpatialModel):
 
     def findings(self, pixels: torch.Tensor) -> Findings:
         """Return the boxes that match the chosen detections best in pixels (1, C, H, W) in [0, 1]."""
+        logits, (found,) = self._find(pixels)
+        values = self.probabilities(logits[0]).double().cpu().numpy()
+        return boxes_followed(found, self.detected, values)
+
+    def followed(self, pixels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return the numbers of the chosen detections in pixels, and how well their best boxes match them.
+
+        Args:
+            pixels: pixels (N, C, H, W) in [0, 1].
+
+        Returns:
+            Logits, or coordinates of edges, float32 (N, detections); and score × intersection over union of the same
+            pass, in [0, 1], of the same shape.
+        """
+        logits, every = self._find(pixels)
+        boxes = torch.tensor([d.box for d in self.detected])
+        labels = torch.tensor([d.label for d in self.detected])
+        return logits, torch.stack([found.matches(boxes, labels) for found in every])
+
+    def _find(self, pixels: torch.Tensor) -> tuple[torch.Tensor, list[FoundBoxes]]:
+        """Return the logits, and the boxes, in pixels (N, C, H, W)."""
         with self.isolated() as isolated, torch.no_grad():
             returned = isolated.run(self.inputs(pixels))
             logits = isolated.logits_of(returned, len(pixels)).float()
         self.check_finite(logits)
         output = returned.output if isinstance(returned, ScoredOutput) else returned
-        (found,) = self._read(output, size_of(pixels))
-        values = self.probabilities(logits[0]).double().cpu().numpy()
-        return boxes_followed(found, self.detected, values)
+        return logits, self._read(output, size_of(pixels))
+
+    def may_be_lost(self) -> DetectionModel:
+        """Return the model for masked pictures: the edge of a detection that is lost there is nan, and no error."""
+        if self.about not in EDGES or not self.detected:
+            return self
+        path = _Matches(
+            self._read, self.detected, self.detected[0].size, self.about, may_be_lost=True
+        )
+        found = self._copy_with(
+            _reader=replace(self._reader, path=(path,)), _has_lost_detections=True
+        )
+        assert isinstance(found, DetectionModel)
+        return found
+
+    def check_finite(self, logits: torch.Tensor) -> None:
+        """Raise a ``ModelError`` if numbers are not finite; nan of a lost detection is allowed (``may_be_lost``)."""
+        lost = logits.isnan() if self._has_lost_detections else logits.new_zeros(()).bool()
+        super().check_finite(logits.masked_fill(lost, 0))
 
     def exported_tensors(self, returned: Any, size: tuple[int, int]) -> dict[str, torch.Tensor]:
         """Return the boxes of a picture: "boxes" (K, 4), "scores" (K, classes), or (K,) with "labels" (K,)."""
@@ -245,46 +297,48 @@ class DetectionModel(SpatialModel):
         """Return the logits (1, detections) that belong to the boxes of a picture."""
         size = self.detected[0].size
         found = FoundBoxes(tensors["boxes"], tensors["scores"], tensors.get("labels"), size)
-        return _Matches(self._read, self.detected, size, self.edge).of_boxes([found])
+        return _Matches(self._read, self.detected, size, self.about).of_boxes([found])
 
     def given(self, **inputs: Any) -> VisionModel:
         """Return the same model for chosen detections, or with other inputs besides the picture.
 
         Args:
             inputs: ``detections``, one or a list of those of ``model.detections(picture)``, which become the classes;
-                ``edge``, the edge of their boxes that is asked about, "left", "top", "right" or "bottom", or None for
-                the score; ``least_score`` in [0, 1] of the boxes that are a picture's own detections; tensors as in
+                ``about``, what is asked about them, "score", "class", "left", "top", "right" or "bottom";
+                ``least_score`` in [0, 1] of the boxes that are a picture's own detections; tensors as in
                 ``VisionModel.given``.
 
         Raises:
-            TargetError: if it is no detection, or there is none; or if there is no such edge or score.
+            TargetError: if it is no detection, or there is none; or if there is no such question or score.
             ModelError: if the model takes nothing of that name.
         """
         chosen = inputs.pop("detections", None)
-        edge = _checked_edge(inputs.pop("edge", self.edge))
+        about = check_question(inputs.pop("about", self.about))
         least = _checked_score("least_score", inputs.pop("least_score", self.least_score))
         self._extra_inputs.check_names(inputs, self.name, "detections")
         detections = self.detected if chosen is None else _checked_detections(chosen)
-        asked: dict[str, Any] = {} if not edge else {"edge": edge}
+        asked: dict[str, Any] = {} if about == "score" else {"about": about}
         if not detections and least != 0.5:
             asked["least_score"] = least
         origin = self.origin
         changes: dict[str, Any] = {
             "_extra_inputs": self._extra_inputs.with_tensors(inputs),
-            "edge": edge,
+            "about": about,
+            "_has_lost_detections": False,
             "least_score": least,
-            "scores": "value" if edge else "sigmoid",
-            "unit": "px" if edge else "",
+            "scores": "value" if about in EDGES else "sigmoid",
+            "unit": f"px at the {about} edge" if about in EDGES else "",
         }
-        if origin is not None and (detections or asked):
+        if origin is not None:
+            kind = "detections" if detections else "boxes"
             changes["origin"] = replace(
-                origin, given=("detections" if detections else "boxes", asked)
+                origin, given=(kind, asked) if detections or asked else None
             )
         if detections:
-            changes |= self._following(detections, edge)
+            changes |= self._following(detections, about)
         return self._copy_with(**changes)
 
-    def _following(self, detections: tuple[Detection, ...], edge: str) -> dict[str, Any]:
+    def _following(self, detections: tuple[Detection, ...], about: str) -> dict[str, Any]:
         """Return the attributes of a model whose classes are detections."""
         names = unique_names([d.name for d in detections], len(detections))
         return {
@@ -294,8 +348,8 @@ class DetectionModel(SpatialModel):
             "_discovery": self._discovery.with_classes(len(names)),
             "_reader": replace(
                 self._reader,
-                scores="value" if edge else "sigmoid",
-                path=(_Matches(self._read, detections, detections[0].size, edge),),
+                scores="value" if about in EDGES else "sigmoid",
+                path=(_Matches(self._read, detections, detections[0].size, about),),
                 columns=len(names),
                 is_binary_logit=False,
                 no_classes_reason="",
@@ -317,12 +371,24 @@ class DetectionModel(SpatialModel):
         found: np.ndarray = (y >= top) & (y < bottom) & (x >= left) & (x < right)
         return found
 
+    def __repr__(self) -> str:
+        what = f"boxes of {len(self.labels)} labels" if self.labels else "boxes"
+        if self.detected:
+            what += f", {len(self.detected)} of them chosen"
+        asked = "" if self.about == "score" else f", asked about {self.about!r}"
+        return f"DetectionModel({self.name!r}, {what}{asked}, default layer {self.default_layer!r}, {self.device})"
+
     @property
     def _chosen(self) -> str:
         return "The detections are"
 
     def _label_name(self, label: int) -> str:
         return self.labels[label] if 0 <= label < len(self.labels) else f"label {label}"
+
+
+def while_masked(model: VisionModel) -> VisionModel:
+    """Return a model for masked pictures, in which a detection may be lost: see ``DetectionModel.may_be_lost``."""
+    return model.may_be_lost() if isinstance(model, DetectionModel) else model
 
 
 class _Unscored:
@@ -337,14 +403,17 @@ class _Unscored:
         return torch.stack([found.total() for found in self._read(output, (1, 1))])[:, None]
 
 
-def _checked_edge(edge: Any) -> str:
-    if edge in (None, ""):
-        return ""
-    if edge not in _EDGES:
+def check_question(about: Any) -> str:
+    """Return what is asked about detections.
+
+    Raises:
+        TargetError: if it is none of ``QUESTIONS``.
+    """
+    if not isinstance(about, str) or about not in QUESTIONS:
         raise TargetError(
-            f"edge is one of {', '.join(map(repr, _EDGES))}, or None for the score, not {edge!r}."
+            f"A detection is asked about {', '.join(map(repr, QUESTIONS[:-1]))} or {QUESTIONS[-1]!r}, not {about!r}."
         )
-    return str(edge)
+    return about
 
 
 def _checked_score(name: str, score: Any) -> float:

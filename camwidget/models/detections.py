@@ -78,13 +78,47 @@ class FoundBoxes:
         found: torch.Tensor = products.amax(1)
         return found
 
-    def edges(self, boxes: torch.Tensor, labels: torch.Tensor, edge: int) -> torch.Tensor:
+    def class_odds(self, boxes: torch.Tensor, labels: torch.Tensor, least: float) -> torch.Tensor:
+        """Return how much better the best box of its own class matches each of some detections than any other class's.
+
+        Args:
+            boxes: left, top, right, bottom (n, 4) of the detections.
+            labels: their classes (n,).
+            least: the match, score × intersection over union, below which there is none.
+
+        Returns:
+            log(the best match of its class / that of any other class), of matches of at least ``least``: shape (n,),
+            differentiable through the scores.
+        """
+        found = []
+        for box, label in zip(boxes, labels.tolist(), strict=True):
+            overlap = overlaps(box[None].to(self.boxes), self.boxes.detach().reshape(-1, 4))[0]
+            products = overlap.to(self.scores).reshape(-1, *[1] * (self.scores.ndim - 1))
+            products = products * self.scores
+            classes = self.labels
+            if classes is None:
+                classes = torch.arange(products.shape[1], device=products.device)
+                classes = classes.expand(len(products), -1)
+            is_own = (classes == label).to(products)
+            # A zero that belongs to the graph, for classes that have no box.
+            nothing = (0 * self.total()).reshape(1)
+            own, other = (
+                torch.cat([(products * part).flatten(), nothing]).amax().clamp(min=least).log()
+                for part in (is_own, 1 - is_own)
+            )
+            found.append(own - other)
+        return torch.stack(found)
+
+    def edges(
+        self, boxes: torch.Tensor, labels: torch.Tensor, edge: int, *, may_be_lost: bool
+    ) -> torch.Tensor:
         """Return a coordinate of the box that matches each of some detections best, in pixels.
 
         Args:
             boxes: left, top, right, bottom (n, 4) of the detections.
             labels: their classes (n,).
             edge: which of left, top, right and bottom, from 0 on.
+            may_be_lost: whether a detection without a box of its class that overlaps it has nan; an error otherwise.
 
         Returns:
             Shape (n,), differentiable through the boxes.
@@ -95,12 +129,17 @@ class FoundBoxes:
         found = []
         for box, label in zip(boxes.tolist(), labels.tolist(), strict=True):
             products = self.products(box, label)[0].detach()
-            if not len(products) or float(products.max()) <= 0:
+            # With a box more, which no detection matches; operations on tensors only, which an exported graph has too.
+            products = torch.cat([products, products.new_zeros(1)])
+            lost = products.max() <= 0
+            if not may_be_lost and bool(lost):
                 raise ModelError(
                     "No box of the same class overlaps the detection any more, so that it has no edges: ask about its "
-                    "score, given(edge=None), or mask less."
+                    "score, given(about='score'), or mask less."
                 )
-            found.append(self.boxes[int(products.argmax()), edge])
+            places = torch.cat([self.boxes[:, edge], self.boxes.new_zeros(1)])
+            place = places.index_select(0, products.argmax()[None])[0]
+            found.append(torch.where(lost, place.new_tensor(torch.nan), place))
         return torch.stack(found)
 
     def products(self, box: Sequence[float], label: int) -> tuple[torch.Tensor, torch.Tensor]:

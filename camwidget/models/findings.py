@@ -26,7 +26,7 @@ __all__ = [
 ]
 
 #: Score × overlap below which a followed detection counts as lost: a score of a half, and an intersection over union of
-#: a half.
+#: a half. Of a detection whose own score is less than a half, half of that score.
 LOST_BELOW = 0.25
 
 
@@ -38,16 +38,18 @@ class FollowedBox:
         box: left, top, right, bottom in pixels of the model's input.
         score: its score for the detection's class, in [0, 1].
         overlap: its intersection over union with the detection, in [0, 1].
+        least: score × overlap below which the detection is lost.
     """
 
     box: tuple[float, float, float, float]
     score: float
     overlap: float
+    least: float = LOST_BELOW
 
     @property
     def is_lost(self) -> bool:
         """Whether it matches the detection too little to be the same."""
-        return self.score * self.overlap < LOST_BELOW
+        return self.score * self.overlap < self.least
 
 
 @dataclass(frozen=True, eq=False)
@@ -117,7 +119,8 @@ def boxes_followed(
         left, top, right, bottom = (float(v) for v in found.boxes[best])
         overlap = float(overlaps[best])
         score = float(products[best]) / overlap
-        boxes.append(FollowedBox((left, top, right, bottom), score, overlap))
+        least = min(LOST_BELOW, 0.5 * detection.score)
+        boxes.append(FollowedBox((left, top, right, bottom), score, overlap, least))
     return Findings(probabilities, boxes=tuple(boxes))
 
 

@@ -177,6 +177,15 @@ class SegmentationModel(SpatialModel):
         """Return the region, bool (H, W); None for the whole picture."""
         return self.region
 
+    def __repr__(self) -> str:
+        where = (
+            "the picture" if self.region is None else f"a region of {int(self.region.sum())} pixels"
+        )
+        return (
+            f"SegmentationModel({self.name!r}, {len(self.classes)} classes of every pixel, asked about {where}, "
+            f"default layer {self.default_layer!r}, {self.device})"
+        )
+
     @property
     def _chosen(self) -> str:
         return "The region is"

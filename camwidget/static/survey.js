@@ -67,6 +67,8 @@ var DEFAULTS = {
   findings: true,
   picture_parts: {},
   parts: "auto",
+  about: "score",
+  least_score: 0.5,
   region: {},
   ground_truth: {},
   has_ground_truth: false,

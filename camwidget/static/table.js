@@ -101,6 +101,8 @@ var DEFAULTS = {
   findings: true,
   picture_parts: {},
   parts: "auto",
+  about: "score",
+  least_score: 0.5,
   region: {},
   ground_truth: {},
   has_ground_truth: false,
@@ -211,7 +213,8 @@ function setting(value) {
     low: number(from["low"], 0),
     high: typeof high === "number" ? high : null,
     sliderEnd: typeof high === "number" ? high : typeof usual === "number" ? usual : null,
-    help: text(from["help"])
+    help: text(from["help"]),
+    words: texts(from["words"])
   };
 }
 

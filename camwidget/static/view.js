@@ -96,6 +96,8 @@ var DEFAULTS = {
   findings: true,
   picture_parts: {},
   parts: "auto",
+  about: "score",
+  least_score: 0.5,
   region: {},
   ground_truth: {},
   has_ground_truth: false,
@@ -561,6 +563,8 @@ function findings(value) {
     boxes: list(from["boxes"]).flatMap(box),
     areas: areas(from["areas"]),
     takesRegion: flag(from["takes_region"], false),
+    questions: texts(from["questions"]),
+    findsForItself: flag(from["finds_for_itself"], false),
     note: text(from["note"])
   };
 }
@@ -1033,7 +1037,8 @@ function setting(value) {
     low: number(from["low"], 0),
     high: typeof high === "number" ? high : null,
     sliderEnd: typeof high === "number" ? high : typeof usual === "number" ? usual : null,
-    help: text(from["help"])
+    help: text(from["help"]),
+    words: texts(from["words"])
   };
 }
 function methodsHere(model) {
@@ -1297,6 +1302,11 @@ function toggleBoxes(context) {
 function toggleFindings(context) {
   context.write({ findings: !trait(context.model, "findings") });
 }
+function nextQuestion(context) {
+  const { questions } = findings(context.model.get("found"));
+  const next = questions[(questions.indexOf(trait(context.model, "about")) + 1) % questions.length];
+  if (next !== void 0) context.write({ about: next });
+}
 function toggleReference(context, picture) {
   const known = references(context.model.get("references"));
   if (known?.kind !== "pictures" || picture < 0) return;
@@ -1413,10 +1423,11 @@ function mostProbableRow(context) {
   );
   let index = -1;
   name.addEventListener("click", () => index >= 0 && pickClass(context, index), { signal });
-  context.watch(["most_probable", "quantity", "rows"], () => {
+  context.watch(["most_probable", "quantity", "rows", "found"], () => {
     const now = mostProbable(model.get("most_probable"));
     index = now?.index ?? -1;
-    row.hidden = quantity(model.get("quantity")) !== null || rows(model.get("rows")).length < 2;
+    const finds = findings(model.get("found")).questions.length > 0;
+    row.hidden = finds || quantity(model.get("quantity")) !== null || rows(model.get("rows")).length < 2;
     row.classList.toggle("camwidget-most-probable-none", now === null);
     if (now === null) return;
     setText(name, now.name);
@@ -2206,7 +2217,7 @@ var MOVED = 1;
 function foundOverlay(context) {
   const { model } = context;
   const drawing = make("div", "camwidget-found", { "aria-hidden": "true" });
-  context.watch(["found", "found_masked", "findings", "scene", "target", "overlay", "class_names"], () => {
+  context.watch(["found", "found_masked", "findings", "scene", "target", "overlay", "class_names", "about"], () => {
     const of = trait(model, "findings") ? scene(model.get("scene")) : null;
     const { before, now } = shown(context, of);
     if (of === null || before === null) {
@@ -2214,7 +2225,8 @@ function foundOverlay(context) {
       return;
     }
     const target = trait(model, "target");
-    const parts = before.areas === null ? before.boxes.flatMap((one) => boxParts(one, now === null ? one : now.boxes.find(({ index }) => index === one.index), target, of)) : areaParts((now ?? before).areas ?? before.areas, target);
+    const about = trait(model, "about");
+    const parts = before.areas === null ? before.boxes.flatMap((one) => boxParts(one, now === null ? one : now.boxes.find(({ index }) => index === one.index), target, about, of)) : areaParts((now ?? before).areas ?? before.areas, target);
     drawing.classList.toggle("camwidget-found-alone", !trait(model, "overlay"));
     drawing.replaceChildren(...parts);
   });
@@ -2234,12 +2246,14 @@ function shown({ model }, of) {
   const now = findings(model.get("found_masked"));
   return { before, now: now.scene === of.id ? now : null };
 }
-function boxParts(before, now, target, of) {
+function boxParts(before, now, target, about, of) {
   const chosen = before.index === target;
   const isLost = now === void 0 || now.lost;
   const drawn = isLost ? before : now;
   const frame2 = overlay("camwidget-found-box", `0 0 ${of.width} ${of.height}`);
   frame2.append(...line(outline(drawn)));
+  const side = chosen && !isLost ? edge(drawn, about) : "";
+  if (side !== "") frame2.append(...line(side, "over camwidget-asked-edge", "under camwidget-asked-edge"));
   frame2.classList.toggle("camwidget-found-lost", isLost);
   const label2 = make("span", "camwidget-found-label", {}, `${before.name} `, make("b", "", {}, isLost ? "lost" : drawn.score.toFixed(2)));
   const parts = [frame2, label2];
@@ -2263,6 +2277,11 @@ function boxParts(before, now, target, of) {
 }
 function outline({ left, top, right, bottom }) {
   return `M${left} ${top}H${right}V${bottom}H${left}Z`;
+}
+function edge({ left, top, right, bottom }, about) {
+  if (about === "left" || about === "right") return `M${about === "left" ? left : right} ${top}V${bottom}`;
+  if (about === "top" || about === "bottom") return `M${left} ${about === "top" ? top : bottom}H${right}`;
+  return "";
 }
 function isMoved(one, other) {
   return ["left", "top", "right", "bottom"].some((side) => Math.abs(one[side] - other[side]) > MOVED);
@@ -3691,13 +3710,79 @@ var ClassNames = class {
   }
 };
 
+// src/view/controls/detectionQuestion.ts
+var LABELS = { score: "why this score", class: "why this class" };
+function detectionQuestion(context) {
+  const element = make("div", "camwidget-detection-question", { role: "group", "aria-label": "Question about the detection" }, question(context), leastScore(context));
+  context.watch(["found"], () => {
+    element.hidden = findings(context.model.get("found")).questions.length === 0;
+  });
+  return element;
+}
+function question(context) {
+  const { model, signal } = context;
+  if (!context.live) return savedQuestion(context);
+  const select2 = make("select", "camwidget-select camwidget-question", { "aria-label": "What is asked about the detection", ...OWN_KEYS });
+  select2.addEventListener("change", () => context.write({ about: select2.value }), { signal });
+  context.watch(["found", "about"], () => {
+    const { questions } = findings(model.get("found"));
+    const asked = trait(model, "about");
+    setChoices(select2, questions.map((value) => ({ value, label: labelOf2(value) })), asked);
+    select2.title = `${describe(asked)} (q)`;
+  });
+  return select2;
+}
+function savedQuestion({ model }) {
+  const asked = trait(model, "about");
+  return make("span", "camwidget-question", { title: describe(asked) }, `Asked: ${labelOf2(asked)}`);
+}
+function labelOf2(about) {
+  return LABELS[about] ?? `why its ${about} edge`;
+}
+function describe(about) {
+  if (about === "score") return "What the score of the chosen box rests on, times how well it still fits";
+  if (about === "class") return "What speaks for the class of the chosen box rather than for any other class there: its share among the two";
+  return `What moves the ${about} edge of the chosen box ${about === "left" || about === "right" ? "to the right" : "down"}; against it: the other way`;
+}
+function leastScore(context) {
+  const { model, signal } = context;
+  const input = make("input", "camwidget-setting-number camwidget-least-score", {
+    type: "number",
+    min: 0,
+    max: 1,
+    step: 0.05,
+    "aria-label": "Least score of the boxes",
+    ...OWN_KEYS
+  });
+  const title = "Boxes with at least this score are drawn and listed";
+  const element = make("label", "camwidget-setting", { title }, "boxes ≥", input);
+  const follow2 = () => {
+    input.value = String(Number(trait(model, "least_score").toPrecision(6)));
+    setAttribute(input, "aria-invalid", "false");
+  };
+  input.addEventListener(
+    "change",
+    () => {
+      const score = Number(input.value);
+      if (input.value === "" || input.validity.badInput || !(score >= 0 && score <= 1)) follow2();
+      else context.write({ least_score: score });
+    },
+    { signal }
+  );
+  context.watch(["least_score"], follow2);
+  context.watch(["found"], () => {
+    element.hidden = !context.live || !findings(model.get("found")).findsForItself;
+  });
+  return element;
+}
+
 // src/view/controls/stanceControl.ts
-var LABELS = { for: "for", against: "against", rather: "rather than…" };
+var LABELS2 = { for: "for", against: "against", rather: "rather than…" };
 var StanceControl = class {
   constructor(context) {
     this.context = context;
     const { signal } = context;
-    const choices2 = KINDS.map((value) => ({ value, label: LABELS[value], title: "" }));
+    const choices2 = KINDS.map((value) => ({ value, label: LABELS2[value], title: "" }));
     this.group = new RadioGroup(
       "camwidget-segments camwidget-stances",
       { "aria-label": "Evidence for the class or against it" },
@@ -3960,6 +4045,7 @@ var KEYS = {
     { keys: "< >", does: "previous, next frame of a clip" },
     { keys: "k", does: "play the clip, pause" },
     { keys: "r", does: "use the picture as a reference, if pictures are compared", needs: "kernel" },
+    { keys: "q", does: "ask about a box: its score, its class, each edge", needs: "kernel" },
     { keys: "ctrl z", does: "undo", needs: "model" },
     { keys: "ctrl shift z", does: "redo (or ctrl y)", needs: "model" }
   ],
@@ -4219,7 +4305,7 @@ function scrubber(context) {
     const value = String(Math.max(0, stop));
     if (range.value !== value) range.value = value;
     const layer = all[now];
-    setAttribute(range, "aria-valuetext", layer === void 0 ? scrub.current : describe(layer));
+    setAttribute(range, "aria-valuetext", layer === void 0 ? scrub.current : describe2(layer));
     fit(ticks, last < MOST_TICKS ? last + 1 : 0, () => make("i", ""));
   };
   whenMoved(
@@ -4268,11 +4354,11 @@ function whenMoved(range, signal, move, rest) {
   signal.addEventListener("abort", () => window.clearTimeout(timer));
 }
 function choices(all, present) {
-  const listed = all.map((layer) => ({ value: layer.name, label: describe(layer) }));
+  const listed = all.map((layer) => ({ value: layer.name, label: describe2(layer) }));
   const missing = present !== "" && all.length > 0 && !all.some(({ name }) => name === present);
   return missing ? [...listed, { value: present, label: present }] : listed;
 }
-function describe({ name, shape, frames }) {
+function describe2({ name, shape, frames }) {
   const [, height, width] = shape;
   if (height === void 0 || width === void 0) return name;
   return `${name} · ${height / frames}×${width}${frames > 1 ? ` in ${frames} frames` : ""}`;
@@ -4689,14 +4775,14 @@ function fillRadios(context, group, all, chosen, stop = all.find(({ name }) => n
     const made = radios[at];
     if (made === void 0) return;
     made.dataset["name"] = method.name;
-    made.title = describe2(method);
+    made.title = describe3(method);
     markRadio(made, method.name === chosen, method === stop);
     if (method.reason === null) made.removeAttribute("aria-disabled");
     else setAttribute(made, "aria-disabled", "true");
     fillLabel(made, method.label, method.slow);
   });
 }
-function describe2({ tip, reason, slow }) {
+function describe3({ tip, reason, slow }) {
   if (reason !== null) return `Not available: ${reason}`;
   return slow ? `${tip} – ${SLOW}` : tip;
 }
@@ -4787,6 +4873,7 @@ var MethodSettings = class {
     this.reset.addEventListener("click", () => this.restore(), { signal });
     this.row.addEventListener("change", ({ target }) => target instanceof HTMLInputElement && this.changed(target), { signal });
     this.row.addEventListener("input", ({ target }) => target instanceof HTMLInputElement && this.follow(target), { signal });
+    this.row.addEventListener("click", ({ target }) => target instanceof HTMLButtonElement && this.chooseWord(target), { signal });
     this.row.addEventListener("keydown", (event) => this.key(event), { signal });
     signal.addEventListener("abort", () => this.stopWaiting());
     context.watch(["methods", "method", "settings"], () => this.update());
@@ -4864,6 +4951,14 @@ var MethodSettings = class {
     const { [setting2.name]: _, ...others } = settingsOf(this.context.model, trait(this.context.model, "method"));
     this.write(input.value === "" ? others : { ...others, [setting2.name]: Number(input.value) });
   }
+  /** Uses a value that is no number, or the default again. */
+  chooseWord(of) {
+    const { name, word } = of.dataset;
+    if (name === void 0 || word === void 0) return;
+    this.stopWaiting();
+    const { [name]: now, ...others } = settingsOf(this.context.model, trait(this.context.model, "method"));
+    this.write(now === word ? others : { ...others, [name]: word });
+  }
   write(own) {
     const { model } = this.context;
     const { [trait(model, "method")]: _, ...others } = fields(model.get("settings"));
@@ -4885,15 +4980,24 @@ function reasonAgainst({ name, isWhole, low, high }, input) {
 function field() {
   const range = make("input", "camwidget-range camwidget-setting-range", { type: "range", ...OWN_KEYS });
   const number2 = make("input", "camwidget-setting-number", { type: "number", ...OWN_KEYS });
-  return make("label", "camwidget-setting", {}, make("span", "camwidget-setting-name"), range, number2);
+  return make("label", "camwidget-setting", {}, make("span", "camwidget-setting-name"), range, number2, make("span", "camwidget-setting-words"));
 }
 function fillField(of, setting2, own, isSame) {
-  const { name, initial, isWhole, low, high, sliderEnd, help } = setting2;
-  const [label2, range, number2] = of.children;
-  if (label2 === void 0 || !(range instanceof HTMLInputElement) || !(number2 instanceof HTMLInputElement)) return;
+  const { name, initial, isWhole, low, high, sliderEnd, help, words: words2 } = setting2;
+  const [label2, range, number2, choices2] = of.children;
+  if (label2 === void 0 || choices2 === void 0 || !(range instanceof HTMLInputElement) || !(number2 instanceof HTMLInputElement)) return;
   of.title = `${help}${initial === null ? "" : ` (${initial} at first)`}`;
   setText(label2, name);
-  const value = typeof own === "number" ? String(own) : initial === null ? "" : String(initial);
+  const isWord = typeof own === "string";
+  const value = typeof own === "number" ? String(own) : initial === null || isWord ? "" : String(initial);
+  fit(choices2, words2.length, () => button("camwidget-button", {})).forEach((choice, at) => {
+    const word = words2[at];
+    choice.dataset["name"] = name;
+    choice.dataset["word"] = word;
+    setText(choice, word);
+    setAttribute(choice, "aria-pressed", String(own === word));
+    setAttribute(choice, "title", `${name}: ${word}`);
+  });
   range.hidden = sliderEnd === null;
   for (const input of [range, number2]) {
     input.dataset["name"] = name;
@@ -4903,7 +5007,7 @@ function fillField(of, setting2, own, isSame) {
     const step2 = input === range && end !== null ? String((end - low) / STEPS) : "any";
     setAttribute(input, "step", isWhole ? "1" : step2);
     setAttribute(input, "aria-label", input === range ? `${name}, as a slider` : name);
-    setAttribute(input, "placeholder", initial === null ? "auto" : String(initial));
+    setAttribute(input, "placeholder", isWord ? "" : initial === null ? "auto" : String(initial));
     const shown2 = input === range && value === "" ? String(low) : value;
     if (document.activeElement !== input || !isSame || input.getAttribute("aria-invalid") !== "true") input.value = shown2;
     setAttribute(input, "aria-invalid", "false");
@@ -5317,7 +5421,7 @@ var KernelConnection = class {
 var ATTENTION = "canvas.camwidget-attention-canvas";
 var PARTS = "canvas.camwidget-parts-canvas";
 var TEXTS = ".camwidget-attention-text, .camwidget-parts-text";
-var LABELS2 = ".camwidget-attention-label";
+var LABELS3 = ".camwidget-attention-label";
 function actsOnArrows(target) {
   return target instanceof HTMLCanvasElement && target.matches(`${ATTENTION}, ${PARTS}`);
 }
@@ -5325,9 +5429,9 @@ function focusInPlace(canvas) {
   canvas.focus({ preventScroll: true });
 }
 function describeCanvases(panels) {
-  const labels = panels.querySelectorAll(LABELS2);
-  panels.querySelectorAll(ATTENTION).forEach((canvas, at) => describe3(canvas, labels[at]?.textContent ?? "Attention"));
-  for (const canvas of panels.querySelectorAll(PARTS)) describe3(canvas, "Parts of the picture: arrow keys choose one, Enter masks it");
+  const labels = panels.querySelectorAll(LABELS3);
+  panels.querySelectorAll(ATTENTION).forEach((canvas, at) => describe4(canvas, labels[at]?.textContent ?? "Attention"));
+  for (const canvas of panels.querySelectorAll(PARTS)) describe4(canvas, "Parts of the picture: arrow keys choose one, Enter masks it");
   for (const text2 of panels.querySelectorAll(TEXTS)) setAttribute(text2, "aria-live", "polite");
 }
 function passKeys(box3, signal) {
@@ -5342,7 +5446,7 @@ function passKeys(box3, signal) {
     { capture: true, signal }
   );
 }
-function describe3(canvas, label2) {
+function describe4(canvas, label2) {
   setAttribute(canvas, "role", "application");
   setAttribute(canvas, "aria-label", label2);
 }
@@ -5676,6 +5780,7 @@ function act(context, parts, event) {
   else if (key === "0") parts.zoom.reset();
   else if (context.runsModel && key === "v") parts.cycleComparison();
   else if (context.live && key === "r") toggleReference(context, trait(context.model, "picture"));
+  else if (context.live && key === "q") nextQuestion(context);
   else if (context.runsModel && key === "p") parts.brush.toggle();
   else if (key === "x") parts.brush.cycle();
   else if (key === "{" || key === "}") parts.brush.resize(key === "}" ? 1 : -1);
@@ -6450,6 +6555,7 @@ function mount(model, root, signal, host = "kernel") {
   const large = largeTool(context, root);
   const tools = live ? [historyTool(context), brush, compare.tool, new MethodSettings(context).tool, drawing, keep, large.tool] : runsModel ? [historyTool(context), brush, compare.tool, new MethodSettings(context).tool, drawing, keep] : [drawing, keep];
   const editor = new ReferenceEditor(context);
+  const question2 = detectionQuestion(context);
   const parts = [
     make(
       "div",
@@ -6459,13 +6565,13 @@ function mount(model, root, signal, host = "kernel") {
       frameControl(context, stage.frames),
       readout(context, stage, zoom)
     ),
-    make("div", "camwidget-class-header", {}, new PromptPanel(context).element, classes.head),
+    make("div", "camwidget-class-header", {}, new PromptPanel(context).element, classes.head, ...live ? [] : [question2]),
     classes.names,
     classes.numbers,
     ...compare.numbers,
     ...runsModel ? [mostProbableRow(context)] : [],
     referenceRows(context, classes.names, (name) => editor.edit(name)),
-    make("div", "camwidget-find", { "data-needs": "model" }, nothingFound(context), new ClassSearch(context).element, editor.element),
+    make("div", "camwidget-find", { "data-needs": "model" }, nothingFound(context), make("div", "camwidget-find-line", {}, ...live ? [question2] : [], new ClassSearch(context).element), editor.element),
     curveHeading(context),
     curveNames(context),
     fallbackControls(context),

@@ -64,6 +64,9 @@ class Explorer(HostedExplorer):
             goes by its name. Without any, the picture is shown alone.
         region: for a model that scores every pixel, the pixels that are asked about, bool (H, W) at the model's input
             size; None for the whole picture. Each picture has its own. The array itself is read-only.
+        about: of a detector, what is asked about the detection: "score", "class" (rather than any other class there),
+            or an edge of its box, "left", "top", "right" or "bottom" (see ``DetectionModel``).
+        least_score: of a detector, the least score of the boxes that are a picture's detections, in [0, 1].
         outlines: whether the ground truth is outlined, of pictures that carry it.
         boxes: whether the map's box (``localize``) and its peak are drawn.
         box_threshold: the share of the map's maximum from which on a pixel counts for its box, in (0, 1].

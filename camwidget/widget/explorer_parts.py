@@ -17,7 +17,9 @@ from ..models.vision_model import VisionModel
 from .control.cache import Picture
 from .control.comparison import as_models, model_names
 from .control.context import TWO_WAY_TRAITS, ExplorerContext
+from .control.detection_questions import DetectionQuestions
 from .control.failures import FailureHandler
+from .control.finding_control import DetectionController
 from .control.map_request import COMPARED_JOBS, MAIN_JOBS
 from .control.paint import PaintController
 from .control.picture_parts import PARTS_JOB
@@ -174,6 +176,7 @@ class ExplorerParts:
 
         Raises:
             PromptError: if the text cannot be read.
+            TargetError: if a detector is asked about what no detection has.
         """
         context, main = self.context, self.context.prompt.model
         first: dict[str, Any] = {"layer": main.default_layer}
@@ -181,8 +184,13 @@ class ExplorerParts:
             first["method"] = "saliency"
         if len(context.models) > 1:
             first["compare"] = {"model": 1}
-        first |= values
         prompt = context.prompt
+        if isinstance(prompt, DetectionController):
+            first |= {"about": prompt.about, "least_score": prompt.least_score}
+        first |= values
+        if isinstance(prompt, DetectionController):  # before the target, which is a detection
+            checks = self.checks
+            prompt.ask(checks.about(first["about"]), checks.least_score(first["least_score"]))
         if prompt.trait == "references":  # before the target, which is one of them
             given = first.get("references")
             first["references"] = prompt.first if given is None else prompt.readable(given)
@@ -222,6 +230,7 @@ class ExplorerParts:
         context.display.show_methods(values.layer, wait=False)
         self.events.connect()
         self.requests.connect()
+        DetectionQuestions(context, self.requests).connect()
         self.history.connect()
         self.requests.request_methods()
         self.context.request_thumbnails()

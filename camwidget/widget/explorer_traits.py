@@ -72,6 +72,8 @@ class ExplorerTraits(HeldWhileShown, ipywidgets.Box):
     text = t.Unicode("")
     references: Any = t.Any(())
     region = PaintTrait(None, allow_none=True)
+    about = t.Unicode("score")
+    least_score = t.Float(0.5)
     outlines = t.Bool(False)
     boxes = t.Bool(False)
     box_threshold = t.Float(THRESHOLD)
@@ -167,6 +169,14 @@ class ExplorerTraits(HeldWhileShown, ipywidgets.Box):
     @t.validate("region")
     def _valid_region(self, proposal: Any) -> np.ndarray | None:
         return self._parts.checks.region(proposal["value"])
+
+    @t.validate("about")
+    def _valid_about(self, proposal: Any) -> str:
+        return self._parts.checks.about(proposal["value"])
+
+    @t.validate("least_score")
+    def _valid_least_score(self, proposal: Any) -> float:
+        return self._parts.checks.least_score(proposal["value"])
 
     @t.validate("method")
     def _valid_method(self, proposal: Any) -> str:

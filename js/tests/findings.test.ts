@@ -88,6 +88,42 @@ describe("boxes", () => {
   });
 });
 
+describe("the question about a box", () => {
+  const asked = { ...boxes, questions: ["score", "class", "left", "right"], finds_for_itself: true };
+  const select = (view: Shown): HTMLSelectElement => view.one<HTMLSelectElement>(".camwidget-question");
+
+  it("is chosen, by the keyboard too, and the edge is drawn", async () => {
+    const view = shown({ found: asked, about: "score" });
+    expect(Array.from(select(view).options, ({ text }) => text)).toEqual(["why this score", "why this class", "why its left edge", "why its right edge"]);
+    expect(view.all(".camwidget-asked-edge")).toEqual([]);
+    select(view).value = "right";
+    select(view).dispatchEvent(new Event("change"));
+    await settle();
+    expect(view.model.get("about")).toBe("right");
+    expect(view.el.querySelector(".over.camwidget-asked-edge")?.getAttribute("d")).toBe("M2 0V2");
+    view.key("q");
+    await settle();
+    expect([view.model.get("about"), select(view).value]).toEqual(["score", "score"]);
+  });
+
+  it("comes with the least score of the boxes, which is a number from 0 to 1", async () => {
+    const view = shown({ found: asked, least_score: 0.5 });
+    const field = view.one<HTMLInputElement>(".camwidget-least-score");
+    for (const [text, expected] of [["0.25", 0.25], ["1.5", 0.25], ["", 0.25]] as const) {
+      field.value = text;
+      field.dispatchEvent(new Event("change"));
+      await settle();
+      expect([view.model.get("least_score"), field.value]).toEqual([expected, String(expected)]);
+    }
+    view.model.set("found", { ...asked, finds_for_itself: false });
+    await settle();
+    expect(field.closest("label")?.hidden).toBe(true);
+    view.model.set("found", areas);
+    await settle();
+    expect(view.one(".camwidget-detection-question").hidden).toBe(true);
+  });
+});
+
 describe("areas", () => {
   it("are outlined, the chosen one apart, and change with the mask", async () => {
     const view = shown({ found: areas });

@@ -52,6 +52,20 @@ describe("a method's settings", () => {
     expect(fieldOf(view, "window").value).toBe("");
   });
 
+  it("may be a word, such as the model's own segments", async () => {
+    const methods = traits()["methods"] as { name: string }[];
+    const parts = { name: "parts", default: 50, integer: true, low: 2, high: 2000, help: "how many", words: ["segments"] };
+    const view = shown({ methods: methods.map((one) => (one.name === "rise" ? { ...one, settings: [parts] } : one)) });
+    const word = view.one('.camwidget-setting-words > [data-word="segments"]');
+    word.click();
+    await settle();
+    expect(view.model.get("settings")).toEqual({ rise: { parts: "segments" } });
+    expect([word.getAttribute("aria-pressed"), fieldOf(view, "parts").value, fieldOf(view, "parts").placeholder]).toEqual(["true", "", ""]);
+    word.click();
+    await settle();
+    expect([view.model.get("settings"), fieldOf(view, "parts").value]).toEqual([{}, "50"]);
+  });
+
   it("say what is wrong in place, and send nothing", async () => {
     const view = shown();
     for (const [name, value, words] of [

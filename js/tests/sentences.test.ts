@@ -11,6 +11,12 @@ describe("the page's sentences", () => {
     expect(all.map(({ of }) => sentence(of))).toEqual(all.map((one) => one.said));
   });
 
+  it("say that a box is lost whose edge is asked about, as the kernel does", () => {
+    const { of } = (said as unknown as readonly { readonly of: MaskedResult }[])[0]!;
+    const edge = { ...of, name: "lynx", evidence: "for lynx", rival: null, mode: "remove", method: "layercam", fraction: 0.5, before: 32, after: Number.NaN, evident: 1, quantity: { unit: "px" } } as const;
+    expect(sentence(edge)).toBe("Removing the 50 % with the most evidence for lynx leaves no box that it could be.");
+  });
+
   it("name what a click found", () => {
     expect(probeSentence("lynx")).toBe("The strongest evidence there is for lynx.");
     expect(probeSentence(null)).toBe("None of the most probable classes has positive evidence there.");

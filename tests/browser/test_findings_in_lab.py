@@ -102,6 +102,21 @@ def test_a_click_on_a_box_asks_about_it(opened: Callable[[str, str], Any]) -> No
     page.keyboard.press("1")
     chosen(page, "red #0")
 
+    # Another question about it, and fewer boxes; undone one by one.
+    lab_page.settled()
+    page.locator(".camwidget-question").select_option("class")
+    lab_page.comes_to("(ex.about, ex.wait(5).model.about)", ["class", "class"])
+    field = page.get_by_label("Least score of the boxes")
+    field.fill("0.75")
+    field.press("Enter")
+    labels(page, ["red #0 0.90", "red #1 0.80"])
+    page.locator("[aria-label=Undo]").click()
+    labels(page, ["red #0 0.90", "red #1 0.80", "green 0.70"])
+    lab_page.settled()
+    page.locator("[aria-label=Undo]").click()
+    lab_page.comes_to("(ex.about, ex.wait(5).model.about)", ["score", "score"])
+    chosen(page, "red #0")
+
     # The same detection is followed: it is lost, and the others are not.
     lab_page.settled()
     page.locator(".camwidget-fraction").fill("3")

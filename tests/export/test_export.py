@@ -357,6 +357,7 @@ def test_the_explorer_saves_what_it_shows(
             "fraction": 0.3,
             "frame": 0,
             "box_threshold": 0.4,
+            "about": "score",
         }
         assert [c["index"] for c in page.data["classes"]] == display_of(explorer).row_classes
         assert "<bdi>my picture</bdi>" in page.html

@@ -195,6 +195,18 @@ def test_what_cannot_be_exported_is_named(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
+def test_questions_about_a_box_are_exported() -> None:
+    model = cw.load("zoo/scenes-boxes", device="cpu")
+    image = cw.zoo.samples("zoo/scenes-boxes")[0].image
+    pixels, found = model.pixels(image)[0], model.detections(image)  # type: ignore[attr-defined]
+    for about, share in (("class", 1), ("bottom", 128)):
+        exported = export_model(model.given(detections=found, about=about), pixels)
+        assert exported.difference < 1e-4
+        # Of another picture, which has other best boxes.
+        other = model.given(detections=found, about=about).logits(pixels.flip(-2)[None])[0]
+        np.testing.assert_allclose(run(exported.graph, pixels.flip(-2)), other, atol=1e-4 * share)
+
+
 def test_other_numbers_are_refused(tmp_path: Path) -> None:
     model = cw.wrap(Choosing(), cw.Preprocess(16), list("abcd"))
     with pytest.raises(ModelError, match=r"other numbers than in PyTorch.*without live=True"):
@@ -260,8 +272,8 @@ def test_what_a_model_finds_is_exported(name: str) -> None:
         model.exported_logits(tensors), model.logits(pixels.flip(-1)[None]), atol=1e-4, rtol=1e-4
     )
     if isinstance(model, DetectionModel):
-        with pytest.raises(CamwidgetError, match="asked about an edge"):
-            live_payload.check_live(model.given(edge="left"))
+        with pytest.raises(CamwidgetError, match="asked about 'left'"):
+            live_payload.check_live(model.given(about="left"))
         boxes = FoundBoxes(tensors["boxes"], tensors["scores"], None, (128, 128))
         again = boxes_followed(boxes, model.detected, found.probabilities)
         for one, other in zip(again.boxes, found.boxes, strict=True):

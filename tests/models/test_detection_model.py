@@ -66,6 +66,9 @@ def test_detections_have_names_and_pixels(model: DetectionModel, picture: torch.
     assert (red.score, green.score) == pytest.approx((0.9, 0.8))
     assert [d.name for d in model.detections(picture, 0.85)] == ["red"]
     assert model.detections(torch.zeros(3, SIDE, SIDE)) == []
+    assert repr(model).startswith("DetectionModel('Lamps', boxes of 3 labels, default layer")
+    asked = repr(model.given(detections=[red], about="left"))
+    assert "boxes of 3 labels, 1 of them chosen, asked about 'left', default" in asked
 
 
 def test_before_a_choice_each_picture_has_its_own(
@@ -188,8 +191,8 @@ def test_an_edge_of_a_box_is_asked_about(picture: torch.Tensor) -> None:
     assert isinstance(model, DetectionModel)
     bright = torch.full((3, SIDE, SIDE), 0.5)
     found = model.detections(bright)
-    right, left = (model.given(detections=found, edge=edge) for edge in ("right", "left"))
-    assert (right.scores, right.unit, right.classes) == ("value", "px", ("red",))
+    right, left = (model.given(detections=found, about=edge) for edge in ("right", "left"))
+    assert (right.scores, right.unit, right.classes) == ("value", "px at the right edge", ("red",))
     assert right.predict(bright).probabilities[0] == pytest.approx(30)
     assert left.predict(bright).probabilities[0] == pytest.approx(10)
     # The right edge hangs on the left half, and the left edge on the right one.
@@ -202,21 +205,89 @@ def test_an_edge_of_a_box_is_asked_about(picture: torch.Tensor) -> None:
     curve = cw.mask_curve(right, bright, e, "red", baseline="black", steps=3)
     assert curve.probability == pytest.approx([30, 20, 20], abs=0.1)
     # Before a choice, and back to the score.
-    assert cw.explain(model.given(edge="right"), bright).prediction.probabilities[0] == 30
-    assert right.given(edge=None).predict(bright).probabilities[0] == pytest.approx(0.9)
-    ex = cw.Explorer(model.given(edge="left"), [bright], method="saliency").wait(30)
+    assert cw.explain(model.given(about="right"), bright).prediction.probabilities[0] == 30
+    assert right.given(about="score").predict(bright).probabilities[0] == pytest.approx(0.9)
+    ex = cw.Explorer(model.given(about="left"), [bright], method="saliency").wait(30)
     try:
         view = view_of(ex)
-        assert view.error == "" and view.quantity == {"unit": "px"}
+        assert view.error == "" and view.quantity == {"unit": "px at the left edge"}
         assert [(row["name"], row["unmasked"]) for row in view.rows] == [("red", 10)]
-        assert 'given(edge="left")' in ex.code
+        assert 'given(about="left")' in ex.code
     finally:
         ex.close()
     far = replace(found[0], box=(40.0, 32.0, 44.0, 40.0))
     with pytest.raises(ModelError, match="No box of the same class overlaps"):
-        model.given(detections=far, edge="top").predict(bright)
-    with pytest.raises(TargetError, match="edge is one of 'left'"):
-        model.given(edge="middle")
+        model.given(detections=far, about="top").predict(bright)
+    with pytest.raises(TargetError, match="A detection is asked about 'score', 'class', 'left'"):
+        model.given(about="middle")
+
+
+class Rivals(nn.Module):
+    """Finds one box, which is red by the left half of the picture, and green by the right one."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.gray = nn.Conv2d(3, 1, 1, bias=False)
+        with torch.no_grad():
+            self.gray.weight[:] = 1
+
+    def forward(self, x: torch.Tensor) -> dict[str, torch.Tensor]:
+        gray = self.gray(x)[:, 0]
+        half = SIDE // 2
+        logits = torch.stack(
+            [
+                -4 + 0 * gray.mean((1, 2)),
+                gray[..., :half].mean((1, 2)),
+                gray[..., half:].mean((1, 2)) - 1,
+            ],
+            1,
+        )
+        boxes = torch.tensor([0.5, 0.5, 0.5, 0.5]).expand(len(x), 1, 4)
+        return {"logits": logits[:, None], "pred_boxes": boxes}
+
+
+def test_a_class_is_asked_about_rather_than_any_other_there(
+    model: DetectionModel, picture: torch.Tensor
+) -> None:
+    rivals = cw.wrap(Rivals(), cw.Preprocess(SIDE), NAMES, kind="boxes")
+    assert isinstance(rivals, DetectionModel)
+    even = torch.full((3, SIDE, SIDE), 0.5)
+    found = rivals.detections(even)
+    red, green = torch.tensor([1.5, 0.5]).sigmoid().tolist()
+    assert [d.name for d in found] == ["red"] and found[0].score == pytest.approx(red)
+    asked = rivals.given(detections=found, about="class")
+    assert asked.predict(even).probabilities[0] == pytest.approx(red / (red + green))
+    halves = cw.Parts(np.arange(SIDE)[None].repeat(SIDE, 0) // (SIDE // 2))
+    method = cw.get_method("part-occlusion", parts=halves)
+    for about, right in (("score", 0.0), ("class", -1.0)):
+        e = cw.explain(rivals.given(detections=found, about=about), even, "red", method)
+        assert e.parts is not None and e.parts.values[0] > 0.1
+        assert np.sign(e.parts.values[1].round(5)) == right, about
+    # The same by the gradient.
+    pixels = even.clone().requires_grad_()
+    (gradient,) = torch.autograd.grad(asked.logits_of(asked.run(pixels[None]), 1).sum(), pixels)
+    assert gradient[:, :, 0].min() > 0 > gradient[:, :, -1].max()
+    # Without a box of another class nothing can be taken for it; without any, neither.
+    alone = model.given(detections=model.detections(picture)[0], about="class")
+    assert alone.predict(picture).probabilities[0] == pytest.approx(1, abs=1e-5)
+    assert alone.predict(torch.zeros_like(picture)).probabilities[0] == pytest.approx(0.5)
+    # The boxes of another class are single ones here, that of red is at the same place.
+    both = rivals.given(
+        detections=[found[0], replace(found[0], label=2, name="green")], about="class"
+    )
+    assert sum(both.predict(even).probabilities) == pytest.approx(1)
+
+
+def test_a_detection_that_is_lost_has_no_edge(model: DetectionModel, picture: torch.Tensor) -> None:
+    asked = model.given(detections=model.detections(picture), about="left")
+    first = np.zeros((SIDE, SIDE), np.float32)
+    first[CELL : 2 * CELL, 4 * CELL : 5 * CELL] = 1  # the red lamp
+    curve = cw.mask_curve(asked, picture, first, "red", baseline="black", steps=3)
+    assert curve.probability[0] == 32 and np.isnan(curve.probability[1:]).all()
+    assert curve.probabilities[1, 1] == 0, "the other one is still there"
+    assert np.isfinite(curve.span).all() and curve.plot().axes
+    with pytest.raises(ModelError, match="No box of the same class overlaps"):
+        asked.predict(torch.zeros_like(picture))
 
 
 def test_the_least_score_of_detections_is_a_setting(
@@ -520,6 +591,14 @@ def test_a_detector_of_torchvision() -> None:
     chosen = model.given(detections=found[:2])
     assert chosen.predict(picture).probabilities[0] == pytest.approx(found[0].score, rel=1e-4)
     assert np.abs(cw.explain(chosen, picture, 0).raw).max() > 0
+    left = chosen.given(about="left")
+    assert left.predict(picture).probabilities[0] == pytest.approx(found[0].box[0], abs=1e-3)
+    for asked in (left, chosen.given(about="class")):
+        assert np.abs(cw.explain(asked, picture, 0).raw).max() > 0
+    # The levels of the pyramid as one map.
+    levels = [f"backbone.fpn.layer_blocks.{n}.0" for n in range(2)]
+    both = cw.explain(chosen, picture, 0, "layercam", layer=levels).average()
+    assert both.saliency.shape == (160, 160) and both.layer == " + ".join(levels)
 
 
 class Array(nn.Module):

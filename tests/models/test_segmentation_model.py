@@ -60,6 +60,7 @@ def corner(rows: int, columns: int) -> np.ndarray:
 def test_a_logit_is_the_mean_over_the_region(
     model: SegmentationModel, module: nn.Module, picture: torch.Tensor
 ) -> None:
+    assert "classes of every pixel, asked about the picture, default" in repr(model)
     pixels = model.pixels(picture)
     with torch.no_grad():
         scores = module(model.inputs(pixels))["out"]  # (1, 3, 8, 8)
@@ -235,22 +236,30 @@ def test_what_has_no_pixels_is_refused(model: SegmentationModel) -> None:
 
 
 @pytest.mark.full
-def test_torchvision_segmenters_are_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("name", ["lraspp_mobilenet_v3_large", "deeplabv3_mobilenet_v3_large"])
+def test_torchvision_segmenters_are_loaded(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing is fetched, not even for the classifier inside; the preprocessing resizes and does not crop."""
     monkeypatch.setattr(
         torch.hub, "load_state_dict_from_url", lambda *a, **k: pytest.fail("it fetched weights")
     )
-    model = cw.load("lraspp_mobilenet_v3_large", pretrained=False)
+    model = cw.load(name, pretrained=False, device="cpu")
     assert isinstance(model, SegmentationModel) and model.classes[1] == "aeroplane"
     from PIL import Image
 
     photograph = Image.fromarray(np.random.default_rng(0).integers(0, 255, (60, 90, 3), np.uint8))
-    weights = torchvision.models.get_model_weights("lraspp_mobilenet_v3_large").DEFAULT
+    weights = torchvision.models.get_model_weights(name).DEFAULT
     pixels = model.pixels(photograph)
     assert pixels.shape == (1, 3, 520, 780)
     torch.testing.assert_close(
         model.inputs(pixels)[0], weights.transforms()(photograph), rtol=0, atol=1e-5
     )
+    small = torch.rand(3, 64, 96)
+    region = np.zeros((64, 96), bool)
+    region[:32, :48] = True
+    asked = model.given(region=region)
+    found = cw.explain(asked, small, "cat", ["gradcam", "layercam"])
+    assert all(np.isfinite(e.raw).all() and np.abs(e.raw).max() > 0 for e in found)
+    assert model.segments(small).shape == (64, 96)
 
 
 def test_metrics_measure_at_the_region(model: SegmentationModel, picture: torch.Tensor) -> None:

@@ -23,7 +23,9 @@ from .settings import Range
 __all__ = ["kernelshap", "part_occlusion"]
 
 _GROUP = "Perturbation"
-_PARTS = Range(2, 2000, "about how many superpixels")
+#: The areas that a segmentation finds, in the place of superpixels.
+_SEGMENTS = "segments"
+_PARTS = Range(2, 2000, "about how many superpixels", words=(_SEGMENTS,))
 
 
 @method(
@@ -162,7 +164,7 @@ def _division(trace: Trace, picture: int, parts: int | str | Parts) -> Parts:
         return known[key]
     if isinstance(parts, str):
         model = trace.model.with_inputs_of(picture)
-        if parts != "segments" or not isinstance(model, SegmentationModel):
+        if parts != _SEGMENTS or not isinstance(model, SegmentationModel):
             raise MethodError(
                 f"parts={parts!r} is not known here: give about how many superpixels, such as parts=50, "
                 "camwidget.Parts(labels), or, with a model wrapped with kind='segments', parts='segments'."

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import math
 import typing
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -39,12 +39,14 @@ class Range:
         high: the greatest value; infinity if there is none.
         help: what the setting is, in a few words, for a tooltip.
         usual: the greatest value that a slider offers, where the range has no end; None for no slider.
+        words: values that are no numbers, such as "segments".
     """
 
     low: float
     high: float = math.inf
     help: str = ""
     usual: float | None = None
+    words: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -122,8 +124,15 @@ def options_text(options: Options) -> str:
     )
 
 
-def settings_payload(settings: tuple[Setting, ...]) -> list[dict[str, Any]]:
-    """Encode settings for the browser; None stands for a default that depends on the picture, and for no maximum."""
+def settings_payload(
+    settings: tuple[Setting, ...], words: Collection[str] = ()
+) -> list[dict[str, Any]]:
+    """Encode settings for the browser; None stands for a default that depends on the picture, and for no maximum.
+
+    Args:
+        settings: the settings of a method.
+        words: those values that are no numbers and that apply to the model.
+    """
     return [
         {
             "name": setting.name,
@@ -133,6 +142,7 @@ def settings_payload(settings: tuple[Setting, ...]) -> list[dict[str, Any]]:
             "high": setting.range.high if math.isfinite(setting.range.high) else None,
             "usual": setting.range.usual,
             "help": setting.range.help,
+            "words": [word for word in setting.range.words if word in words],
         }
         for setting in settings
     ]

@@ -247,7 +247,8 @@ class ComparedMapRole:
         """Encode B's numbers for its class and for A's listed classes; None where B's model lacks the class."""
 
         def value(values: np.ndarray | None, index: int | None) -> float | None:
-            return None if values is None or index is None else float(values[index])
+            is_known = values is not None and index is not None and not np.isnan(values[index])
+            return float(values[index]) if is_known else None  # type: ignore[index]
 
         def pair(index: int | None) -> dict[str, float | None]:
             return {"unmasked": value(result.unmasked, index), "masked": value(masked, index)}

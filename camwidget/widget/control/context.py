@@ -44,6 +44,8 @@ class ExplorerValues(Protocol):
     text: str
     references: tuple[str | int, ...]
     region: np.ndarray | None
+    about: str
+    least_score: float
     outlines: bool
     boxes: bool
     box_threshold: float
@@ -108,9 +110,9 @@ class ExplorerContext:
         return prompt.given_in(model), model
 
     def publish_given(self, given: Given | None) -> None:
-        """Set the explorer's trait, if there is one, to what the model is given."""
-        if self.prompt.trait:
-            self.traits.publish_known(self.prompt.trait, self.prompt.trait_value(given))
+        """Set the explorer's traits, if there are some, to what the model is given."""
+        for name, value in self.prompt.trait_values(given).items():
+            self.traits.publish_known(name, value)
 
     def kept_target(self, given: Given) -> NamedTarget | None:
         """Return the present target where all its classes are among other references; None where one is not."""

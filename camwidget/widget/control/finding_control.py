@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import math
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from ...errors import PictureError
 from ...export.findings_payload import drawn_findings
-from ...models.detection_model import DetectionModel
+from ...models.detection_model import QUESTIONS, DetectionModel
+from ...models.detections import Detection
 from ...models.findings import FindsInPicture
 from ...models.segmentation_model import SegmentationModel
 from ...models.vision_model import VisionModel
@@ -17,6 +20,10 @@ from .map_request import WHOLE, Detections, Given, Region
 from .prompt_control import PromptController
 
 __all__ = ["DetectionController", "FindingController", "NothingFoundError", "RegionController"]
+
+#: The least score from which on a picture's detections are remembered, so that a change of the score asked for needs no
+#: other pass.
+_FLOOR = 0.05
 
 
 class NothingFoundError(PictureError):
@@ -58,7 +65,7 @@ class FindingController(PromptController):
 
 
 class DetectionController(FindingController):
-    """The detections of an explorer's pictures: each is a class of its picture.
+    """The detections of an explorer's pictures: each is a class of its picture; and what is asked about them.
 
     A model that was given detections keeps these in every picture.
 
@@ -72,13 +79,18 @@ class DetectionController(FindingController):
     def __init__(self, model: DetectionModel) -> None:
         super().__init__(model)
         self._detector = model
-        self._known: dict[Picture, Detections] = {}
-        self._fixed = Detections(model.detected) if model.detected else None
+        #: Of each picture the least score from which on its detections are known, and these.
+        self._known: dict[Picture, tuple[float, tuple[Detection, ...]]] = {}
+        self._fixed = model.detected
+        #: What is asked about the detections, as ``DetectionModel.given`` has it.
+        self.about = model.about
+        #: The least score of a picture's own detections.
+        self.least_score = model.least_score
 
     @property
     def is_open(self) -> bool:
         """Whether the classes differ between pictures."""
-        return self._fixed is None
+        return not self._fixed
 
     @property
     def is_asked(self) -> bool:
@@ -88,25 +100,68 @@ class DetectionController(FindingController):
     @property
     def finds_for_itself(self) -> bool:
         """Whether the detections are the model's own for each picture, and not given by the user."""
-        return self._fixed is None
+        return not self._fixed
 
     def known(self, picture: Picture) -> Detections | None:
         """Return the detections of a picture; None before the model has run on it."""
-        return self._fixed or self._known.get(picture)
+        return self._known_from(picture, self.about, self.least_score)
+
+    def _known_from(self, picture: Picture, about: str, least: float) -> Detections | None:
+        if self._fixed:
+            return Detections(self._fixed, about, least)
+        floor, found = self._known.get(picture, (math.inf, ()))
+        if floor > least:
+            return None
+        return Detections(tuple(one for one in found if one.score >= least), about, least)
+
+    def ask(self, about: str, least_score: float) -> None:
+        """Ask something else about detections, or about those of another least score."""
+        self.about, self.least_score = about, least_score
+
+    def asked(self, picture: Picture, about: str, least_score: float) -> Detections:
+        """Return a picture's detections and a question about them; the model may have to run."""
+        known = self._known_from(picture, about, least_score)
+        if known is None:
+            floor = min(least_score, _FLOOR)
+            found = self._detector.detections(self.base.pixels(picture), floor)
+            self._known[picture] = floor, tuple(found)
+            known = self._known_from(picture, about, least_score)
+            assert known is not None
+        return known
 
     def given_in(self, model: VisionModel) -> Given | None:
         """Return the detections that a model of this controller follows."""
         assert isinstance(model, DetectionModel)
-        return Detections(model.detected) if model.detected else None
+        if not model.detected:
+            return None
+        return Detections(model.detected, model.about, model.least_score)
+
+    def carried(self, given: Given | None, *, is_same_picture: bool) -> Given | None:
+        """Return what another map is given: another picture has detections of its own, of which the same is asked."""
+        if is_same_picture or not isinstance(given, Detections):
+            return given if is_same_picture else None
+        return replace(given, chosen=())
+
+    def trait_values(self, given: Given | None) -> dict[str, Any]:
+        """Return the question, and the least score of detections."""
+        if not isinstance(given, Detections):
+            return {}
+        return {"about": given.about, "least_score": given.least_score}
+
+    def restore(self, picture: Picture, given: Given | None) -> None:
+        """Ask again what was asked of detections before."""
+        if isinstance(given, Detections):
+            self.ask(given.about, given.least_score)
 
     def why_nothing(self, picture: Picture) -> str:
         """Return that nothing was detected, where that is known of a picture."""
         known = self.known(picture)
-        if known is None or known.chosen:
-            return ""
+        return "" if known is None or known.chosen else self._nothing_with(known.least_score)
+
+    def _nothing_with(self, least_score: float) -> str:
         return (
-            f"{self.model.name} detects nothing in this picture with a score of "
-            f"{self._detector.least_score:g} or more. Choose another picture."
+            f"{self.model.name} detects nothing in this picture with a score of {least_score:g} or more. "
+            "Lower the least score, or choose another picture."
         )
 
     def outline(self, picture: Picture, given: Given | None) -> VisionModel:
@@ -117,27 +172,32 @@ class DetectionController(FindingController):
             return self.model
 
     def cache(self, picture: Picture, given: Given | None) -> ModelCache:
-        """Return the cache for detections; for the picture's own if None, for which the model may have to run.
+        """Return the cache for detections; for the picture's own if none are given, for which it may have to run.
 
         Raises:
             NothingFoundError: if the model detects nothing in the picture.
         """
-        chosen = given if isinstance(given, Detections) else self._detected(picture)
+        chosen = (
+            given if isinstance(given, Detections) else Detections((), self.about, self.least_score)
+        )
         if not chosen.chosen:
-            raise NothingFoundError(self.why_nothing(picture))
+            chosen = self.asked(picture, chosen.about, chosen.least_score)
+        if not chosen.chosen:
+            raise NothingFoundError(self._nothing_with(chosen.least_score))
         return self._caches.get(chosen, lambda: self.base.under(self._following(chosen)))
 
-    def _detected(self, picture: Picture) -> Detections:
-        known = self.known(picture)
-        if known is None:
-            found = self._detector.detections(self.base.pixels(picture))
-            known = self._known.setdefault(picture, Detections(tuple(found)))
-        return known
-
     def _following(self, chosen: Detections) -> VisionModel:
-        if chosen == self._fixed:
-            return self.model
-        return self.model.given(detections=list(chosen.chosen))
+        return self.model.given(
+            detections=list(chosen.chosen), about=chosen.about, least_score=chosen.least_score
+        )
+
+    def panels(
+        self, picture: Picture | None = None, model: VisionModel | None = None
+    ) -> dict[str, Any]:
+        """Encode for the browser the boxes, and what can be asked about them."""
+        payload = super().panels(picture, model)
+        payload["found"] |= {"questions": list(QUESTIONS), "finds_for_itself": not self._fixed}
+        return payload
 
     def move(self, model: VisionModel) -> None:
         """Replace the model by a copy on another device, and drop all results: the old device may be gone."""

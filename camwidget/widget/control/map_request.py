@@ -33,9 +33,11 @@ __all__ = [
 
 @dataclass(frozen=True)
 class Detections:
-    """Detections of a picture, which are its classes."""
+    """Detections of a picture, which are its classes; what is asked about them, and the least score of a picture's."""
 
     chosen: tuple[Detection, ...]
+    about: str = "score"
+    least_score: float = 0.5
 
 
 @dataclass(frozen=True)

@@ -23,9 +23,11 @@ from ...masking.masked_pixels import (
     multiply_pixels,
     paint_pixels,
 )
+from ...models.detection_model import DetectionModel, while_masked
 from ...models.findings import Findings, FindsInPicture
 from ...models.vision_model import VisionModel
 from ...runtime.caches import make_room
+from ..view.findings import FollowedCurve
 from ..view.mask_settings import MaskSettings
 
 __all__ = [
@@ -118,7 +120,7 @@ def predict_masked(
         The probabilities (classes,), float64; and where the classes are in it, of a model that says so.
     """
     make_room(masked)
-    model = passes.model
+    model = while_masked(passes.model)
     if isinstance(model, FindsInPicture):
         found = model.findings(masked[None])
         return found.probabilities, found
@@ -147,6 +149,7 @@ def refine_curve(
     mode, baseline, _, paint = mask
     fractions = spaced_fractions(_STEPS, _SPACING)
     known: dict[int, np.ndarray] = {}
+    followed: dict[int, np.ndarray] = {}
 
     def predictions(steps: tuple[int, ...], begin: int, end: int) -> np.ndarray:
         make_room(pixels)
@@ -160,7 +163,10 @@ def refine_curve(
             fill=_fill(pixels, baseline, model.frames),
             frames=model.frames,
         )
-        values = model.probabilities(model.logits(stack))
+        logits, matches = _run(while_masked(model), stack)
+        if matches is not None:
+            followed.update(zip(steps[begin:end], matches, strict=True))
+        values = model.probabilities(logits)
         return np.asarray(values.double().cpu().numpy())
 
     # A batch should take about 0.1 s: then a prediction for the slider may run before the next one.
@@ -173,14 +179,27 @@ def refine_curve(
                 yield None
         order = sorted(known)
         points = np.stack([known[i] for i in order])
-        yield curve_of(
+        target = explained_class(explanation.target)
+        curve = curve_of(
             model,
             fractions[order],
             points,
             unmasked,
-            explained_class(explanation.target),
+            target,
             mode,
             baseline,
             _SPACING,
             stance_of(explanation.target).other,
         )
+        if followed:
+            matches = np.array([followed[i][target] for i in order])
+            curve = FollowedCurve(**vars(curve), matches=matches)
+        yield curve
+
+
+def _run(model: VisionModel, pixels: torch.Tensor) -> tuple[torch.Tensor, np.ndarray | None]:
+    """Return the logits, and how well detections are matched, of a model that is asked something else about them."""
+    if not isinstance(model, DetectionModel) or model.about == "score":
+        return model.logits(pixels), None
+    logits, matches = model.followed(pixels)
+    return logits, matches.double().cpu().numpy()

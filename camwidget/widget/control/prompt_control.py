@@ -61,6 +61,10 @@ class PromptController:
         """Return what the model is given as the trait has it."""
         return given
 
+    def trait_values(self, given: Given | None) -> dict[str, Any]:
+        """Return what the model is given as the explorer's traits have it, by name."""
+        return {self.trait: self.trait_value(given)} if self.trait else {}
+
     def carried(self, given: Given | None, *, is_same_picture: bool) -> Given | None:
         """Return what the compared map is given where the main map is given something."""
         return given

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from ..._validation import check_number
 from ...analysis.localizing import check_share
 from ...attribution.methods import get_method
 from ...attribution.stance import FOR, NamedTarget, named_target, split_target
@@ -14,11 +15,12 @@ from ...attribution.targets import Contrast, Counterfactual
 from ...errors import PictureError, PromptError, TargetError
 from ...masking.baselines import check_baseline
 from ...masking.rank_rule import threshold
+from ...models.detection_model import check_question
 from ...models.vision_model import VisionModel
 from .chosen_target import check_method
 from .comparison import valid_compare
 from .context import ExplorerContext
-from .finding_control import RegionController
+from .finding_control import DetectionController, RegionController
 from .method_settings import MethodSettings, checked_settings
 from .paint import PaintController
 
@@ -126,6 +128,37 @@ class TraitChecks:
             )
         return region.mask
 
+    def about(self, question: str) -> str:
+        """Return what is asked about detections.
+
+        Raises:
+            TargetError: if it is no such question, or the model has no detections.
+        """
+        self._check_detector("about", question, "score")
+        return check_question(question)
+
+    def least_score(self, score: float) -> float:
+        """Return the least score of a picture's detections.
+
+        Raises:
+            TargetError: if it is not in [0, 1], or the model has no detections of its own.
+        """
+        prompt = self._context.prompt
+        self._check_detector("least_score", score, 0.5)
+        if isinstance(prompt, DetectionController) and not prompt.finds_for_itself:
+            if score == prompt.least_score:
+                return score
+            raise TargetError(
+                f"{prompt.model.name} follows the detections that it was given, whatever their score: leave "
+                "least_score out, or give the model without them."
+            )
+        return check_number("least_score", score, 0, 1, error=TargetError)
+
+    def _check_detector(self, name: str, value: Any, usual: Any) -> None:
+        prompt = self._context.prompt
+        if value != usual and not isinstance(prompt, DetectionController):
+            raise TargetError(f"{prompt.model.name} finds no boxes: leave {name} out.")
+
     def method(self, name: str) -> str:
         """Return the name of a method that applies at the present layer, and to the present target.
 
@@ -208,13 +241,21 @@ class TraitChecks:
         )
 
     def _compared_model(self, compare: Mapping[str, Any]) -> VisionModel | None:
-        """Return B's model under its text; None if the text is not known yet, or cannot be read."""
+        """Return B's model under its text; None if the text is not known yet, or cannot be read.
+
+        None too while a state is restored, whose class may be one of another picture.
+        """
         context = self._context
+        if context.traits.is_restoring:
+            return None
         prompt = context.prompts[compare.get("model", 0)]
         pictures, number = context.pictures.all, compare.get("picture", context.values.picture)
         if not prompt.is_asked or not number < len(pictures):
             return prompt.model
-        text = context.requested_text()[0] or prompt.known(pictures[number])
+        text = prompt.carried(
+            context.requested_text()[0], is_same_picture=number == context.values.picture
+        )
+        text = text or prompt.known(pictures[number])
         try:
             return None if text is None else prompt.outline(pictures[number], text)
         except PromptError:

@@ -14,12 +14,15 @@ from ...attribution.methods import get_method
 from ...attribution.stance import NamedTarget, named_target, split_target
 from ...errors import CamwidgetError, StateError, TargetError
 from ...masking.user_mask import HIDDEN, encode
+from ...models.detection_model import DetectionModel
 from ...models.segmentation_model import SegmentationModel
 from ...models.vision_model import VisionModel
 from .. import _compat
 from ..control.chosen_target import check_method, target_from_json, target_to_json
+from ..control.comparison import valid_compare
 from ..control.context import TWO_WAY_TRAITS, ExplorerContext
-from ..control.finding_control import RegionController
+from ..control.detection_questions import target_among
+from ..control.finding_control import DetectionController, RegionController
 from ..control.map_request import Region
 from ..control.method_settings import options_of
 from ..control.paint import PaintController
@@ -44,7 +47,18 @@ State: TypeAlias = dict[str, Any]
 #: Traits of the view that only change how the map is drawn.
 STYLE_TRAITS = names_tagged("style")
 #: Keys of the state that decide which map there is.
-MAP_KEYS = ("picture", "text", "references", "region", "target", "method", "settings", "layer")
+MAP_KEYS = (
+    "picture",
+    "text",
+    "references",
+    "region",
+    "about",
+    "least_score",
+    "target",
+    "method",
+    "settings",
+    "layer",
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -138,6 +152,14 @@ def _set_region(context: StateContext, name: str, value: np.ndarray | None) -> N
     explorer.traits.publish_known(name, value)
 
 
+def _set_question(context: StateContext, name: str, value: Any) -> None:
+    explorer = context.explorer
+    if isinstance(explorer.prompt, DetectionController):
+        prompt = explorer.prompt
+        prompt.ask(**{"about": prompt.about, "least_score": prompt.least_score, name: value})
+    explorer.traits.publish_known(name, value)
+
+
 def _set_style(context: StateContext, name: str, value: Any) -> None:
     context.explorer.display.publish(**{name: value})
 
@@ -160,6 +182,14 @@ def _checked_together(context: StateContext, name: str, value: Any) -> Any:
     return value
 
 
+def _checked_compare(context: StateContext, name: str, value: Any) -> Any:
+    """Check how B differs. Its class may be one of another picture, or text: B says so, and has its own prediction."""
+    explorer = context.explorer
+    if not any(prompt.is_open for prompt in explorer.prompts):
+        return _valid(context, name, value)
+    return valid_compare(value, explorer.models, len(explorer.pictures.all), lambda compare: None)
+
+
 def _default(context: StateContext, name: str) -> Any:
     if name == "compare":
         return {"model": 1} if len(context.explorer.models) > 1 else None
@@ -168,8 +198,19 @@ def _default(context: StateContext, name: str) -> Any:
     if name == "region":
         model = context.explorer.prompt.model
         return model.region if isinstance(model, SegmentationModel) else None
+    if name in ("about", "least_score"):
+        model = context.explorer.prompt.model
+        return (
+            getattr(model, name)
+            if isinstance(model, DetectionModel)
+            else _trait_default(context, name)
+        )
     if name == "layer":
         return context.explorer.prompt.model.default_layer
+    return _trait_default(context, name)
+
+
+def _trait_default(context: StateContext, name: str) -> Any:
     return context.owner(name).traits()[name].default()
 
 
@@ -234,6 +275,8 @@ _SPECIAL = (
     StateKey(
         "region", check=_checked_together, read=_read_region, apply=_set_region, to_json=_runs
     ),
+    StateKey("about", apply=_set_question),
+    StateKey("least_score", apply=_set_question),
     StateKey(
         "target",
         read=_read_target,
@@ -248,7 +291,13 @@ _SPECIAL = (
     StateKey("baseline", requests="curve"),
     StateKey("fraction", requests="prediction"),
     StateKey("mask", check=_checked_together, to_json=_runs, requests="curve"),
-    StateKey("compare", to_json=_copied, from_json=_copied, requests="compared"),
+    StateKey(
+        "compare",
+        check=_checked_compare,
+        to_json=_copied,
+        from_json=_copied,
+        requests="compared",
+    ),
 )
 
 _BY_NAME = {key.name: key for key in _SPECIAL}
@@ -361,9 +410,9 @@ def _model_of(context: StateContext, plan: State, wanted: Mapping[str, Any]) -> 
         if "target" not in wanted and plan["target"] is not None:
             plan["target"] = explorer.kept_target(plan["references"])
         return model
+    if isinstance(prompt, DetectionController):
+        return _model_of_detections(context, prompt, plan, wanted)
     if prompt.trait != "text":
-        if prompt.is_open and "target" not in wanted and picture is not explorer.picture:
-            plan["target"] = None
         return prompt.outline(picture, None)
     if "text" not in wanted and picture is not explorer.picture:
         plan["text"] = prompt.known(picture) or ""
@@ -372,6 +421,20 @@ def _model_of(context: StateContext, plan: State, wanted: Mapping[str, Any]) -> 
     if plan["target"] is None and not plan["text"]:
         return explorer.model  # the classes are not known yet; the layers are the same
     return prompt.cache(picture, plan["text"] or None).model
+
+
+def _model_of_detections(
+    context: StateContext, prompt: DetectionController, plan: State, wanted: Mapping[str, Any]
+) -> VisionModel:
+    """Return the model under the state's detections; the same one is explained, unless the state names one."""
+    explorer = context.explorer
+    picture = explorer.pictures.all[plan["picture"]]
+    given = prompt.asked(picture, plan["about"], plan["least_score"])
+    model = prompt.outline(picture, given)
+    if "target" not in wanted:
+        requested = context.requests.main.requested if picture is explorer.picture else None
+        plan["target"] = target_among(model, given, requested)
+    return model
 
 
 def restore_state(context: StateContext, wanted: Mapping[str, Any]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import numbers
 import textwrap
 from collections.abc import Sequence
@@ -229,7 +230,10 @@ def _curve(axes: Axes, content: _Content) -> None:
 
 def _classes(axes: Axes, content: _Content) -> None:
     """Draw the predictions for the unmasked and the masked picture as bars."""
-    rows, masked = content.view.rows, content.view.masked
+    rows = content.view.rows
+    # Of a box that is lost there is no number.
+    masked = [math.nan if value is None else value for value in content.view.masked]
+    known = [value for value in masked if not math.isnan(value)]
     unmasked = [row["unmasked"] for row in rows]
     indices = [row["index"] for row in rows]
     chosen = indices.index(content.result.target)
@@ -237,7 +241,7 @@ def _classes(axes: Axes, content: _Content) -> None:
     prediction = content.explanation.prediction
     is_quantity = prediction.scores == "value"
     low, high = (
-        (min(0.0, *unmasked, *masked), max(0.0, *unmasked, *masked)) if is_quantity else (0, 1)
+        (min(0.0, *unmasked, *known), max(0.0, *unmasked, *known)) if is_quantity else (0, 1)
     )
     high = high if high > low else low + 1
     axes.barh(places, [high - low] * len(rows), left=low, height=0.5, color=NEUTRAL, alpha=0.13)
@@ -247,8 +251,12 @@ def _classes(axes: Axes, content: _Content) -> None:
     axes.set_yticks(places, [_short(r["name"]) for r in rows], parse_math=False)
     for at in places:
         shown = [unmasked[at], *masked[at : at + 1]]
-        digits = decimals(*shown, scores=prediction.scores)
-        numbers_text = " → ".join(number_text(v, prediction.scores, digits=digits) for v in shown)
+        finite = [value for value in shown if not math.isnan(value)]
+        digits = decimals(*finite, scores=prediction.scores)
+        numbers_text = " → ".join(
+            "–" if math.isnan(v) else number_text(v, prediction.scores, digits=digits)
+            for v in shown
+        )
         weight = "bold" if at == chosen else "normal"
         axes.text(
             high + 0.04 * (high - low),

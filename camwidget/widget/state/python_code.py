@@ -9,6 +9,7 @@ from typing import Any
 from ...analysis.localizing import THRESHOLD
 from ...attribution.targets import Contrast, Counterfactual
 from ...loading.loader import DEFAULT_MODEL
+from ...models.detection_model import EDGES
 from ...models.vision_model import VisionModel
 from ..control.cache import Picture
 from ..control.chosen_target import target_from_json
@@ -86,10 +87,16 @@ class CodeWriter:
     def _asked(self, now: State) -> tuple[str, list[str]]:
         """The name of the model that is asked about detections or a region, and the lines that make it."""
         prompt, region = self._context.explorer.prompt, now["region"]
-        if isinstance(prompt, DetectionController) and prompt.finds_for_itself:
-            return "followed", [
-                "followed = model.given(detections=model.detections(image))  # each is a class"
-            ]
+        if isinstance(prompt, DetectionController):
+            about, least = now["about"], now["least_score"]
+            is_other = about != default_of(self._context, "about")
+            asked = f"about={literal(about)}" if is_other else ""
+            if not prompt.finds_for_itself:
+                return ("asked", [f"asked = model.given({asked})"]) if asked else ("model", [])
+            is_other = least != default_of(self._context, "least_score")
+            found = f"model.detections(image{f', {literal(least)}' if is_other else ''})"
+            chosen = ", ".join(filter(None, [f"detections={found}", asked]))
+            return "followed", [f"followed = model.given({chosen})  # each is a class"]
         if region is None or region == default_of(self._context, "region"):
             return "model", []
         runs = f"{literal(region['runs'])}, {tuple(region['shape'])}"
@@ -246,6 +253,8 @@ def _maps(
         lines += _call("found = cw.localize(", ["exp", *threshold])
     mode, fraction, paint = now["mode"], now["fraction"], now["mask"]
     how = [f"{n}={literal(now[n])}" for n in _USUAL if now[n] != _USUAL[n]]
+    # Of a detection that is lost there is no edge.
+    masks = f"{name}.may_be_lost()" if now["about"] in EDGES else name
     hide = []
     if paint:
         painted = f"{literal(paint['runs'])}, {tuple(paint['shape'])}"
@@ -256,19 +265,19 @@ def _maps(
             how = [] if is_empty else ["by=exp", 'mode="multiply"']
             if now["baseline"] != _USUAL["baseline"]:
                 how.append(f"baseline={literal(now['baseline'])}")
-            lines += _masked(name, [*hide, *how])
+            lines += _masked(name, [*hide, *how], masks)
         elif not is_empty:
             lines += _call("change = cw.confidence_change(", [name, "image", "exp", *target])
     elif (mode, fraction) not in UNMASKED or paint:
-        lines += _masked(name, [*hide, "by=exp", f"fraction={literal(fraction)}", *how])
+        lines += _masked(name, [*hide, "by=exp", f"fraction={literal(fraction)}", *how], masks)
         how += ['spacing="quadratic"', *(f"{one}={one}" for one in hide)]
         lines += _call("curve = cw.mask_curve(", [name, "image", "exp", *target, *how])
     return lines
 
 
-def _masked(name: str, how: list[str]) -> list[str]:
-    """Lines for the masked picture, and the prediction for it."""
+def _masked(name: str, how: list[str], masks: str) -> list[str]:
+    """Lines for the masked picture by a model, and the prediction for it by its form for masked pictures."""
     return [
         *_call("masked = cw.mask_picture(", [name, "image", *how]),
-        f"prediction = {name}.predict(masked)",
+        f"prediction = {masks}.predict(masked)",
     ]

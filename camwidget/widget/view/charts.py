@@ -101,6 +101,17 @@ class ClassBars:
         self._set(self.unmasked_bars, rows, unmasked, colors)
         self._set(self.masked_bars, rows, unmasked, colors)
 
+    def set_quantity(self, is_quantity: bool) -> None:
+        """Prepare for probabilities, or for quantities, whose axis is scaled to the longest bar."""
+        self._is_quantity = is_quantity
+        if not is_quantity:
+            self._set_range(0.0, 1.0)
+
+    def _set_range(self, low: float, high: float) -> None:
+        scale = self.scales["y"]
+        with scale.hold_sync():
+            scale.min, scale.max = low, high
+
     def show_nothing(self) -> None:
         """Remove all bars."""
         for mark in (self._track, self.unmasked_bars, self.masked_bars):
@@ -112,16 +123,15 @@ class ClassBars:
         if not self._is_quantity:
             return
         shown = [0.0, *(float(v) for each in values for v in each)]
-        scale = self.scales["y"]
-        with scale.hold_sync():
-            scale.min, scale.max = min(shown), max(shown) if any(shown) else 1.0
+        self._set_range(min(shown), max(shown) if any(shown) else 1.0)
 
     def show_masked(self, masked: Sequence[float]) -> None:
-        """Draw the prediction for the masked picture, over the bars of the unmasked one."""
-        self._fit(self.unmasked_bars.y, masked)
+        """Draw the prediction for the masked picture, over the bars of the unmasked one; no bar for nan."""
+        shown = np.nan_to_num(np.asarray(masked, dtype=np.float64))
+        self._fit(self.unmasked_bars.y, shown.tolist())
         if self._is_quantity:
             self._track.y = np.full(len(self._track.y), self.scales["y"].max)
-        self.masked_bars.y = np.asarray(masked, dtype=np.float64)
+        self.masked_bars.y = shown
 
     @staticmethod
     def _set(
@@ -221,18 +231,28 @@ class CurveChart:
                 self.position_dot,
             ],
             axes=axes,
-            fig_margin={
-                "top": 10,
-                "bottom": 26,
-                "left": 52 if is_quantity else 34,
-                "right": _NAMES,
-            },
+            fig_margin=self._margin,
             padding_x=0,
             padding_y=0,
             display_toolbar=False,
             layout=Layout(width="auto", height=f"{self.HEIGHT}px", min_width="0"),
         )
         self.figure.add_class("camwidget-curve")
+
+    def set_quantity(self, is_quantity: bool) -> None:
+        """Prepare for probabilities, or for quantities, whose axis is scaled to their range; clear the other kind."""
+        if is_quantity == self._is_quantity:
+            return
+        self.clear()
+        self._is_quantity = is_quantity
+        self.figure.fig_margin = self._margin
+        if not is_quantity:
+            self._set_span((0.0, 1.0), [0, 0.5, 1], ".1f")
+
+    @property
+    def _margin(self) -> dict[str, int]:
+        left = 52 if self._is_quantity else 34
+        return {"top": 10, "bottom": 26, "left": left, "right": _NAMES}
 
     def show(self, curve: MaskCurve, colors: Sequence[str] = RIVALS) -> None:
         """Draw a curve, complete or not. The axis is scaled to it if it is of a quantity.
@@ -261,7 +281,7 @@ class CurveChart:
         lines = [(curve.target, curve.name, ACCENT)]
         lines += zip(curve.others, curve.other_names, colors, strict=False)
         ends = sorted(
-            ((float(curve.probabilities[-1, i]), name, color) for i, name, color in lines),
+            ((_last(curve.probabilities[:, i]), name, color) for i, name, color in lines),
             key=lambda end: end[0],
         )
         places = spread([(value - low) / (high - low) for value, _, _ in ends], _APART)
@@ -293,19 +313,25 @@ class CurveChart:
         """Scale the axis to quantities."""
         if not self._is_quantity or span == self._span:
             return
-        self._span = low, high = span
-        with self.y_scale.hold_sync():
-            self.y_scale.min, self.y_scale.max = low, high
-        with self._y_axis.hold_sync():
-            self._y_axis.tick_values = [low + part * (high - low) for part in _PARTS]
-            self._y_axis.tick_format = f".{decimals(low, high)}f"
+        low, high = span
+        ticks = [low + part * (high - low) for part in _PARTS]
+        self._set_span(span, ticks, f".{decimals(low, high)}f")
         if self.position_line.visible:
             self.position_line.y = list(span)
+
+    def _set_span(self, span: tuple[float, float], ticks: Sequence[float], form: str) -> None:
+        self._span = span
+        with self.y_scale.hold_sync():
+            self.y_scale.min, self.y_scale.max = span
+        with self._y_axis.hold_sync():
+            self._y_axis.tick_values = list(ticks)
+            self._y_axis.tick_format = form
 
     def _far(self, curve: MaskCurve) -> int:
         """Return the index where a curve is furthest from the target's, for its name; never one of its ends."""
         main = np.interp(_places(curve.fraction), self.target_line.x, self.target_line.y)
-        return 1 + int(np.argmax(np.abs(curve.probability - main)[1:-1]))
+        apart = np.nan_to_num(np.abs(curve.probability - main), nan=-1.0)
+        return 1 + int(np.argmax(apart[1:-1]))
 
     def clear(self) -> None:
         """Remove all curves and the slider's position."""
@@ -324,12 +350,18 @@ class CurveChart:
         place = float(_places(fraction))
         self.position_line.x, self.position_line.y = [place, place], list(self._span)
         self.position_line.visible = True
-        if probability is None:
+        if probability is None or np.isnan(probability):
             self.position_dot.x, self.position_dot.y = [], []
         else:
             with self.position_dot.hold_sync():
                 self.position_dot.x = [place]
                 self.position_dot.y = [probability]
+
+
+def _last(values: np.ndarray) -> float:
+    """Return the last number that is not nan."""
+    known = values[~np.isnan(values)]
+    return float(known[-1]) if len(known) else 0.0
 
 
 def _places(fractions: Any) -> Any:

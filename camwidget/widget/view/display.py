@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -27,6 +28,7 @@ from ...export.findings_payload import drawn_findings
 from ...export.selection import listed_classes, quantity_of
 from ...masking.baselines import baseline_names
 from ...models.findings import Findings
+from ...models.segmentation_model import SegmentationModel
 from ...models.vision_model import VisionModel
 from ...plotting import DIFFERENCE, lookup_tables
 from ..view.mask_settings import MaskSettings
@@ -123,8 +125,9 @@ class Display:
         )
         self.view.add_class("camwidget-view")
         self._sender = TraitSender(self.view)
-        self.bars = ClassBars(on_pick_row, is_quantity=model.scores == "value")
-        self.chart = CurveChart(is_quantity=model.scores == "value")
+        is_quantity = model.scores == "value"
+        self.bars = ClassBars(on_pick_row, is_quantity=is_quantity)
+        self.chart = CurveChart(is_quantity=is_quantity)
         self.thumbnails = Thumbnails(
             on_pick_picture,
             on_upload,
@@ -168,6 +171,7 @@ class Display:
             layer: the layer.
             wait: whether to check also those methods that have to run the model for it.
         """
+        words = ("segments",) if isinstance(self.model, SegmentationModel) else ()
         self.publish(
             methods=[
                 {
@@ -178,7 +182,7 @@ class Display:
                     "reason": m.reason(self.model, layer) if wait or not m.own_passes else None,
                     **target_reasons(m),
                     "slow": m.slow,
-                    "settings": settings_payload(m.settings),
+                    "settings": settings_payload(m.settings, words),
                 }
                 for m in list_methods()
             ]
@@ -189,7 +193,10 @@ class Display:
         if model is self.model:
             return {}
         self.model = model
-        return {"class_names": list(model.classes)}
+        is_quantity = model.scores == "value"
+        self.bars.set_quantity(is_quantity)
+        self.chart.set_quantity(is_quantity)
+        return {"class_names": list(model.classes), "quantity": quantity_of(model)}
 
     def show_map(self, drawn: DrawnMap) -> None:
         """Show a map, and the class list of its picture."""
@@ -328,7 +335,8 @@ class Display:
         target, rival = explained_class(explanation.target), stance_of(explanation.target).other
         before = float(self._unmasked[target])
         after = None if values is None else float(values[target])
-        masked = [] if values is None else [float(values[i]) for i in self.row_classes]
+        shown = [] if values is None else [float(values[i]) for i in self.row_classes]
+        masked = [None if math.isnan(value) else value for value in shown]
         first = None if values is None else self._first(values)
         changed = first if first != self._first(self._unmasked) else None
         self._sentence = sentences.sentence(
@@ -359,7 +367,7 @@ class Display:
             pending=False,
             **({"baseline_fill": filled} if filled else {}),
         )
-        self.bars.show_masked(masked or [float(self._unmasked[i]) for i in self.row_classes])
+        self.bars.show_masked(shown or [float(self._unmasked[i]) for i in self.row_classes])
         if mask.mode == "multiply":
             self._clear_curve()
         else:
@@ -398,7 +406,7 @@ class Display:
             self.publish(curve_names=self.chart.names(curve, colors))
         self._lost = ""
         if curve is not None and self._found is not None and self._found.boxes:
-            self._lost = lost_note(curve)
+            self._lost = lost_note(curve, self._found.boxes[curve.target])
         if self._sentence and self.view.sentence.startswith(self._sentence):
             self.publish(sentence=self._full_sentence)
 

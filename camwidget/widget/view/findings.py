@@ -1,6 +1,8 @@
-"""Sentences on what a model finds in a picture."""
+"""Sentences on what a model finds in a picture, and the curve that one of them is of."""
 
 from __future__ import annotations
+
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -8,7 +10,18 @@ from ...analysis.mask_curve import MaskCurve
 from ...models.findings import LOST_BELOW, Findings, FollowedBox
 from ...models.scores import number_text
 
-__all__ = ["change_note", "lost_note"]
+__all__ = ["FollowedCurve", "change_note", "lost_note"]
+
+
+@dataclass(frozen=True)
+class FollowedCurve(MaskCurve):
+    """A curve of a detection that is asked about its class or an edge, with how well its best box matches it.
+
+    Attributes:
+        matches: float64 (steps,), score × intersection over union in [0, 1].
+    """
+
+    matches: np.ndarray = field(kw_only=True, repr=False)
 
 
 def change_note(target: int, before: Findings, after: Findings) -> str:
@@ -38,13 +51,15 @@ def _box_note(now: FollowedBox | None) -> str:
     return f"Its box now: score {now.score:.2f}, overlap {now.overlap:.2f}."
 
 
-def lost_note(curve: MaskCurve) -> str:
+def lost_note(curve: MaskCurve, before: FollowedBox | None) -> str:
     """State the fraction at which a followed detection is first lost, or found where the mask keeps pixels.
 
     Args:
-        curve: score × overlap of the detection against the fraction.
+        curve: score × overlap of the detection; or a ``FollowedCurve``, which has that beside another number.
+        before: its box in the unmasked picture.
     """
-    is_lost = curve.probability < LOST_BELOW
+    matches = curve.matches if isinstance(curve, FollowedCurve) else curve.probability
+    is_lost = matches < (LOST_BELOW if before is None else before.least)
     percents = 100 * curve.fraction
     if curve.mode == "keep":
         found = np.flatnonzero(~is_lost)

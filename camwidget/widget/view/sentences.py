@@ -105,6 +105,8 @@ def _deed(explanation: Explanation, mask: MaskSettings) -> str:
 
 
 def _effect(before: float, after: float, it: str, prediction: Prediction) -> str:
+    if math.isnan(after):
+        return f"leaves no box that {it} could be."
     if prediction.scores == "value":
         return _moved(before, after, it, prediction.unit)
     # The difference of what is shown, so that the sum on the screen comes out right.

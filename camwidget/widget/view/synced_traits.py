@@ -106,6 +106,9 @@ class View(CheckedMessages, anywidget.AnyWidget):
     picture_parts = t.Dict({}).tag(**OUTPUT)
     # Whether they are drawn: "on", "off", or "auto", which draws the parts of a map that has them.
     parts = t.Unicode("auto").tag(**STYLE, offline=True)
+    # What is asked about a detection, and the least score of those that are listed.
+    about = t.Unicode("score").tag(**SHARED)
+    least_score = t.Float(0.5).tag(**SHARED)
     # The pixels that are asked about, as paint.
     region = t.Dict({}).tag(**CONVERTED)
 

@@ -73,7 +73,7 @@ export class Finder {
       index, name: names[index]!, score: one.score, box: one.box, where: placeText(one.box, width, height), lost: isLost(one),
     }]));
     const { areas } = found;
-    if (areas === null) return { scene: id, boxes, areas: {}, note: "" };
+    if (areas === null) return { scene: id, boxes, areas: {}, note: "", questions: ["score"] };
     const classes = new Uint8Array(areas.buffer, areas.byteOffset, areas.byteLength);
     return { scene: id, boxes, areas: { width, height, classes, labels: labels(areas, width, names) }, note: "" };
   }

@@ -30,7 +30,8 @@ export function bars(model: Model, pick: (at: number) => void, signal: AbortSign
   );
   watch(model, ["rows", "masked", "target"], signal, () => {
     const all = rows(model.get("rows"));
-    const masked = numbers(model.get("masked"));
+    // Of a box that is lost there is no number, and no bar.
+    const masked = numbers(model.get("masked")).map((value) => (Number.isNaN(value) ? 0 : value));
     const chosen = all.findIndex(({ index }) => index === trait(model, "target"));
     const colors = classColors(all.length, chosen);
     const shown = [0, ...all.map(({ unmasked }) => unmasked), ...masked];

@@ -11,5 +11,5 @@ export function between(curve: readonly (readonly number[])[], fraction: number)
   const low = Math.min(Math.floor(at), Math.max(0, curve.length - 2));
   const part = at - low;
   const next = curve[low + 1] ?? curve[low]!;
-  return curve[low]!.map((value, row) => value + part * (next[row]! - value));
+  return curve[low]!.map((value, row) => (part === 0 ? value : value + part * (next[row]! - value)));
 }

@@ -51,7 +51,7 @@ export function curveChart(model: Model, points: () => Curve, signal: AbortSigna
       frame.line(curve.map((values, at) => [fractionAt(at, curve.length), values[chosen]!]), {
         stroke: ACCENT, "stroke-width": 2.5,
       }),
-      svg("circle", { cx: frame.x(fraction), cy: frame.y(now), r: 4.5, fill: ACCENT, stroke: "#fff" }),
+      ...(Number.isNaN(now) ? [] : [svg("circle", { cx: frame.x(fraction), cy: frame.y(now), r: 4.5, fill: ACCENT, stroke: "#fff" })]),
     );
   };
   const resized = new ResizeObserver(draw);
@@ -74,7 +74,7 @@ function rivals(frame: Frame, curve: NonNullable<Curve>, chosen: number): SVGEle
 function span(curve: Curve, chosen: number): readonly [number, number] {
   const drawn = (curve ?? []).flatMap((values) => [
     values[chosen] ?? 0, ...values.filter((_, at) => at !== chosen).slice(0, RIVALS.length),
-  ]);
+  ]).filter(Number.isFinite);
   if (drawn.length === 0) return [0, 1];
   const low = drawn.reduce((a, b) => Math.min(a, b));
   const high = drawn.reduce((a, b) => Math.max(a, b));
@@ -87,6 +87,7 @@ function describe(name: string, curve: Curve, chosen: number, measured: Quantity
   if (curve === null || chosen < 0) return "No curve";
   const quarters = [0, 25, 50, 75, 100].map((percents) => {
     const value = between(curve, percents / 100)[chosen]!;
+    if (Number.isNaN(value)) return `lost at ${percents} %`;
     return `${measured === null ? fixed(value, 2) : signed(value, decimals(value))} at ${percents} %`;
   });
   if (measured !== null) return `${name}${unitSuffix(measured, " in ")}: ${quarters.join(", ")}`;
@@ -121,7 +122,7 @@ class Frame {
   }
 
   line(points: readonly (readonly [number, number])[], style: Readonly<Record<string, string | number>>): SVGElement {
-    const joined = points.map(([x, y]) => `${this.x(x).toFixed(1)},${this.y(y).toFixed(1)}`).join(" ");
+    const joined = points.filter(([, y]) => Number.isFinite(y)).map(([x, y]) => `${this.x(x).toFixed(1)},${this.y(y).toFixed(1)}`).join(" ");
     return svg("polyline", { points: joined, fill: "none", "stroke-linejoin": "round", ...style });
   }
 

@@ -57,6 +57,8 @@ export interface Payload {
     /** The frame of a clip. */
     readonly frame?: number;
     readonly box_threshold: number;
+    /** What is asked about the boxes; absent in pages of older versions. */
+    readonly about?: string;
   };
   readonly archive: string;
 }

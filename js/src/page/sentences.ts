@@ -113,6 +113,7 @@ function effect(before: number, after: number, it: string): string {
 /** What became of a quantity. Both numbers have as many digits. */
 function moved(quantity: Quantity) {
   return (before: number, after: number, it: string): string => {
+    if (Number.isNaN(after)) return `leaves no box that ${it} could be.`;
     const digits = decimals(before, after);
     const [first, second] = [signed(before, digits), signed(after, digits)];
     const of = unitSuffix(quantity, " ");

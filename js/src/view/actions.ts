@@ -1,6 +1,7 @@
 /** Actions that buttons and keyboard shortcuts share. */
 import { clamp, texts } from "../core/parse";
 import type { Context } from "./context";
+import { findings } from "./findings";
 import { trait } from "./model";
 import { contrasts, methodsHere, mode, rows, stance } from "./traits";
 import { references } from "./promptAndReferences";
@@ -63,6 +64,13 @@ export function toggleBoxes(context: Context): void {
 /** Draws what the model finds in the picture, or not. */
 export function toggleFindings(context: Context): void {
   context.write({ findings: !trait(context.model, "findings") });
+}
+
+/** Asks the next question about the detection. */
+export function nextQuestion(context: Context): void {
+  const { questions } = findings(context.model.get("found"));
+  const next = questions[(questions.indexOf(trait(context.model, "about")) + 1) % questions.length];
+  if (next !== undefined) context.write({ about: next });
 }
 
 /** Makes a picture a reference, or no reference any more. */

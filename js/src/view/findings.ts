@@ -1,6 +1,6 @@
 /** Parsers of what the model finds where in the picture: boxes, or areas, each of them a class. */
 import type { Point } from "../core/geometry";
-import { bytes, fields, flag, list, number, numbers, text, uint16 } from "../core/parse";
+import { bytes, fields, flag, list, number, numbers, text, texts, uint16 } from "../core/parse";
 
 /** A box around what a class is of. */
 export interface FoundBox {
@@ -33,6 +33,10 @@ export interface Findings {
   readonly areas: Areas | null;
   /** Whether a region of the picture can be asked about. */
   readonly takesRegion: boolean;
+  /** What can be asked about a detection; empty for a model of areas. */
+  readonly questions: readonly string[];
+  /** Whether the detections are the model's own for each picture, from a least score on. */
+  readonly findsForItself: boolean;
   /** Why nothing is found; "" where something is. */
   readonly note: string;
 }
@@ -44,6 +48,8 @@ export function findings(value: unknown): Findings {
     boxes: list(from["boxes"]).flatMap(box),
     areas: areas(from["areas"]),
     takesRegion: flag(from["takes_region"], false),
+    questions: texts(from["questions"]),
+    findsForItself: flag(from["finds_for_itself"], false),
     note: text(from["note"]),
   };
 }

@@ -1,5 +1,5 @@
 /** Keyboard shortcuts of the view. */
-import { nextMethod, nudgeFraction, pickRow, stepPicture, toggleBoxes, toggleFindings, toggleOutlines, toggleOverlay, toggleReference } from "./actions";
+import { nextMethod, nextQuestion, nudgeFraction, pickRow, stepPicture, toggleBoxes, toggleFindings, toggleOutlines, toggleOverlay, toggleReference } from "./actions";
 import type { Context } from "./context";
 import { trait } from "./model";
 import { toggleParts } from "./pictureParts";
@@ -86,6 +86,7 @@ function act(context: Context, parts: Parts, event: KeyboardEvent): boolean {
   else if (key === "0") parts.zoom.reset();
   else if (context.runsModel && key === "v") parts.cycleComparison();
   else if (context.live && key === "r") toggleReference(context, trait(context.model, "picture"));
+  else if (context.live && key === "q") nextQuestion(context);
   else if (context.runsModel && key === "p") parts.brush.toggle();
   else if (key === "x") parts.brush.cycle();
   else if (key === "{" || key === "}") parts.brush.resize(key === "}" ? 1 : -1);

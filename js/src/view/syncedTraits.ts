@@ -44,6 +44,8 @@ export interface SyncedTraits {
   readonly findings: boolean;
   readonly picture_parts: unknown;
   readonly parts: string;
+  readonly about: string;
+  readonly least_score: number;
   readonly region: unknown;
   readonly ground_truth: unknown;
   readonly has_ground_truth: boolean;
@@ -122,6 +124,8 @@ export const DEFAULTS: SyncedTraits = {
   findings: true,
   picture_parts: {},
   parts: "auto",
+  about: "score",
+  least_score: 0.5,
   region: {},
   ground_truth: {},
   has_ground_truth: false,

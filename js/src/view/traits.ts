@@ -75,6 +75,8 @@ export interface Setting {
   /** The end of the slider; null where there is none. */
   readonly sliderEnd: number | null;
   readonly help: string;
+  /** Values that are no numbers. */
+  readonly words: readonly string[];
 }
 
 export interface Method {
@@ -307,6 +309,7 @@ function setting(value: unknown): Setting {
     high: typeof high === "number" ? high : null,
     sliderEnd: typeof high === "number" ? high : typeof usual === "number" ? usual : null,
     help: text(from["help"]),
+    words: texts(from["words"]),
   };
 }
 

@@ -5,6 +5,7 @@ import { Context } from "./context";
 import type { Host } from "./context";
 import { classList, mostProbableRow, nothingFound } from "./controls/classList";
 import { ClassSearch } from "./controls/classSearch";
+import { detectionQuestion } from "./controls/detectionQuestion";
 import { curveHeading, curveNames, errorLine, sentence, status } from "./controls/curveHeading";
 import { exportTool } from "./controls/exportTool";
 import { HelpPanel } from "./controls/helpPanel";
@@ -71,6 +72,8 @@ export function mount(model: Model, root: HTMLElement, signal: AbortSignal, host
     ? [historyTool(context), brush, compare.tool, new MethodSettings(context).tool, drawing, keep, large.tool]
     : runsModel ? [historyTool(context), brush, compare.tool, new MethodSettings(context).tool, drawing, keep] : [drawing, keep];
   const editor = new ReferenceEditor(context);
+  // In the line of the search, so that the widget is no higher; where there is none, over the list.
+  const question = detectionQuestion(context);
   const parts = [
     make(
       "div",
@@ -80,13 +83,13 @@ export function mount(model: Model, root: HTMLElement, signal: AbortSignal, host
       frameControl(context, stage.frames),
       readout(context, stage, zoom),
     ),
-    make("div", "camwidget-class-header", {}, new PromptPanel(context).element, classes.head),
+    make("div", "camwidget-class-header", {}, new PromptPanel(context).element, classes.head, ...(live ? [] : [question])),
     classes.names,
     classes.numbers,
     ...compare.numbers,
     ...(runsModel ? [mostProbableRow(context)] : []),
     referenceRows(context, classes.names, (name) => editor.edit(name)),
-    make("div", "camwidget-find", { "data-needs": "model" }, nothingFound(context), new ClassSearch(context).element, editor.element),
+    make("div", "camwidget-find", { "data-needs": "model" }, nothingFound(context), make("div", "camwidget-find-line", {}, ...(live ? [question] : []), new ClassSearch(context).element), editor.element),
     curveHeading(context),
     curveNames(context),
     fallbackControls(context),

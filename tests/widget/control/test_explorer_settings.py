@@ -97,6 +97,7 @@ def test_page_sets_them_and_reads_words_where_it_cannot(ex: cw.Explorer) -> None
         "high": None,
         "usual": None,
         "help": "how many random masks",
+        "words": [],
     }
     assert methods["gradcam"]["settings"] == []
     view_of(ex).set_state({"settings": {"finercam": {"strength": 0.5, "references": 3}}})

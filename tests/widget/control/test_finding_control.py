@@ -10,6 +10,7 @@ from typing import Any
 import finding_models
 import numpy as np
 import pytest
+import torch
 from explorer_internals import parts_of, view_of
 from finding_models import AREAS, NAMES, SIDE, lamps
 from saved_page import SavedPage
@@ -142,6 +143,169 @@ def test_detections_that_the_model_was_given() -> None:
     assert listed(explorer) == pytest.approx({"red": 0.8}, abs=1e-5)
     assert "followed" not in explorer.code
     explorer.close()
+
+
+def asked(explorer: cw.Explorer) -> tuple[str, float, Any, list[str]]:
+    """What is asked, of which detection, and the detections that are listed."""
+    explorer.wait(30)
+    return explorer.about, explorer.least_score, explorer.target, [*listed(explorer)]
+
+
+def test_another_question_and_another_least_score(
+    boxes: cw.Explorer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(History, "PAUSE", 0.0)  # each change is a step, however quick
+    view, three = view_of(boxes), ["red #0", "red #1", "green"]
+    assert (view.found["questions"][0], view.found["finds_for_itself"]) == ("score", True)
+    boxes.target = "red #1"
+    boxes.wait(30)
+    lost = view.sentence[view.sentence.index("First lost at") :]
+    view.about = "class"  # as the browser sets it
+    assert asked(boxes) == ("class", 0.5, "red #1", three)
+    assert view.sentence.endswith(lost), "the same map, by another number"
+    assert listed(boxes)["red #1"] == pytest.approx(1, abs=1e-5) and view.error == ""
+    view.least_score = 0.75
+    assert asked(boxes) == ("class", 0.75, "red #1", three[:2])
+    boxes.least_score = 0.85  # the one explained is not among them
+    assert asked(boxes) == ("class", 0.85, "red", ["red"])
+    plain = same_map(boxes.code, {"model": boxes.models[0], "images": {"two": TWO}})
+    assert np.array_equal(plain.raw, boxes.explanation.raw)
+    kept = boxes.state
+    boxes.least_score = 0.95
+    assert asked(boxes) == ("class", 0.95, None, [])
+    assert "score of 0.95 or more. Lower the least score" in view.sentence
+    for expected in (
+        ("class", 0.85, "red", ["red"]),
+        ("class", 0.75, "red #1", three[:2]),
+        ("class", 0.5, "red #1", three),
+        ("score", 0.5, "red #1", three),
+        ("score", 0.5, "red #0", three),
+    ):
+        boxes.undo()
+        assert asked(boxes) == expected
+    boxes.state = kept
+    assert asked(boxes) == ("class", 0.85, "red", ["red"])
+    boxes.state = {"least_score": 0.5}
+    assert asked(boxes) == ("class", 0.5, "red #0", three)
+    boxes.picture = 2
+    assert asked(boxes) == ("class", 0.5, "green", ["green"])
+    boxes.compare = {"picture": 0, "target": "red #1"}
+    assert boxes.wait(30).other is not None and boxes.other.target.label == "red #1"
+    prediction = view.compared_prediction["target"]["unmasked"]
+    assert prediction == pytest.approx(1, abs=1e-5), "B is asked the same"
+    # An edge does not depend on the layer: the map before comes back, with its question.
+    view.about = "left"
+    assert asked(boxes) == ("class", 0.5, "green", ["green"])
+    assert "does not depend on layer" in view.error and view.about == "class"
+    for name, value in (("about", "middle"), ("least_score", 1.5)):
+        with pytest.raises(TargetError):
+            setattr(boxes, name, value)
+        with pytest.raises(StateError, match=name):
+            boxes.state = {name: value}
+
+
+def test_a_weak_detection_is_not_lost_from_the_beginning() -> None:
+    class Dim(finding_models.Lamps):
+        """Scores are a fifth of the brightness."""
+
+        def forward(self, x: torch.Tensor) -> list[dict[str, torch.Tensor]]:
+            return [{**one, "scores": one["scores"] / 5} for one in super().forward(x)]
+
+    model = cw.wrap(Dim(), cw.Preprocess(SIDE), NAMES, kind="boxes")
+    explorer = cw.Explorer(
+        model, [TWO], method="layercam", layer="cells.2", least_score=0.1, baseline="black"
+    ).wait(30)
+    try:
+        assert listed(explorer)["red #0"] == pytest.approx(0.18, abs=1e-5)
+        assert not any(one["lost"] for one in drawn(explorer).values())
+        # Its number is 0.11 where 1 % is removed, more than half of 0.18.
+        assert "First lost at 2 %" in view_of(explorer).sentence
+        explorer.fraction = 0.2
+        explorer.wait(30)
+        assert "It is lost." in view_of(explorer).sentence
+    finally:
+        explorer.close()
+
+
+def test_a_compared_detection_stays_in_the_history_of_its_picture(
+    boxes: cw.Explorer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """B is of a detection that the next picture does not have: undo, state and code must not stumble over it."""
+    monkeypatch.setattr(History, "PAUSE", 0.0)
+    boxes.compare = {"target": "red #1"}
+    assert boxes.wait(30).other is not None and boxes.other.target.label == "red #1"
+    boxes.picture = 2
+    assert boxes.wait(30).other is not None and boxes.other.target.label == "green"
+    boxes.fraction = 0.1
+    kept = boxes.wait(30).state
+    for picture, other in ((2, "green"), (0, "red #1")):
+        boxes.undo()
+        assert boxes.wait(30).picture == picture and view_of(boxes).error == ""
+        assert boxes.other is not None and boxes.other.target.label == other
+    boxes.state = kept
+    assert boxes.wait(30).picture == 2 and boxes.state == kept
+    with pytest.raises(TargetError, match="no class named 'blue'"):
+        boxes.compare = {"target": "blue"}
+    with pytest.raises(StateError, match="compare"):
+        boxes.state = {"compare": {"nothing": 1}}
+
+
+def test_an_edge_until_its_box_is_lost(boxes: cw.Explorer, tmp_path: Path) -> None:
+    view = view_of(boxes)
+    boxes.state = {"method": "center", "about": "left", "baseline": "black"}
+    boxes.wait(30)
+    assert listed(boxes) == {"green": 32, "red #0": 32, "red #1": 8}
+    assert view.quantity == {"unit": "px at the left edge"} and not view.most_probable
+    boxes.fraction = 0.9
+    boxes.wait(30)
+    assert view.error == "" and view.masked[[*listed(boxes)].index("red #0")] is None
+    assert "leaves no box that red #0 could be. It is lost. First lost at" in view.sentence
+    curve = boxes.curve
+    assert curve is not None and curve.probability[0] == 32 and np.isnan(curve.probability[-1])
+    assert boxes.figure().axes
+    scope = {"cw": cw, "model": boxes.models[0], "images": {"two": TWO}}
+    exec(boxes.code[boxes.code.index("# The same") :], scope)
+    assert np.isnan(scope["prediction"].probabilities).any()
+    assert np.array_equal(scope["curve"].probability, curve.probability, equal_nan=True)
+    data = SavedPage(boxes.save(tmp_path / "page.html", methods=["center"], steps=2)).data
+    assert (data["first"]["about"], data["quantity"]) == ("left", {"unit": "px at the left edge"})
+    assert data["found"]["questions"] == ["left"]
+    boxes.about = "score"
+    assert boxes.wait(30).curve.probability[0] == pytest.approx(0.9) and view.quantity == {}
+
+
+def test_questions_of_models_without_boxes_of_their_own(areas: cw.Explorer) -> None:
+    assert "questions" not in view_of(areas).found
+    for name, value in (("about", "left"), ("least_score", 0.3)):
+        with pytest.raises(TargetError, match="finds no boxes: leave"):
+            setattr(areas, name, value)
+    model = cw.wrap(finding_models.Lamps(), cw.Preprocess(SIDE), NAMES, kind="boxes")
+    chosen = model.given(detections=model.detections(TWO)[:2])  # type: ignore[attr-defined]
+    explorer = cw.Explorer(chosen, [TWO], layer="cells.2", about="class").wait(30)
+    try:
+        assert view_of(explorer).found["finds_for_itself"] is False
+        assert asked(explorer) == ("class", 0.5, "red #0", ["red #0", "red #1"])
+        assert 'asked = model.given(about="class")' in explorer.code
+        with pytest.raises(TargetError, match="follows the detections that it was given"):
+            explorer.least_score = 0.3
+    finally:
+        explorer.close()
+    strict = cw.Explorer(model, [TWO], layer="cells.2", least_score=0.75).wait(30)
+    assert asked(strict) == ("score", 0.75, "red #0", ["red #0", "red #1"])
+    strict.close()
+
+
+def test_segments_are_a_choice_where_there_are_some(areas: cw.Explorer, boxes: cw.Explorer) -> None:
+    for explorer, words in ((areas, ["segments"]), (boxes, [])):
+        settings = {m["name"]: m["settings"] for m in view_of(explorer).methods}
+        for name in ("part-occlusion", "kernelshap"):
+            assert settings[name][0]["words"] == words and settings["rise"][0]["words"] == []
+    areas.state = {
+        "method": "part-occlusion",
+        "settings": {"part-occlusion": {"parts": "segments"}},
+    }
+    assert areas.wait(30).explanation.parts.parts.count == 3 and view_of(areas).error == ""
+    assert 'cw.get_method("part-occlusion", parts="segments")' in areas.code
 
 
 def region(rows: slice, columns: slice) -> np.ndarray:

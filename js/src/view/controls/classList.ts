@@ -131,11 +131,12 @@ export function mostProbableRow(context: Context): HTMLElement {
   );
   let index = -1;
   name.addEventListener("click", () => index >= 0 && pickClass(context, index), { signal });
-  context.watch(["most_probable", "quantity", "rows"], () => {
+  context.watch(["most_probable", "quantity", "rows", "found"], () => {
     const now = mostProbable(model.get("most_probable"));
     index = now?.index ?? -1;
-    // The row keeps its space while the picture is unmasked; of quantities, or of one class, none is most probable.
-    row.hidden = quantity(model.get("quantity")) !== null || rows(model.get("rows")).length < 2;
+    // The row keeps its space while the picture is unmasked; of quantities, boxes, or one class, none is most probable.
+    const finds = findings(model.get("found")).questions.length > 0;
+    row.hidden = finds || quantity(model.get("quantity")) !== null || rows(model.get("rows")).length < 2;
     row.classList.toggle("camwidget-most-probable-none", now === null);
     if (now === null) return;
     setText(name, now.name);

@@ -19,6 +19,7 @@ const KEYS: Readonly<Record<string, readonly Shortcut[]>> = {
     { keys: "< >", does: "previous, next frame of a clip" },
     { keys: "k", does: "play the clip, pause" },
     { keys: "r", does: "use the picture as a reference, if pictures are compared", needs: "kernel" },
+    { keys: "q", does: "ask about a box: its score, its class, each edge", needs: "kernel" },
     { keys: "ctrl z", does: "undo", needs: "model" },
     { keys: "ctrl shift z", does: "redo (or ctrl y)", needs: "model" },
   ],

@@ -41,6 +41,7 @@ export class MethodSettings {
     this.reset.addEventListener("click", () => this.restore(), { signal });
     this.row.addEventListener("change", ({ target }) => target instanceof HTMLInputElement && this.changed(target), { signal });
     this.row.addEventListener("input", ({ target }) => target instanceof HTMLInputElement && this.follow(target), { signal });
+    this.row.addEventListener("click", ({ target }) => target instanceof HTMLButtonElement && this.chooseWord(target), { signal });
     this.row.addEventListener("keydown", (event) => this.key(event), { signal });
     signal.addEventListener("abort", () => this.stopWaiting());
     context.watch(["methods", "method", "settings"], () => this.update());
@@ -118,6 +119,15 @@ export class MethodSettings {
     this.write(input.value === "" ? others : { ...others, [setting.name]: Number(input.value) });
   }
 
+  /** Uses a value that is no number, or the default again. */
+  private chooseWord(of: HTMLButtonElement): void {
+    const { name, word } = of.dataset;
+    if (name === undefined || word === undefined) return;
+    this.stopWaiting();
+    const { [name]: now, ...others } = settingsOf(this.context.model, trait(this.context.model, "method"));
+    this.write(now === word ? others : { ...others, [name]: word });
+  }
+
   private write(own: Readonly<Record<string, unknown>>): void {
     const { model } = this.context;
     const { [trait(model, "method")]: _, ...others } = fields(model.get("settings"));
@@ -144,16 +154,25 @@ function reasonAgainst({ name, isWhole, low, high }: Setting, input: HTMLInputEl
 function field(): HTMLElement {
   const range = make("input", "camwidget-range camwidget-setting-range", { type: "range", ...OWN_KEYS });
   const number = make("input", "camwidget-setting-number", { type: "number", ...OWN_KEYS });
-  return make("label", "camwidget-setting", {}, make("span", "camwidget-setting-name"), range, number);
+  return make("label", "camwidget-setting", {}, make("span", "camwidget-setting-name"), range, number, make("span", "camwidget-setting-words"));
 }
 
 function fillField(of: HTMLElement, setting: Setting, own: unknown, isSame: boolean): void {
-  const { name, initial, isWhole, low, high, sliderEnd, help } = setting;
-  const [label, range, number] = of.children;
-  if (label === undefined || !(range instanceof HTMLInputElement) || !(number instanceof HTMLInputElement)) return;
+  const { name, initial, isWhole, low, high, sliderEnd, help, words } = setting;
+  const [label, range, number, choices] = of.children;
+  if (label === undefined || choices === undefined || !(range instanceof HTMLInputElement) || !(number instanceof HTMLInputElement)) return;
   of.title = `${help}${initial === null ? "" : ` (${initial} at first)`}`;
   setText(label, name);
-  const value = typeof own === "number" ? String(own) : initial === null ? "" : String(initial);
+  const isWord = typeof own === "string";
+  const value = typeof own === "number" ? String(own) : initial === null || isWord ? "" : String(initial);
+  fit(choices, words.length, () => button("camwidget-button", {})).forEach((choice, at) => {
+    const word = words[at]!;
+    choice.dataset["name"] = name;
+    choice.dataset["word"] = word;
+    setText(choice, word);
+    setAttribute(choice, "aria-pressed", String(own === word));
+    setAttribute(choice, "title", `${name}: ${word}`);
+  });
   range.hidden = sliderEnd === null;
   for (const input of [range, number]) {
     input.dataset["name"] = name;
@@ -163,7 +182,7 @@ function fillField(of: HTMLElement, setting: Setting, own: unknown, isSame: bool
     const step = input === range && end !== null ? String((end - low) / STEPS) : "any";
     setAttribute(input, "step", isWhole ? "1" : step);
     setAttribute(input, "aria-label", input === range ? `${name}, as a slider` : name);
-    setAttribute(input, "placeholder", initial === null ? "auto" : String(initial));
+    setAttribute(input, "placeholder", isWord ? "" : initial === null ? "auto" : String(initial));
     // What a person is typing stays. A slider has no empty place: it is at its start then.
     const shown = input === range && value === "" ? String(low) : value;
     if (document.activeElement !== input || !isSame || input.getAttribute("aria-invalid") !== "true") input.value = shown;

@@ -18,7 +18,7 @@ const MOVED = 1;
 export function foundOverlay(context: Context): HTMLElement {
   const { model } = context;
   const drawing = make("div", "camwidget-found", { "aria-hidden": "true" });
-  context.watch(["found", "found_masked", "findings", "scene", "target", "overlay", "class_names"], () => {
+  context.watch(["found", "found_masked", "findings", "scene", "target", "overlay", "class_names", "about"], () => {
     const of = trait(model, "findings") ? scene(model.get("scene")) : null;
     const { before, now } = shown(context, of);
     if (of === null || before === null) {
@@ -26,9 +26,10 @@ export function foundOverlay(context: Context): HTMLElement {
       return;
     }
     const target = trait(model, "target");
+    const about = trait(model, "about");
     const parts =
       before.areas === null
-        ? before.boxes.flatMap((one) => boxParts(one, now === null ? one : now.boxes.find(({ index }) => index === one.index), target, of))
+        ? before.boxes.flatMap((one) => boxParts(one, now === null ? one : now.boxes.find(({ index }) => index === one.index), target, about, of))
         : areaParts((now ?? before).areas ?? before.areas, target);
     drawing.classList.toggle("camwidget-found-alone", !trait(model, "overlay"));
     drawing.replaceChildren(...parts);
@@ -54,12 +55,14 @@ function shown({ model }: Context, of: Scene | null): { readonly before: Finding
   return { before, now: now.scene === of.id ? now : null };
 }
 
-function boxParts(before: FoundBox, now: FoundBox | undefined, target: number, of: Scene): readonly Node[] {
+function boxParts(before: FoundBox, now: FoundBox | undefined, target: number, about: string, of: Scene): readonly Node[] {
   const chosen = before.index === target;
   const isLost = now === undefined || now.lost;
   const drawn = isLost ? before : now;
   const frame = overlay("camwidget-found-box", `0 0 ${of.width} ${of.height}`);
   frame.append(...line(outline(drawn)));
+  const side = chosen && !isLost ? edge(drawn, about) : "";
+  if (side !== "") frame.append(...line(side, "over camwidget-asked-edge", "under camwidget-asked-edge"));
   frame.classList.toggle("camwidget-found-lost", isLost);
   const label = make("span", "camwidget-found-label", {}, `${before.name} `, make("b", "", {}, isLost ? "lost" : drawn.score.toFixed(2)));
   const parts: (HTMLElement | SVGElement)[] = [frame, label];
@@ -86,6 +89,13 @@ function boxParts(before: FoundBox, now: FoundBox | undefined, target: number, o
 
 function outline({ left, top, right, bottom }: FoundBox): string {
   return `M${left} ${top}H${right}V${bottom}H${left}Z`;
+}
+
+/** The edge of a box that is asked about; "" where it is no edge. */
+function edge({ left, top, right, bottom }: FoundBox, about: string): string {
+  if (about === "left" || about === "right") return `M${about === "left" ? left : right} ${top}V${bottom}`;
+  if (about === "top" || about === "bottom") return `M${left} ${about === "top" ? top : bottom}H${right}`;
+  return "";
 }
 
 function isMoved(one: FoundBox, other: FoundBox): boolean {

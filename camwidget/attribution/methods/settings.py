@@ -39,12 +39,15 @@ class Range:
         high: the greatest value; infinity if there is none.
         help: what the setting is, in a few words, for a tooltip.
         usual: the greatest value that a slider offers, where the range has no end; None for no slider.
+        default_for: for a default that depends on the model, a function of a ``VisionModel`` to the number that applies
+            where none is given, or to None where no number does the same.
     """
 
     low: float
     high: float = math.inf
     help: str = ""
     usual: float | None = None
+    default_for: Callable[[Any], float | None] | None = None
 
 
 @dataclass(frozen=True)
@@ -53,7 +56,7 @@ class Setting:
 
     Attributes:
         name: name of the keyword argument.
-        default: value where none is given; None if it depends on the picture.
+        default: value where none is given; None if it depends on the model or the picture.
         is_whole: whether its values are whole numbers.
         range: its least and greatest value, and what it is.
         other_types: types of values that are no numbers, which the method checks itself.
@@ -122,12 +125,26 @@ def options_text(options: Options) -> str:
     )
 
 
-def settings_payload(settings: tuple[Setting, ...]) -> list[dict[str, Any]]:
-    """Encode settings for the browser; None stands for a default that depends on the picture, and for no maximum."""
+def settings_payload(settings: tuple[Setting, ...], model: Any = None) -> list[dict[str, Any]]:
+    """Encode settings for the browser.
+
+    Args:
+        settings: settings of a method.
+        model: ``VisionModel`` for which defaults that depend on it are looked up, which may run it; none are if None.
+
+    Returns:
+        For each its name, default, range and help. None stands for a default that is no number, or depends on the
+        picture, and for no maximum.
+    """
+
+    def default(setting: Setting) -> float | None:
+        find = setting.range.default_for
+        return setting.default if find is None or model is None else find(model)
+
     return [
         {
             "name": setting.name,
-            "default": setting.default,
+            "default": default(setting),
             "integer": setting.is_whole,
             "low": setting.range.low,
             "high": setting.range.high if math.isfinite(setting.range.high) else None,

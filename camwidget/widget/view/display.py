@@ -166,7 +166,8 @@ class Display:
 
         Args:
             layer: the layer.
-            wait: whether to check also those methods that have to run the model for it.
+            wait: whether to check also those methods that have to run the model for it, and to look up defaults that
+                depend on the model.
         """
         self.publish(
             methods=[
@@ -178,7 +179,7 @@ class Display:
                     "reason": m.reason(self.model, layer) if wait or not m.own_passes else None,
                     **target_reasons(m),
                     "slow": m.slow,
-                    "settings": settings_payload(m.settings),
+                    "settings": settings_payload(m.settings, self.model if wait else None),
                 }
                 for m in list_methods()
             ]

@@ -132,7 +132,7 @@ def _discover(model: VisionModel) -> AttentionLayers:
     second, reads = _second_pass(model, 1 - pixels, candidates)
     if len(second) != len(first.operations):
         return AttentionLayers(
-            fault=f"{model.name} attends otherwise from one picture to the next."
+            fault=f"The number of attention operations of {model.name} changes from picture to picture."
         )
     changing = [
         number

@@ -258,7 +258,7 @@ def _check_logits(trace: Trace, logits: torch.Tensor) -> None:
 def _leaves(capture: AttentionCapture, layers: AttentionLayers) -> list[torch.Tensor]:
     """Return the weights of the attention layers, in order, and those of the pooling at the end."""
     if len(capture.operations) != layers.count:
-        raise MethodError("The model attends otherwise for these pictures than for the first one.")
+        raise MethodError("The number of attention operations changes from picture to picture.")
     numbers = [*layers.numbers, *([] if layers.pooling is None else [layers.pooling])]
     return [capture.operations[number].weights for number in numbers]
 

@@ -2,7 +2,7 @@
 
     python tests/soak_process_exit.py --count 100  # forked from one that has all imported
     python tests/soak_process_exit.py --kinds script,ipython,pytest --count 20  # a process of its own for each
-    python tests/soak_process_exit.py --kinds kernel,nbclient,nbconvert,dask --count 20
+    python tests/soak_process_exit.py --kinds kernel,nbclient,nbconvert,papermill,dask --count 20
 
 A case is a moment (what is computed when the end comes) and a way to end. Cases are gone through in turn.
 """
@@ -273,6 +273,13 @@ nbclient.NotebookClient(nbformat.read("in.ipynb", 4), config=config).execute()
 """
 
 
+PAPERMILL = f"""
+import papermill, traitlets.config
+config = traitlets.config.Config(KernelManager=dict(shutdown_wait_time={PATIENCE}))
+papermill.execute_notebook("in.ipynb", "out.ipynb", progress_bar=False, config=config)
+"""
+
+
 def executed(kind: str, cells: Sequence[str], folder: str) -> tuple[int | None, str]:
     """Have a program execute a notebook."""
     import nbformat
@@ -288,6 +295,7 @@ def executed(kind: str, cells: Sequence[str], folder: str) -> tuple[int | None, 
             f"--KernelManager.shutdown_wait_time={PATIENCE}",
         ],
         "nbclient": ["-c", NBCLIENT],
+        "papermill": ["-c", PAPERMILL],
     }[kind]  # fmt: skip
     return run([sys.executable, *command], folder)
 
@@ -340,7 +348,7 @@ KINDS: dict[str, Callable[[Sequence[Case], int], Iterator[Outcome]]] = {
     },
     **{
         kind: (lambda cases, seed, kind=kind: notebooks(kind, cases))
-        for kind in ("kernel", "nbclient", "nbconvert")
+        for kind in ("kernel", "nbclient", "nbconvert", "papermill")
     },
     "dask": lambda cases, seed: clusters(cases),
 }

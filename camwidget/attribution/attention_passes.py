@@ -14,6 +14,7 @@ import torch
 from ..errors import MethodError, ModelError
 from ..execution.attention_capture import AttentionCapture, heads_apart, mean_over_heads
 from ..execution.autograd_graph import gradient_rows
+from ..execution.reused_copy import left_to_graph
 from ..execution.running import hooked
 from ..models.outputs import is_plain
 from ..models.scores import are_close
@@ -229,7 +230,7 @@ def _run(
         if tail is not None:
             hooks = {isolated.module.get_submodule(block): tail for block in tail.blocks}
         try:
-            with hooked(hooks), capture:
+            with hooked(hooks), capture, left_to_graph(isolated.module):
                 returned = isolated.run(model.inputs(trace.pixels.clone()))
             rows = len(trace.pixels) if tail is None else tail.rows
             return returned, _full(model.logits_of(returned, rows))

@@ -14,7 +14,13 @@ from typing import Any, TypeAlias, TypeVar
 import torch
 
 from ..errors import ModelError
-from ..execution.batch_search import Batches, BatchSearch, BatchSeries, search_of
+from ..execution.batch_search import (
+    Batches,
+    BatchSearch,
+    BatchSeries,
+    ResponsiveSeries,
+    search_of,
+)
 from ..execution.device_errors import is_out_of_memory
 from ..execution.running import hooked, needs_contiguous_input
 from ..models.scores import are_close
@@ -31,11 +37,13 @@ __all__ = [
     "batch_size",
     "gather_probabilities",
     "in_batches",
+    "limit_graph",
     "rerun",
     "rerun_from_input",
     "rerun_from_layer",
     "rerun_probabilities",
     "rerun_scores",
+    "responsive_series",
     "search_for",
 ]
 
@@ -55,6 +63,8 @@ _UNLIMITED = 1 << 30
 #: Pixels per pass by device type with which the search for the fastest batches begins: on a CPU, 4 to 8 pictures of
 #: 224² stay in many processors' caches; a GPU needs large batches.
 _PIXELS = {"cpu": 8 * 224 * 224, "cuda": 128 * 224 * 224}
+#: Largest graph of a batch that is larger than the first one, in bytes.
+_MOST_GRAPH_BYTES = 2**30
 #: How many times these pixels the search may try, which limits the memory.
 _MOST = 4
 
@@ -112,6 +122,30 @@ def batch_size(model: VisionModel, height: int, width: int) -> int:
     return series.next_size(_UNLIMITED)
 
 
+def responsive_series(
+    model: VisionModel, total: int, height: int, width: int, seconds: float
+) -> ResponsiveSeries:
+    """Return the batches of a series of ``total`` passes that each take about some seconds."""
+    return ResponsiveSeries(
+        search_for(model, "pictures", height, width, formats=True), total, seconds
+    )
+
+
+def limit_graph(model: VisionModel, series: BatchSeries, nbytes: int, count: int) -> None:
+    """Keep larger batches from being tried whose graphs would take more than a GiB of a computer's memory.
+
+    On a GPU, a batch that does not fit fails and is halved; on a computer, the process may be killed.
+
+    Args:
+        model: the model.
+        series: the series of passes with a graph.
+        nbytes: size of the graph of a batch that was run.
+        count: how many pictures it had.
+    """
+    if model.device.type == "cpu":
+        series.limit(max(count, _MOST_GRAPH_BYTES * count // max(1, nbytes)))
+
+
 def rerun(
     model: VisionModel,
     total: int,
@@ -143,11 +177,14 @@ def rerun(
     warn_if_slower(model, first, precision)
     search = search_for(model, "pictures", *first.shape[-2:], precision=precision, formats=True)
     series = BatchSeries(search, total - start, max_batch)
+    owner = model
     if total - start >= _MIN_PASSES_TO_FOLD.get(model.device.type, _MIN_PASSES_TO_FOLD["cpu"]):
         model = fold_batchnorms(model, first)
 
     def run(begin: int, end: int) -> tuple[Any, torch.Tensor]:
         returned = _run(model, make(begin, end), precision, series.channels_last)
+        # Of the folded copy, which the next series does not have.
+        owner.takes_channels_last = model.takes_channels_last
         return returned, model.logits_of(returned, end - begin)
 
     for _, (returned, logits) in in_batches(model, start, total, series, run):

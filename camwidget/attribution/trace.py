@@ -11,18 +11,19 @@ from __future__ import annotations
 import contextlib
 import copy
 import weakref
-from collections.abc import Hashable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
 import torch
 
-from ..errors import CamwidgetError, LayerError, MethodError, TargetError
+from .._compat.pytorch import version_of
+from ..errors import LayerError, MethodError, ModelError, TargetError
 from ..execution.attention_capture import AttentionCapture, mean_over_heads
 from ..execution.autograd_graph import gradient_rows, graph_nodes, has_reentrant_checkpoint
-from ..execution.device_errors import is_device_lost, is_out_of_memory
 from ..execution.graph_memory import graph_bytes
+from ..execution.reused_copy import left_to_graph
 from ..execution.running import hooked
 from ..images.film_strip import enlarge
 from ..models.layer_table import AT_INPUT
@@ -39,8 +40,10 @@ __all__ = ["INPUT", "LargeGraphError", "Trace"]
 #: Name of the module's input as a layer. No layer has an empty name, but some are named "input".
 INPUT = ""
 
-#: Modules that a pass for gradients runs again, in part, since they have checkpoints: each pass has a copy of its own.
-_recomputed: weakref.WeakSet[torch.nn.Module] = weakref.WeakSet()
+#: Layers that are followed by an operation in place, which gets a copy of their output, by module.
+_overwritten: weakref.WeakKeyDictionary[torch.nn.Module, set[tuple[str, ...]]] = (
+    weakref.WeakKeyDictionary()
+)
 
 
 class LargeGraphError(MethodError):
@@ -102,7 +105,9 @@ class Trace:
         self.model = model
         self.pixels = pixels
         self.precision = precision
-        named = dict.fromkeys(model.layer(name).name for name in layers)
+        #: The name of the tensor that a layer name stands for: a further class is not to look it up again.
+        self._names = {INPUT: INPUT}
+        named = dict.fromkeys(self._name(name) for name in layers)
         self.layers = () if model.no_maps else tuple(named)
         self.attention: list[torch.Tensor] | None = [] if with_attention else None
         self.memory: dict[Hashable, Any] = {}
@@ -110,6 +115,7 @@ class Trace:
         self._most_bytes = most_bytes
         self._trims = trims and pixels.device.type == "cpu"
         self._graph_bytes: int | None = None
+        self._versions: dict[str, int] = {}
         self._recording = _Recording()
         self.head_weight: torch.Tensor | None = None
         #: By target, layer and rule; None if the target's score does not depend on the layer.
@@ -129,14 +135,14 @@ class Trace:
             if self.precision != "fp32":
                 warn_if_slower(model, inputs, self.precision)
             recording.returned = self._forward(
-                inputs, torch.enable_grad() if self._with_input else torch.no_grad()
+                inputs, torch.enable_grad if self._with_input else torch.no_grad
             )
             needs_graph = self.layers or self._with_input
             attached = any(t.requires_grad for t in tensors_of(recording.returned))
             if self._interrupted or (needs_graph and not attached):
                 # The module switches gradients off for a part of itself, and then restores the mode that it found:
                 # run it again with gradients on.
-                recording.returned = self._forward(inputs, torch.enable_grad())
+                recording.returned = self._forward(inputs, torch.enable_grad)
             recording.logits = _full(model.logits_of(recording.returned, len(pixels)))
         recording.is_freed = False
 
@@ -265,21 +271,6 @@ class Trace:
         """Return the gradients of targets, a row each, at layers; None where nothing depends on the layer."""
         if self._recording.is_freed:
             self._record()
-        try:
-            return self._gradients_of_recorded(targets, names, rule)
-        except Exception as error:
-            module = self.model.module
-            expected = isinstance(error, CamwidgetError) or is_out_of_memory(error)
-            if module in _recomputed or expected or is_device_lost(error):
-                raise
-            # A checkpoint (``use_reentrant=False``) runs a part of the copy again, which other passes use meanwhile.
-            _recomputed.add(module)
-            self._record()
-            return self._gradients_of_recorded(targets, names, rule)
-
-    def _gradients_of_recorded(
-        self, targets: Sequence[Target], names: Sequence[str], rule: ReluRule | None
-    ) -> list[Sequence[torch.Tensor | None]]:
         recording = self._recording
         leaves = [self._output(name) for name in names]
         with self.model.isolated(runs=False), torch.enable_grad():
@@ -352,9 +343,23 @@ class Trace:
                 raise self._reentrant() from error
             raise
 
-    def _forward(self, inputs: torch.Tensor, start: Any) -> Any:
-        outputs = self._recording.outputs
+    def _forward(self, inputs: torch.Tensor, start: Callable[[], Any]) -> Any:
+        overwritten = _overwritten.setdefault(self.model.module, set())
+        if self._trims and self.layers not in overwritten:
+            # A copy of a large picture's layer is as large as a quarter of the pass, and is needed only where the next
+            # operation is in place: autograd refuses that, or the layer's output has changed.
+            with contextlib.suppress(ModelError):
+                returned = self._forward_once(inputs, start(), copies=False)
+                if self._are_unchanged():
+                    return returned
+                del returned  # before the second pass
+            overwritten.add(self.layers)
+        return self._forward_once(inputs, start(), copies=True)
+
+    def _forward_once(self, inputs: torch.Tensor, start: Any, *, copies: bool) -> Any:
+        outputs, versions = self._recording.outputs, self._versions
         outputs.clear()
+        versions.clear()
         self._interrupted = False
 
         def remember(module: torch.nn.Module, args: Any, output: torch.Tensor) -> torch.Tensor:
@@ -364,12 +369,12 @@ class Trace:
             if not output.requires_grad:
                 output = output.detach().requires_grad_()
             outputs[names[module]] = output
+            versions[names[module]] = version_of(output)
             self._check_size(output)
-            # The next operation may be in place (ReLU), so that it gets a copy.
-            return output.clone()
+            # The next operation may be in place (ReLU).
+            return output.clone() if copies else output.view_as(output)
 
-        is_kept = self.model.module in _recomputed
-        own = self.model.isolated(is_kept=is_kept)
+        own = self.model.isolated()
         with own as isolated, start, in_precision(self.precision, inputs.device):
             if self.model.gap_head is not None:
                 # A plain tensor, not a parameter, where it is computed from others (pruning, weight normalization).
@@ -379,8 +384,13 @@ class Trace:
             if self._with_input:
                 outputs[INPUT] = inputs = inputs.detach().requires_grad_()
             recording = hooked(dict.fromkeys(names, remember))
-            with hooked(self._trimming(isolated.module)), recording, self._captured_attention():
+            trimming = hooked(self._trimming(isolated.module))
+            with trimming, recording, self._captured_attention(), left_to_graph(isolated.module):
                 return isolated.run(inputs.clone())  # a module may modify its input in place
+
+    def _are_unchanged(self) -> bool:
+        """Return whether no operation in place has changed a recorded layer's output."""
+        return self._versions == {n: version_of(self._recording.outputs[n]) for n in self._versions}
 
     def _trimming(self, module: torch.nn.Module) -> dict[torch.nn.Module, Any]:
         """Return hooks that trim the heap behind each of the model's layers."""
@@ -416,7 +426,9 @@ class Trace:
             )
 
     def _name(self, layer: str) -> str:
-        return INPUT if layer == INPUT else self.model.layer(layer).name
+        if layer not in self._names:
+            self._names[layer] = self.model.layer(layer).name
+        return self._names[layer]
 
     def _output(self, layer: str) -> torch.Tensor:
         name = self._name(layer)

@@ -115,7 +115,7 @@ def evaluate(
         # Closed at once on cancellation, which also cancels the batches on a cluster.
         with contextlib.closing(steps):
             follow(steps, f"evaluating {model.name}", progress)
-        rows = results_file.rows()
+        rows = list(results_file.rows())
     if all("error" in row for row in rows):
         if not rows:
             raise DataError("There is nothing to evaluate: the data is empty.")

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["Evaluation"]
 
 #: Columns of the results file that are no results.
-_BOOKKEEPING = ("run", "facts", "batch", "rest", "error", "curves")
+_BOOKKEEPING = ("run", "facts", "batch", "rows_left", "error", "curves")
 
 
 @dataclass(eq=False)

@@ -43,7 +43,7 @@ FIXED = (
     "run",
     "facts",
     "batch",
-    "rest",
+    "rows_left",
     "picture",
     "name",
     "error",

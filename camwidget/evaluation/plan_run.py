@@ -44,9 +44,7 @@ class PlanRun:
         self.plan, self.data, self.results_file = plan, data, results_file
         self.client, self.progress = client, progress
         self.total = data.total or 0
-        self._done = sum(
-            len({row["picture"] for row in rows}) for rows in results_file.batches.values()
-        )
+        self._done = sum(batch.pictures for batch in results_file.batches.values())
 
     def steps(self) -> Generator[Stage]:
         """Compute the missing batches, and yield the progress after each."""

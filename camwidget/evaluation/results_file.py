@@ -1,7 +1,8 @@
 """Results file of an evaluation: JSON lines, one row per map, appended batch by batch.
 
 ``pandas.read_json(path, lines=True, precise_float=True)`` opens it. The first row has the facts of the run in a column
-of its own. Every row has the run's short name, so that the rows of several files can be concatenated.
+of its own. Every row has the run's short name, so that the rows of several files can be concatenated, and how many
+rows of its batch follow, so that an unfinished batch is recognized.
 """
 
 from __future__ import annotations
@@ -12,7 +13,9 @@ import hashlib
 import importlib
 import json
 import os
+import tempfile
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from types import NoneType
 from typing import IO, Any
@@ -20,7 +23,7 @@ from typing import IO, Any
 from ..errors import DataError, warn
 from .batch import Row
 
-__all__ = ["ResultsFile", "run_name"]
+__all__ = ["ResultsFile", "StoredBatch", "run_name"]
 
 
 def _module(name: str) -> Any:
@@ -37,6 +40,9 @@ _fcntl, _msvcrt = _module("fcntl"), _module("msvcrt")
 #: The byte that is locked on Windows, beyond the end of any file: a locked byte cannot be read by others.
 _LOCK_POSITION = 2**31 - 2
 
+#: Bytes up to which the rows of a run without a file are in memory; more are in a temporary file.
+_MOST_IN_MEMORY = 2**20
+
 #: Error numbers of operating systems for a file that another process has locked.
 _IN_USE = {errno.EAGAIN, errno.EWOULDBLOCK, errno.EACCES, errno.EDEADLK}
 
@@ -46,15 +52,35 @@ def run_name(facts: dict[str, Any]) -> str:
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:12]
 
 
+@dataclass(frozen=True)
+class StoredBatch:
+    """Where the rows of a finished batch are in the file.
+
+    Attributes:
+        start: position of the first byte.
+        length: number of bytes.
+        pictures: number of pictures, each of which has one row or several.
+    """
+
+    start: int
+    length: int
+    pictures: int
+
+    @classmethod
+    def of(cls, rows: Sequence[Row], start: int, length: int) -> StoredBatch:
+        """Make the entry of a batch with these rows."""
+        return cls(start, length, len({row["picture"] for row in rows}))
+
+
 class ResultsFile:
-    """The rows of a run by batch, stored in a file.
+    """The rows of a run by batch, stored in a file: memory has only where each batch is.
 
     Args:
-        path: the file, which need not exist; None keeps the rows in memory only.
+        path: the file, which need not exist; None for a temporary one without a name.
         facts: everything that the results depend on.
 
     Attributes:
-        batches: the rows of every finished batch, by number.
+        batches: where every finished batch is, by number.
 
     Raises:
         DataError: if the file belongs to another run, is damaged, is in use, or is not writable.
@@ -62,13 +88,15 @@ class ResultsFile:
 
     def __init__(self, path: str | os.PathLike[str] | None, facts: dict[str, Any]) -> None:
         self.facts, self.run = facts, run_name(facts)
-        self.batches: dict[int, list[Row]] = {}
+        self.batches: dict[int, StoredBatch] = {}
         if not isinstance(path, (str, os.PathLike, NoneType)):
             raise DataError(f"results is the path of a file, not {type(path).__name__}.")
         self._path = None if path is None else Path(path).expanduser()
         self._file: IO[bytes] | None = None
         self._end = 0  # end of the file after our last write
-        if self._path is not None:
+        if self._path is None:
+            self._file = _open_temporary()
+        else:
             self._file = _open_locked(self._path)
             try:
                 self._resume()
@@ -76,28 +104,44 @@ class ResultsFile:
                 self.close()
                 raise
 
+    @property
+    def folder(self) -> Path | None:
+        """The folder of the file; None for a temporary file."""
+        return None if self._path is None else self._path.parent
+
     def add(self, batch: int, rows: Sequence[Row]) -> None:
         """Add a finished batch and flush it to the disk.
 
         Raises:
             DataError: if it cannot be written.
         """
-        rest = range(len(rows) - 1, -1, -1)
+        rows_left = range(len(rows) - 1, -1, -1)
         kept = [
-            {"run": self.run, "batch": batch, "rest": n, **row}
-            for n, row in zip(rest, rows, strict=True)
+            {"run": self.run, "batch": batch, "rows_left": n, **row}
+            for n, row in zip(rows_left, rows, strict=True)
         ]
-        if self._file is not None:
-            lines = list(kept)
-            if not self.batches:
-                lines[0] = {**lines[0], "facts": self.facts}
-            text = "".join(json.dumps(line, allow_nan=False) + "\n" for line in lines)
-            self._write(text.encode())
-        self.batches[batch] = kept
+        if not self.batches:
+            kept[0] = {**kept[0], "facts": self.facts}
+        data = "".join(json.dumps(row, allow_nan=False) + "\n" for row in kept).encode()
+        self._write(data)
+        self.batches[batch] = StoredBatch.of(kept, self._end - len(data), len(data))
 
-    def rows(self) -> list[Row]:
-        """All rows, in the order of the pictures."""
-        return [row for batch in sorted(self.batches) for row in self.batches[batch]]
+    def rows(self) -> Iterator[Row]:
+        """Read all rows, in the order of the pictures; the file has to be open.
+
+        Raises:
+            DataError: if the file cannot be read, or has been changed by somebody else.
+        """
+        for _, batch in sorted(self.batches.items()):
+            try:
+                found = [json.loads(line) for line in self._read(batch).splitlines()]
+            except (OSError, ValueError) as error:
+                raise DataError(
+                    f"The rows cannot be read again from {self._name}: {error}. Call evaluate again."
+                ) from error
+            for row in found:
+                row.pop("facts", None)
+                yield row
 
     def close(self) -> None:
         """Close and unlock the file."""
@@ -106,24 +150,38 @@ class ResultsFile:
             self._file.close()
             self._file = None
 
+    @property
+    def _name(self) -> str:
+        return "a temporary file" if self._path is None else repr(str(self._path))
+
+    def _read(self, batch: StoredBatch) -> bytes:
+        assert self._file is not None
+        self._file.seek(batch.start)
+        data = b""
+        # The file is not buffered, so that one read may give less.
+        while more := self._file.read(batch.length - len(data)):
+            data += more
+        return data
+
     def _write(self, data: bytes) -> None:
         assert self._file is not None
         start = self._file.seek(0, os.SEEK_END)
         if start != self._end:  # happens where files cannot be locked
             raise DataError(
-                f"{str(self._path)!r} has been written to by somebody else since this evaluation began: let one "
+                f"{self._name} has been written to by somebody else since this evaluation began: let one "
                 "evaluation at a time write to a file, remove what it holds twice, and call evaluate again."
             )
         left = memoryview(data)
         try:
             while left:  # one write, unless the system accepts less at once
                 left = left[self._file.write(left) :]
-            os.fsync(self._file.fileno())
+            if self._path is not None:
+                os.fsync(self._file.fileno())
         except OSError as error:
             with contextlib.suppress(OSError):
                 self._file.truncate(start)
             raise DataError(
-                f"The results could not be written to {str(self._path)!r}: {error}. What was written before is kept: "
+                f"The results could not be written to {self._name}: {error}. What was written before is kept: "
                 "make room, and call evaluate again to go on."
             ) from error
         self._end = start + len(data)
@@ -132,27 +190,25 @@ class ResultsFile:
         """Read the finished batches of an earlier run, and truncate an unfinished one."""
         assert self._file is not None
         complete = 0
-        pending: list[Row] = []
+        pending: list[Row] = []  # of the batch at hand, whose bytes begin at ``complete``
         for number, (end, row) in enumerate(self._lines(), 1):
             if number == 1:
                 self._compare(row)
-            batch, rest = row.get("batch"), row.get("rest")
+            batch, rows_left = row.get("batch"), row.get("rows_left")
             if row.get("run") != self.run or not all(
-                isinstance(n, int) and n >= 0 for n in (batch, rest)
+                isinstance(n, int) and n >= 0 for n in (batch, rows_left)
             ):
                 raise self._damaged(number, "it is no row of this run")
             # Sorted or deleted lines would otherwise lose pictures silently.
             if pending:
-                is_next = (batch, rest) == (pending[-1]["batch"], pending[-1]["rest"] - 1)
+                is_next = (batch, rows_left) == (pending[-1]["batch"], pending[-1]["rows_left"] - 1)
             else:
                 is_next = batch not in self.batches
             if not is_next:
                 raise self._damaged(number, "it does not follow what is before it")
             pending.append(row)
-            if rest == 0:
-                self.batches[row["batch"]] = [
-                    {k: v for k, v in r.items() if k != "facts"} for r in pending
-                ]
+            if rows_left == 0:
+                self.batches[row["batch"]] = StoredBatch.of(pending, complete, end - complete)
                 pending, complete = [], end
         self._file.truncate(complete)
         self._end = complete
@@ -211,6 +267,11 @@ def _is_results_line(line: bytes) -> bool:
 def _shortened(value: Any) -> str:
     text = "unknown" if value is None else json.dumps(value)
     return text if len(text) <= 200 else text[:199] + "…"
+
+
+def _open_temporary() -> IO[bytes]:
+    """Open a file without a name, which is in memory as long as it is small."""
+    return tempfile.SpooledTemporaryFile(_MOST_IN_MEMORY)
 
 
 def _open_locked(path: Path) -> IO[bytes]:

@@ -21,7 +21,15 @@ from torch import nn
 from ..errors import CamwidgetError
 from ..runtime import fork_safety
 
-__all__ = ["VARIABLE", "BatchSearch", "BatchSeries", "Batches", "search_of"]
+__all__ = [
+    "VARIABLE",
+    "BatchSearch",
+    "BatchSeries",
+    "Batches",
+    "ResponsiveSeries",
+    "are_batches_given",
+    "search_of",
+]
 
 #: Environment variable that sets the batches.
 VARIABLE = "CAMWIDGET_BATCHES"
@@ -183,8 +191,43 @@ class BatchSeries:
         self._search.record(self._now, count, seconds)
 
     def limit(self, most: int) -> None:
-        """Set the largest size for the rest of the series."""
-        self._most = most
+        """Set the largest size for the rest of the series, unless it is smaller already."""
+        self._most = most if self._most is None else min(self._most, most)
+
+
+class ResponsiveSeries(BatchSeries):
+    """The batches of a series between which other work may run: each takes about the same time.
+
+    Where the user has set the batches, their sizes do not go by the clock.
+
+    Args:
+        search: the search whose fastest batches are the largest ones here.
+        total: length of the series.
+        seconds: what a batch should take.
+    """
+
+    def __init__(self, search: BatchSearch, total: int, seconds: float) -> None:
+        super().__init__(search, total)
+        self._searches = False
+        self._seconds = seconds
+        self._goes_by_clock = not are_batches_given()
+        self._size = 1
+
+    def next_size(self, left: int) -> int:
+        """Return the size of the next batch."""
+        size = super().next_size(left)
+        self.is_timed = self._goes_by_clock
+        return min(self._size, size) if self._goes_by_clock else size
+
+    def record(self, count: int, seconds: float) -> None:
+        """Note the time of the batch at hand; after infinity, which means no memory, ``limit`` follows."""
+        if seconds < float("inf"):
+            self._size = max(1, int(self._seconds * count / max(seconds, 1e-6)))
+
+
+def are_batches_given() -> bool:
+    """Return whether the user has set the batches, so that nothing may go by the clock."""
+    return _given() is not None
 
 
 def search_of(module: nn.Module, key: Hashable, make: Callable[[], BatchSearch]) -> BatchSearch:

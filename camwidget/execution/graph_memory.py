@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterable
 from typing import Any
 
@@ -16,6 +17,9 @@ __all__ = ["graph_bytes"]
 def graph_bytes(outputs: Iterable[torch.Tensor], excluded: Iterable[torch.Tensor] = ()) -> int:
     """Return the size in bytes of some tensors and of all tensors saved in the graphs behind them.
 
+    Within hooks on saved tensors (in a checkpoint, or ``save_on_cpu``), where they cannot be read, only the tensors
+    themselves count.
+
     Args:
         outputs: output tensors of the graphs.
         excluded: tensors whose memory does not count, such as a module's weights.
@@ -26,12 +30,18 @@ def graph_bytes(outputs: Iterable[torch.Tensor], excluded: Iterable[torch.Tensor
     counted = {_storage_key(tensor) for tensor in excluded}
     total = 0
     seen: set[Any] = set()
-    # Tensors of a checkpoint (``torch.utils.checkpoint``) are computed when they are read: they take no memory, and
-    # with hooks disabled reading them fails before anything is computed.
-    with torch.autograd.graph.disable_saved_tensors_hooks("The size of a graph is measured."):
+    with contextlib.ExitStack() as stack:
+        # Tensors of a checkpoint (``torch.utils.checkpoint``) are computed when they are read: they take no memory, and
+        # with hooks disabled reading them fails before anything is computed.
+        off = torch.autograd.graph.disable_saved_tensors_hooks("The size of a graph is measured.")
+        try:
+            stack.enter_context(off)
+            is_readable = True
+        except RuntimeError:  # hooks are active
+            is_readable = False
         for output in outputs:
             found = [output]
-            for node in graph_nodes(output, seen):
+            for node in graph_nodes(output, seen) if is_readable else ():
                 found += _saved(node)
             for tensor in found:
                 key = _storage_key(tensor)

@@ -2,13 +2,17 @@
 
 Copying the structure takes longer than a pass of a small network, and on a GPU a good part of a large one's. A copy is
 used again if the module holds the same objects as when it was copied, and if the last pass has left the copy as it was.
-Each pass gets new tensors in it, so that its weights are always the module's present ones.
+Each pass gets new tensors in it, so that its weights are always the module's present ones. A copy that a pass's graph
+refers to, since a checkpoint runs a part of it again for the gradients, is left to that graph.
 """
 
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable
+import sys
+import weakref
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, TypeAlias
 
 import torch
@@ -17,13 +21,30 @@ from torch import nn
 from .._compat.pytorch import HOOKS, PARTS, buffers_of, cloned_tensors, parameters_of
 from .shallow_module_copy import copied_parts
 
-__all__ = ["CopyRecord", "ReusedCopy"]
+__all__ = ["CopyRecord", "ReusedCopy", "left_to_graph"]
 
 #: Times in a row that a copy could not be used again, after which each pass gets a new copy that is not recorded.
 _MOST_FAILURES = 4
 
 #: Pairs of dictionaries of tensors by name: a submodule's and its copy's, or a copy's and what it was given.
 _Holders: TypeAlias = list[tuple[dict[str, Any], dict[str, Any]]]
+
+#: Copies that something refers to which lives longer than the pass.
+_left: weakref.WeakSet[nn.Module] = weakref.WeakSet()
+
+
+@contextmanager
+def left_to_graph(copy: nn.Module) -> Iterator[None]:
+    """Leave a copy as it is, for good, if what runs in the ``with`` block keeps a reference to a part of it.
+
+    The graph of a checkpoint does (``use_reentrant=False``): it runs the part again when gradients are computed, and
+    then needs the pass's tensors in it, whatever other passes do meanwhile.
+    """
+    parts = list(copy.modules())
+    before = list(map(sys.getrefcount, parts))
+    yield
+    if list(map(sys.getrefcount, parts)) != before:
+        _left.add(copy)
 
 
 class ReusedCopy:
@@ -64,7 +85,7 @@ class ReusedCopy:
 
     def give_back(self, record: CopyRecord) -> None:
         """Keep a copy for the next pass if the pass that used it has left it as it was."""
-        if record.is_unchanged():
+        if record.copy not in _left and record.is_unchanged():
             self._failures = 0
             record.empty()
             self._idle = record

@@ -8,7 +8,7 @@ from typing import TypeAlias
 
 import torch
 
-from ..attribution.batched_inference import batch_series, in_batches
+from ..attribution.batched_inference import batch_series, in_batches, limit_graph
 from ..attribution.explaining import saliency_maps
 from ..attribution.methods import Method, Step
 from ..attribution.targets import resolve_target
@@ -76,7 +76,9 @@ def recompute_maps(requests: Sequence[tuple[Case, Recomputation]]) -> Iterator[R
     def make(begin: int, end: int) -> list[torch.Tensor]:
         shared = trace(begin, end, quick)
         with torch.no_grad(), autocast_off(pixels.device):
-            return [m.compute(shared, resolve_target(model, t), name) for m, name, t in quick]
+            maps = [m.compute(shared, resolve_target(model, t), name) for m, name, t in quick]
+        limit_graph(model, series, shared.nbytes, end - begin)
+        return maps
 
     if quick:
         names = ", ".join(sorted({f"{method.name} at {layer}" for method, layer, _ in quick}))

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Sequence
+from array import array
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,6 +15,7 @@ from numpy.typing import NDArray
 
 from ..errors import DataError
 from ..metrics import Metric
+from .disk_rows import DiskFiles, DiskRows
 from .survey_columns import MAP_SIDE, read_map, read_vector
 
 __all__ = ["SurveyResult"]
@@ -21,6 +24,9 @@ __all__ = ["SurveyResult"]
 @dataclass(eq=False)
 class SurveyResult:
     """What a survey found, one row for each picture that could be read.
+
+    Maps, features, embeddings and thumbnails are on the disk and mapped into memory, in temporary files that go with
+    the result.
 
     Attributes:
         model: the model's name.
@@ -53,7 +59,7 @@ class SurveyResult:
     maps: NDArray[np.uint8] = field(repr=False)
     features: NDArray[np.float32] = field(repr=False)
     embeddings: NDArray[np.float32] = field(repr=False)
-    thumbnails: list[bytes] = field(repr=False)
+    thumbnails: Sequence[bytes] = field(repr=False)
     concepts: pd.DataFrame = field(repr=False)
     skipped: pd.DataFrame = field(repr=False)
     facts: dict[str, Any] = field(repr=False)
@@ -61,63 +67,47 @@ class SurveyResult:
     @classmethod
     def from_rows(
         cls,
-        rows_read: Sequence[dict[str, Any]],
+        rows: Iterable[dict[str, Any]],
         classes: Sequence[str],
         metrics: Sequence[Metric],
         facts: dict[str, Any],
+        folder: Path | None = None,
     ) -> SurveyResult:
-        """Create a result from rows of a results file.
+        """Create a result from rows of a results file, of which one at a time is in memory.
 
         Args:
-            rows_read: the rows, in the order of the pictures.
+            rows: the rows, in the order of the pictures.
             classes: names of the model's classes.
             metrics: the metrics of the survey.
             facts: everything that the rows depend on.
+            folder: folder of the temporary files; None for that of ``tempfile``.
         """
-        rows = [row for row in rows_read if "error" not in row]
-        kept = tuple(m for m in metrics if any(row.get(m.name) is not None for row in rows))
-        labels = [row.get("label") for row in rows]
-        table = pd.DataFrame(
-            {
-                "picture": [row["picture"] for row in rows],
-                "name": [row["name"] for row in rows],
-                "truth": [row.get("label_name") for row in rows],
-                "prediction": [row["prediction_name"] for row in rows],
-                "correct": pd.array(
-                    [
-                        None if label is None else label == row["prediction"]
-                        for label, row in zip(labels, rows, strict=True)
-                    ],
-                    dtype="boolean",
-                ),
-                "confidence": np.array([row["confidence"] for row in rows], float),
-                "truth_confidence": np.array([_number(row["truth_confidence"]) for row in rows]),
-                **{m.name: np.array([_number(row.get(m.name)) for row in rows]) for m in kept},
-                "fault": [row["fault"] for row in rows],
-            }
-        )
-        found = {row["prediction"] for row in rows} | {n for n in labels if n is not None}
-        shares = [row["concepts"] or {} for row in rows]
-        names = sorted({name for share in shares for name in share})
-        maps = [read_map(row["map"]) for row in rows]
+        columns = _Columns(metrics)
+        skipped: list[tuple[int, str, str]] = []
+        maps = DiskRows(folder, np.uint8, (MAP_SIDE, MAP_SIDE))
+        features, embeddings = (DiskRows(folder, np.float32, (0,)) for _ in range(2))
+        thumbnails = DiskFiles(folder)
+        for row in rows:
+            if "error" in row:
+                skipped.append((row["picture"], row["name"], row["error"]))
+                continue
+            columns.add(row)
+            maps.append(read_map(row["map"]))
+            features.append(read_vector(row["features"]))
+            embeddings.append(read_vector(row["embedding"]))
+            thumbnails.append(base64.b64decode(row["thumbnail"]))
+        table = columns.table()
         return cls(
             model=facts["model"],
-            classes=tuple(classes[n] for n in sorted(found)),
-            metrics=kept,
+            classes=tuple(classes[n] for n in sorted(columns.found)),
+            metrics=tuple(metric for metric in metrics if metric.name in table),
             table=table,
-            maps=np.stack(maps) if maps else np.zeros((0, MAP_SIDE, MAP_SIDE), np.uint8),
-            features=_vectors([row["features"] for row in rows]),
-            embeddings=_vectors([row["embedding"] for row in rows]),
-            thumbnails=[base64.b64decode(row["thumbnail"]) for row in rows],
-            concepts=pd.DataFrame(
-                [[share.get(name, np.nan) for name in names] for share in shares],
-                columns=names,
-                dtype="float64",
-            ),
-            skipped=pd.DataFrame(
-                [(r["picture"], r["name"], r["error"]) for r in rows_read if "error" in r],
-                columns=["picture", "name", "reason"],
-            ),
+            maps=maps.mapped(),
+            features=features.mapped(),
+            embeddings=embeddings.mapped(),
+            thumbnails=thumbnails.mapped(),
+            concepts=columns.concepts(),
+            skipped=pd.DataFrame(skipped, columns=["picture", "name", "reason"]),
             facts=facts,
         )
 
@@ -173,12 +163,71 @@ class SurveyResult:
         return f"SurveyResult({self.model}: {len(self)} pictures{right}{skipped})"
 
 
-def _number(value: Any) -> float:
-    return float("nan") if value is None else float(value)
+class _Columns:
+    """Columns of a survey's table, made of its rows one by one; equal texts are one text in memory.
 
+    Args:
+        metrics: metrics of the survey.
 
-def _vectors(texts: Sequence[str]) -> NDArray[np.float32]:
-    """The vectors of all rows, float32 (n, size)."""
-    if not texts:
-        return np.zeros((0, 0), np.float32)
-    return np.stack([read_vector(text) for text in texts]).astype(np.float32)
+    Attributes:
+        found: indices of the classes that occur as truth or prediction.
+    """
+
+    def __init__(self, metrics: Sequence[Metric]) -> None:
+        self.found: set[int] = set()
+        self._texts: dict[str | None, str | None] = {}
+        self._pictures = array("q")
+        self._names: list[str] = []
+        #: Truth, prediction and fault.
+        self._named: tuple[list[str | None], ...] = ([], [], [])
+        self._correct: list[bool | None] = []
+        self._values = {
+            name: array("d")
+            for name in ("confidence", "truth_confidence", *(m.name for m in metrics))
+        }
+        self._known: set[str] = {"confidence", "truth_confidence"}
+        self._concepts: dict[str, array[float]] = {}
+
+    def add(self, row: dict[str, Any]) -> None:
+        """Add a row."""
+        label, prediction = row.get("label"), row["prediction"]
+        texts = (row.get("label_name"), row["prediction_name"], row["fault"])
+        for column, text in zip(self._named, texts, strict=True):
+            column.append(self._texts.setdefault(text, text))
+        self.found |= {prediction} if label is None else {prediction, label}
+        self._correct.append(None if label is None else label == prediction)
+        for name, values in self._values.items():
+            value = row.get(name)
+            values.append(np.nan if value is None else value)
+            if value is not None:
+                self._known.add(name)
+        shares = row["concepts"] or {}
+        for name in shares:
+            self._concepts.setdefault(name, array("d", [np.nan]) * len(self._pictures))
+        for name, values in self._concepts.items():
+            values.append(shares.get(name, np.nan))
+        self._names.append(row["name"])
+        self._pictures.append(row["picture"])
+
+    def table(self) -> pd.DataFrame:
+        """Return the table, with the metrics that have a value for some picture."""
+        truth, prediction, fault = self._named
+        return pd.DataFrame(
+            {
+                "picture": np.array(self._pictures, np.int64),
+                "name": self._names,
+                "truth": truth,
+                "prediction": prediction,
+                "correct": pd.array(self._correct, dtype="boolean"),
+                **{n: np.array(v, float) for n, v in self._values.items() if n in self._known},
+                "fault": fault,
+            }
+        )
+
+    def concepts(self) -> pd.DataFrame:
+        """Return the share of the map in each known concept."""
+        return pd.DataFrame(
+            {name: np.array(self._concepts[name], float) for name in sorted(self._concepts)},
+            index=pd.RangeIndex(len(self._pictures)),
+            dtype="float64",
+        )

@@ -99,8 +99,13 @@ class SurveyRun:
 
     def result(self) -> SurveyResult:
         """Read what is computed so far."""
-        rows = self._file.rows()
-        return SurveyResult.from_rows(rows, self._model.classes, self._plan.metrics, self._facts)
+        return SurveyResult.from_rows(
+            self._file.rows(),
+            self._model.classes,
+            self._plan.metrics,
+            self._facts,
+            self._file.folder,
+        )
 
     def item(self, survey: SurveyResult, row: int) -> Item:
         """Read a picture again, as the data gives it.
@@ -147,8 +152,9 @@ def survey_pictures(
 ) -> SurveyResult:
     """Compute prediction, map, features and scores of each picture of a data set, for the predicted class.
 
-    The memory does not grow with the size of the pictures: of each, a map of 16 × 16 cells, at most 2 × 512
-    features, and a thumbnail are kept, some 5 kB.
+    Of each picture, a map of 16 × 16 cells, at most 2 × 512 features, and a thumbnail are kept: some 7 kB in the file
+    of results, and as much in a nameless temporary file beside it (or where ``tempfile`` has its files), which is
+    mapped into memory. Memory itself grows by some hundred bytes a picture: its row of the table.
 
     Args:
         model: from ``load`` or ``wrap``; left unchanged.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -214,6 +214,47 @@ def test_a_graph_that_is_freed_early_gives_the_same_gradients(
     freed.store_gradients(targets(model))
     for target in targets(model):
         torch.testing.assert_close(freed.gradient(target, "left"), kept.gradient(target, "left"))
+
+
+class Following(nn.Module):
+    """A layer, and an operation behind it."""
+
+    def __init__(self, operation: Callable[[torch.Tensor], torch.Tensor]) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.layer, self.head = nn.Conv2d(3, 6, 3), nn.Linear(6, 4)
+        self.operation = operation
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.head(self.operation(self.layer(x)).mean((2, 3)))
+
+
+def without_autograd(x: torch.Tensor) -> torch.Tensor:
+    """Writes into its input, which autograd does not see."""
+    with torch.no_grad():
+        x.clamp_(max=0.3)
+    return x * 2
+
+
+@pytest.mark.parametrize(
+    ("operation", "runs"), [(torch.sigmoid, 1), (torch.relu_, 2), (without_autograd, 2)]
+)
+def test_only_what_is_written_into_is_copied_of_a_large_layer(
+    operation: Callable[[torch.Tensor], torch.Tensor], runs: int, pixels: torch.Tensor
+) -> None:
+    """Where a pass trims the heap, the next operation gets the layer's output itself, unless it writes into it."""
+    calls: list[int] = []
+    module = Following(lambda x: calls.append(1) or operation(x))
+    model = cw.wrap(module.eval(), layers=["layer"])
+    target = resolve_target(model, 2)
+    expected = Trace(model, pixels, ["layer"])
+    calls.clear()
+    for again in range(2):
+        trace = Trace(model, pixels, ["layer"], trims=True)
+        assert len(calls) == runs + again, "what was found out is remembered"
+        assert torch.equal(trace.logits, expected.logits)
+        assert torch.equal(trace.activation("layer"), expected.activation("layer"))
+        assert torch.equal(trace.gradient(target, "layer"), expected.gradient(target, "layer"))
 
 
 def test_a_graph_of_random_numbers_is_not_freed(pixels: torch.Tensor) -> None:

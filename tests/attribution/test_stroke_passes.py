@@ -18,6 +18,11 @@ from camwidget.attribution.partial.strokes import StrokePasses
 SIZE = 64
 
 
+@pytest.fixture(autouse=True)
+def measured(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CAMWIDGET_BATCHES", "measured")
+
+
 @pytest.fixture
 def updates(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """Sizes in pixels of the strokes that partial passes answered."""
@@ -42,6 +47,18 @@ def pictures(count: int, side: int = 9) -> list[torch.Tensor]:
         masked[:, y : y + side, x : x + side] = 0.4
         found.append(masked)
     return found
+
+
+def test_with_fixed_batches_a_picture_has_the_same_bits_whatever_came_before(
+    updates: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CAMWIDGET_BATCHES", "fixed")
+    torch.manual_seed(0)
+    model = cw.wrap(deep(), cw.Preprocess(SIZE))
+    passes = StrokePasses(model)
+    for masked in pictures(5):
+        assert torch.equal(passes.logits(masked), model.logits(masked[None]))
+    assert not updates
 
 
 @pytest.mark.parametrize("make", [deep, lambda: Odd().eval()], ids=["deep", "odd"])

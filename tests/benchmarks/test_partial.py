@@ -48,7 +48,14 @@ def test_occlusion(race: Callable[..., Any], pixels: torch.Tensor, name: str) ->
 
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("side", [22, 50])
-def test_a_stroke(race: Callable[..., Any], pixels: torch.Tensor, name: str, side: int) -> None:
+def test_a_stroke(
+    race: Callable[..., Any],
+    pixels: torch.Tensor,
+    name: str,
+    side: int,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("CAMWIDGET_BATCHES", "measured")  # set batches have whole passes
     model = wrapped(name)
     passes, pixels = StrokePasses(model), pixels.clone()
     places = iter(range(10**6))

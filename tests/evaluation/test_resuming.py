@@ -330,7 +330,7 @@ def test_where_nothing_can_be_locked(tmp_path, monkeypatch, module):
     first.close()
     second.close()
     with pytest.warns(CamwidgetWarning):
-        rows = ResultsFile(path, {"a": 1}).rows()
+        rows = list(ResultsFile(path, {"a": 1}).rows())
     assert [row["picture"] for row in rows] == [0, 1]
 
 
@@ -367,7 +367,7 @@ def test_two_processes_that_begin_together(tmp_path):
     for process in running:
         process.communicate(timeout=60)
     assert lines[1] == "written\n" and "in use by another evaluation" in lines[0]
-    assert len(ResultsFile(path, {"a": 1}).rows()) == 1
+    assert len(list(ResultsFile(path, {"a": 1}).rows())) == 1
 
 
 def test_a_full_disk(tmp_path):

@@ -157,6 +157,24 @@ def net() -> cw.VisionModel:
     return cw.wrap(module.eval(), cw.Preprocess(64))
 
 
+@pytest.mark.parametrize("method", ["smoothgrad", "integrated-gradients"])
+def test_no_batch_is_tried_whose_graph_is_too_large(
+    method: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(batched_inference._PIXELS, "cpu", 64 * 64)
+    pixels = torch.rand((3, 64, 64), generator=torch.Generator().manual_seed(0))
+    largest = []
+    for most_bytes in (2**30, 1):
+        monkeypatch.setattr(batched_inference, "_MOST_GRAPH_BYTES", most_bytes)
+        model, sizes = net(), []
+        model.module.register_forward_pre_hook(
+            lambda _, args, seen=sizes: seen.append(len(args[0]))
+        )
+        cw.explain(model, pixels, 1, method)
+        largest.append(max(sizes))
+    assert largest == [2, 1] or largest == [4, 1]
+
+
 METHODS = [
     cw.get_method("occlusion", window=16, stride=8),
     cw.get_method("rise", masks=64),

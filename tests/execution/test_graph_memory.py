@@ -53,6 +53,28 @@ def test_what_a_checkpoint_would_compute_is_not_computed() -> None:
     assert torch.allclose(gradient, x.cos() * x.sin().exp())
 
 
+@pytest.mark.parametrize("layers", [["0", "1.0"], ["0", "1.0", "1.1", "2"]])
+def test_a_layer_within_a_checkpoint(layers: list[str]) -> None:
+    """Its hook measures the graph while the checkpoint's own hooks are active, as ``save_on_cpu``'s may be too."""
+
+    class Checkpointed(nn.Sequential):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return checkpoint(super().forward, x, use_reentrant=False)
+
+    torch.manual_seed(0)
+    inside = Checkpointed(nn.Conv2d(8, 8, 3, padding=1), nn.Softplus())
+    net = nn.Sequential(
+        nn.Conv2d(3, 8, 3, padding=1), inside, nn.Softplus(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 4)
+    )  # fmt: skip
+    model, maps = cw.wrap(net.eval(), cw.Preprocess(size=32)), 8 * 32 * 32 * 4
+    pixels = torch.rand(1, 3, 32, 32)
+    trace = Trace(model, pixels, layers, most_bytes=20 * maps)
+    with torch.autograd.graph.save_on_cpu():
+        assert len(layers) * maps <= trace.nbytes < (len(layers) + 1) * maps
+    with pytest.raises(LargeGraphError, match="smaller picture"):
+        Trace(model, pixels, layers, most_bytes=maps)
+
+
 def test_a_graph_that_has_been_let_go_of() -> None:
     x = torch.rand(100, requires_grad=True)
     y = x.sin()

@@ -14,6 +14,7 @@ import pytest
 import torch
 from module_fingerprint import fingerprint, has_hooks
 from torch import nn
+from torch.utils.checkpoint import checkpoint
 
 import camwidget as cw
 from camwidget.execution import reused_copy
@@ -201,6 +202,47 @@ def test_a_remembered_pass_is_not_affected_by_the_next(model: cw.VisionModel, mo
     model.logits(model.pixels(PICTURE))
     for found, wanted in zip(maps(trace), expected, strict=True):
         assert torch.equal(found, wanted)
+
+
+class Checkpointed(Net):
+    """A part of it runs again when gradients are computed."""
+
+    def __init__(self, of: str) -> None:
+        super().__init__()
+        self.of = of
+
+    def body(self, x: torch.Tensor) -> torch.Tensor:
+        return self.second(self.first(x).sigmoid())
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        if self.of == "part":
+            x = checkpoint(self.first, x, use_reentrant=False)
+            x = checkpoint(self.second, x.sigmoid(), use_reentrant=False)
+        else:
+            body = self.body if self.of == "method" else lambda x: self.body(x)
+            x = checkpoint(body, x, use_reentrant=False)
+        return self.head(x.mean((2, 3)))
+
+
+@pytest.mark.parametrize("of", ["method", "part", "closure"])
+def test_a_copy_belongs_to_the_graph_that_runs_a_part_of_it_again(of: str) -> None:
+    """Also where the module has other weights by then, and other passes have run."""
+    from camwidget.attribution.targets import resolve_target
+    from camwidget.attribution.trace import INPUT, Trace
+
+    module = Checkpointed(of).eval()
+    model = cw.wrap(module, cw.Preprocess(16))
+    pixels, target = model.pixels(PICTURE), resolve_target(model, 1)
+    inputs = model.inputs(pixels).requires_grad_()
+    (expected,) = torch.autograd.grad(copy.deepcopy(module)(inputs)[0, 1], inputs)
+    before = fingerprint(module)
+    trace = Trace(model, pixels, [], with_input=True)
+    assert fingerprint(module) == before
+    module.second[0].weight = nn.Parameter(torch.ones(8, 6, 3, 3))
+    model.logits(pixels)
+    torch.testing.assert_close(trace.gradient(target, INPUT), expected)
+    passes = [used(model) for _ in range(2)]
+    assert passes[0] is passes[1], "passes without a graph use one copy"
 
 
 def test_models_that_are_copied_or_sent_have_copies_of_their_own(model: cw.VisionModel) -> None:

@@ -500,6 +500,37 @@ def test_a_module_of_one_picture_at_a_time(noise: torch.Tensor) -> None:
     ).mixes_pictures
 
 
+class OwnStatistics(nn.Module):
+    """Normalizes by the statistics of the batch, without a layer that says so."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return nn.functional.batch_norm(x, None, None, training=True)
+
+
+@pytest.mark.filterwarnings("ignore:torch.ao.quantization is deprecated")
+@pytest.mark.parametrize("kind", ["statistics", "quantized", "none"])
+def test_pictures_that_change_each_others_outputs_run_one_by_one(
+    kind: str, noise: torch.Tensor
+) -> None:
+    """A dynamically quantized layer has one scale for the whole batch."""
+    torch.manual_seed(0)
+    norm = OwnStatistics() if kind == "statistics" else nn.Identity()
+    parts = [nn.Conv2d(3, 8, 3, stride=2), norm, nn.ReLU(), nn.AdaptiveAvgPool2d(4), nn.Flatten()]
+    module = nn.Sequential(*parts, nn.Linear(128, 32), nn.ReLU(), nn.Linear(32, 5)).eval()
+    if kind == "quantized":
+        module = torch.ao.quantization.quantize_dynamic(module, {nn.Linear}, torch.qint8)
+    model = cw.wrap(module, cw.Preprocess(32))
+    assert model.mixes_pictures == (kind != "none") and not model.randomness_note
+    pictures = torch.stack([noise[:, :32, :32] / 4, noise[:, 32:64, :32].round()])
+    alone = [cw.probabilities(model, [picture])[0] for picture in pictures]
+    np.testing.assert_allclose(cw.probabilities(model, pictures), alone, atol=1e-7)
+    found = cw.explain(model, pictures, 1, "eigencam", layer="2")
+    for one, picture in zip(found, pictures, strict=True):
+        np.testing.assert_allclose(
+            one.raw, cw.explain(model, picture, 1, "eigencam", layer="2").raw, atol=1e-6
+        )
+
+
 def test_an_error_without_words_is_named() -> None:
     class Asserting(nn.Module):
         def forward(self, x: torch.Tensor) -> torch.Tensor:

@@ -31,7 +31,7 @@ def assert_same(one: SurveyResult, other: SurveyResult) -> None:
         pd.testing.assert_frame_equal(getattr(one, name), getattr(other, name), check_exact=True)
     for name in ("maps", "features", "embeddings"):
         np.testing.assert_array_equal(getattr(one, name), getattr(other, name))
-    assert one.thumbnails == other.thumbnails
+    assert list(one.thumbnails) == list(other.thumbnails)
 
 
 def test_a_row_has_what_the_model_and_the_method_gave():

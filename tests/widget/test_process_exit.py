@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import importlib.util
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+HAS_PAPERMILL = importlib.util.find_spec("papermill") is not None
 
 WORKING = """
 import atexit, os, signal, sys, threading
@@ -124,7 +127,14 @@ def test_a_busy_worker_does_not_abort_the_process(ends: dict[str, int]) -> None:
 
 @pytest.mark.full
 @pytest.mark.parametrize(
-    ("kinds", "count"), [("fork", 13), ("script,ipython,pytest,kernel,nbclient,nbconvert", 1)]
+    ("kinds", "count"),
+    [
+        ("fork", 13),
+        ("script,ipython,pytest,kernel,nbclient,nbconvert", 1),
+        pytest.param(
+            "papermill", 1, marks=pytest.mark.skipif(not HAS_PAPERMILL, reason="papermill")
+        ),
+    ],
 )
 def test_processes_of_every_kind_end_with_their_own_exit_code(kinds: str, count: int) -> None:
     """``python tests/soak_process_exit.py`` goes through more of them."""

@@ -135,7 +135,7 @@ def test_only_the_pictures_near_to_those_in_sight_are_drawn():
     many = 10_000
     result.table = pd.concat([result.table] * (many // 8), ignore_index=True)
     result.maps = np.tile(result.maps, (many // 8, 1, 1))
-    result.thumbnails = result.thumbnails * (many // 8)
+    result.thumbnails = list(result.thumbnails) * (many // 8)
     from camwidget.widget.view.survey_sheet import SurveySheet
 
     opened: list[int] = []

@@ -11,7 +11,7 @@ import torch
 
 from ...errors import MethodError
 from ...execution.batch_search import BatchSeries
-from ..batched_inference import batch_series, in_batches
+from ..batched_inference import batch_series, in_batches, limit_graph
 from ..target_scores import uses_module_output
 from ..targets import Target
 from ..trace import INPUT, Trace
@@ -71,6 +71,7 @@ def integrated_gradients(
         (192, 192)
     """
     pixels = trace.pixels[picture : picture + 1]
+    model = trace.model.with_inputs_of(picture)
     # Gauss-Legendre nodes and weights are for [-1, 1]; the path runs from 0 to 1.
     nodes, weights = np.polynomial.legendre.leggauss(steps)
     alphas, weights = (nodes + 1) / 2, weights / 2
@@ -79,7 +80,10 @@ def integrated_gradients(
 
     def weighted_gradients(begin: int, end: int) -> torch.Tensor:
         alpha = torch.as_tensor(alphas[begin:end], dtype=pixels.dtype, device=pixels.device)
-        gradient = _input_gradient(trace, target, picture, pixels * alpha[:, None, None, None])
+        inputs = pixels * alpha[:, None, None, None]
+        other = Trace(model, inputs, (), precision=trace.precision, with_input=True)
+        gradient = other.gradient(target, INPUT)
+        limit_graph(model, series, other.nbytes, end - begin)
         weight = torch.as_tensor(weights[begin:end], dtype=gradient.dtype, device=gradient.device)
         return torch.einsum("nchw,n->chw", gradient, weight)
 
@@ -93,15 +97,6 @@ def _batches(trace: Trace, target: Target, work: str, total: int) -> BatchSeries
     """Return the batches of a series: of one picture if the target may be a function of a single picture's output."""
     most = 1 if uses_module_output(target) and not trace.is_plain else None
     return batch_series(trace.model, work, total, *trace.pixels.shape[-2:], most=most)
-
-
-def _input_gradient(
-    trace: Trace, target: Target, picture: int, pixels: torch.Tensor
-) -> torch.Tensor:
-    """Return the gradient of the target at the input for other pixels (N, C, H, W)."""
-    model = trace.model.with_inputs_of(picture)
-    other = Trace(model, pixels, (), precision=trace.precision, with_input=True)
-    return other.gradient(target, INPUT)
 
 
 @method(
@@ -165,9 +160,10 @@ def smoothgrad(
         draws = [_unit_noise(pixels, seed, number) for number in range(begin, end)]
         noisy = pixels + sigma * torch.cat(draws)
         other = Trace(model, noisy, layers, precision=trace.precision, with_input=with_input)
-        if base is None:
-            return saliency(other, target, layer).sum(0)
-        return base.compute(other, target, layer).sum(0)
+        compute = saliency if base is None else base.compute
+        maps = compute(other, target, layer).sum(0)
+        limit_graph(model, series, other.nbytes, end - begin)
+        return maps
 
     total: torch.Tensor | None = None
     series = _batches(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 
 from ...errors import CamwidgetError
+from ...execution.batch_search import are_batches_given
 from ...execution.isolated_pass import autocast_off
 from ...execution.shallow_module_copy import weight_versions
 from ...models.scores import are_close
@@ -26,7 +27,8 @@ class StrokePasses:
     """Logits of one picture after another, each of which may differ from the one before in a small part.
 
     After the first small change, the activations of the last picture are kept, within the limit of all caches. The
-    first partial pass is checked by a whole one.
+    first partial pass is checked by a whole one. Where the user has set the batches (``CAMWIDGET_BATCHES``), all passes
+    are whole ones: the last bits of a partial one depend on the pictures before it, and so on the clock.
 
     Args:
         model: left unchanged. New weights are noticed, except those written through ``.data``.
@@ -47,7 +49,7 @@ class StrokePasses:
         Raises:
             ModelError: if the module fails, or the logits are not finite.
         """
-        if self._is_refused or not can_record(self.model):
+        if self._is_refused or are_batches_given() or not can_record(self.model):
             return self.model.logits(pixels[None])
         with self._lock, torch.inference_mode(False), torch.no_grad():
             inputs = self.model.inputs(pixels[None].clone())

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import numpy as np
 import torch
 
 from ...analysis.mask_curve import MaskCurve, curve_of, spaced_fractions
-from ...attribution.batched_inference import batch_size
+from ...attribution.batched_inference import in_batches, responsive_series
 from ...attribution.explanation import Explanation
 from ...attribution.partial.strokes import StrokePasses
 from ...attribution.stance import explained_class, stance_of
@@ -145,31 +145,31 @@ def refine_curve(
         unmasked: probabilities (classes,) of the unmasked picture.
     """
     mode, baseline, _, paint = mask
-    known: dict[int, np.ndarray] = {}
     fractions = spaced_fractions(_STEPS, _SPACING)
-    piece = 1
+    known: dict[int, np.ndarray] = {}
+
+    def predictions(steps: tuple[int, ...], begin: int, end: int) -> np.ndarray:
+        make_room(pixels)
+        stack = mask_pixels(
+            pixels,
+            levels,
+            fractions[list(steps[begin:end])].tolist(),
+            mode=mode,
+            baseline=baseline,
+            paint=paint,
+            fill=_fill(pixels, baseline, model.frames),
+            frames=model.frames,
+        )
+        values = model.probabilities(model.logits(stack))
+        return np.asarray(values.double().cpu().numpy())
+
+    # A batch should take about 0.1 s: then a prediction for the slider may run before the next one.
+    height, width = pixels.shape[-2:]
+    series = responsive_series(model, _STEPS, height, width, 0.1)
     for steps in _PASSES:
-        left = list(steps)
-        while left:
-            now, left = left[:piece], left[piece:]
-            make_room(pixels)
-            start = time.perf_counter()
-            stack = mask_pixels(
-                pixels,
-                levels,
-                fractions[now].tolist(),
-                mode=mode,
-                baseline=baseline,
-                paint=paint,
-                fill=_fill(pixels, baseline, model.frames),
-                frames=model.frames,
-            )
-            values = model.probabilities(model.logits(stack)).double().cpu().numpy()
-            known.update(zip(now, values, strict=True))
-            # The next batch should take about 0.1 s: then a prediction for the slider may run first.
-            each = (time.perf_counter() - start) / len(now)
-            piece = max(1, min(batch_size(model, *pixels.shape[-2:]), int(0.1 / each)))
-            if left:
+        for done, values in in_batches(model, 0, len(steps), series, partial(predictions, steps)):
+            known.update(zip(steps[done - len(values) : done], values, strict=True))
+            if done < len(steps):
                 yield None
         order = sorted(known)
         points = np.stack([known[i] for i in order])

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import html
-import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -35,6 +33,7 @@ from .attention_drawing import (
 )
 from .attention_layout import GridLayout, MapLayout
 from .attention_maps import AttentionMaps, outlier_sentence, query_options, valid_query
+from .choice_setter import ChoiceSetter
 
 __all__ = ["ATTENTION_JOB", "AttentionPanel"]
 
@@ -88,7 +87,7 @@ class AttentionPanel(ipywidgets.VBox):
         self._requested: object | None = None  # what is being computed
         self._query: Query = None
         self._cell = (-1, -1)  # layer and column; the last layer's mean at first
-        self._setter: int | None = None
+        self._choice_setter = ChoiceSetter(self._lock)
         self._build()
         super().__init__([self._choices, self._settings, self.message, self._parts])
         self.add_class("camwidget-attention")
@@ -239,18 +238,8 @@ class AttentionPanel(ipywidgets.VBox):
             canvas.add_class("camwidget-attention-canvas")
         self.message = ipywidgets.HTML()
 
-    @contextmanager
-    def _setting_choices(self) -> Iterator[None]:
-        """Set choices without taking them for a person's."""
-        with self._lock:
-            before, self._setter = self._setter, threading.get_ident()
-            try:
-                yield
-            finally:
-                self._setter = before
-
     def _changed(self, react: Callable[[Any], None], change: dict[str, Any]) -> None:
-        if self._setter == threading.get_ident() or change["new"] is None:
+        if self._choice_setter.is_setting or change["new"] is None:
             return
         try:
             react(change["new"])
@@ -316,7 +305,7 @@ class AttentionPanel(ipywidgets.VBox):
     def _show_selected(self, drawn: DrawnAttention) -> None:
         """Show the choices and texts of the present selection."""
         maps, (layer, column) = drawn.maps, self._cell
-        with self._setting_choices():
+        with self._choice_setter.setting():
             self.layer_choice.value, self.head_choice.value = layer, column
         sentence = maps.sentence(layer, column)
         lines = [sentence, outlier_sentence(maps.found), CAVEAT]
@@ -335,7 +324,7 @@ class AttentionPanel(ipywidgets.VBox):
         """Show what can be chosen, with the present selection."""
         maps = drawn.maps
         count = int(maps.found.outliers.sum())
-        with self._setting_choices():
+        with self._choice_setter.setting():
             for part, options, value in (
                 (
                     self.layer_choice,

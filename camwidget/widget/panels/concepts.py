@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import html
 import io
-import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,6 +27,7 @@ from ..control.prompt_control import PromptController
 from ..control.worker import Worker
 from ..host.interrupts import interrupts
 from ..host.lifetime import close_parts
+from .choice_setter import ChoiceSetter
 from .concept_pictures import ConceptPictures
 
 __all__ = ["CONCEPT_JOBS", "ConceptPanel"]
@@ -84,7 +83,7 @@ class ConceptPanel(ipywidgets.VBox):
         self._requested: object | None = None  # the dissection that is running
         self._named: dict[tuple[str | None, str], _Named] = {}  # by text and layer, oldest first
         self._dissection: Dissection | None = None  # of the layer shown
-        self._setter: int | None = None
+        self._choice_setter = ChoiceSetter(self._lock)
         self._has_chosen = False  # whether a person has chosen the unit
         self.decision: TextualExplanation | None = None
         self._build()
@@ -222,21 +221,11 @@ class ConceptPanel(ipywidgets.VBox):
             dissection, unit = self._dissection, self.unit_choice.value
             if dissection is None or unit is None:
                 return
-            if self._setter != threading.get_ident():
+            if not self._choice_setter.is_setting:
                 self._has_chosen = True
             self._worker.submit("unit pictures", lambda: self._show_unit(dissection, unit))
 
     # -- what it shows ---------------------------------------------------------------------
-
-    @contextmanager
-    def _setting_choices(self) -> Iterator[None]:
-        """Set the choice of unit without counting it as a person's."""
-        with self._lock:
-            before, self._setter = self._setter, threading.get_ident()
-            try:
-                yield
-            finally:
-                self._setter = before
 
     def _show_running(self, running: bool) -> None:
         self.button.description = "Cancel" if running else "Start"
@@ -278,7 +267,7 @@ class ConceptPanel(ipywidgets.VBox):
                 if is_used:
                     row.description, row.tooltip = _row(reasons[number])
         self.found.layout.display = None
-        with self._setting_choices():
+        with self._choice_setter.setting():
             if is_new:
                 self._has_chosen = False
                 self.unit_choice.options = _choices(dissection)

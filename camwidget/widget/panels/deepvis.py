@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import html
 import io
-import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from typing import SupportsIndex
 
 import ipywidgets
@@ -25,6 +23,7 @@ from ..control.map_request import MapRequest
 from ..control.worker import Worker
 from ..host.interrupts import interrupts
 from ..host.lifetime import close_parts
+from .choice_setter import ChoiceSetter
 
 __all__ = ["DEEPVIS_JOB", "DeepVisPanel"]
 
@@ -70,7 +69,7 @@ class DeepVisPanel(ipywidgets.VBox):
         self._lock = fork_safety.rlock()
         self._requested: object | None = None  # what is to be drawn
         self._is_closed = False
-        self._setter: int | None = None
+        self._choice_setter = ChoiceSetter(self._lock)
         self._chosen: set[str] = set()
         self._build()
         super().__init__([self._choices, self.bar, self.image, self.message])
@@ -86,7 +85,7 @@ class DeepVisPanel(ipywidgets.VBox):
             target: name or index of the class; None leaves it as it is.
             layer: name of the layer; None leaves it as it is.
         """
-        with self._setting_choices():
+        with self._choice_setter.setting():
             if target is not None and "class" not in self._chosen:
                 self.class_choice.value = self.model.classes[self.model.class_index(target)]
             if layer is not None and "layer" not in self._chosen:
@@ -267,24 +266,14 @@ class DeepVisPanel(ipywidgets.VBox):
         except Exception as error:
             self._show_message(error_text(error, self), wrong=True)
 
-    @contextmanager
-    def _setting_choices(self) -> Iterator[None]:
-        """Set choices without counting them as a person's."""
-        with self._lock:
-            before, self._setter = self._setter, threading.get_ident()
-            try:
-                yield
-            finally:
-                self._setter = before
-
     def _note_choice(self, name: str) -> None:
-        if self._setter != threading.get_ident():
+        if not self._choice_setter.is_setting:
             self._chosen.add(name)
         if self._requested is None and self._is_wrong:
             self._show_message("")  # what was wrong has been changed
 
     def _limit_channels(self) -> None:
-        with self._setting_choices():
+        with self._choice_setter.setting():
             self.channel_choice.max = self.model.layer(self.layer_choice.value).shape[0] - 1
 
     def _show_kind(self) -> None:

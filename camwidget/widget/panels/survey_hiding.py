@@ -105,10 +105,10 @@ class HidingPanel(ipywidgets.VBox):
                     self._bar.max = max(stage.total, stage.done, 1)
                     self._bar.value = stage.done
                     yield
+                self.found = run.result()
             finally:
                 steps.close()
                 run.close()
-            self.found = run.result()
             self._said.value = self._describe(self.found)
         except Exception as error:
             self._said.value = escape(error_text(error, self))

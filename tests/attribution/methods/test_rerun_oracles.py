@@ -401,6 +401,31 @@ def test_a_module_that_views_its_rows_is_run_row_by_row(few: torch.Tensor) -> No
     assert not viewing.takes_channels_last
 
 
+def test_what_a_folded_copy_finds_out_is_remembered_of_the_model(few: torch.Tensor) -> None:
+    """A long series runs on a copy with folded normalizations; the next series has another copy."""
+    refused: list[int] = []
+
+    class Viewing(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            torch.manual_seed(0)
+            self.conv, self.norm = nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            x = self.norm(self.conv(x))
+            if not x.is_contiguous():
+                refused.append(len(x))
+            return x.view(len(x), -1).unflatten(1, (4, -1)).mean(2)
+
+    model = cw.wrap(Viewing().eval(), plain())
+    for _ in range(2):
+        gathered = batched_inference.gather_probabilities(
+            model, 64, lambda a, b: model.inputs(few.float().expand(b - a, -1, -1, -1)), ""
+        )
+        assert len(gathered) == 64
+    assert len(refused) == 1 and not model.takes_channels_last
+
+
 @pytest.mark.parametrize("precision", ["bf16"])
 def test_half_precision_gives_nearly_the_same_scorecam(
     textures: cw.VisionModel, precision: str

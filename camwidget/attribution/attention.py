@@ -318,7 +318,7 @@ def attention(model: VisionModel, picture: Any) -> Attention:
         model, picture = model.split_inputs(picture)
     pixels = model.pixels(picture)
     if len(pixels) > 1:
-        raise PictureError(f"Attention is of one picture, not of {len(pixels)}: ask for each.")
+        raise PictureError(f"attention takes one picture, not {len(pixels)}: call it for each.")
     return attention_of_pixels(model, pixels)
 
 
@@ -349,7 +349,7 @@ def _weights_and_norms(
             isolated.run(model.inputs(pixels))
     if len(capture.operations) != layers.count:
         raise MethodError(
-            f"{model.name} attends otherwise for this picture than for the first one."
+            f"The number of attention operations of {model.name} changes from picture to picture."
         )
     weights = []
     for number in layers.numbers:

@@ -126,13 +126,13 @@ def _discover(model: VisionModel) -> AttentionLayers:
         ):
             isolated.run(model.inputs(pixels))
     if not first.operations:
-        return AttentionLayers(fault=_nothing_found(model))
+        return AttentionLayers(fault=_not_followed(model, first) or _nothing_found(model))
     uses = Counter(name for o in first.operations for name in o.modules)
     candidates = [b for b in _blocks(first.operations, outputs, uses) if b is not None]
     second, reads = _second_pass(model, 1 - pixels, candidates)
     if len(second) != len(first.operations):
         return AttentionLayers(
-            fault=f"{model.name} attends otherwise from one picture to the next."
+            fault=f"The number of attention operations of {model.name} changes from picture to picture."
         )
     changing = [
         number
@@ -148,11 +148,7 @@ def _discover(model: VisionModel) -> AttentionLayers:
     read = reads.get(blocks[-1]) if blocks else None
     shapes = tuple(o.shape for o in operations)
     fault = _fault(model, operations, size, outputs)
-    if not fault and first.unfollowed:
-        fault = (
-            f"{len(first.unfollowed)} attention operations of {model.name} change their weights after the softmax, in "
-            "a way that is not followed."
-        )
+    fault = fault or _not_followed(model, first)
     if not fault:
         places = token_places(model, shapes[0][-1], size)
         assert places is not None
@@ -288,6 +284,15 @@ def _positions(shape: tuple[int, ...]) -> set[int]:
     if len(shape) == 3:
         return {shape[0], shape[1]}
     return {shape[1] * shape[2], shape[2] * shape[3]} if len(shape) == 4 else set()
+
+
+def _not_followed(model: VisionModel, capture: AttentionCapture) -> str:
+    """Return that there are weights which do not multiply values as they are; "" if there are none."""
+    count = len(capture.unfollowed)
+    if not count:
+        return ""
+    does = "attention operation changes its" if count == 1 else "attention operations change their"
+    return f"{model.name} has attention that is not followed: {count} {does} weights after the softmax."
 
 
 def _nothing_found(model: VisionModel) -> str:

@@ -247,7 +247,9 @@ def _check_logits(trace: Trace, logits: torch.Tensor) -> None:
     """Raise a ``MethodError`` if a pass with explicit attention has other logits than the trace's own."""
     if not logits.numel():  # a module without logits, whose targets are callables
         return
-    if not are_close(logits.detach(), trace.logits, _ROUNDING[trace.precision], 1e-3):
+    is_half = trace.model.dtype in (torch.float16, torch.bfloat16)
+    rounding = _ROUNDING["bf16" if is_half else trace.precision]
+    if not are_close(logits.detach(), trace.logits, rounding, 1e-3):
         raise MethodError(
             f"{trace.model.name} has other outputs when its attention is computed step by step, so that the map would "
             "not be its own. Use 'gradcam'."
@@ -257,7 +259,7 @@ def _check_logits(trace: Trace, logits: torch.Tensor) -> None:
 def _leaves(capture: AttentionCapture, layers: AttentionLayers) -> list[torch.Tensor]:
     """Return the weights of the attention layers, in order, and those of the pooling at the end."""
     if len(capture.operations) != layers.count:
-        raise MethodError("The model attends otherwise for these pictures than for the first one.")
+        raise MethodError("The number of attention operations changes from picture to picture.")
     numbers = [*layers.numbers, *([] if layers.pooling is None else [layers.pooling])]
     return [capture.operations[number].weights for number in numbers]
 

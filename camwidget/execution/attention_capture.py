@@ -24,6 +24,7 @@ __all__ = [
     "attention_weights",
     "heads_apart",
     "mean_over_heads",
+    "with_heads_of",
 ]
 
 _SOFTMAX = frozenset({"softmax", "special_softmax", "_safe_softmax"})
@@ -124,8 +125,7 @@ class AttentionCapture(TorchFunctionMode):
                 self._record(attention_weights(*args, **kwargs), value)
             return result
         weights = self._record(attention_weights(*args, **kwargs), value)
-        value = _repeated(value, weights)
-        return weights.to(value.dtype) @ value
+        return weights.to(value.dtype) @ with_heads_of(weights, value)
 
     def _product(self, args: tuple[Any, ...]) -> tuple[Any, ...]:
         """Record the weights among the operands of a product, and return the operands to use."""
@@ -195,6 +195,13 @@ def attention_weights(
     return scores.masked_fill(blind, 0).softmax(-1).masked_fill(blind, 0)
 
 
+def with_heads_of(weights: torch.Tensor, value: torch.Tensor) -> torch.Tensor:
+    """Return values (…, S, E) with one head for each head of the weights (…, L, S): groups of heads may share them."""
+    if value.ndim < 3 or value.shape[-3] in (1, weights.shape[-3]):
+        return value
+    return value.repeat_interleave(weights.shape[-3] // value.shape[-3], -3)
+
+
 def heads_apart(weights: torch.Tensor, pictures: int) -> torch.Tensor:
     """Return the weights of a number N of pictures as (N, heads, queries, keys), from (N · heads, queries, keys)."""
     return weights.unflatten(0, (pictures, -1)) if weights.ndim == 3 else weights
@@ -203,13 +210,6 @@ def heads_apart(weights: torch.Tensor, pictures: int) -> torch.Tensor:
 def mean_over_heads(weights: torch.Tensor, pictures: int) -> torch.Tensor:
     """Return the mean of weights over the heads, (N, queries, keys)."""
     return heads_apart(weights, pictures).mean(-3)
-
-
-def _repeated(value: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
-    """Return values (…, S, E) with one head for each head of the weights (…, L, S)."""
-    if value.ndim < 3 or value.shape[-3] in (1, weights.shape[-3]):
-        return value
-    return value.repeat_interleave(weights.shape[-3] // value.shape[-3], -3)
 
 
 def _is_over_last(args: tuple[Any, ...], kwargs: dict[str, Any], dimensions: int) -> bool:

@@ -211,7 +211,12 @@ def detections_payload(model: VisionModel) -> dict[str, Any]:
     pairs = zip(model.detected, model.classes, strict=True)
     return {
         "detections": [
-            {"box": list(one.box), "label": one.label, "name": encodable_text(name)}
+            {
+                "box": list(one.box),
+                "label": one.label,
+                "score": one.score,
+                "name": encodable_text(name),
+            }
             for one, name in pairs
         ]
     }

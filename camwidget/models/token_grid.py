@@ -65,6 +65,9 @@ class TokenGrid:
     ) -> bool:
         """Find where the patches lie among tokens, during the first pass, from the first of their layers that changes.
 
+        Where no map defines the grid, outputs that are no maps (such as the queries of heads) may have proportions of a
+        grid that the number of tokens fits by chance: a grid on which the tokens change with the picture defines it.
+
         Args:
             sketches: sketches (1, T, sums) of its output for a picture and its two ``corner_variants``.
             size: height and width of the picture.
@@ -76,6 +79,7 @@ class TokenGrid:
         """
         count = sketches[0].shape[1]
         usual, best, place = 0.0, 0.0, (0, 0)
+        usual_grid = None
         for height, width in self._grids_of((size[0], size[1])):
             extra = count - height * width
             if extra < 0 or height * width < 4:
@@ -84,12 +88,15 @@ class TokenGrid:
                 span = [s[:, leading : leading + height * width].transpose(1, 2) for s in sketches]
                 maps = [sketch_maps(s.unflatten(2, (height, width))) for s in span]
                 correlation = layout_correlation(*maps)
-                if leading == extra:
-                    usual = max(usual, correlation)
-                elif correlation > best:
+                if leading == extra and correlation > usual:
+                    usual, usual_grid = correlation, (height, width)
+                elif leading != extra and correlation > best:
                     best, place = correlation, (extra, leading)
         if best >= max(_SURE_CORRELATION, usual + _CLEAR_GAIN):
             self._leading[place[0]] = place[1]
+        elif self._is_ambiguous and usual_grid is not None and usual >= _SURE_CORRELATION:
+            self._size = (size[0], size[1])
+            self._grids, self._is_ambiguous = [usual_grid], False
         return not are_queries or max(best, usual) >= _SURE_CORRELATION
 
     def maps(self, tokens: torch.Tensor, size: Sequence[int]) -> torch.Tensor | None:

@@ -212,7 +212,7 @@ def _image_tower(module: nn.Module, method: str, preprocess: Preprocess) -> nn.M
         tower: nn.Module = kind(module)
         try:
             found = _embedding(tower, inputs)
-        except Exception as error:  # the tower of another model, which runs as a whole
+        except Exception as error:  # a part of that name is something else, or takes other inputs
             log_error(error, f"{name!r} alone is no tower of pictures.", level=logging.DEBUG)
             continue
         if found.shape == expected.shape and torch.allclose(found, expected, atol=1e-5):

@@ -4930,8 +4930,10 @@ var MethodSettings = class {
   }
   /** The slider and the number beside it are one setting. While the slider moves, its latest value is used when it rests. */
   follow(input) {
+    const setting2 = this.method?.settings.find(({ name }) => name === input.dataset["name"]);
+    const value = input.value === "" ? setting2?.initial ?? "" : input.value;
     for (const other of input.parentElement?.querySelectorAll("input") ?? []) {
-      if (other !== input) other.value = input.value === "" ? other.min : input.value;
+      if (other !== input || input.type === "range") setInput(other, String(value));
     }
     this.stopWaiting();
     if (input.type === "range") this.timer = window.setTimeout(() => this.changed(input), REST);
@@ -5008,10 +5010,20 @@ function fillField(of, setting2, own, isSame) {
     setAttribute(input, "step", isWhole ? "1" : step2);
     setAttribute(input, "aria-label", input === range ? `${name}, as a slider` : name);
     setAttribute(input, "placeholder", isWord ? "" : initial === null ? "auto" : String(initial));
-    const shown2 = input === range && value === "" ? String(low) : value;
-    if (document.activeElement !== input || !isSame || input.getAttribute("aria-invalid") !== "true") input.value = shown2;
+    if (document.activeElement !== input || !isSame || input.getAttribute("aria-invalid") !== "true") setInput(input, value);
     setAttribute(input, "aria-invalid", "false");
   }
+}
+function setInput(input, value) {
+  const isNowhere = input.type === "range" && value === "";
+  input.value = isNowhere ? input.min : value;
+  if (input.type === "range") {
+    const low = Number(input.min);
+    input.style.setProperty("--camwidget-slider-fill", String((Number(input.value) - low) / (Number(input.max) - low)));
+  }
+  input.classList.toggle("camwidget-setting-nowhere", isNowhere);
+  if (isNowhere) input.setAttribute("aria-valuetext", "auto");
+  else input.removeAttribute("aria-valuetext");
 }
 
 // src/view/controls/promptPanel.ts

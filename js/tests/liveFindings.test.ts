@@ -13,7 +13,7 @@ const floats = (text: string): Float32Array => new Float32Array(bytes(text).buff
 const answer = (found: FoundTensors): Answer => ({ kind: "passed", id: 0, logits: new Float32Array(), features: null, found });
 
 const { width, height } = cases;
-const BOXES = { kind: "boxes", model: "net", labels: cases.labels, least: 0.6, own: true } as const;
+const BOXES = { kind: "boxes", model: "net", labels: cases.labels, least: 0.3, own: true } as const;
 const empty = (names: readonly string[]): LivePicture => new LivePicture("a", "a", { width, height, rgb: new Uint8Array(3 * width * height) }, names, {});
 
 /** The picture's boxes, as the kernel has them. */
@@ -30,8 +30,9 @@ describe("what a live page finds in a picture", () => {
     const picture = empty([]);
     finder.meet(picture, answer(asFound(first)));
     expect(picture.names).toEqual(names);
-    expect(picture.detections).toEqual(chosen);
-    expect(detections(first, 0.6)).toEqual(chosen);
+    const expected = chosen.map((one) => ({ ...one, score: expect.closeTo(one.score, 5) as number }));
+    expect(picture.detections).toEqual(expected);
+    expect(detections(first, 0.3)).toEqual(expected);
     const masked = answer(asFound(second));
     chosen.forEach((one, at) => {
       const { score, overlap } = followed(second, one as never) ?? { score: 0, overlap: 0 };
@@ -60,7 +61,7 @@ describe("what a live page finds in a picture", () => {
   });
 
   it("says at which fraction a detection is lost, in the kernel's words", () => {
-    const said = cases.lost.map(({ mode, points }) => lostSentence(points as unknown as (readonly [number, number])[], mode as "remove" | "keep"));
+    const said = cases.lost.map(({ mode, points, least }) => lostSentence(points as unknown as (readonly [number, number])[], mode as "remove" | "keep", least));
     expect(said).toEqual(cases.lost.map((one) => one.said));
     expect(new Set(said).size).toBeGreaterThan(5);
   });
@@ -72,7 +73,7 @@ describe("what a live page finds in a picture", () => {
     finder.meet(picture, nothing);
     expect(finder.whyNothing(picture)).toBe("");
     picture.answer(finder.logits(picture, nothing), new Float64Array(), null, true);
-    expect(finder.whyNothing(picture)).toBe("net detects nothing in this picture with a score of 0.6 or more. Choose another picture.");
+    expect(finder.whyNothing(picture)).toBe("net detects nothing in this picture with a score of 0.3 or more. Choose another picture.");
     expect(uniqueNames(["a", "b", "a"])).toEqual(["a #0", "b", "a #2"]);
     expect(uniqueNames(["a", "a", "a #0"])).toEqual(["a #0", "a #1", "a #0 #2"]);
   });

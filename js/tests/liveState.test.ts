@@ -146,7 +146,7 @@ describe("a live page of several pictures", () => {
 
 describe("a live page of a detector", () => {
   const finds = { kind: "boxes", model: "net", labels: ["cat", "dog"], least: 0.5, own: true } as const;
-  const cat = { box: [0, 0, 1, 1], label: 0, name: "cat" } as const;
+  const cat = { box: [0, 0, 1, 1], label: 0, score: 0.9, name: "cat" } as const;
   const more: Partial<LivePayload> = { detections: [cat], classes: [{ index: 0, name: "cat", unmasked: 0.9 }] };
   const found = (scores: readonly number[]) => ({
     boxes: Float32Array.of(0, 0, 1, 1, 1, 0, 2, 1), scores: Float32Array.from(scores), labels: Float32Array.of(0, 1),

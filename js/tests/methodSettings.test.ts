@@ -90,6 +90,8 @@ describe("a method's settings", () => {
     await settle();
     const slider = view.one<HTMLInputElement>('.camwidget-setting-range[data-name="gamma"]');
     expect([slider.hidden, slider.min, slider.max, slider.step, slider.value]).toEqual([false, "0", "1", "0.01", "0"]);
+    expect(slider.getAttribute("aria-valuetext")).toBe("auto");
+    expect(slider.classList.contains("camwidget-setting-nowhere")).toBe(true);
     vi.useFakeTimers();
     const move = (value: string): void => {
       slider.value = value;
@@ -103,6 +105,7 @@ describe("a method's settings", () => {
     }
     vi.advanceTimersByTime(100);
     expect(view.model.get("settings")).toEqual({ rise: { gamma: 0.3 } });
+    expect([slider.hasAttribute("aria-valuetext"), slider.style.getPropertyValue("--camwidget-slider-fill")]).toEqual([false, "0.3"]);
     move("0.35"); // what comes from the kernel meanwhile does not move it back
     view.model.set("methods", [...(view.model.get("methods") as object[])]);
     await vi.advanceTimersByTimeAsync(10);
@@ -115,6 +118,21 @@ describe("a method's settings", () => {
     await vi.runAllTimersAsync();
     expect(view.model.get("settings")).toEqual({ rise: { gamma: 0.4 } });
     vi.useRealTimers();
+  });
+
+  it("have a slider at the default of the model, where an empty field puts it again", async () => {
+    const view = shown();
+    const gamma = { name: "gamma", default: 0.25, integer: false, low: 0, high: null, usual: 1, help: "γ" };
+    view.model.set("methods", (traits()["methods"] as { name: string }[]).map((one) => ({ ...one, settings: one.name === "rise" ? [gamma] : [] })));
+    await settle();
+    const slider = view.one<HTMLInputElement>('.camwidget-setting-range[data-name="gamma"]');
+    const both = (): string[] => [slider.value, fieldOf(view, "gamma").value];
+    expect(both()).toEqual(["0.25", "0.25"]);
+    await enter(view, "gamma", "0.5");
+    expect(both()).toEqual(["0.5", "0.5"]);
+    await enter(view, "gamma", "");
+    expect(view.model.get("settings")).toEqual({});
+    expect(both()).toEqual(["0.25", "0.25"]);
   });
 
   it("cannot be opened where there are none, and close on Escape", async () => {

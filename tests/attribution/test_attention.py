@@ -229,8 +229,12 @@ def test_attention_that_is_changed_behind_its_softmax_is_refused() -> None:
     module.blocks[1] = Scaled()
     found = cw.attention(wrap(tiny.seeded(module)), PICTURE)
     assert len(found.by_layer) == 2
-    with pytest.raises(MethodError, match="change their weights after the softmax"):
+    with pytest.raises(MethodError, match="1 attention operation changes its weights after"):
         _ = found.weights
+    only = tiny.Plain(depth=2)
+    only.blocks = nn.ModuleList([Scaled(), Scaled()])
+    with pytest.raises(MethodError, match="2 attention operations change their weights after"):
+        cw.attention(wrap(tiny.seeded(only)), PICTURE)
 
 
 def test_an_operation_that_does_not_see_the_picture_is_no_layer() -> None:

@@ -58,17 +58,21 @@ def race(benchmark: Any, device: torch.device) -> Callable[..., dict[str, float]
     """Run contestants in turns; the medians in seconds by name, printed as ratios to the first."""
 
     def run(
-        title: str, contestants: dict[str, Callable[[], Any]], rounds: int = 15, warm: int = 2
+        title: str,
+        contestants: dict[str, Callable[[], Any]],
+        rounds: int = 15,
+        warm: int = 2,
+        clock: Callable[[], float] = time.perf_counter,
     ) -> dict[str, float]:
         times: dict[str, list[float]] = {name: [] for name in contestants}
         for number in range(rounds + warm):
             for name, function in contestants.items():
                 _wait(device)
-                start = time.perf_counter()
+                start = clock()
                 function()
                 _wait(device)
                 if number >= warm:  # the first turns warm up
-                    times[name].append(time.perf_counter() - start)
+                    times[name].append(clock() - start)
         medians = {name: statistics.median(values) for name, values in times.items()}
         unit = next(iter(medians.values()))
         _results.append(f"\n{title} ({rounds} turns each, medians)")

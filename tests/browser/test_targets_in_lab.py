@@ -17,6 +17,14 @@ pytestmark = [pytest.mark.browser, pytest.mark.full]
 
 CODE = "import camwidget as cw\nex = cw.Explorer(top=4, fraction=0.25)\nex"
 
+VIT = CODE.replace("Explorer(", "Explorer(cw.load('zoo/scenes-vit'), ")
+#: Counts the passes of LRP in the kernel.
+COUNT = """
+from camwidget.attribution.methods import relevance
+passes, run = [], relevance.relevance_pass
+relevance.relevance_pass = lambda *args, **kwargs: passes.append(1) or run(*args, **kwargs)
+"""
+
 #: Where what must not move stands.
 PLACES = """() => ["frame", "class-names", "fraction", "choices", "tools"]
   .map((name) => document.querySelector(`.camwidget-${name}`).getBoundingClientRect())
@@ -81,7 +89,7 @@ def test_for_against_and_rather_than(lab: Any, open_page: Callable[..., Any]) ->
 
 def test_settings_of_a_method(lab: Any, open_page: Callable[..., Any]) -> None:
     shown = open_page(viewport={"width": 1280, "height": 720})
-    shown.open(lab.write("settings", CODE))
+    shown.open(lab.write("settings", VIT))
     shown.widget()
     shown.settled()
     page = shown.page
@@ -116,6 +124,26 @@ def test_settings_of_a_method(lab: Any, open_page: Callable[..., Any]) -> None:
     assert shown.value("ex.settings") == {} and strength.input_value() == "1"
     page.keyboard.press("Escape")
     assert page.locator(".camwidget-settings").is_hidden()
+
+    # γ of LRP is at what applies to a transformer. Of many presses only the last counts, and none waits in a queue.
+    shown.execute("ex.method = 'lrp'; ex.wait(120)")
+    shown.execute(COUNT)
+    opener.click()
+    slider = page.locator('.camwidget-setting-range[data-name="gamma"]')
+    assert slider.input_value() == "0.25"
+    slider.focus()
+    for _ in range(40):
+        page.keyboard.press("ArrowRight")
+    says(page, ".camwidget-status-text", "LRP (gamma 0.65)")
+    shown.settled()
+    assert (
+        shown.value("ex.settings") == {"lrp": {"gamma": 0.65}} and shown.value("len(passes)") < 20
+    )
+    gamma = page.locator('.camwidget-setting-number[data-name="gamma"]')
+    gamma.fill("")
+    gamma.press("Enter")
+    until(page, "() => !document.querySelector('.camwidget-status-text').textContent.includes('(')")
+    assert shown.value("ex.settings") == {} and slider.input_value() == "0.25"
 
 
 def test_page_goes_between_class_and_contrast(browser: Any, tmp_path: Path) -> None:

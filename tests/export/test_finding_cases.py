@@ -17,7 +17,13 @@ from camwidget.analysis.mask_curve import MaskCurve
 from camwidget.export.findings_payload import drawn_findings
 from camwidget.models.class_names import unique_names
 from camwidget.models.detections import Detection, FoundBoxes
-from camwidget.models.findings import Findings, areas_found, boxes_followed
+from camwidget.models.findings import (
+    LOST_BELOW,
+    Findings,
+    FollowedBox,
+    areas_found,
+    boxes_followed,
+)
 from camwidget.widget.view.findings import change_note, lost_note
 
 CASES = Path(__file__).resolve().parents[2] / "js" / "tests" / "kernel" / "findings.json"
@@ -72,7 +78,7 @@ def box_cases() -> list[dict[str, Any]]:
         if number % 4 > 1:  # boxes that have moved a little
             moved = before.boxes + torch.from_numpy(draw.uniform(-2, 2, (12, 4))).float()
             after = FoundBoxes(moved, before.scores * 0.9, before.labels, SIZE)
-        chosen: list[Detection] = before.detections(0.6, name_of)
+        chosen: list[Detection] = before.detections(0.3, name_of)
         names = unique_names([one.name for one in chosen], len(chosen))
         wanted = torch.tensor([one.box for one in chosen])
         labels = torch.tensor([one.label for one in chosen])
@@ -82,7 +88,10 @@ def box_cases() -> list[dict[str, Any]]:
                 "before": tensors(before),
                 "after": tensors(after),
                 "names": list(names),
-                "chosen": [{"box": list(one.box), "label": one.label} for one in chosen],
+                "chosen": [
+                    {"box": list(one.box), "label": one.label, "score": rounded(one.score)}
+                    for one in chosen
+                ],
                 "products": [*map(rounded, after.matches(wanted, labels))],
                 "drawn": [
                     {**one, "score": rounded(one["score"])}
@@ -135,7 +144,10 @@ def lost_cases() -> list[dict[str, Any]]:
                 values = points if mode == "keep" else points[::-1]
                 curve = MaskCurve(fractions, values, 0, "a", mode, "blur", (), (), values[:, None])
                 pairs = [[rounded(a), rounded(b)] for a, b in zip(fractions, values, strict=True)]
-                cases.append({"mode": mode, "points": pairs, "said": lost_note(curve)})
+                for least in (LOST_BELOW, 0.1):
+                    before = FollowedBox((0, 0, 1, 1), 1, 1, least)
+                    said = lost_note(curve, before)
+                    cases.append({"mode": mode, "points": pairs, "least": least, "said": said})
     return cases
 
 

@@ -24,13 +24,18 @@ TIMM = {
     "vit_medium_patch16_reg4_gap_256": (64, (), 4),
     "vit_wee_patch16_reg1_gap_256": (64, (), 1),
     "vit_small_patch14_reg4_dinov2": (56, (0,), 4),
+    # No convolution defines its grid, and the queries of its heads (heads, 20, 16) are nearly square: its 20 tokens
+    # would be 5 × 4 cells of a merged grid.
+    "naflexvit_base_patch16_gap": (64, (), 4),
 }
 
 
 def of_timm(name: str) -> nn.Module:
     timm = pytest.importorskip("timm")
-    small = {"depth": 2, "embed_dim": tiny.WIDTH, "num_heads": tiny.HEADS, "num_classes": 5}
-    return tiny.seeded(timm.create_model(name, img_size=TIMM[name][0], **small))
+    size = {} if name.startswith("naflex") else {"img_size": TIMM[name][0]}
+    width = 48 if name.startswith("naflex") else tiny.WIDTH
+    small = {"depth": 2, "embed_dim": width, "num_heads": tiny.HEADS, "num_classes": 5}
+    return tiny.seeded(timm.create_model(name, **size, **small))
 
 
 Case = tuple[Callable[[], nn.Module], int, tuple[int, ...], int]
@@ -40,8 +45,12 @@ CASES: dict[str, Case] = {
 }
 
 
-#: One without class token, and one with.
-QUICK = {"vit_little_patch16_reg4_gap_256", "vit_small_patch14_reg4_dinov2"}
+#: One without class token, one with, and one without convolution.
+QUICK = {
+    "vit_little_patch16_reg4_gap_256",
+    "vit_small_patch14_reg4_dinov2",
+    "naflexvit_base_patch16_gap",
+}
 
 
 @pytest.fixture(

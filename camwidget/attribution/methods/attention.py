@@ -27,7 +27,7 @@ __all__ = ["attention_rollout", "chefer", "legrad"]
 
 _GROUP = "Attention"
 _NEEDS = "a transformer whose layers all attend among the same tokens"
-_REMEDY = "Use 'gradcam' or 'layercam', which ask for gradients only."
+_REMEDY = "Use 'gradcam' or 'layercam', which need only gradients."
 
 
 def _reason(model: VisionModel, layer: str) -> str | None:

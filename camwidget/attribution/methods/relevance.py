@@ -66,10 +66,18 @@ def _rules(model: VisionModel, plain: Rules, attention: str, linear: Rules) -> R
         raise MethodError(
             f"rule is one of {', '.join(map(repr, ATTENTION_RULES))}, not {attention!r}."
         )
+    return with_attention(linear, attention) if _has_smooth_parts(model) else plain
+
+
+def _has_smooth_parts(model: VisionModel) -> bool:
+    """Return whether rules for networks of ReLUs alone do not go through a model's network."""
     reach = reach_of(model)
-    if reach.transformer is None and reach.failure is None:
-        return plain
-    return with_attention(linear, attention)
+    return reach.transformer is not None or reach.failure is not None
+
+
+def _usual_gamma(model: VisionModel) -> float | None:
+    """Return the γ that applies where none is given; None for the composite in networks of ReLUs."""
+    return _GAMMA if _has_smooth_parts(model) else None
 
 
 def _checked_pass(
@@ -214,9 +222,10 @@ def lrp(
         float | None,
         Range(
             0,
-            help="γ: how much contributions with the output's sign count; "
-            f"{_GAMMA:g} in transformers where it is empty",
+            help="γ: how much more contributions with the output's sign count, in all linear layers and convolutions. "
+            "Empty in networks of ReLUs: 0 in linear layers, z+ in convolutions",
             usual=1,
+            default_for=_usual_gamma,
         ),
     ] = None,
 ) -> torch.Tensor:
@@ -246,7 +255,7 @@ def lrp(
         layer: unused: the map is at the input.
         rule: "attn" or "cp", the rules for attention; of no effect in networks without it.
         gamma: γ ≥ 0 of LRP-γ in linear layers and convolutions but for the first; 0 is LRP-ε. None is the composite
-            above in networks of ReLUs, and 0 in others.
+            above in networks of ReLUs, and 0.25 in others.
 
     Returns:
         Maps (N, H, W), signed, summed over the channels.

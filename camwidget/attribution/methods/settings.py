@@ -40,6 +40,8 @@ class Range:
         help: what the setting is, in a few words, for a tooltip.
         usual: the greatest value that a slider offers, where the range has no end; None for no slider.
         words: values that are no numbers, such as "segments".
+        default_for: for a default that depends on the model, a function of a ``VisionModel`` to the number that applies
+            where none is given, or to None where no number does the same.
     """
 
     low: float
@@ -47,6 +49,7 @@ class Range:
     help: str = ""
     usual: float | None = None
     words: tuple[str, ...] = ()
+    default_for: Callable[[Any], float | None] | None = None
 
 
 @dataclass(frozen=True)
@@ -55,7 +58,7 @@ class Setting:
 
     Attributes:
         name: name of the keyword argument.
-        default: value where none is given; None if it depends on the picture.
+        default: value where none is given; None if it depends on the model or the picture.
         is_whole: whether its values are whole numbers.
         range: its least and greatest value, and what it is.
         other_types: types of values that are no numbers, which the method checks itself.
@@ -125,18 +128,28 @@ def options_text(options: Options) -> str:
 
 
 def settings_payload(
-    settings: tuple[Setting, ...], words: Collection[str] = ()
+    settings: tuple[Setting, ...], words: Collection[str] = (), model: Any = None
 ) -> list[dict[str, Any]]:
-    """Encode settings for the browser; None stands for a default that depends on the picture, and for no maximum.
+    """Encode settings for the browser.
 
     Args:
-        settings: the settings of a method.
+        settings: settings of a method.
         words: those values that are no numbers and that apply to the model.
+        model: ``VisionModel`` for which defaults that depend on it are looked up, which may run it; none are if None.
+
+    Returns:
+        For each its name, default, range, help and words. None stands for a default that is no number, or depends on
+        the picture, and for no maximum.
     """
+
+    def default(setting: Setting) -> float | None:
+        find = setting.range.default_for
+        return setting.default if find is None or model is None else find(model)
+
     return [
         {
             "name": setting.name,
-            "default": setting.default,
+            "default": default(setting),
             "integer": setting.is_whole,
             "low": setting.range.low,
             "high": setting.range.high if math.isfinite(setting.range.high) else None,

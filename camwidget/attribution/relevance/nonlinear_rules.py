@@ -28,7 +28,7 @@ def epsilon(
     output: Callable[..., torch.Tensor],
     inputs: Sequence[torch.Tensor],
     *,
-    share: float = 1.0,
+    share: float | Sequence[float] = 1.0,
     may_write: bool = True,
 ) -> torch.Tensor:
     """Run an operation; its backward pass distributes relevance to its inputs by their contributions.
@@ -37,13 +37,14 @@ def epsilon(
         output: the operation, a function of the inputs that is linear in each, but for a constant.
         inputs: inputs that receive relevance.
         share: factor of each input's relevance, 1/2 for a product of two inputs (uniform rule, proposition 3.3 of
-            Achtibat et al. 2024).
+            Achtibat et al. 2024); or one for each input.
         may_write: whether the operation may write into its arguments.
 
     Returns:
         The operation's output.
     """
-    result: torch.Tensor = _Epsilon.apply(output, share, may_write, *inputs)
+    shares = (share,) * len(inputs) if isinstance(share, float) else tuple(share)
+    result: torch.Tensor = _Epsilon.apply(output, shares, may_write, *inputs)
     return result
 
 
@@ -138,14 +139,14 @@ class _Epsilon(torch.autograd.Function):
     def forward(
         ctx: Any,
         output: Callable[..., torch.Tensor],
-        share: float,
+        shares: tuple[float, ...],
         may_write: bool,
         *inputs: torch.Tensor,
     ) -> torch.Tensor:
         with torch.enable_grad():  # what is run here need not be run again in the backward pass
             leaves = [x.detach().requires_grad_() for x in inputs]
             graph = output(*(x.clone() if may_write else x for x in leaves))
-        ctx.graph, ctx.share = (leaves, graph), share
+        ctx.graph, ctx.shares = (leaves, graph), shares
         result = graph.detach()
         ctx.save_for_backward(result, *inputs)
         return result
@@ -156,11 +157,16 @@ class _Epsilon(torch.autograd.Function):
         leaves, graph = ctx.graph
         share = stabilized(result)
         torch.div(relevance[0], share, out=share)
-        if ctx.share != 1:
-            share.mul_(ctx.share)
+        most = max(ctx.shares)
+        if most != 1:
+            share.mul_(most)
         gradients = torch.autograd.grad(graph, leaves, share, retain_graph=True)
         # Not in place: gradients of several inputs may be one tensor.
-        return None, None, None, *(x * g for x, g in zip(inputs, gradients, strict=True))
+        received = [x * g for x, g in zip(inputs, gradients, strict=True)]
+        for each, part in zip(received, ctx.shares, strict=True):
+            if part != most:
+                each.mul_(part / most)
+        return None, None, None, *received
 
 
 class _FrozenNorm(torch.autograd.Function):
@@ -190,7 +196,8 @@ class _FrozenNorm(torch.autograd.Function):
         parts, shares = x.reshape(shape), share.reshape(shape)
         over = list(range(x.ndim - constants.dimensions, x.ndim)) if groups is None else [-1]
         if constants.is_centered:
-            variance = parts.var(over, correction=0, keepdim=True)
+            # ``var`` takes twenty times as long.
+            variance = parts.sub(parts.mean(over, keepdim=True)).square_().mean(over, keepdim=True)
             shares = shares.sub_(shares.mean(over, keepdim=True))
         else:
             variance = parts.square().mean(over, keepdim=True)

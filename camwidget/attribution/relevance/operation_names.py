@@ -40,9 +40,9 @@ _PREFIXES = ("torch.nn.functional.", "torch.functional.", "torch.Tensor.", "torc
 #: Descriptions for error messages of operations that a classifier's head may have in place of a linear layer.
 HEAD_DESCRIPTIONS = {
     "normalize": "division of the features by their own length (normalize), as in a head of cosines",
-    "norm": "the length of the features (norm), as in a head of cosines",
-    "linalg.norm": "the length of the features (linalg.norm), as in a head of cosines",
-    "linalg.vector_norm": "the length of the features (linalg.vector_norm), as in a head of cosines",
+    "norm": "the length of the features (norm) otherwise than to divide them by it",
+    "linalg.norm": "the length of the features (linalg.norm) otherwise than to divide them by it",
+    "linalg.vector_norm": "the length of the features (linalg.vector_norm) otherwise than to divide them by it",
     "cosine_similarity": "a head of cosines (cosine_similarity)",
     "cdist": "a head of distances (cdist)",
 }

@@ -154,6 +154,8 @@ class _RuleMode(TorchFunctionMode):
         self._tracked = {id(picture): TrackedTensor(picture, is_picture=True)}
         #: By identity of a tensor that was written into, the tensor that holds its new values.
         self._replacements: dict[int, torch.Tensor] = {}
+        #: By identity of a tensor of queries, keys and values, its parts.
+        self._parts: dict[int, tuple[torch.Tensor, ...]] = {}
         self._operations: list[Operation] = []
         self._cosines = CosineOperations(self)
         self._transformer = (
@@ -295,6 +297,8 @@ class _RuleMode(TorchFunctionMode):
         if kwargs.get("out") is not None:
             raise self.refusal(f"{name} with out=…")
         kwargs = {k: v for k, v in kwargs.items() if k != "out"}
+        if name == "__getitem__" and type(args[1]) is int and len(args[0]) == 3:
+            return self._parts_of(args[0])[args[1]]
         if name in operation_names.MOVES or name in operation_names.MAXIMA:
             return func(*args, **kwargs)
         x, rest = (args[0], args[1:]) if args else (kwargs.pop("input", None), ())
@@ -322,6 +326,12 @@ class _RuleMode(TorchFunctionMode):
         if len(sources) > 1:
             raise self.refusal(f"{name.rstrip('_') or name} of two activations")
         raise self.refusal(operation_names.HEAD_DESCRIPTIONS.get(name, name))
+
+    def _parts_of(self, x: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        """Return queries, keys and values in a tensor; together, their backward pass needs no zeros for the others."""
+        if id(x) not in self._parts:
+            self._parts[id(x)] = x.unbind(0)
+        return self._parts[id(x)]
 
     def linear(
         self, name: str, func: Any, x: torch.Tensor, rest: Any, kwargs: Any, source: TrackedTensor

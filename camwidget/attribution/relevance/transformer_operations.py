@@ -19,7 +19,7 @@ from typing import Any, Protocol
 import torch
 
 from ..._compat.pytorch import body_of
-from ...execution.attention_capture import attention_weights
+from ...execution.attention_capture import attention_weights, with_heads_of
 from . import operation_names
 from .nonlinear_rules import epsilon, frozen_norm, norm_constants, taylor_softmax
 from .operation import pass_through
@@ -65,7 +65,7 @@ class TransformerOperations:
             UnsupportedOperation: if it has no rule.
         """
         if name == "scaled_dot_product_attention":
-            return self._attention(*args, **kwargs), Role.ACTIVATION
+            return self._attention(func, args, kwargs, sources), Role.ACTIVATION
         if name == "multi_head_attention_forward":
             with self._mode:
                 return body_of(func)(*args, **kwargs), Role.ACTIVATION
@@ -121,25 +121,25 @@ class TransformerOperations:
 
     def _attention(
         self,
-        query: torch.Tensor,
-        key: torch.Tensor,
-        value: torch.Tensor,
-        attn_mask: torch.Tensor | None = None,
-        dropout_p: float = 0.0,
-        is_causal: bool = False,
-        scale: float | None = None,
-        enable_gqa: bool = False,
+        func: Any,
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+        sources: tuple[TrackedTensor, ...],
     ) -> torch.Tensor:
-        """Run fused attention as the operations that it consists of, each with its rule."""
-        if dropout_p > 0:
+        """Run fused attention; relevance is that of the operations that it consists of."""
+        names = ("query", "key", "value", "attn_mask", "dropout_p", "is_causal", "scale")
+        given = {**dict(zip(names, args, strict=False)), **kwargs}
+        if given.pop("dropout_p", 0.0) > 0:
             raise self._mode.refusal("dropout")
-        if enable_gqa and key.shape[-3] != query.shape[-3]:
-            raise self._mode.refusal("grouped-query attention")
+        query, key, value = (given.pop(name) for name in names[:3])
+        tracked = {id(source.tensor) for source in sources}
+        has_roles = id(value) in tracked and (id(query) in tracked or id(key) in tracked)
+        if self._is_attn and has_roles and id(given.get("attn_mask")) not in tracked:
+            self._check_activations(sources)
+            return _attention_in_one(func, (query, key, value), tracked, given)
         with self._mode:
-            weights = attention_weights(
-                query, key, value, attn_mask, is_causal=is_causal, scale=scale
-            )
-            return torch.matmul(weights, value)
+            weights = attention_weights(query, key, value, **given)
+            return torch.matmul(weights, with_heads_of(weights, value))
 
     def _matrix_product(
         self,
@@ -269,6 +269,42 @@ class TransformerOperations:
 
 
 _READABLE = {Role.ACTIVATION, Role.SMOOTH}
+
+
+def _attention_in_one(
+    func: Any,
+    operands: tuple[torch.Tensor, torch.Tensor, torch.Tensor],
+    tracked: set[int],
+    settings: dict[str, Any],
+) -> torch.Tensor:
+    """Run fused attention with the rules "attn" of its products and softmax, applied in one backward pass.
+
+    With ``S = Q K^T``, ``A = softmax(S)``, ``O = A V`` and ``G = R_O / O``, the rules are ``R_V = ½ V ⊙ A^T G``,
+    ``R_A = ½ A ⊙ G V^T``, ``R_S = S ⊙ (R_A − A Σ R_A)`` and ``R_Q = ½ Q ⊙ (R_S / S) K``. The factor S of ``R_S``
+    cancels in the last one, also where a mask was added to S, and ``R_A − A Σ R_A`` is half of what the gradient of a
+    softmax gives for ``G V^T``. So queries, keys and values have their gradients for G, times themselves, times ¼, ¼
+    and ½.
+
+    Args:
+        func: ``scaled_dot_product_attention``.
+        operands: queries, keys and values.
+        tracked: identities of the tensors that receive relevance: the values, and queries or keys or both.
+        settings: the other arguments; the mask is a constant.
+
+    Returns:
+        The operation's output.
+    """
+    received = [tensor for tensor in operands if id(tensor) in tracked]
+    at_scores = len(received) - 1  # how many of queries and keys receive relevance
+    shares = [0.5 / at_scores] * at_scores + [0.5]
+
+    def call(*values: torch.Tensor) -> torch.Tensor:
+        given = iter(values)
+        filled = [next(given) if id(tensor) in tracked else tensor for tensor in operands]
+        result: torch.Tensor = func(*filled, **settings)
+        return result
+
+    return epsilon(call, received, share=shares, may_write=False)
 
 
 def _function_of(

@@ -169,7 +169,8 @@ class Display:
 
         Args:
             layer: the layer.
-            wait: whether to check also those methods that have to run the model for it.
+            wait: whether to check also those methods that have to run the model for it, and to look up defaults that
+                depend on the model.
         """
         words = ("segments",) if isinstance(self.model, SegmentationModel) else ()
         self.publish(
@@ -182,7 +183,7 @@ class Display:
                     "reason": m.reason(self.model, layer) if wait or not m.own_passes else None,
                     **target_reasons(m),
                     "slow": m.slow,
-                    "settings": settings_payload(m.settings, words),
+                    "settings": settings_payload(m.settings, words, self.model if wait else None),
                 }
                 for m in list_methods()
             ]

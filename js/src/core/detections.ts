@@ -16,6 +16,7 @@ export type Box = readonly [left: number, top: number, right: number, bottom: nu
 export interface Detection {
   readonly box: Box;
   readonly label: number;
+  readonly score: number;
 }
 
 /** The box that matches a detection best. */
@@ -24,20 +25,22 @@ export interface FollowedBox {
   readonly score: number;
   /** Its intersection over union with the detection. */
   readonly overlap: number;
+  /** Score × overlap below which the detection is lost. */
+  readonly least: number;
 }
 
-/** Score × overlap below which a followed detection counts as lost. */
+/** Score × overlap below which a followed detection counts as lost; half of its own score if that is less. */
 export const LOST_BELOW = 0.25;
 
 /** Scores are kept this far from 0 and 1, whose logits are infinite. */
 const MARGIN = 1e-6;
 
 export function isLost(found: FollowedBox | null): boolean {
-  return found === null || found.score * found.overlap < LOST_BELOW;
+  return found === null || found.score * found.overlap < found.least;
 }
 
 /** The box that matches a detection best; null where none of its class overlaps it. */
-export function followed({ boxes, scores, labels }: FoundBoxes, { box, label }: Detection): FollowedBox | null {
+export function followed({ boxes, scores, labels }: FoundBoxes, { box, label, score: own }: Detection): FollowedBox | null {
   const count = boxes.length / 4;
   const classes = labels === null ? scores.length / Math.max(1, count) : 1;
   let [best, most] = [-1, 0];
@@ -49,7 +52,10 @@ export function followed({ boxes, scores, labels }: FoundBoxes, { box, label }: 
   }
   if (best < 0) return null;
   const matched = boxAt(boxes, best);
-  return { box: matched, overlap: overlap(box, matched), score: scores[labels === null ? best * classes + label : best]! };
+  return {
+    box: matched, overlap: overlap(box, matched), score: scores[labels === null ? best * classes + label : best]!,
+    least: Math.min(LOST_BELOW, 0.5 * own),
+  };
 }
 
 /** The logit of score × overlap, by which a detection is followed. */
@@ -72,7 +78,7 @@ export function detections({ boxes, scores, labels }: FoundBoxes, least: number)
   return best
     .filter(({ score }) => score >= least)
     .sort((a, b) => b.score - a.score || a.at - b.at)
-    .map(({ at, label }) => ({ box: boxAt(boxes, at), label }));
+    .map(({ at, label, score }) => ({ box: boxAt(boxes, at), label, score }));
 }
 
 /** Names made unique by their places, as in camwidget/models/class_names.py. */

@@ -1,4 +1,5 @@
 /** ``MaskedPrediction``: what the model says of the masked picture: its numbers, its findings, a sentence, and the curve. */
+import { LOST_BELOW } from "../core/detections";
 import { number, text } from "../core/parse";
 import { covered, HIDDEN } from "../core/userMask";
 import { fractionAt } from "../page/curve";
@@ -121,8 +122,11 @@ export class MaskedPrediction {
   /** Where on the curve a followed detection is lost; "" where none is followed, or there is no curve. */
   private lost(): string {
     const { picture, target, mask } = this.answers.now();
-    const values = (picture.found?.boxes.length ?? 0) > 0 ? this.drawn?.values([target]) : null;
-    return values == null ? "" : lostSentence(values.map(([value], at) => [fractionAt(at, values.length), value!]), mask.mode);
+    const boxes = picture.found?.boxes ?? [];
+    const values = boxes.length > 0 ? this.drawn?.values([target]) : null;
+    if (values == null) return "";
+    const points = values.map(([value], at) => [fractionAt(at, values.length), value!] as const);
+    return lostSentence(points, mask.mode, boxes[target]?.least ?? LOST_BELOW);
   }
 
   /** Computes the curve after all that the slider needs; not while the brush is down, when each point would delay it. */

@@ -1,5 +1,5 @@
 /** Sentences on what a model finds in a masked picture, word for word those of camwidget/widget/view/findings.py. */
-import { isLost, LOST_BELOW } from "../core/detections";
+import { isLost } from "../core/detections";
 import type { FollowedBox } from "../core/detections";
 import type { Mode } from "../core/maskingRule";
 import { fixed } from "../core/numberFormat";
@@ -25,12 +25,13 @@ export function changeSentence(change: Change): string {
  * The fraction at which a followed detection is first lost, or found where the mask keeps pixels.
  *
  * @param points fractions with score × overlap there
+ * @param least score × overlap below which it is lost
  */
-export function lostSentence(points: readonly (readonly [fraction: number, probability: number])[], mode: Mode): string {
-  const found = points.find(([, probability]) => probability >= LOST_BELOW);
-  const lost = points.find(([, probability]) => probability < LOST_BELOW);
+export function lostSentence(points: readonly (readonly [fraction: number, probability: number])[], mode: Mode, least: number): string {
+  const found = points.find(([, probability]) => probability >= least);
+  const lost = points.find(([, probability]) => probability < least);
   if (mode === "keep") {
-    if (found === undefined || points.at(-1)![1] < LOST_BELOW) return "";
+    if (found === undefined || points.at(-1)![1] < least) return "";
     return `First found at ${share(found[0])}.`;
   }
   if (lost === undefined) return points.length > 2 ? "Never lost." : "";

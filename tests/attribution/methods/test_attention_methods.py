@@ -306,13 +306,16 @@ def test_fused_and_explicit_attention_have_the_same_maps(
         np.testing.assert_allclose(a.raw, b.raw, rtol=1e-3, atol=1e-6)
 
 
+@pytest.mark.parametrize("kind", ["pass", "weights"])
 @pytest.mark.parametrize("name", NAMES)
-def test_lower_precision(name: str) -> None:
+def test_lower_precision(name: str, kind: str) -> None:
     module = tiny.seeded(tiny.Plain())
     full = cw.explain(wrap(module), PICTURES[0], 1, name).raw
+    precision = {"precision": "bf16"} if kind == "pass" else {}
+    model = wrap(module if kind == "pass" else module.bfloat16())
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # it may be slower here
-        low = cw.explain(wrap(module), PICTURES[0], 1, name, precision="bf16").raw
+        low = cw.explain(model, PICTURES[0], 1, name, **precision).raw
     assert spearmanr(full.ravel(), low.ravel())[0] > 0.8
 
 

@@ -12,6 +12,7 @@ from oracles import Rectified, computed, plain
 
 import camwidget as cw
 from camwidget.attribution.methods import averaged, get_method, perturbation
+from camwidget.attribution.methods.settings import settings_payload
 from camwidget.attribution.targets import resolve_target
 from camwidget.attribution.trace import Trace
 from camwidget.errors import MethodError
@@ -45,6 +46,19 @@ def test_what_methods_take_unless_told() -> None:
         for m in cw.list_methods()
     }
     assert {name: kept for name, kept in found.items() if kept} == DEFAULTS
+
+
+def test_a_default_that_depends_on_the_model_is_shown_for_it() -> None:
+    def gamma(model: cw.VisionModel | None) -> float | None:
+        (payload,) = settings_payload(get_method("lrp").settings, model)
+        found: float | None = payload["default"]
+        return found
+
+    vit = cw.load("zoo/scenes-vit", device="cpu")
+    assert [gamma(m) for m in (vit, cw.load(device="cpu"), None)] == [0.25, None, None]
+    picture = torch.rand(3, 128, 128, generator=torch.Generator().manual_seed(0))
+    by_itself = cw.explain(vit, picture, 1, "lrp").raw
+    assert np.array_equal(cw.explain(vit, picture, 1, get_method("lrp", gamma=0.25)).raw, by_itself)
 
 
 def test_a_method_has_the_settings_that_it_was_given() -> None:

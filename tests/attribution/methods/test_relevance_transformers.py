@@ -411,6 +411,37 @@ def test_queries_without_keys_receive_nothing(rule: str) -> None:
         agree(compute(wrapped(Blind(kind)), rule=rule), without)
 
 
+class Pooled(Transformer):
+    """Heads that share keys and values, or queries that are parameters, by fused attention or by its operations."""
+
+    def __init__(self, kind: str, is_fused: bool) -> None:
+        super().__init__()
+        self.kind, self.is_fused = kind, is_fused
+        self.queries = nn.Parameter(torch.randn(3, 5))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = self.norm1(self.embed(x).flatten(2).transpose(1, 2))
+        q = self.up(x).unflatten(2, (2, 5)).transpose(1, 2)
+        k, v = q[:, :1], self.up(x + 1).unflatten(2, (2, 5)).transpose(1, 2)[:, :1]
+        if self.kind == "constant queries":
+            q = self.queries.expand(len(x), 2, -1, -1)
+        if self.is_fused:
+            mixed = nnF.scaled_dot_product_attention(q, k, v, enable_gqa=True)
+        else:
+            k, v = (t.expand(-1, 2, -1, -1) for t in (k, v))
+            mixed = (q * 5**-0.5 @ k.mT).softmax(-1) @ v
+        return self.head(self.down(mixed.transpose(1, 2).flatten(2)).mean(1))
+
+
+@pytest.mark.parametrize("rule", ["attn", "cp"])
+@pytest.mark.parametrize("kind", ["shared keys", "constant queries"])
+def test_fused_attention_of_other_operands_is_that_of_its_operations(kind: str, rule: str) -> None:
+    agree(
+        compute(wrapped(Pooled(kind, True)), rule=rule),
+        compute(wrapped(Pooled(kind, False)), rule=rule),
+    )
+
+
 # -- shared work -------------------------------------------------------------------------------------
 
 
@@ -507,24 +538,6 @@ def test_excitation_says_why_not() -> None:
     for method in ("excitation-backprop", "c-mwp"):
         reason = get_method(method).reason(model, "embed")
         assert reason is not None and "layer_norm (in norm1)" in reason
-
-
-def test_grouped_queries_are_refused() -> None:
-    class Grouped(Transformer):
-        def forward(self, x: torch.Tensor) -> torch.Tensor:
-            x = self.embed(x).flatten(2).transpose(1, 2)
-            q = self.up(x).unflatten(2, (2, 5)).transpose(1, 2)
-            k = q[:, :1]
-            return self.head(
-                self.down(
-                    nnF.scaled_dot_product_attention(q, k, k, enable_gqa=True)
-                    .transpose(1, 2)
-                    .flatten(2)
-                ).mean(1)
-            )
-
-    model = wrapped(Grouped())
-    assert "grouped-query" in str(get_method("lrp").reason(model, "embed"))
 
 
 # -- libraries --------------------------------------------------------------------------------------

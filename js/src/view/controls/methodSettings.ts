@@ -95,8 +95,10 @@ export class MethodSettings {
 
   /** The slider and the number beside it are one setting. While the slider moves, its latest value is used when it rests. */
   private follow(input: HTMLInputElement): void {
+    const setting = this.method?.settings.find(({ name }) => name === input.dataset["name"]);
+    const value = input.value === "" ? setting?.initial ?? "" : input.value;
     for (const other of input.parentElement?.querySelectorAll("input") ?? []) {
-      if (other !== input) other.value = input.value === "" ? other.min : input.value;
+      if (other !== input || input.type === "range") setInput(other, String(value));
     }
     this.stopWaiting();
     if (input.type === "range") this.timer = window.setTimeout(() => this.changed(input), REST);
@@ -183,9 +185,21 @@ function fillField(of: HTMLElement, setting: Setting, own: unknown, isSame: bool
     setAttribute(input, "step", isWhole ? "1" : step);
     setAttribute(input, "aria-label", input === range ? `${name}, as a slider` : name);
     setAttribute(input, "placeholder", isWord ? "" : initial === null ? "auto" : String(initial));
-    // What a person is typing stays. A slider has no empty place: it is at its start then.
-    const shown = input === range && value === "" ? String(low) : value;
-    if (document.activeElement !== input || !isSame || input.getAttribute("aria-invalid") !== "true") input.value = shown;
+    // What a person is typing stays.
+    if (document.activeElement !== input || !isSame || input.getAttribute("aria-invalid") !== "true") setInput(input, value);
     setAttribute(input, "aria-invalid", "false");
   }
+}
+
+/** Shows a value; of a slider "" is no place on it, so that it is at its start, faded, and called "auto". */
+function setInput(input: HTMLInputElement, value: string): void {
+  const isNowhere = input.type === "range" && value === "";
+  input.value = isNowhere ? input.min : value;
+  if (input.type === "range") {
+    const low = Number(input.min);
+    input.style.setProperty("--camwidget-slider-fill", String((Number(input.value) - low) / (Number(input.max) - low)));
+  }
+  input.classList.toggle("camwidget-setting-nowhere", isNowhere);
+  if (isNowhere) input.setAttribute("aria-valuetext", "auto");
+  else input.removeAttribute("aria-valuetext");
 }

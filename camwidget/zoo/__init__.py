@@ -3,7 +3,7 @@
 ``build("zoo/textures")`` loads an embedded model; ``camwidget.zoo.textures`` draws its pictures, with the exact mask of
 every object. Nothing here needs a network.
 
-Models of other libraries belong in ``loading``. Nothing here explains a model, except the training of the zoo's models.
+Models of other libraries belong in ``loading``, and what trains these in ``training``. Nothing here explains a model.
 """
 
 from .registry import ZooModel, available, build, samples

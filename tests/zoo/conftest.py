@@ -8,8 +8,8 @@ from types import ModuleType
 import pytest
 from torch import nn
 
-from camwidget.zoo.train import train
-from camwidget.zoo.training import bias, captions, questions, scenes, textures
+from camwidget.training import bias, captions, questions, scenes, textures
+from camwidget.training.train import train
 
 #: What trains a model, and the steps and pictures in each with which it learns far more than chance.
 SHORT: dict[str, tuple[ModuleType, int, int]] = {

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 import torch
 
+from camwidget.training.bias import measure_findings
+from camwidget.training.train import main, train
 from camwidget.zoo import build, registry
 from camwidget.zoo.beetles import CLASSES
 from camwidget.zoo.bias import ODDS, kind, unseen
-from camwidget.zoo.train import main, train
-from camwidget.zoo.training.bias import measure_findings
 
 NAMES = ("zoo/biased", "zoo/unbiased")
 FRESH = 60_000
@@ -120,7 +120,7 @@ def test_training_repeats_bit_for_bit_and_only_the_set_differs():
 
 @pytest.mark.full
 def test_the_command_writes_what_build_reads(monkeypatch, tmp_path):
-    monkeypatch.setattr("camwidget.zoo.train.TEST_PICTURES", 20)
+    monkeypatch.setattr("camwidget.training.train.TEST_PICTURES", 20)
     main(["unbiased", "--steps", "2", "--out", str(tmp_path), "--quiet"])
     card = json.loads((tmp_path / "unbiased.json").read_text(encoding="utf-8"))
     assert card["unseen"]["reversed"]["pictures"] == 20

@@ -8,13 +8,13 @@ import torch
 
 import camwidget as cw
 from camwidget.images.ground_truth import share_inside
+from camwidget.training import moves as training
+from camwidget.training.moves import class_targets, normalize_clips, training_clip, vary
+from camwidget.training.moves_evaluation import APPEARANCE, measure_answers, measure_maps, twins
+from camwidget.training.train import train
 from camwidget.zoo import registry
 from camwidget.zoo.drawing.scene_objects import COLORS
 from camwidget.zoo.moves import CLASSES, DIRECTIONS, FRAMES, SIZE, draw
-from camwidget.zoo.train import train
-from camwidget.zoo.training import moves as training
-from camwidget.zoo.training.moves import class_targets, normalize_clips, training_clip, vary
-from camwidget.zoo.training.moves_evaluation import APPEARANCE, measure_answers, measure_maps, twins
 
 FRESH = 60_000
 

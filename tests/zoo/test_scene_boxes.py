@@ -8,19 +8,19 @@ from torchvision.ops import box_convert, box_iou
 import camwidget as cw
 from camwidget.errors import MethodError
 from camwidget.models.detection_model import DetectionModel
-from camwidget.zoo import registry
-from camwidget.zoo.dense_nets import BoxNet
-from camwidget.zoo.scenes import CLASSES, draw
-from camwidget.zoo.train import train
-from camwidget.zoo.training import labeled_places
-from camwidget.zoo.training.asked_evaluation import two_alike
-from camwidget.zoo.training.average_precision import Precision, average_precision, overlaps
-from camwidget.zoo.training.boxes_evaluation import (
+from camwidget.training import labeled_places
+from camwidget.training.asked_evaluation import two_alike
+from camwidget.training.average_precision import Precision, average_precision, overlaps
+from camwidget.training.boxes_evaluation import (
     detected,
     measure_asked,
     measure_detections,
 )
-from camwidget.zoo.training.scenes_boxes import cell_targets
+from camwidget.training.scenes_boxes import cell_targets
+from camwidget.training.train import train
+from camwidget.zoo import registry
+from camwidget.zoo.dense_nets import BoxNet
+from camwidget.zoo.scenes import CLASSES, draw
 
 FRESH = 50_000
 

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 import camwidget as cw
+from camwidget.training.gradcam_evaluation import MapFigures, class_maps
 from camwidget.zoo.scenes import draw
-from camwidget.zoo.training.gradcam_evaluation import MapFigures, class_maps
 
 FRESH = 50_000
 NETS = ("zoo/scenes", "zoo/scenes-max", "zoo/scenes-fc", "zoo/scenes-weak")

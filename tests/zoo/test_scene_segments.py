@@ -6,13 +6,13 @@ import torch
 
 import camwidget as cw
 from camwidget.models.segmentation_model import SegmentationModel
+from camwidget.training import labeled_places
+from camwidget.training.asked_evaluation import two_alike
+from camwidget.training.segments_evaluation import measure_asked, measure_pixels
+from camwidget.training.train import train
 from camwidget.zoo import registry, scenes
 from camwidget.zoo.dense_nets import SegmentNet
 from camwidget.zoo.segmented_scenes import CLASSES, GROUND, draw
-from camwidget.zoo.train import train
-from camwidget.zoo.training import labeled_places
-from camwidget.zoo.training.asked_evaluation import two_alike
-from camwidget.zoo.training.segments_evaluation import measure_asked, measure_pixels
 
 FRESH = 50_000
 

@@ -10,13 +10,13 @@ from scipy.stats import spearmanr
 
 import camwidget as cw
 from camwidget.attribution.randomization import randomized_copy
+from camwidget.training import methods_evaluation, scenes_clip, scenes_vit
+from camwidget.training.cam_evaluation import normalize
+from camwidget.training.methods_evaluation import measure_methods
+from camwidget.training.train import main, train
 from camwidget.zoo import registry
 from camwidget.zoo.descriptions import TEXTS, DescribedScene, tokenize
 from camwidget.zoo.scenes import CLASSES, draw
-from camwidget.zoo.train import main, train
-from camwidget.zoo.training import methods_evaluation, scenes_clip, scenes_vit
-from camwidget.zoo.training.cam_evaluation import normalize
-from camwidget.zoo.training.methods_evaluation import measure_methods
 
 FRESH = 50_000
 #: Methods that are not defined for a transformer.
@@ -218,7 +218,7 @@ def test_the_command_trains_measures_and_writes_what_build_reads(
     """All of it, with few pictures and steps."""
     monkeypatch.setattr(scenes_vit, "PICTURES", 32)
     monkeypatch.setattr(scenes_clip, "PICTURES", 32)
-    monkeypatch.setattr("camwidget.zoo.train.TEST_PICTURES", 25)
+    monkeypatch.setattr("camwidget.training.train.TEST_PICTURES", 25)
     # One picture, and methods of a few passes.
     monkeypatch.setattr(methods_evaluation, "_SLOW", 10**6)
     main([name, "--steps", "3", "--seed", "5", "--out", str(tmp_path), "--quiet"])

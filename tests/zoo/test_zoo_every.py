@@ -8,15 +8,15 @@ import torch
 
 import camwidget as cw
 from camwidget.models.detection_model import DetectionModel
+from camwidget.training import bias, questions, scenes
+from camwidget.training.bias import measure_findings
+from camwidget.training.cam_evaluation import normalize
+from camwidget.training.recipes import RECIPES
+from camwidget.training.train import train
 from camwidget.zoo import available, build, registry, samples
 from camwidget.zoo.captions import VOCABULARY
 from camwidget.zoo.captions import draw as draw_described
 from camwidget.zoo.scenes import draw as draw_scene
-from camwidget.zoo.train import train
-from camwidget.zoo.training import bias, questions, scenes
-from camwidget.zoo.training.bias import measure_findings
-from camwidget.zoo.training.cam_evaluation import normalize
-from camwidget.zoo.training.recipes import RECIPES
 from camwidget.zoo.vqa import ANSWERS, answer
 from camwidget.zoo.vqa import VOCABULARY as ASKED
 from camwidget.zoo.vqa import draw as draw_asked
@@ -40,7 +40,7 @@ def test_the_weights_are_small_and_described(name):
     room = name.removeprefix("zoo/")
     recipe = RECIPES[name]
     assert card["training"]["command"] == (
-        f"python -m camwidget.zoo.train {room} --steps {recipe.steps} --seed 0"
+        f"python -m camwidget.training {room} --steps {recipe.steps} --seed 0"
     )
 
 

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 import torch
 
+from camwidget.training.cam_evaluation import activation_maps, normalize, score
 from camwidget.zoo import available, build, registry
 from camwidget.zoo.textures import CLASSES, KINDS, draw, gallery
-from camwidget.zoo.training.cam_evaluation import activation_maps, normalize, score
 
 FRESH = 50_000
 """First seed used here; neither trained on nor among those the card was measured on."""
@@ -108,7 +108,7 @@ def test_the_weights_are_small_and_described(model):
     card = json.loads(entry.card().read_text(encoding="utf-8"))
     assert card == model.card
     assert {"data", "unseen", "known_faults", "training", "sha256"} <= set(card)
-    assert "camwidget.zoo.train textures" in card["training"]["command"]
+    assert "camwidget.training.train textures" in card["training"]["command"]
 
 
 def test_an_unknown_name_is_answered_with_those_there_are():

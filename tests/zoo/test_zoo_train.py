@@ -5,10 +5,10 @@ import json
 import pytest
 import torch
 
+from camwidget.training.cam_evaluation import score
+from camwidget.training.train import main, train
 from camwidget.zoo import build, registry
 from camwidget.zoo.textures import draw
-from camwidget.zoo.train import main, train
-from camwidget.zoo.training.cam_evaluation import score
 
 
 @pytest.mark.full
@@ -35,7 +35,7 @@ def test_training_repeats_bit_for_bit_and_leaves_the_random_state_alone():
 
 @pytest.mark.full
 def test_the_command_writes_what_build_reads(monkeypatch, tmp_path, capsys):
-    monkeypatch.setattr("camwidget.zoo.train.TEST_PICTURES", 20)
+    monkeypatch.setattr("camwidget.training.train.TEST_PICTURES", 20)
     main(["textures", "--steps", "2", "--seed", "5", "--out", str(tmp_path), "--quiet"])
     assert str(tmp_path) in capsys.readouterr().out
     card = json.loads((tmp_path / "textures.json").read_text(encoding="utf-8"))
@@ -44,7 +44,7 @@ def test_the_command_writes_what_build_reads(monkeypatch, tmp_path, capsys):
     monkeypatch.setattr(registry, "WEIGHTS", tmp_path)
     assert build("zoo/textures").card == card
     weights = (tmp_path / "textures.safetensors").read_bytes()
-    monkeypatch.setattr("camwidget.zoo.train.TEST_PICTURES", 10)
+    monkeypatch.setattr("camwidget.training.train.TEST_PICTURES", 10)
     main(["textures", "--measure", "--out", str(tmp_path), "--quiet"])
     again = json.loads((tmp_path / "textures.json").read_text(encoding="utf-8"))
     assert again["unseen"]["full"]["pictures"] == 10

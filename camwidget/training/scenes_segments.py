@@ -9,8 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ..dense_nets import SegmentNet
-from ..registry import ZooEntry
+from ..zoo.dense_nets import SegmentNet
+from ..zoo.registry import ZooEntry
 from .fitting import fit
 from .labeled_places import frozen_stages, placed_batches, start_from_scenes
 

@@ -12,14 +12,14 @@ from torch import Tensor, nn
 from torch.nn import functional
 from tqdm.auto import tqdm
 
-from ...attribution.explaining import explain
-from ...attribution.explanation import Explanations
-from ...metrics.localization_metrics import inside_to_outside
-from ..captions import MAX_WORDS, VOCABULARY, CaptionSample, draw
-from ..nets import CaptionNet
-from ..registry import ZooEntry, build
-from ..scenes import CATEGORIES
-from ..vocabulary import END
+from ..attribution.explaining import explain
+from ..attribution.explanation import Explanations
+from ..metrics.localization_metrics import inside_to_outside
+from ..zoo.captions import MAX_WORDS, VOCABULARY, CaptionSample, draw
+from ..zoo.nets import CaptionNet
+from ..zoo.registry import ZooEntry, build
+from ..zoo.scenes import CATEGORIES
+from ..zoo.vocabulary import END
 from .cam_evaluation import normalize
 from .fitting import draw_parallel, fit, shuffled_batches
 from .gradcam_evaluation import model_of

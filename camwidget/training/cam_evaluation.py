@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ..registry import ZooEntry
-from ..sample import Sample
+from ..zoo.registry import ZooEntry
+from ..zoo.sample import Sample
 
 _BATCH = 50
 

@@ -11,8 +11,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from ..registry import ZooEntry, build
-from ..scenes import CLASSES, Scene, draw
+from ..zoo.registry import ZooEntry, build
+from ..zoo.scenes import CLASSES, Scene, draw
 from .cam_evaluation import normalize
 from .fitting import augment, draw_parallel, shuffled_batches
 

@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ..drawing.scene_objects import COLORS, SHAPES, TEXTURES
-from ..registry import ZooEntry, build
-from ..scenes import CLASSES, Scene, draw
-from ..transformers import VisionTransformer
+from ..zoo.drawing.scene_objects import COLORS, SHAPES, TEXTURES
+from ..zoo.registry import ZooEntry, build
+from ..zoo.scenes import CLASSES, Scene, draw
+from ..zoo.transformers import VisionTransformer
 from .cam_evaluation import normalize
 from .fitting import draw_parallel, fit, shuffled_batches
 

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from tqdm.auto import tqdm
 
-from ..._compat.pytorch import has_amx_tiles
-from ..sample import Sample
+from .._compat.pytorch import has_amx_tiles
+from ..zoo.sample import Sample
 
 Inputs = Tensor | tuple[Tensor, ...]
 """Arguments of a network: one tensor, or a tuple of them."""

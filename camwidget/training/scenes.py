@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ..registry import ZooEntry
-from ..scenes import CLASSES, Scene, draw
+from ..zoo.registry import ZooEntry
+from ..zoo.scenes import CLASSES, Scene, draw
 from .cam_evaluation import normalize
 from .fitting import augment, draw_training_set, fit, shuffled_batches
 from .pooling_warmup import MAXIMUM_ONLY, PoolingWarmup

@@ -12,14 +12,14 @@ from numpy.typing import NDArray
 from torch import nn
 from tqdm.auto import tqdm
 
-from ...attribution.methods import get_method
-from ...attribution.targets import ClassTarget, PerPictureTarget
-from ...attribution.trace import Trace
-from ...images.ground_truth import share_inside
-from ...loading.loader import embedded
-from ...models.vision_model import VisionModel
-from ..registry import ZooEntry, build
-from ..scenes import MAX_OBJECTS, Scene, draw
+from ..attribution.methods import get_method
+from ..attribution.targets import ClassTarget, PerPictureTarget
+from ..attribution.trace import Trace
+from ..images.ground_truth import share_inside
+from ..loading.loader import embedded
+from ..models.vision_model import VisionModel
+from ..zoo.registry import ZooEntry, build
+from ..zoo.scenes import MAX_OBJECTS, Scene, draw
 
 UNSEEN = 1_000_000
 """First test seed."""

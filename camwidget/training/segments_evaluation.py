@@ -9,10 +9,10 @@ import torch
 from torch import nn
 from tqdm.auto import tqdm
 
-from ...models.segmentation_model import SegmentationModel
-from ..registry import ZooEntry
-from ..scenes import MAX_OBJECTS
-from ..segmented_scenes import CLASSES, draw
+from ..models.segmentation_model import SegmentationModel
+from ..zoo.registry import ZooEntry
+from ..zoo.scenes import MAX_OBJECTS
+from ..zoo.segmented_scenes import CLASSES, draw
 from .asked_evaluation import AskedFigures, add_maps, means_of, two_alike
 from .cam_evaluation import batches, normalize, stacked
 from .gradcam_evaluation import UNSEEN, model_of

@@ -12,11 +12,11 @@ from torch import Tensor, nn
 from torch.nn import functional
 from tqdm.auto import tqdm
 
-from ...attribution.explaining import explain
-from ...attribution.explanation import Explanation
-from ..registry import ZooEntry, build
-from ..vocabulary import END
-from ..vqa import ANSWERS, MAX_WORDS, VOCABULARY, answer, draw
+from ..attribution.explaining import explain
+from ..attribution.explanation import Explanation
+from ..zoo.registry import ZooEntry, build
+from ..zoo.vocabulary import END
+from ..zoo.vqa import ANSWERS, MAX_WORDS, VOCABULARY, answer, draw
 from .cam_evaluation import normalize
 from .fitting import draw_parallel, fit, shuffled_batches
 from .gradcam_evaluation import model_of

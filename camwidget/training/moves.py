@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ..drawing.scene_objects import COLORS
-from ..moves import CLASSES, DIRECTIONS, FRAMES, MovingScene, draw
-from ..registry import ZooEntry
+from ..zoo.drawing.scene_objects import COLORS
+from ..zoo.moves import CLASSES, DIRECTIONS, FRAMES, MovingScene, draw
+from ..zoo.registry import ZooEntry
 from .fitting import draw_parallel, fit, shuffled_batches
 from .pooling_warmup import PoolingWarmup
 

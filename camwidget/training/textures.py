@@ -11,9 +11,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 from tqdm.auto import tqdm
 
-from ..registry import ZooEntry
-from ..sample import Sample
-from ..textures import CLASSES, KINDS, draw
+from ..zoo.registry import ZooEntry
+from ..zoo.sample import Sample
+from ..zoo.textures import CLASSES, KINDS, draw
 from .cam_evaluation import normalize, score
 from .fitting import augment, draw_training_set, fit, shuffled_batches
 

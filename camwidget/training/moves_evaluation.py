@@ -11,14 +11,14 @@ from numpy.typing import NDArray
 from torch import nn
 from tqdm.auto import tqdm
 
-from ...attribution.explaining import explain
-from ...attribution.explanation import Explanations
-from ...attribution.methods import list_methods
-from ...images.ground_truth import share_inside
-from ...models.vision_model import VisionModel
-from ..drawing.scene_objects import COLORS
-from ..moves import CLASSES, DIRECTIONS, MAX_THINGS, MovingScene, draw
-from ..registry import ZooEntry
+from ..attribution.explaining import explain
+from ..attribution.explanation import Explanations
+from ..attribution.methods import list_methods
+from ..images.ground_truth import share_inside
+from ..models.vision_model import VisionModel
+from ..zoo.drawing.scene_objects import COLORS
+from ..zoo.moves import CLASSES, DIRECTIONS, MAX_THINGS, MovingScene, draw
+from ..zoo.registry import ZooEntry
 from .cam_evaluation import batches, stacked
 from .gradcam_evaluation import UNSEEN, model_of
 from .moves import normalize_clips

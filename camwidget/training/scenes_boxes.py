@@ -11,9 +11,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torchvision.ops import generalized_box_iou_loss
 
-from ...images.ground_truth import tight_box
-from ..dense_nets import STRIDES, BoxNet
-from ..registry import ZooEntry
+from ..images.ground_truth import tight_box
+from ..zoo.dense_nets import STRIDES, BoxNet
+from ..zoo.registry import ZooEntry
 from .fitting import fit
 from .labeled_places import PlacedThings, frozen_stages, placed_batches, start_from_scenes
 

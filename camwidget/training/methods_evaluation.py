@@ -8,12 +8,12 @@ import numpy as np
 from torch import nn
 from tqdm.auto import tqdm
 
-from ...attribution.explaining import explain
-from ...attribution.explanation import Explanations
-from ...attribution.methods import list_methods
-from ...models.vision_model import VisionModel
-from ..registry import ZooEntry
-from ..scenes import MAX_OBJECTS, draw
+from ..attribution.explaining import explain
+from ..attribution.explanation import Explanations
+from ..attribution.methods import list_methods
+from ..models.vision_model import VisionModel
+from ..zoo.registry import ZooEntry
+from ..zoo.scenes import MAX_OBJECTS, draw
 from .gradcam_evaluation import UNSEEN, MapFigures, measure_scenes, model_of
 
 _GRADCAM, _ALL, _SLOW = 4, 25, 100

@@ -8,13 +8,13 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from ...attribution.explaining import explain
-from ...attribution.explanation import Explanations
-from ...attribution.targets import TargetLike
-from ...images.ground_truth import share_inside
-from ...models.vision_model import VisionModel
-from ..scenes import CLASSES, Scene
-from ..scenes import draw as draw_scene
+from ..attribution.explaining import explain
+from ..attribution.explanation import Explanations
+from ..attribution.targets import TargetLike
+from ..images.ground_truth import share_inside
+from ..models.vision_model import VisionModel
+from ..zoo.scenes import CLASSES, Scene
+from ..zoo.scenes import draw as draw_scene
 
 METHODS = ("gradcam", "gradcam++", "xgradcam", "layercam", "hirescam")
 """Methods of one pass that weight a layer's maps."""

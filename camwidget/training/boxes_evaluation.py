@@ -10,13 +10,13 @@ import torch
 from torch import Tensor, nn
 from tqdm.auto import tqdm
 
-from ...attribution.explaining import explain
-from ...attribution.methods import get_method
-from ...attribution.targets import FunctionTarget
-from ...models.detection_model import DetectionModel
-from ...models.detections import Detection
-from ..registry import ZooEntry
-from ..scenes import MAX_OBJECTS, Scene, draw
+from ..attribution.explaining import explain
+from ..attribution.methods import get_method
+from ..attribution.targets import FunctionTarget
+from ..models.detection_model import DetectionModel
+from ..models.detections import Detection
+from ..zoo.registry import ZooEntry
+from ..zoo.scenes import MAX_OBJECTS, Scene, draw
 from .asked_evaluation import AskedFigures, add_map, add_maps, means_of, two_alike
 from .average_precision import Precision, overlaps
 from .cam_evaluation import batches, normalize, stacked

@@ -10,11 +10,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ..captions import RELATIONS
-from ..descriptions import Description, Facts, describe, padded
-from ..registry import ZooEntry, build
-from ..scenes import Scene, draw
-from ..transformers import TwoTowerNet
+from ..zoo.captions import RELATIONS
+from ..zoo.descriptions import Description, Facts, describe, padded
+from ..zoo.registry import ZooEntry, build
+from ..zoo.scenes import Scene, draw
+from ..zoo.transformers import TwoTowerNet
 from .cam_evaluation import normalize
 from .fitting import draw_parallel, fit, shuffled_batches
 from .gradcam_evaluation import UNSEEN

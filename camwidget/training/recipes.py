@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from ..bias import Odds
+from ..zoo.bias import Odds
 from . import (
     bias,
     captions,

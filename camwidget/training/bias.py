@@ -14,10 +14,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 from tqdm.auto import tqdm
 
-from ...images.ground_truth import share_inside
-from ..beetles import CLASSES, Beetle, draw
-from ..bias import ODDS, Odds, kind, unseen
-from ..registry import ZooEntry
+from ..images.ground_truth import share_inside
+from ..zoo.beetles import CLASSES, Beetle, draw
+from ..zoo.bias import ODDS, Odds, kind, unseen
+from ..zoo.registry import ZooEntry
 from .cam_evaluation import activation_maps, batches, normalize, stacked
 from .fitting import augment, draw_parallel, fit, shuffled_batches
 from .pooling_warmup import PoolingWarmup

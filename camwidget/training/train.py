@@ -1,4 +1,4 @@
-"""Command that trains a model of the zoo: `python -m camwidget.zoo.train textures`."""
+"""Train a model of the zoo, measure it, and write its weights and its card; and the command that does so."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from safetensors.torch import load_file, save
 from torch import nn
 
 from ..runtime.atomic_files import write_file
-from .registry import WEIGHTS, ZooEntry, available, entry
-from .training.recipes import RECIPES, Recipe
+from ..zoo.registry import WEIGHTS, ZooEntry, available, entry
+from .recipes import RECIPES, Recipe
 
 TEST_PICTURES = 1000
 """Number of test pictures of each kind."""
@@ -95,7 +95,7 @@ def save_model(
         "parameters": sum(p.numel() for p in net.parameters()),
         "unseen": recipe.measure(found, stored.eval(), pictures=TEST_PICTURES, progress=progress),
         "training": {
-            "command": f"python -m camwidget.zoo.train {model} --steps {steps} --seed {seed}",
+            "command": f"python -m camwidget.training {model} --steps {steps} --seed {seed}",
             "steps": steps,
             "seed": seed,
             "seconds": round(seconds),
@@ -147,7 +147,7 @@ def _recipe(name: str) -> tuple[ZooEntry, Recipe]:
 def _parser() -> argparse.ArgumentParser:
     models = [name.removeprefix("zoo/") for name in available()]
     parser = argparse.ArgumentParser(
-        prog="python -m camwidget.zoo.train",
+        prog="python -m camwidget.training",
         description="Train a model of the zoo from nothing on pictures it draws itself, measure "
         "it on pictures it has not seen, and write its weights and its model card.",
         epilog="The same seed and steps give the same weights on the same machine. "
@@ -207,7 +207,3 @@ def main(arguments: list[str] | None = None) -> None:
     )
     _report(card)
     print(f"written to {args.out} after {seconds:.0f} s of training")
-
-
-if __name__ == "__main__":
-    main()

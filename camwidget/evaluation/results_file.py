@@ -195,9 +195,8 @@ class ResultsFile:
             if number == 1:
                 self._compare(row)
             batch, rows_left = row.get("batch"), row.get("rows_left")
-            if row.get("run") != self.run or not all(
-                isinstance(n, int) and n >= 0 for n in (batch, rows_left)
-            ):
+            is_counted = all(isinstance(n, int) and n >= 0 for n in (batch, rows_left))
+            if row.get("run") != self.run or not is_counted or "picture" not in row:
                 raise self._damaged(number, "it is no row of this run")
             # Sorted or deleted lines would otherwise lose pictures silently.
             if pending:
@@ -224,7 +223,7 @@ class ResultsFile:
                     raise self._not_results()
                 try:
                     row = json.loads(line)
-                except ValueError:
+                except (ValueError, RecursionError):
                     row = None
                 if isinstance(row, dict) and line.endswith(b"\n"):
                     yield end, row

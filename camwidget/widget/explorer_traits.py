@@ -70,7 +70,8 @@ class ExplorerTraits(HeldWhileShown, ipywidgets.Box):
     baseline = t.Unicode("blur")
     mask = PaintTrait(None, allow_none=True)
     text = t.Unicode("")
-    references: Any = t.Any(())
+    # ``Any`` takes None unchecked.
+    references: Any = t.TraitType(())
     region = PaintTrait(None, allow_none=True)
     about = t.Unicode("score")
     least_score = t.Float(0.5)

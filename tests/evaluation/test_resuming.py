@@ -160,6 +160,8 @@ def test_lines_that_were_sorted_taken_out_or_doubled_are_damage(tmp_path):
         ([*lines[:2], *lines[3:]], 3),
         ([*lines, *lines[-4:]], len(lines) + 1),
         ([*lines[:4], *(line.replace(b'"batch": 1', b'"batch": -1') for line in lines[4:])], 5),
+        ([lines[0], lines[1].replace(b'"picture":', b'"image":'), *lines[2:]], 2),
+        ([*lines[:3], b"[" * 100_000 + b"\n", *lines[3:]], 4),
     ):
         path.write_bytes(b"".join(changed))
         with pytest.raises(DataError, match=f"damaged: line {number}: "):

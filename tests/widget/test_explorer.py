@@ -360,15 +360,20 @@ def test_a_model_that_breaks_later_is_told(textures: cw.VisionModel) -> None:
 
 def test_a_flood_of_slider_events_leaves_no_backlog(ex: cw.Explorer) -> None:
     runs: list[int] = []
-    begun, through = threading.Event(), threading.Event()
+    begun, through, is_held = threading.Event(), threading.Event(), threading.Event()
 
     def hold(*_: object) -> None:
+        if not is_held.is_set():
+            return
         runs.append(1)
         begun.set()
         assert through.wait(60)
 
     handle = ex.model.module.register_forward_pre_hook(hold)
     try:
+        view_of(ex).fraction = 0.4
+        ex.wait(60)  # of the module with its hook, the map is computed anew
+        is_held.set()
         view_of(ex).fraction = 0.5
         assert begun.wait(60)
         for i in range(300):
@@ -598,10 +603,16 @@ def test_an_observer_that_raises_stops_nothing_else(slow: cw.Explorer) -> None:
     assert view_of(slow).target == target
 
 
-def test_the_slider_need_not_wait_for_the_curve(slow: cw.Explorer) -> None:
+def test_the_slider_need_not_wait_for_the_curve(
+    slow: cw.Explorer, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Between two pieces of the curve a slow model is free for the slider."""
+    monkeypatch.setenv("CAMWIDGET_BATCHES", "measured")  # set batches do not go by the clock
     passes: list[int] = []
     slow.model.module.body.register_forward_hook(lambda m, args, out: passes.append(len(out)))
+    slow.fraction = 0.2
+    slow.wait(60)  # of the module with its hook, the map is computed anew
+    passes.clear()
     slow.baseline = "black"
     slow.wait(60)
     assert max(passes[1:6]) == 1, "pieces of a slow model are single pictures"

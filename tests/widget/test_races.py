@@ -134,7 +134,7 @@ def settled(explorer: cw.Explorer) -> dict[str, Any]:
 def test_a_class_chosen_while_a_method_is_stays(
     ex: cw.Explorer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    interposed(monkeypatch, main_role(ex), "weights", choose(ex, target="dog"))
+    interposed(monkeypatch, main_role(ex), "state", choose(ex, target="dog"))
     ex.method = "layercam"
     state = settled(ex)
     assert (state["method"], state["target"]) == ("layercam", "dog")
@@ -192,7 +192,7 @@ def test_a_click_does_not_take_the_place_of_a_later_choice(
     ex.target = shown
     ex.wait(60)
     later = next(name for name in CLASSES if name not in (shown, picked))
-    interposed(monkeypatch, main_role(ex), "weights", choose(ex, target=later))
+    interposed(monkeypatch, main_role(ex), "state", choose(ex, target=later))
     send_from_page(view, {"type": "pick", "x": x, "y": 5})
     assert settled(ex)["target"] == later
 

@@ -108,7 +108,7 @@ def test_the_weights_are_small_and_described(model):
     card = json.loads(entry.card().read_text(encoding="utf-8"))
     assert card == model.card
     assert {"data", "unseen", "known_faults", "training", "sha256"} <= set(card)
-    assert "camwidget.training.train textures" in card["training"]["command"]
+    assert "camwidget.training textures" in card["training"]["command"]
 
 
 def test_an_unknown_name_is_answered_with_those_there_are():

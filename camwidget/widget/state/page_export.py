@@ -53,5 +53,7 @@ def explorer_page(
         "classes": context.display.row_classes or 5,
         "name": picture.name,
     }
-    model = prompt.model if is_open else cache.model
+    model = cache.model
+    if is_open:
+        model = prompt.model.given(about=values.about, least_score=values.least_score)
     return save_page(model, cache.pixels(picture), path, **{**shown, **options}).path

@@ -50,7 +50,7 @@ def test_what_methods_take_unless_told() -> None:
 
 def test_a_default_that_depends_on_the_model_is_shown_for_it() -> None:
     def gamma(model: cw.VisionModel | None) -> float | None:
-        (payload,) = settings_payload(get_method("lrp").settings, model)
+        (payload,) = settings_payload(get_method("lrp").settings, model=model)
         found: float | None = payload["default"]
         return found
 

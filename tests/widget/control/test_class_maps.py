@@ -110,10 +110,11 @@ def test_what_is_the_same_for_every_class_is_no_class_s() -> None:
 
 def test_it_costs_no_pass(textures: cw.VisionModel) -> None:
     bench, picture = ModelCache(textures), Picture(SAMPLES[0], "one")
-    bench.explanation(picture, 0, "gradcam", "stage4")
-    list(bench.layer_maps(picture, 0, "gradcam"))
-    passes = []
+    passes: list[int] = []
     with textures.module.register_forward_pre_hook(lambda *_: passes.append(1)):
+        bench.explanation(picture, 0, "gradcam", "stage4")
+        list(bench.layer_maps(picture, 0, "gradcam"))
+        passes.clear()
         found = dict(bench.cells(picture, [0, 1, 2], "gradcam", "stage2"))
     assert (list(found), passes) == ([0, 1, 2], [])
 

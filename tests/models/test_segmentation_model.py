@@ -242,6 +242,7 @@ def test_torchvision_segmenters_are_loaded(name: str, monkeypatch: pytest.Monkey
     monkeypatch.setattr(
         torch.hub, "load_state_dict_from_url", lambda *a, **k: pytest.fail("it fetched weights")
     )
+    torch.manual_seed(0)
     model = cw.load(name, pretrained=False, device="cpu")
     assert isinstance(model, SegmentationModel) and model.classes[1] == "aeroplane"
     from PIL import Image

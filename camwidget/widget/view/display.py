@@ -173,21 +173,24 @@ class Display:
                 depend on the model.
         """
         words = ("segments",) if isinstance(self.model, SegmentationModel) else ()
-        self.publish(
-            methods=[
+        methods = []
+        for m in list_methods():
+            reason = m.reason(self.model, layer) if wait or not m.own_passes else None
+            applies = wait and reason is None
+            payload = settings_payload(m.settings, words, self.model if applies else None)
+            methods.append(
                 {
                     "name": m.name,
                     "label": m.label,
                     "group": m.group,
                     "tip": m.tip,
-                    "reason": m.reason(self.model, layer) if wait or not m.own_passes else None,
+                    "reason": reason,
                     **target_reasons(m),
                     "slow": m.slow,
-                    "settings": settings_payload(m.settings, words, self.model if wait else None),
+                    "settings": payload,
                 }
-                for m in list_methods()
-            ]
-        )
+            )
+        self.publish(methods=methods)
 
     def _show_model(self, model: VisionModel) -> dict[str, Any]:
         """Store the model whose classes are listed; return the view's traits that change with it."""

@@ -4244,19 +4244,19 @@ var LayerPlayback = class {
 var MOST_TICKS = 24;
 var PAUSE3 = 400;
 var NO_LAYER = "This method explains the picture itself, at no layer";
-var CHOICE = "The layer the map is taken from, shallow to deep";
 var ONE_LAYER = "This page has maps of this class at this layer only; at other layers they need Python";
 function layerPicker(context, play, leave) {
   const { model, scrub, signal } = context;
   const select2 = make("select", "camwidget-select", {
     "aria-label": "Layer",
-    title: CHOICE,
+    title: "The layer the map is taken from, shallow to deep",
     ...OWN_KEYS
   });
   select2.addEventListener("change", () => scrub.request(select2.value), { signal });
   const shallower = step(context, -1, "‹", "Shallower layer", "[");
   const deeper = step(context, 1, "›", "Deeper layer", "]");
-  const onlyOne = make("span", "camwidget-only-layer", { hidden: true }, "the only one for this class");
+  const titles = [shallower, deeper, select2].map((control) => [control, control.title]);
+  const onlyOne = make("span", "camwidget-only-layer", { hidden: true }, "only layer");
   const stops = scrubber(context);
   stops.append(onlyOne);
   const row = make(
@@ -4279,7 +4279,7 @@ function layerPicker(context, play, leave) {
     setAttribute(row, "aria-disabled", String(isDisabled));
     const isAlone = context.host === "model" && all.length === 1;
     row.title = isDisabled ? NO_LAYER : isAlone ? ONE_LAYER : "";
-    setAttribute(select2, "title", row.title || CHOICE);
+    for (const [control, title] of titles) setAttribute(control, "title", row.title || title);
     onlyOne.hidden = isDisabled || !isAlone;
     setChoices(select2, choices(all, trait(model, "layer")), scrub.current);
     select2.disabled = isDisabled || all.length < 2;

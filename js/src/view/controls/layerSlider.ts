@@ -13,7 +13,6 @@ const MOST_TICKS = 24;
 const PAUSE = 400;
 
 const NO_LAYER = "This method explains the picture itself, at no layer";
-const CHOICE = "The layer the map is taken from, shallow to deep";
 const ONE_LAYER = "This page has maps of this class at this layer only; at other layers they need Python";
 
 /**
@@ -26,13 +25,14 @@ export function layerPicker(context: Context, play: HTMLElement, leave: () => vo
   const { model, scrub, signal } = context;
   const select = make("select", "camwidget-select", {
     "aria-label": "Layer",
-    title: CHOICE,
+    title: "The layer the map is taken from, shallow to deep",
     ...OWN_KEYS,
   });
   select.addEventListener("change", () => scrub.request(select.value), { signal });
   const shallower = step(context, -1, "‹", "Shallower layer", "[");
   const deeper = step(context, 1, "›", "Deeper layer", "]");
-  const onlyOne = make("span", "camwidget-only-layer", { hidden: true }, "the only one for this class");
+  const titles = [shallower, deeper, select].map((control) => [control, control.title] as const);
+  const onlyOne = make("span", "camwidget-only-layer", { hidden: true }, "only layer");
   const stops = scrubber(context);
   stops.append(onlyOne);
   const row = make(
@@ -56,7 +56,7 @@ export function layerPicker(context: Context, play: HTMLElement, leave: () => vo
     setAttribute(row, "aria-disabled", String(isDisabled));
     const isAlone = context.host === "model" && all.length === 1;
     row.title = isDisabled ? NO_LAYER : isAlone ? ONE_LAYER : "";
-    setAttribute(select, "title", row.title || CHOICE);
+    for (const [control, title] of titles) setAttribute(control, "title", row.title || title);
     onlyOne.hidden = isDisabled || !isAlone;
     setChoices(select, choices(all, trait(model, "layer")), scrub.current);
     select.disabled = isDisabled || all.length < 2;

@@ -16,7 +16,7 @@ from ..execution.attention_capture import AttentionCapture, heads_apart, mean_ov
 from ..execution.autograd_graph import gradient_rows
 from ..execution.reused_copy import left_to_graph
 from ..execution.running import hooked
-from ..models.outputs import is_plain
+from ..models.output_tensors import is_plain
 from ..models.scores import are_close
 from .attention_layers import (
     AttentionLayers,

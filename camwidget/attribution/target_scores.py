@@ -7,7 +7,7 @@ from typing import Any
 import torch
 
 from ..errors import CamwidgetError, TargetError
-from ..models.outputs import ScoredOutput, is_plain
+from ..models.output_tensors import ScoredOutput, is_plain
 from ..runtime.error_reports import error_line
 from .targets import ClassTarget, Contrast, Counterfactual, FunctionTarget, Target, resolved_target
 

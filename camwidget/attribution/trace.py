@@ -27,7 +27,7 @@ from ..execution.reused_copy import left_to_graph
 from ..execution.running import hooked
 from ..images.film_strip import enlarge
 from ..models.layer_table import AT_INPUT
-from ..models.outputs import is_plain, tensors_of
+from ..models.output_tensors import is_plain, tensors_of
 from ..models.vision_model import VisionModel
 from ..runtime.caches import size_of, trim_heap
 from .precision import check_precision, in_precision, warn_if_slower

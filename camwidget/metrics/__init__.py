@@ -10,7 +10,7 @@ Analyses of a map that are not scores belong in ``analysis``, and tables over ma
 from . import (  # isort: skip
     confidence,
     road,
-    regions,
+    region_perturbation,
     robustness,
     compactness,
     randomization_metrics,
@@ -40,7 +40,7 @@ __all__ = [
     "measure",
     "metric",
     "randomization_metrics",
-    "regions",
+    "region_perturbation",
     "road",
     "robustness",
     "score_steps",

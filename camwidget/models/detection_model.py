@@ -18,8 +18,8 @@ from ..images.preprocess import Preprocess
 from .class_names import configured_names, unique_names
 from .detections import Detection, FoundBoxes, boxes_found
 from .findings import Findings, boxes_followed
-from .output_recorder import Reshape
-from .outputs import OutputPath, ScoredOutput, check_output_path, value_at
+from .layer_recorder import Reshape
+from .output_tensors import OutputPath, ScoredOutput, check_output_path, value_at
 from .spatial_model import SpatialModel, size_of
 from .vision_model import VisionModel
 

@@ -10,7 +10,7 @@ import torch
 
 from ..errors import ModelError
 from ..images.boxes import corners, overlaps
-from .outputs import describe_output
+from .output_tensors import describe_output
 
 __all__ = ["Detection", "FoundBoxes", "boxes_found"]
 

@@ -10,7 +10,13 @@ import torch
 from torch.nn import functional as nnF
 
 from ..errors import ModelError
-from .outputs import OutputPath, describe_output, has_row_per_picture, named_tensors_of, value_at
+from .output_tensors import (
+    OutputPath,
+    describe_output,
+    has_row_per_picture,
+    named_tensors_of,
+    value_at,
+)
 
 __all__ = ["EmbeddingReader", "Similarity"]
 

@@ -7,7 +7,7 @@ from typing import Any, Literal, NamedTuple, TypeAlias
 import torch
 from torch.overrides import TorchFunctionMode
 
-from .outputs import as_scores, has_row_per_picture
+from .output_tensors import as_scores, has_row_per_picture
 
 __all__ = [
     "ActivationRecorder",

@@ -21,9 +21,9 @@ from ..execution.random_state import GeneratorWatch
 from ..execution.shallow_module_copy import Uncopyable
 from ..images.preprocess import Preprocess
 from .layer_discovery import discover_layers
+from .layer_recorder import Reshape
 from .layer_table import LayerTable
-from .output_reader import OutputReader
-from .output_recorder import Reshape
+from .logits_reader import OutputReader
 
 __all__ = ["first_passes", "first_picture"]
 

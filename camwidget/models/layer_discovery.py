@@ -23,10 +23,10 @@ from .layer_choice import (
     list_stages,
     listed_name,
 )
+from .layer_recorder import OutputRecorder, Reshape, needs_reshape
 from .layer_table import AT_INPUT, Layer, LayerTable
-from .output_reader import OutputReader
-from .output_recorder import OutputRecorder, Reshape, needs_reshape
-from .outputs import tensors_of
+from .logits_reader import OutputReader
+from .output_tensors import tensors_of
 from .spatial_layout import (
     CONSTANT,
     MISPLACED,

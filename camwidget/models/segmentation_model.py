@@ -15,8 +15,8 @@ from torch.nn import functional as nnF
 from ..errors import ModelError, TargetError
 from ..images.preprocess import Preprocess
 from .findings import Findings, areas_found, mean_inside
-from .output_recorder import Reshape
-from .outputs import (
+from .layer_recorder import Reshape
+from .output_tensors import (
     OutputPath,
     ScoredOutput,
     check_output_path,

@@ -15,8 +15,8 @@ from torch import nn
 from ..errors import PictureError, PromptError
 from ..images.preprocess import Preprocess
 from .embeddings import EmbeddingReader, Similarity
-from .output_recorder import Reshape
-from .outputs import check_output_path
+from .layer_recorder import Reshape
+from .output_tensors import check_output_path
 from .two_towers import TextEncoder, Tokenize, TwoTowers
 from .vision_model import VisionModel
 

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from ..errors import PictureError, TargetError
-from .outputs import ScoredOutput
+from .output_tensors import ScoredOutput
 from .vision_model import VisionModel
 
 __all__ = ["SpatialModel"]

@@ -24,11 +24,11 @@ from .cam_head import GapHead
 from .class_names import configured_names, unique_names
 from .extra_inputs import ExtraInputs
 from .first_passes import first_passes, first_picture
+from .layer_recorder import Reshape, spatial
 from .layer_table import Layer, LayerTable
+from .logits_reader import OutputReader, picture_keyword
 from .nondeterminism import leaves_random_state, randomness_note
-from .output_reader import OutputReader, picture_keyword
-from .output_recorder import Reshape, spatial
-from .outputs import check_output_path, describe_output
+from .output_tensors import check_output_path, describe_output
 from .prediction import ClassScores, Prediction
 from .provenance import Provenance
 from .scores import are_proper, check_scores

@@ -11,8 +11,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ..zoo.captions import RELATIONS
-from ..zoo.descriptions import Description, Facts, describe, padded
 from ..zoo.registry import ZooEntry, build
+from ..zoo.scene_texts import Description, Facts, describe, padded
 from ..zoo.scenes import Scene, draw
 from ..zoo.transformers import TwoTowerNet
 from .cam_evaluation import normalize
@@ -34,7 +34,7 @@ _STREAM = 0xC11B
 ABOUT: dict[str, Any] = {
     "description": 'Two small towers for scenes and for texts such as "a striped ball", whose classes are the texts '
     "given.",
-    "data": "Pictures drawn by camwidget.zoo.scenes, with texts by camwidget.zoo.descriptions that are true of them: "
+    "data": "Pictures drawn by camwidget.zoo.scenes, with texts by camwidget.zoo.scene_texts that are true of them: "
     "of one thing with some or all of its properties, or of two and how they lie. Contrastive: in a batch of pictures "
     "and texts, the true pairs were told from the others. The picture tower begins as zoo/scenes-vit; only its last "
     "block and what follows were trained, so that it has seen the places of the things in the training of that model.",

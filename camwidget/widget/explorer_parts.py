@@ -35,7 +35,7 @@ from .panels.attention import ATTENTION_JOB
 from .panels.concepts import CONCEPT_JOBS
 from .panels.deepvis import DEEPVIS_JOB
 from .panels.factorization import FACTORIZATION_JOB
-from .panels.where import WHERE_JOB
+from .panels.where_did_you_look import WHERE_JOB
 from .state.explorer_state import StateContext
 from .state.history import History
 from .state.python_code import CodeWriter

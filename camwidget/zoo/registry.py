@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import ModelError, WeightsError
-from . import beetles, captions, descriptions, moves, scenes, segmented_scenes, textures, vqa
+from . import beetles, captions, moves, scene_texts, scenes, segmented_scenes, textures, vqa
 from .sample import Sample
 
 if TYPE_CHECKING:
@@ -212,15 +212,15 @@ _ENTRIES = {
             scenes.CLASSES,
             _net(
                 "TwoTowerNet",
-                len(descriptions.VOCABULARY),
-                descriptions.LONGEST,
+                len(scene_texts.VOCABULARY),
+                scene_texts.LONGEST,
                 family="transformers",
             ),
-            descriptions.gallery,
+            scene_texts.gallery,
             scenes.SIZE,
-            draw=descriptions.draw,
+            draw=scene_texts.draw,
             categories=scenes.CATEGORIES,
-            texts=Texts(descriptions.TEXTS, descriptions.tokenize),
+            texts=Texts(scene_texts.TEXTS, scene_texts.tokenize),
         ),
         ZooEntry(
             "zoo/scenes-boxes",

@@ -13,7 +13,7 @@ from torch import nn
 import camwidget as cw
 from camwidget.attribution.partial.geometry import SlidingWindow
 from camwidget.attribution.partial.replay import RecordedPass
-from camwidget.attribution.partial.strokes import StrokePasses
+from camwidget.attribution.partial.stroke_passes import StrokePasses
 
 SIZE = 64
 

@@ -13,7 +13,7 @@ import torch
 import torchvision
 
 import camwidget as cw
-from camwidget.attribution.partial.strokes import StrokePasses
+from camwidget.attribution.partial.stroke_passes import StrokePasses
 
 pytestmark = pytest.mark.timeout(3600)
 

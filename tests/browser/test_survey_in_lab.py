@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from page_driver import PATIENCE, says
+from page_driver import PATIENCE, says, still
 from test_accessibility import findings, focused
 
 pytestmark = [pytest.mark.browser, pytest.mark.full]
@@ -53,6 +53,8 @@ def test_a_survey_in_lab(lab: Any, open_page: Callable[..., Any]) -> None:
     page.wait_for_function(f"document.querySelector('{SHEET}').scrollTop === 0", timeout=PATIENCE)
 
     # A click opens the picture under it; the keyboard is then on the sheet, and goes on.
+    shown.comes_to("[survey._sheet.keys.top, survey._sheet._first]", [0, 0])
+    still(page)  # the canvas has followed to the beginning
     sheet = page.locator(SHEET).bounding_box()
     page.mouse.click(sheet["x"] + 3 + 78 + 30, sheet["y"] + 3 + 30)
     second = shown.value("str(survey.selected['name'].iloc[1])")

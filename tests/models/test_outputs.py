@@ -13,7 +13,7 @@ from torch import nn
 
 import camwidget as cw
 from camwidget.errors import CamwidgetError, MethodError, ModelError, TargetError
-from camwidget.models.outputs import as_scores, locate_scores, value_at
+from camwidget.models.output_tensors import as_scores, locate_scores, value_at
 
 
 def net(classes: int = 3) -> nn.Sequential:

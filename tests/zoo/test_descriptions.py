@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import camwidget as cw
-from camwidget.zoo.descriptions import (
+from camwidget.zoo.scene_texts import (
     LONGEST,
     SYNONYMS,
     TEXTS,

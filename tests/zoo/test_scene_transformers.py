@@ -15,7 +15,7 @@ from camwidget.training.cam_evaluation import normalize
 from camwidget.training.methods_evaluation import measure_methods
 from camwidget.training.train import main, train
 from camwidget.zoo import registry
-from camwidget.zoo.descriptions import TEXTS, DescribedScene, tokenize
+from camwidget.zoo.scene_texts import TEXTS, DescribedScene, tokenize
 from camwidget.zoo.scenes import CLASSES, draw
 
 FRESH = 50_000

@@ -14,7 +14,7 @@ from ...analysis.dissection import LabeledPicture
 from ...attribution.explaining import PictureFacts, build_explanation, part_values, scale_saliency
 from ...attribution.explanation import Explanation
 from ...attribution.methods import Method, get_method
-from ...attribution.partial.strokes import StrokePasses
+from ...attribution.partial.stroke_passes import StrokePasses
 from ...attribution.stance import FOR, Stance, stance_target
 from ...attribution.targets import resolve_target
 from ...attribution.tone_mapping import tone_mapped, tone_note

@@ -12,7 +12,7 @@ import torch
 from ...analysis.mask_curve import MaskCurve, curve_of, spaced_fractions
 from ...attribution.batched_inference import in_batches, responsive_series
 from ...attribution.explanation import Explanation
-from ...attribution.partial.strokes import StrokePasses
+from ...attribution.partial.stroke_passes import StrokePasses
 from ...attribution.stance import explained_class, stance_of
 from ...images.conversion import shades
 from ...masking.baselines import BaselineCache

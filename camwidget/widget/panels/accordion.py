@@ -26,7 +26,7 @@ from .contact_sheet import ContactSheet
 from .deepvis import DeepVisPanel
 from .evaluate import EvaluatePanel
 from .factorization import FactorizationPanel
-from .where import WherePanel
+from .where_did_you_look import WherePanel
 
 __all__ = ["FIND_ATTENTION_JOB", "Panels"]
 

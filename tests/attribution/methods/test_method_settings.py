@@ -11,7 +11,7 @@ import torch
 from oracles import Rectified, computed, plain
 
 import camwidget as cw
-from camwidget.attribution.methods import averaged, get_method, perturbation
+from camwidget.attribution.methods import averaged_gradients, get_method, perturbation
 from camwidget.attribution.methods.settings import settings_payload
 from camwidget.attribution.targets import resolve_target
 from camwidget.attribution.trace import Trace
@@ -245,7 +245,8 @@ def test_random_is_noise_of_the_layers_size() -> None:
 def test_each_noisy_copy_has_noise_of_its_own() -> None:
     pixels = torch.zeros(1, 3, 4, 4)
     draws = [
-        averaged._unit_noise(pixels, seed, n) for seed, n in ((0, 0), (0, 1), (1, 0), (2**40, 5))
+        averaged_gradients._unit_noise(pixels, seed, n)
+        for seed, n in ((0, 0), (0, 1), (1, 0), (2**40, 5))
     ]
     assert len({grain.numpy().tobytes() for grain in draws}) == 4
-    assert torch.equal(averaged._unit_noise(pixels, 0, 1), draws[1])
+    assert torch.equal(averaged_gradients._unit_noise(pixels, 0, 1), draws[1])

@@ -13,7 +13,7 @@ import camwidget as cw
 from camwidget.analysis.human_attention import TRUTH, compare_marks
 from camwidget.images.ground_truth import fit_mask
 from camwidget.masking.user_mask import encode
-from camwidget.widget.panels.where import WherePanel
+from camwidget.widget.panels.where_did_you_look import WherePanel
 from camwidget.widget.state.history import History
 
 pytestmark = pytest.mark.usefixtures("one_thread")

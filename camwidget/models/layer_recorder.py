@@ -16,7 +16,7 @@ from .clip_maps import ambiguous_axes, clip_maps
 from .input_channels import may_compute_frames
 from .layer_choice import has_weights
 from .layer_table import Layer
-from .outputs import describe_output, tensors_of
+from .output_tensors import describe_output, tensors_of
 from .spatial_layout import QUERIES, is_constant, layout_fault, sketch_maps, sketch_tokens
 from .token_grid import TokenGrid
 

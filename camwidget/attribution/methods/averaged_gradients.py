@@ -204,8 +204,8 @@ def smoothed(base: Method) -> Method:
         MethodError: if the base method is slow, or uses no gradients.
 
     Example:
-        >>> from camwidget.attribution.methods import averaged, get_method
-        >>> averaged.smoothed(get_method("gradcam")).name
+        >>> from camwidget.attribution.methods import averaged_gradients, get_method
+        >>> averaged_gradients.smoothed(get_method("gradcam")).name
         'smoothgrad(gradcam)'
     """
     _check_base(base)

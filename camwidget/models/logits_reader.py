@@ -20,7 +20,14 @@ from .final_activation import (
     invert_activation,
     possible_activations,
 )
-from .outputs import OutputPath, ScoredOutput, as_scores, describe_output, locate_scores, value_at
+from .output_tensors import (
+    OutputPath,
+    ScoredOutput,
+    as_scores,
+    describe_output,
+    locate_scores,
+    value_at,
+)
 from .scores import check_log
 
 __all__ = ["OutputReader", "picture_keyword"]

@@ -312,6 +312,7 @@ def _ask_class(
     outlines = subject.outlines(model, (right, other))
     reveal = [
         f"The map is {shown.method_label} for {right}.",
+        *_control_note(method),
         f"The model predicts {', '.join(shown.prediction.lines[:2])}.",
     ]
     if len(outlines) == 2:
@@ -332,6 +333,14 @@ def _ask_class(
     )
 
 
+def _control_note(method: Method) -> list[str]:
+    """Say of a control that its map could not be read; nothing of other methods."""
+    made = {"random": "made of random numbers", "center": "the same for every picture and class"}
+    if method.name not in made:
+        return []
+    return [f"Such a map is {made[method.name]}, as a control: nobody can read it."]
+
+
 def _ask_model(
     strong: VisionModel,
     weak: VisionModel,
@@ -350,6 +359,7 @@ def _ask_model(
     sure = (e.prediction.probabilities[0] for e in (a, b))
     reveal = [
         f"{'A' if strong_is_a else 'B'} is the stronger model{called}.",
+        *_control_note(method),
         "A predicts {} with {:.2f}, B with {:.2f}.".format(name, *sure),
     ]
     if on_a and on_b:

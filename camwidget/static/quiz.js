@@ -453,10 +453,11 @@ function saveLine(sheet) {
   const said = make("span", "camwidget-quiz-saved", { role: "status" });
   save.addEventListener("click", () => {
     const made = sheet(name.value);
-    if (made !== null) download(made, fileName(name.value));
-    setText(said, made === null ? "There is nothing to save yet." : "Saved with your downloads.");
+    const file = fileName(name.value);
+    if (made !== null) download(made, file);
+    setText(said, made === null ? "There is nothing to save yet." : `Saved as ${file} in your downloads. Send this file to your teacher.`);
   });
-  return make("div", "camwidget-quiz-save", {}, name, save, said);
+  return { element: make("div", "camwidget-quiz-save", {}, name, save, said), outdate: () => setText(said, "") };
 }
 
 // src/quiz/game.ts
@@ -947,7 +948,7 @@ function scorePage(game, addresses, saves) {
     ...tally(game),
     ...game.source === "" ? [] : [make("p", "camwidget-quiz-source", {}, game.source)],
     make("ol", "camwidget-quiz-rows", {}, ...rows),
-    make("div", "camwidget-quiz-foot", {}, ...saves ? [saveLine((name) => sheetOf(game, name))] : [], make("div", "camwidget-quiz-buttons", {}, again))
+    make("div", "camwidget-quiz-foot", {}, ...saves ? [saveLine((name) => sheetOf(game, name)).element] : [], make("div", "camwidget-quiz-buttons", {}, again))
   );
 }
 function sheetOf(game, name) {
@@ -1021,12 +1022,13 @@ var DEFAULTS2 = {
 };
 
 // src/quiz/index.ts
-function mount(model, root, signal, saves = true) {
-  new QuizView(model, root, signal, saves);
+var WRITTEN = 'input:not([type="range"]), textarea, select, [contenteditable]';
+function mount(model, root, signal, isInPage = false) {
+  new QuizView(model, root, signal, isInPage);
 }
 var QuizView = class {
-  constructor(model, root, signal, saves) {
-    this.saves = saves;
+  constructor(model, root, signal, isInPage) {
+    this.isInPage = isInPage;
     this.game = new Game(model);
     this.addresses = new ObjectUrls(signal);
     const head = make("div", "camwidget-quiz-head", {}, this.title, this.marks, this.place);
@@ -1034,11 +1036,12 @@ var QuizView = class {
     root.classList.add("camwidget-quiz");
     root.append(this.card);
     this.card.addEventListener("keydown", (event) => this.press(event), { signal });
+    if (isInPage) document.addEventListener("keydown", (event) => this.pressElsewhere(event), { signal });
     keepFocus(root, this.card, signal);
     signal.addEventListener("abort", () => this.card.remove());
     watch(model, Object.keys(DEFAULTS2), signal, () => this.update());
   }
-  saves;
+  isInPage;
   game;
   addresses;
   title = make("span", "camwidget-quiz-title");
@@ -1084,13 +1087,19 @@ var QuizView = class {
     if (this.shown === wanted) return false;
     this.shown = wanted;
     this.page = card2 === null ? null : this.pageOf(card2, number2);
-    const score = () => scorePage(game, this.addresses, this.saves);
+    const score = () => scorePage(game, this.addresses, !this.isInPage);
     this.body.replaceChildren(this.page?.element ?? (number2 < total ? waits(number2) : score()));
     return true;
   }
   pageOf(card2, number2) {
     const Page = card2.maps === null || card2.error !== "" ? QuestionPage : MarkingPage;
     return new Page(this.game, number2, card2, this.addresses);
+  }
+  /** Takes a digit that no other element takes, while the options are seen. */
+  pressElsewhere(event) {
+    if (event.defaultPrevented || !/^[1-9]$/.test(event.key) || event.target instanceof Element && event.target.matches(WRITTEN)) return;
+    const options = this.body.querySelector(".camwidget-quiz-options")?.getBoundingClientRect();
+    if (options !== void 0 && options.height > 0 && options.top >= 0 && options.bottom <= innerHeight) this.press(event);
   }
   press(event) {
     if (event.ctrlKey || event.altKey || event.metaKey || event.shiftKey || event.repeat) return;

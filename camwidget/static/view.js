@@ -997,7 +997,7 @@ function mostProbable(value) {
   const from = fields(value);
   const [row] = rows([from]);
   const masked = number(from["masked"], Number.NaN);
-  return row === void 0 || row.index < 0 || Number.isNaN(masked) ? null : { ...row, masked };
+  return row === void 0 || row.index < 0 || Number.isNaN(masked) ? null : { ...row, masked, wasFirst: flag(from["was_first"], false) };
 }
 function lineNames(value) {
   return list(value).map((item) => {
@@ -1410,13 +1410,14 @@ function showNumbers(cell, unmasked, masked, measured) {
 function mostProbableRow(context) {
   const { model, signal } = context;
   const name = button("camwidget-most-probable-name", { title: "Explain this class" }, "…");
+  const label2 = make("span", "camwidget-most-probable-label", {}, "now first");
   const bar = make("span", "camwidget-most-probable-bar", { "aria-hidden": "true" });
   const cell = numberCell(context, 0, "most-probable-number");
   const row = make(
     "div",
     "camwidget-most-probable",
     { role: "group", "aria-label": "Most probable class of the masked picture" },
-    make("span", "camwidget-most-probable-label", {}, "now first"),
+    label2,
     name,
     bar,
     cell
@@ -1430,6 +1431,7 @@ function mostProbableRow(context) {
     row.hidden = finds || quantity(model.get("quantity")) !== null || rows(model.get("rows")).length < 2;
     row.classList.toggle("camwidget-most-probable-none", now === null);
     if (now === null) return;
+    setText(label2, now.wasFirst ? "still first" : "now first");
     setText(name, now.name);
     bar.style.setProperty("--camwidget-value", `${100 * now.masked}%`);
     showNumbers(cell, now.unmasked, now.masked, null);
@@ -1636,6 +1638,15 @@ function enlargeAt({ rows: rows2, columns, cells: cells2 }, width, height, x, y)
   const [above, below, ofAbove, ofBelow] = between(y, rows2, height);
   const stretched = (row) => fround(cells2[row * columns + left] * ofLeft + fround(cells2[row * columns + right] * ofRight));
   return fround(stretched(above) * ofAbove + fround(stretched(below) * ofBelow));
+}
+function enlargedPeak(grids, width, height) {
+  const all = grids.map((grid2) => ({ grid: grid2, bound: peakOf(grid2.cells) })).sort((a, b) => b.bound - a.bound);
+  let peak = 0;
+  for (const { grid: grid2, bound } of all) {
+    if (bound <= peak) break;
+    peak = Math.max(peak, peakOf(enlarge(grid2, width, height)));
+  }
+  return peak;
 }
 function toBytes(map) {
   const peak = peakOf(map);
@@ -4233,6 +4244,7 @@ var LayerPlayback = class {
 var MOST_TICKS = 24;
 var PAUSE3 = 400;
 var NO_LAYER = "This method explains the picture itself, at no layer";
+var ONE_LAYER = "This page has maps of this class at this layer only; at other layers they need Python";
 function layerPicker(context, play, leave) {
   const { model, scrub, signal } = context;
   const select2 = make("select", "camwidget-select", {
@@ -4243,7 +4255,10 @@ function layerPicker(context, play, leave) {
   select2.addEventListener("change", () => scrub.request(select2.value), { signal });
   const shallower = step(context, -1, "‹", "Shallower layer", "[");
   const deeper = step(context, 1, "›", "Deeper layer", "]");
+  const titles = [shallower, deeper, select2].map((control) => [control, control.title]);
+  const onlyOne = make("span", "camwidget-only-layer", { hidden: true }, "only layer");
   const stops = scrubber(context);
+  stops.append(onlyOne);
   const row = make(
     "div",
     "camwidget-layer camwidget-line",
@@ -4262,7 +4277,10 @@ function layerPicker(context, play, leave) {
     const focused = document.activeElement;
     if (isDisabled && (focused === select2 || focused === play || stops.contains(focused))) leave();
     setAttribute(row, "aria-disabled", String(isDisabled));
-    row.title = isDisabled ? NO_LAYER : "";
+    const isAlone = context.host === "model" && all.length === 1;
+    row.title = isDisabled ? NO_LAYER : isAlone ? ONE_LAYER : "";
+    for (const [control, title] of titles) setAttribute(control, "title", row.title || title);
+    onlyOne.hidden = isDisabled || !isAlone;
     setChoices(select2, choices(all, trait(model, "layer")), scrub.current);
     select2.disabled = isDisabled || all.length < 2;
     setAttribute(shallower, "aria-disabled", String(isDisabled || now <= 0));
@@ -4436,6 +4454,7 @@ function mapStyleTool(context, contour2, truth) {
   const show = (open) => {
     drawer.hidden = !open;
     setAttribute(opener, "aria-expanded", String(open));
+    if (open) drawer.scrollIntoView({ block: "nearest" });
   };
   opener.addEventListener("click", () => show(drawer.hidden === true), { signal });
   drawer.addEventListener(
@@ -6269,14 +6288,8 @@ function strengths(known, peak, stage, { x, y }) {
   const { width, height } = stage.canvas;
   return known.classes.map(({ index, name, grid: grid2 }) => ({ index, name, value: enlargeAt(grid2, width, height, x, y) / peak })).filter(({ value }) => value >= LEAST2).sort((a, b) => b.value - a.value).slice(0, MOST4);
 }
-function peakOfClasses({ classes }, { canvas }) {
-  const all = classes.map(({ grid: grid2 }) => ({ grid: grid2, bound: peakOf(grid2.cells) })).sort((a, b) => b.bound - a.bound);
-  let peak = 0;
-  for (const { grid: grid2, bound } of all) {
-    if (bound <= peak) break;
-    peak = Math.max(peak, peakOf(enlarge(grid2, canvas.width, canvas.height)));
-  }
-  return peak || 1;
+function peakOfClasses({ classes }, { canvas: { width, height } }) {
+  return enlargedPeak(classes.map(({ grid: grid2 }) => grid2), width, height) || 1;
 }
 
 // src/core/viewport.ts
@@ -6379,6 +6392,8 @@ var Zoom = class {
   dragged = false;
   viewport = FULL_VIEW;
   size = "";
+  /** The number of pictures when one was last shown. */
+  count = 0;
   badge;
   panes = [];
   listeners = new Listeners();
@@ -6412,11 +6427,14 @@ var Zoom = class {
   seen(point) {
     return seen(this.viewport, this.stage.frames.inFrame(relativeCenter(point, this.stage.canvas)));
   }
-  /** Pictures of the same size are compared at the same place. */
+  /** Pictures of the same size are compared at the same place; one that has just been opened is seen whole. */
   fit() {
     const { width, height } = this.stage.canvas;
     const size2 = this.stage.sceneId === null ? "" : `${width}×${height}`;
-    if (size2 === this.size) return;
+    const count = texts(this.context.model.get("pictures")).length;
+    const isOpened = count > this.count;
+    this.count = count;
+    if (size2 === this.size && !isOpened) return;
     this.size = size2;
     this.reset();
   }

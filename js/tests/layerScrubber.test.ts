@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { FakeModel, FILL, RGB, settle, show, traits } from "./fakeModel";
 import type { Shown } from "./fakeModel";
+import { mount } from "../src/view/view";
 
 beforeEach(() => {
   vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
@@ -90,6 +91,20 @@ describe("the layer scrubber", () => {
       expect(slider(view).hidden).toBe(true);
       expect(view.one(".camwidget-stops").hidden).toBe(false);
     }
+  });
+
+  it("says why there is one layer only, in a page that runs the model", async () => {
+    const root = document.createElement("div");
+    const model = new FakeModel({ ...traits(), layers: [{ name: "only", shape: [1, 2, 3] }] });
+    mount(model, root, new AbortController().signal, "model");
+    await settle();
+    const [note, row] = [".camwidget-only-layer", ".camwidget-layer"].map((one) => root.querySelector<HTMLElement>(one)!);
+    expect([note!.hidden, note!.textContent]).toEqual([false, "only layer"]);
+    expect(row!.title).toMatch(/^This page has maps of this class at this layer only/);
+    expect(row!.querySelector("select")!.title).toBe(row!.title);
+    model.set("layers", [{ name: "one", shape: [1, 2, 3] }, { name: "two", shape: [1, 2, 3] }]);
+    await settle();
+    expect([note!.hidden, row!.title, row!.querySelector("select")!.title]).toEqual([true, "", "The layer the map is taken from, shallow to deep"]);
   });
 
   it("names a layer that is not in the list, and stays at its last stop", () => {

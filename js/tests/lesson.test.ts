@@ -38,8 +38,23 @@ it("numbers the sheet of answers anew after a restart, and clears everything for
     [...document.querySelectorAll("button")].find((one) => one.textContent === label)!.click();
     await settle();
   };
-  await click(".camwidget-quiz-option");
+  // A digit answers where it is not written, while the options are seen.
+  const digit = (on: Element): void => {
+    on.dispatchEvent(new KeyboardEvent("keydown", { key: "1", bubbles: true, cancelable: true }));
+  };
+  const chosen = (): number => document.querySelectorAll('.camwidget-quiz-option[aria-pressed="true"]').length;
+  const options = document.querySelector<HTMLElement>(".camwidget-quiz-options")!;
+  options.getBoundingClientRect = () => new DOMRect(0, innerHeight - 20, 100, 40);
+  digit(document.body);
+  options.getBoundingClientRect = () => new DOMRect(0, 10, 100, 40);
+  digit(field);
+  await settle();
+  expect(chosen()).toBe(0);
+  digit(document.body);
+  await settle();
+  expect(chosen()).toBe(1);
   const first = await save();
+  expect(document.querySelector(".camwidget-quiz-saved")!.textContent).toBe("Saved as answers.json in your downloads. Send this file to your teacher.");
   expect(first).toMatch(/^[0-9a-f]{32}$/);
   await click("#camwidget-quiz .camwidget-quiz-next");
   expect(await save(), "a copy").toBe(first);
@@ -50,6 +65,7 @@ it("numbers the sheet of answers anew after a restart, and clears everything for
   expect(second).not.toBe(first);
   // The quiz alone begins again: the tasks stay, which is said.
   type("It falls.");
+  expect(document.querySelector(".camwidget-quiz-saved")!.textContent, "the file is older").toBe("");
   await click("#camwidget-quiz .camwidget-quiz-next");
   await press("Play again");
   expect(status()).toMatch(/^The quiz has begun again; the answers to the tasks are still there/);
@@ -73,7 +89,11 @@ it("numbers the sheet of answers anew after a restart, and clears everything for
   expect(next["tasks"]).toEqual([{ task: "Look.", answer: "Another one." }]);
   expect(next).not.toHaveProperty("name");
   expect([first, second, id]).not.toContain(next["id"]);
-  // All is saved: one click is enough.
+  // All is saved, and a quiz that begins again has nothing to save: one click is enough.
+  await click(".camwidget-quiz-option");
+  await sheet();
+  await click("#camwidget-quiz .camwidget-quiz-next");
+  await press("Play again");
   await press("Start again");
   expect(field.value).toBe("");
 });

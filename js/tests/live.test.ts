@@ -14,6 +14,8 @@ import { LivePicture } from "../src/live/livePicture";
 import { corners, Occlusion } from "../src/live/occlusion";
 import { Rise } from "../src/live/rise";
 import { ScoreCam } from "../src/live/scoreCam";
+import { strongestAt } from "../src/live/classGrids";
+import type { Subject } from "../src/live/liveMaps";
 import { termsOf } from "../src/core/scoreTerms";
 import type { Terms } from "../src/core/scoreTerms";
 import { write } from "../src/view/model";
@@ -197,6 +199,12 @@ describe("maps from the head's weights", () => {
     const { cells } = score.map(of, logits, termsOf(0, "for", -1));
     expect(Array.from(cells)).toEqual([0.25 + 1.25, 2 + 0.75 + 1.25].map((x) => expect.closeTo(x, 5) as number));
   });
+});
+
+it("finds classes at a pixel on the scale of the maps as they are drawn, which may not reach their cells' maximum", () => {
+  const of = { picture: { picture: { width: 6, height: 1 }, names: ["a", "b"] } } as unknown as Subject;
+  const grids = [[0, 1, 0], [0, 0, 0.5]].map((cells, index) => ({ index, grid: { rows: 1, columns: 3, cells: Float32Array.from(cells) } }));
+  expect(strongestAt(grids, of, 3, 0)).toEqual([{ index: 0, name: "a", value: 1 }, { index: 1, name: "b", value: expect.closeTo(1 / 6, 5) as number }]);
 });
 
 describe("probabilities", () => {

@@ -120,7 +120,15 @@ describe("a live page of several pictures", () => {
     model.add("own.png", OTHER);
     await answer(worker, [0, 1, 2]);
     expect(model.get("method")).toBe("");
-    expect(model.get("sentence")).toMatch(/^There is no quick map of c for this picture here/);
+    expect(model.get("sentence")).toMatch(/^This page has no quick map of the evidence for c in this picture: choose Occlusion, which takes some seconds/);
+    // The class became known later than the picture, which is one step.
+    model.send({ type: "undo" });
+    expect([model.get("picture"), model.get("target")]).toEqual([1, 2]);
+    model.send({ type: "redo" });
+    expect([model.get("picture"), model.get("target")]).toEqual([2, 2]);
+    model.send({ type: "undo" });
+    write(model, { stance: { kind: "against", other: -1 } });
+    expect(model.get("sentence")).toMatch(/^This page has no quick map of the evidence against c in this picture/);
   });
 
   /** A map of two pixels in the file, for one class. */
@@ -161,7 +169,7 @@ describe("a live page of a detector", () => {
     await answer(worker, [], found([0.8, 0.2]));
     expect((model.get("masked") as number[])[0]).toBeCloseTo(0.8, 5);
     expect(model.get("found_masked")).toMatchObject({ scene: "page", boxes: [{ name: "cat", box: [0, 0, 1, 1], lost: false }] });
-    expect(model.get("sentence")).toMatch(/ Its box now: score 0\.80, overlap 1\.00\./);
+    expect(model.get("sentence")).toMatch(/ Its box now: score 0\.80, overlap with its old place 1\.00; score × overlap 0\.80\./);
     expect(model.get("most_probable")).toEqual({});
     write(model, { fraction: 0.6 });
     await answer(worker, [], found([0.1, 0.2]));

@@ -11,8 +11,12 @@ it("names the class that is first now as text, with its numbers, and explains it
   expect(row.classList.contains("camwidget-most-probable-none")).toBe(false);
   expect(view.one(".camwidget-most-probable-name").textContent).toBe(NOW.name);
   expect(row.querySelector(".camwidget-number")?.textContent).toBe("0.00 → 0.21");
+  expect(view.one(".camwidget-most-probable-label").textContent).toBe("now first");
   view.one(".camwidget-most-probable-name").click();
   expect(view.model.get("target")).toBe(4);
+  view.model.set("most_probable", { ...NOW, was_first: true });
+  await settle();
+  expect(view.one(".camwidget-most-probable-label").textContent, "of the unmasked picture too").toBe("still first");
   view.model.set("most_probable", {});
   await settle();
   expect(row.classList.contains("camwidget-most-probable-none")).toBe(true);

@@ -165,6 +165,12 @@ describe("keys and badge", () => {
     view.model.set("explanation", {});
     await settle();
     expect(plane(view)[0]).toBe(150);
+    // One that has just been opened is seen whole.
+    view.model.set("pictures", ["a", "a new one"]);
+    view.model.set("scene", sceneOf("d"));
+    await settle();
+    expect(plane(view)).toEqual([100, 0, 0]);
+    view.key("+");
     view.model.set("scene", { ...sceneOf("c"), width: 2, height: 4 });
     await settle();
     expect(plane(view)).toEqual([100, 0, 0]);

@@ -121,7 +121,7 @@ def test_a_click_on_a_box_asks_about_it(opened: Callable[[str, str], Any]) -> No
     lab_page.settled()
     page.locator(".camwidget-fraction").fill("3")
     labels(page, ["red #0 lost", "red #1 0.80", "green 0.70"])
-    says(page, "It is lost. First lost at")
+    says(page, "It is lost. On the curve: found at")
     page.locator(".camwidget-frame").focus()
     page.keyboard.press("f")
     labels(page, [])

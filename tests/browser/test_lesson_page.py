@@ -132,7 +132,7 @@ def test_a_student_answers_and_saves(
     file = tmp_path / "answers" / download.value.suggested_filename
     assert file.name == "answers-Ada-b.json"
     download.value.save_as(file)
-    says(page, ".camwidget-quiz-saved", "Saved with your downloads")
+    says(page, ".camwidget-quiz-saved", "Saved as answers-Ada-b.json in your downloads")
 
     sheet = AnswerSheet.read(file)
     assert sheet.name == "Ada <b>" and len(sheet.id) == 32

@@ -366,7 +366,9 @@ class Display:
         self.publish(
             masked=masked,
             found_masked=drawn,
-            most_probable={} if first is None or values is None else self._row(first, values),
+            most_probable={}
+            if first is None or values is None
+            else self._row(first, values) | {"was_first": changed is None},
             sentence=self._full_sentence,
             pending=False,
             **({"baseline_fill": filled} if filled else {}),

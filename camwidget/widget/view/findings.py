@@ -48,11 +48,16 @@ def change_note(target: int, before: Findings, after: Findings) -> str:
 def _box_note(now: FollowedBox | None) -> str:
     if now is None or now.is_lost:
         return "It is lost."
-    return f"Its box now: score {now.score:.2f}, overlap {now.overlap:.2f}."
+    return (
+        f"Its box now: score {now.score:.2f}, overlap with its old place {now.overlap:.2f}; "
+        f"score × overlap {now.score * now.overlap:.2f}."
+    )
 
 
 def lost_note(curve: MaskCurve, before: FollowedBox | None) -> str:
-    """State the fraction at which a followed detection is first lost, or found where the mask keeps pixels.
+    """State at which point of its curve a followed detection is first lost, or found where the mask keeps pixels.
+
+    The point before is named too: between the two nothing is known.
 
     Args:
         curve: score × overlap of the detection; or a ``FollowedCurve``, which has that beside another number.
@@ -65,11 +70,16 @@ def lost_note(curve: MaskCurve, before: FollowedBox | None) -> str:
         found = np.flatnonzero(~is_lost)
         if not len(found) or is_lost[-1]:
             return ""
-        return f"First found at {_share(percents[found[0]])}."
+        return _change_on_curve(percents, int(found[0]), "lost", "found")
     lost = np.flatnonzero(is_lost)
     if not len(lost):
         return "Never lost." if len(curve.fraction) > 2 else ""
-    return f"First lost at {_share(percents[lost[0]])}."
+    return _change_on_curve(percents, int(lost[0]), "found", "lost")
+
+
+def _change_on_curve(percents: np.ndarray, at: int, before: str, then: str) -> str:
+    earlier = f"{before} at {_share(percents[at - 1])}, " if at else ""
+    return f"On the curve: {earlier}first {then} at {_share(percents[at])}."
 
 
 def _share(percents: float) -> str:

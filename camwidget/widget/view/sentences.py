@@ -90,7 +90,8 @@ def _deed(explanation: Explanation, mask: MaskSettings) -> str:
         most = f"the middle {_percent(fraction)}"
     if mode == "keep":
         if fraction == 0:
-            return f"Keeping only the painted {_percent(kept)}" if kept else "Hiding everything"
+            everything = "Blurring everything" if mask.baseline == "blur" else "Hiding everything"
+            return f"Keeping only the painted {_percent(kept)}" if kept else everything
         also = f" and the painted {_percent(kept)}" if kept else ""
         less = f", and h{hiding} of the picture," if hidden else ""
         return f"Keeping only {most}{also}{less}"

@@ -93,6 +93,18 @@ export function enlargeAt({ rows, columns, cells }: CellGrid, width: number, hei
   return fround(stretched(above) * ofAbove + fround(stretched(below) * ofBelow));
 }
 
+/** The highest value of several maps, enlarged to the picture; it may be below that of their cells. */
+export function enlargedPeak(grids: readonly CellGrid[], width: number, height: number): number {
+  const all = grids.map((grid) => ({ grid, bound: peakOf(grid.cells) })).sort((a, b) => b.bound - a.bound);
+  let peak = 0;
+  for (const { grid, bound } of all) {
+    // Interpolated values do not exceed the cells': mostly one map decides.
+    if (bound <= peak) break;
+    peak = Math.max(peak, peakOf(enlarge(grid, width, height)));
+  }
+  return peak;
+}
+
 /** A map of numbers ≥ 0 as bytes, 255 its maximum; all zeros stay zeros. */
 export function toBytes(map: Float32Array): Uint8Array {
   const peak = peakOf(map);

@@ -67,13 +67,16 @@ function decoded(value: unknown): Uint8Array | null {
 function build(root: (id: string) => HTMLElement, data: Readonly<Record<string, unknown>>): void {
   const title = text(data["title"]);
   let number = randomNumber();
-  let isUnsaved = false;
+  // Of the tasks, and of the quiz.
+  let unsaved = { tasks: false, quiz: false };
+  const isUnsaved = (): boolean => unsaved.tasks || unsaved.quiz;
   const status = make("p", "camwidget-lesson-status", { role: "status" });
-  const changed = (): void => {
-    isUnsaved = true;
+  const changed = (of: Partial<typeof unsaved>): void => {
+    unsaved = { ...unsaved, ...of };
     status.replaceChildren();
+    if (isUnsaved()) line.outdate();
   };
-  const tasks = texts(data["tasks"]).map((task, at) => new TaskField(task, at + 1, changed));
+  const tasks = texts(data["tasks"]).map((task, at) => new TaskField(task, at + 1, () => changed({ tasks: true })));
   if (tasks.length > 0) {
     const hint = "Try it out in the picture below, and write down what you find. At the end of the page you save your answers.";
     root("camwidget-tasks").append(make("h2", "", {}, "Tasks"), make("p", "camwidget-lesson-hint", {}, hint), make("ol", "camwidget-lesson-tasks", {}, ...tasks.map(({ element }) => element)));
@@ -81,8 +84,9 @@ function build(root: (id: string) => HTMLElement, data: Readonly<Record<string, 
   let game: Game | null = null;
   if (data["quiz"] != null) {
     const store = quizTraits(data["quiz"]);
-    store.on("change:answers", changed);
     const played = (game = new Game(store));
+    // A quiz that has begun again has no answers to save.
+    store.on("change:answers", () => changed({ quiz: list(store.get("answers")).some((answer) => answer !== null) }));
     // After a restart the next person may answer: without a number of its own, pooling takes the sheet for a copy.
     store.on("change:attempt", () => {
       if (played.attempt !== "") return;
@@ -94,13 +98,13 @@ function build(root: (id: string) => HTMLElement, data: Readonly<Record<string, 
     const place = make("div", "");
     root("camwidget-quiz").append(make("h2", "", {}, "Quiz"), place);
     // The page ends with its window.
-    mount(store, place, new AbortController().signal, false);
+    mount(store, place, new AbortController().signal, true);
   }
   const sheet = (name: string): Record<string, unknown> | null => {
     const answers = tasks.map((task) => task.answer);
     const isAnswered = answers.some(({ answer }) => answer !== "") || (game !== null && game.attempt !== "");
     if (!isAnswered) return null;
-    isUnsaved = false;
+    unsaved = { tasks: false, quiz: false };
     return answerSheet(number, name, title, game, answers);
   };
   let line = saveLine(sheet);
@@ -108,19 +112,19 @@ function build(root: (id: string) => HTMLElement, data: Readonly<Record<string, 
     for (const task of tasks) task.clear();
     game?.restart();
     number = randomNumber();
-    isUnsaved = false;
+    unsaved = { tasks: false, quiz: false };
     const empty = saveLine(sheet);
-    line.replaceWith(empty);
+    line.element.replaceWith(empty.element);
     line = empty;
     status.replaceChildren("All answers are cleared: the next person can begin.");
   };
   root("camwidget-answers").append(
     make("h2", "", {}, "Your answers"),
     make("p", "", {}, "They stay in this page until you save them as a file. The file has your answers, and the name only if you write one."),
-    make("div", "camwidget-lesson-ending", {}, line, startAgain(() => isUnsaved, clear, status)), status,
+    make("div", "camwidget-lesson-ending", {}, line.element, startAgain(isUnsaved, clear, status)), status,
   );
   addEventListener("beforeunload", (event) => {
-    if (isUnsaved) event.preventDefault();
+    if (isUnsaved()) event.preventDefault();
   });
 }
 

@@ -1,6 +1,6 @@
 /** Maps of several classes, or at several layers, as the view has them, small and on one scale. */
 import { peakOf } from "../core/geometry";
-import { enlargeAt } from "../core/interpolation";
+import { enlargeAt, enlargedPeak } from "../core/interpolation";
 import type { CellGrid } from "../core/interpolation";
 import type { FoundMap, LiveMaps, Subject } from "./liveMaps";
 import { layerOf } from "./mapTraits";
@@ -49,7 +49,7 @@ export function layerMapsTrait(maps: LiveMaps, { of, atInput }: FoundMap): Recor
 /** The classes with the strongest maps at a pixel, on one scale, the strongest first. */
 export function strongestAt(grids: readonly ClassGrid[], { picture }: Subject, x: number, y: number) {
   const { picture: { width, height }, names } = picture;
-  const most = greatest(grids);
+  const most = enlargedPeak(grids.map(({ grid }) => grid), width, height) || 1;
   return grids
     .map(({ index, grid }) => ({ index, name: names[index]!, value: Math.max(0, enlargeAt(grid, width, height, x, y)) / most }))
     .filter(({ value }) => value >= FAINT)

@@ -55,7 +55,7 @@ export class LiveHistory {
     const now = this.state();
     const changed = TRAITS.filter((name) => !isSame(now[name], line.now[name]));
     // The class of a picture may be known only now.
-    if (changed.every((name) => isCompleted(name, line.now))) {
+    if (changed.length === 0 || isCompleted(line.now, now)) {
       this.line = { ...line, now };
     } else {
       this.add(now, causeOf(changed, now));
@@ -122,8 +122,9 @@ export class LiveHistory {
   }
 }
 
-function isCompleted(name: Kept, before: State): boolean {
-  return (name === "target" || name === "stance") && before.target === -1;
+/** Whether only the class of the picture has become known, with the method and layer that it has a map by. */
+function isCompleted(before: State, now: State): boolean {
+  return before.target === -1 && now.target !== -1 && before.picture === now.picture;
 }
 
 /** What continues a step if it changes again; "" for several traits. */

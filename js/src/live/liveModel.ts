@@ -165,7 +165,9 @@ export class LiveModel extends Store implements Model {
     }
     // A stroke's number tells the view that the paint is another one.
     const { stroke } = fields(this.state.paint);
-    this.setAll({ ...state, paint: { ...fields(state.paint), scene: this.picture.id, stroke: number(stroke, 0) + 1, painting: false }, awaits_rival: false });
+    // The class of a picture of one's own may have been unknown then.
+    const { target, stance } = number(state.target, -1) < 0 ? this.state : state;
+    this.setAll({ ...state, target, stance, paint: { ...fields(state.paint), scene: this.picture.id, stroke: number(stroke, 0) + 1, painting: false }, awaits_rival: false });
     this.explained = this.target;
     this.answerChanges();
   }
@@ -365,20 +367,23 @@ export class LiveModel extends Store implements Model {
     if (method !== undefined && known !== undefined && this.maps.has(of)) {
       this.setAll({ error: `${method.label} does not apply: ${(reason ?? "").replace(/\.$/, "")}.` });
     } else if (quick !== undefined && method !== undefined) {
-      const evidence = of.stance.kind === "for" ? `of ${explainedLabel(of)}` : evidenceOf(of.picture.names[of.target]!, of.stance.kind, explainedLabel(of));
+      const evidence = of.stance.kind === "for" ? `of ${explainedLabel(of)}` : this.evidence(of);
       this.setAll({ error: `This page has no ${method.label} ${evidence}${of.picture.saved !== null ? "" : " in this picture"}, which needs Python: ${quick.label} is shown.` });
     }
     return { ...this.by(quick?.name ?? "", of), layer };
+  }
+
+  private evidence(of: Subject): string {
+    return evidenceOf(of.picture.names[of.target]!, of.stance.kind, explainedLabel(of));
   }
 
   /** Computes a slow map by running the model many times; what is done of it is shown meanwhile. */
   private compute(of: Subject): void {
     const slow = new SlowMap(of, this.maps.rerun(of)!);
     this.computing = slow;
-    const evidence = evidenceOf(of.picture.names[of.target]!, of.stance.kind, explainedLabel(of));
     this.setAll({
       busy: true, can_cancel: true, progress: 0, masked: [], found_masked: {}, most_probable: {},
-      sentence: `The map ${evidence} is being computed; the prediction for the masked picture follows.`,
+      sentence: `The map ${this.evidence(of)} is being computed; the prediction for the masked picture follows.`,
     });
     this.prediction.drop();
     if (this.runner === null) return;
@@ -418,7 +423,7 @@ export class LiveModel extends Store implements Model {
     const name = explainedLabel(of);
     const { label } = this.data.live.occlusion.method;
     const reason = of.picture.unmasked === null || of.method !== ""
-      ? "" : `There is no quick map of ${name} for this picture here: choose ${label}, or paint on the picture to mask it.`;
+      ? "" : `This page has no quick map of the evidence ${this.evidence(of)} in this picture: choose ${label}, which takes some seconds, or paint on the picture to mask it.`;
     this.noMap = reason;
     this.setAll({
       explanation: {}, picture_parts: this.maps.pictureParts(of), box: {}, class_maps: {}, layer_maps: {},
@@ -451,13 +456,20 @@ export class LiveModel extends Store implements Model {
   private pick(x: number, y: number): void {
     const { shown } = this;
     if (shown === null) return;
-    const grids = classGrids(this.maps, shown.of, this.rows);
-    const found = strongestAt(grids, shown.of, x, y);
+    // A class that is listed only while it is explained may leave its place to another one.
+    const compared = new Set([...this.rows, ...this.picture.listed]);
+    const found = strongestAt(classGrids(this.maps, shown.of, [...compared]), shown.of, x, y);
     const strongest = found[0];
-    this.setAll({
-      class_probe: { x, y, scene: this.picture.id, classes: found, of: grids.length },
-      sentence: probeSentence(strongest?.name ?? null),
-    });
+    this.setAll({ sentence: probeSentence(strongest?.name ?? null) });
+    this.choose(found);
+    // Of the classes that are listed now, which the readout below the picture has too.
+    const grids = classGrids(this.maps, shown.of, this.rows);
+    this.setAll({ class_probe: { x, y, scene: this.picture.id, classes: strongestAt(grids, shown.of, x, y), of: grids.length } });
+  }
+
+  /** Explains what a click found, the strongest first. */
+  private choose(found: readonly { readonly index: number }[]): void {
+    const strongest = found[0];
     if (strongest === undefined) return;
     // As in the kernel: a click on the picture chooses the other class where that is waited for, else a class alone.
     const awaits = this.state.awaits_rival === true;

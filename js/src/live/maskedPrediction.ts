@@ -83,7 +83,7 @@ export class MaskedPrediction {
       this.model.setAll({
         masked: then.rows.map((index) => values[index]!),
         found_masked: found === null ? {} : this.finder.drawn(picture, found),
-        most_probable: first < 0 ? {} : { index: first, name: picture.names[first]!, unmasked: picture.numberOf(first), masked: values[first]! },
+        most_probable: first < 0 ? {} : { index: first, name: picture.names[first]!, unmasked: picture.numberOf(first), masked: values[first]!, was_first: first === mostProbable(picture.unmasked!) },
         pending: request < this.asked,
       });
       if (map !== then.map) return;
@@ -108,7 +108,7 @@ export class MaskedPrediction {
     return sentence({
       name: names[target]!, evidence: evidenceOf(names[target]!, kind, targetLabel(this.model)), rival, method: map?.of.method ?? "",
       layer: map === null || map.atInput ? "input" : map.of.layer,
-      mode: map === null ? "remove" : mask.mode, fraction: map === null ? 0 : mask.fraction,
+      mode: map === null ? "remove" : mask.mode, baseline: text(this.model.state.baseline), fraction: map === null ? 0 : mask.fraction,
       before: picture.numberOf(target), after: values?.[target] ?? null, first: isOther ? names[first]! : null, evident: map?.map.evident ?? 1,
       quantity: quantity(this.data.quantity), alone: names.length === 1, painted,
     });

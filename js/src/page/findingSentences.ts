@@ -9,11 +9,15 @@ export type Change =
   | { readonly box: FollowedBox | null }
   | { readonly isRegion: boolean; readonly shares: readonly [number, number]; readonly means: readonly [number, number] };
 
+type CurvePoint = readonly [fraction: number, probability: number];
+
 /** Where a class is in the masked picture, compared with the unmasked one. */
 export function changeSentence(change: Change): string {
   if ("box" in change) {
     const { box } = change;
-    return box === null || isLost(box) ? "It is lost." : `Its box now: score ${fixed(box.score, 2)}, overlap ${fixed(box.overlap, 2)}.`;
+    if (box === null || isLost(box)) return "It is lost.";
+    const { score, overlap } = box;
+    return `Its box now: score ${fixed(score, 2)}, overlap with its old place ${fixed(overlap, 2)}; score × overlap ${fixed(score * overlap, 2)}.`;
   }
   const shares = change.shares.map((share) => `${fixed(100 * share, 0)} %`);
   const means = change.means.map((mean) => fixed(mean, 2));
@@ -22,20 +26,26 @@ export function changeSentence(change: Change): string {
 }
 
 /**
- * The fraction at which a followed detection is first lost, or found where the mask keeps pixels.
+ * The point of its curve at which a followed detection is first lost, or found where the mask keeps pixels; with the
+ * point before, since between the two nothing is known.
  *
  * @param points fractions with score × overlap there
  * @param least score × overlap below which it is lost
  */
-export function lostSentence(points: readonly (readonly [fraction: number, probability: number])[], mode: Mode, least: number): string {
-  const found = points.find(([, probability]) => probability >= least);
-  const lost = points.find(([, probability]) => probability < least);
+export function lostSentence(points: readonly CurvePoint[], mode: Mode, least: number): string {
+  const found = points.findIndex(([, probability]) => probability >= least);
+  const lost = points.findIndex(([, probability]) => probability < least);
   if (mode === "keep") {
-    if (found === undefined || points.at(-1)![1] < least) return "";
-    return `First found at ${share(found[0])}.`;
+    if (found < 0 || points.at(-1)![1] < least) return "";
+    return changeOnCurve(points, found, "lost", "found");
   }
-  if (lost === undefined) return points.length > 2 ? "Never lost." : "";
-  return `First lost at ${share(lost[0])}.`;
+  if (lost < 0) return points.length > 2 ? "Never lost." : "";
+  return changeOnCurve(points, lost, "found", "lost");
+}
+
+function changeOnCurve(points: readonly CurvePoint[], at: number, before: string, then: string): string {
+  const earlier = at > 0 ? `${before} at ${share(points[at - 1]![0])}, ` : "";
+  return `On the curve: ${earlier}first ${then} at ${share(points[at]![0])}.`;
 }
 
 function share(fraction: number): string {

@@ -201,7 +201,7 @@ export class PageModel extends Store implements Model {
         name: target.name, evidence: evidenceOf(target.name, kind, targetLabel(this)),
         rival: rival === undefined ? null : { name: rival.name, before: rival.unmasked, after: masked[at] ?? null }, method: this.data.methods[shown.method]!.name,
         layer: this.data.methods[shown.method]!.everywhere ? "input" : this.data.layers[shown.layer]!.name,
-        mode: of, fraction, before: target.unmasked, after: masked[row] ?? null, evident,
+        mode: of, baseline, fraction, before: target.unmasked, after: masked[row] ?? null, evident,
         quantity: quantity(this.data.quantity), alone: this.data.classes.length === 1,
       }),
     });

@@ -17,6 +17,8 @@ export interface MaskedResult {
   readonly method: string;
   readonly layer: string;
   readonly mode: Mode;
+  /** What replaces hidden pixels. */
+  readonly baseline: string;
   readonly fraction: number;
   /** The class's probability, or a quantity; and of the masked picture, null where nothing is masked. */
   readonly before: number;
@@ -83,7 +85,8 @@ function deedOf(of: MaskedResult, byPaintAlone: boolean): string {
   const control = { random: `a random ${part}`, center: `the middle ${part}` }[of.method];
   const most = control ?? `the ${part} with the most evidence ${evidence}`;
   if (mode === "keep") {
-    if (fraction === 0) return kept > 0 ? `Keeping only the painted ${share(kept)}` : "Hiding everything";
+    const everything = of.baseline === "blur" ? "Blurring everything" : "Hiding everything";
+    if (fraction === 0) return kept > 0 ? `Keeping only the painted ${share(kept)}` : everything;
     return `Keeping only ${most}${kept > 0 ? ` and the painted ${share(kept)}` : ""}${hidden > 0 ? `, and h${hiding} of the picture,` : ""}`;
   }
   const rest = kept > 0 ? `, but for the ${share(kept)} painted to be kept,` : "";

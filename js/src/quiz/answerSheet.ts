@@ -54,12 +54,15 @@ export function fileName(name: string): string {
   return plain === "" ? "answers.json" : `answers-${plain}.json`;
 }
 
-/**
- * A field for a name and a button that saves the sheet.
- *
- * @param sheet makes the sheet under a name; null while there is nothing to save
- */
-export function saveLine(sheet: (name: string) => Record<string, unknown> | null): HTMLElement {
+/** A field for a name and a button that saves the sheet. */
+export interface SaveLine {
+  readonly element: HTMLElement;
+  /** Removes what was said of a file, which does not have what was answered since. */
+  outdate(): void;
+}
+
+/** @param sheet makes the sheet under a name; null while there is nothing to save */
+export function saveLine(sheet: (name: string) => Record<string, unknown> | null): SaveLine {
   const name = make("input", "camwidget-quiz-name-field", {
     type: "text", maxlength: 200, autocomplete: "off", placeholder: "Name, if you like", "aria-label": "Your name, if you like",
   });
@@ -69,8 +72,9 @@ export function saveLine(sheet: (name: string) => Record<string, unknown> | null
   const said = make("span", "camwidget-quiz-saved", { role: "status" });
   save.addEventListener("click", () => {
     const made = sheet(name.value);
-    if (made !== null) download(made, fileName(name.value));
-    setText(said, made === null ? "There is nothing to save yet." : "Saved with your downloads.");
+    const file = fileName(name.value);
+    if (made !== null) download(made, file);
+    setText(said, made === null ? "There is nothing to save yet." : `Saved as ${file} in your downloads. Send this file to your teacher.`);
   });
-  return make("div", "camwidget-quiz-save", {}, name, save, said);
+  return { element: make("div", "camwidget-quiz-save", {}, name, save, said), outdate: () => setText(said, "") };
 }

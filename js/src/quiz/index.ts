@@ -14,13 +14,16 @@ import { scorePage } from "./score";
 import { DEFAULTS } from "./syncedTraits";
 import type { QuizTraits } from "./syncedTraits";
 
+/** Elements that digits are written in, or choose something in. */
+const WRITTEN = 'input:not([type="range"]), textarea, select, [contenteditable]';
+
 /**
  * Builds one view of the model inside `root`; everything it holds on to ends with the signal.
  *
- * @param saves whether its last page saves the answers
+ * @param isInPage whether it is a part of a page, which saves the answers itself, and where digits answer wherever the focus is
  */
-export function mount(model: Model<QuizTraits>, root: HTMLElement, signal: AbortSignal, saves = true): void {
-  new QuizView(model, root, signal, saves);
+export function mount(model: Model<QuizTraits>, root: HTMLElement, signal: AbortSignal, isInPage = false): void {
+  new QuizView(model, root, signal, isInPage);
 }
 
 class QuizView {
@@ -35,7 +38,7 @@ class QuizView {
   /** What the body shows: the number of a question or the score, and whether it is ready. */
   private shown = "";
 
-  constructor(model: Model<QuizTraits>, root: HTMLElement, signal: AbortSignal, private readonly saves: boolean) {
+  constructor(model: Model<QuizTraits>, root: HTMLElement, signal: AbortSignal, private readonly isInPage: boolean) {
     this.game = new Game(model);
     this.addresses = new ObjectUrls(signal);
     const head = make("div", "camwidget-quiz-head", {}, this.title, this.marks, this.place);
@@ -43,6 +46,7 @@ class QuizView {
     root.classList.add("camwidget-quiz");
     root.append(this.card);
     this.card.addEventListener("keydown", (event) => this.press(event), { signal });
+    if (isInPage) document.addEventListener("keydown", (event) => this.pressElsewhere(event), { signal });
     keepFocus(root, this.card, signal);
     signal.addEventListener("abort", () => this.card.remove());
     watch(model, Object.keys(DEFAULTS) as (keyof QuizTraits)[], signal, () => this.update());
@@ -87,7 +91,7 @@ class QuizView {
     if (this.shown === wanted) return false;
     this.shown = wanted;
     this.page = card === null ? null : this.pageOf(card, number);
-    const score = (): HTMLElement => scorePage(game, this.addresses, this.saves);
+    const score = (): HTMLElement => scorePage(game, this.addresses, !this.isInPage);
     this.body.replaceChildren(this.page?.element ?? (number < total ? waits(number) : score()));
     return true;
   }
@@ -95,6 +99,13 @@ class QuizView {
   private pageOf(card: Card, number: number): QuestionPage | MarkingPage {
     const Page = card.maps === null || card.error !== "" ? QuestionPage : MarkingPage;
     return new Page(this.game, number, card, this.addresses);
+  }
+
+  /** Takes a digit that no other element takes, while the options are seen. */
+  private pressElsewhere(event: KeyboardEvent): void {
+    if (event.defaultPrevented || !/^[1-9]$/.test(event.key) || event.target instanceof Element && event.target.matches(WRITTEN)) return;
+    const options = this.body.querySelector(".camwidget-quiz-options")?.getBoundingClientRect();
+    if (options !== undefined && options.height > 0 && options.top >= 0 && options.bottom <= innerHeight) this.press(event);
   }
 
   private press(event: KeyboardEvent): void {

@@ -26,7 +26,7 @@ export function scorePage(game: Game, addresses: ObjectUrls, saves: boolean): HT
     ...tally(game),
     ...(game.source === "" ? [] : [make("p", "camwidget-quiz-source", {}, game.source)]),
     make("ol", "camwidget-quiz-rows", {}, ...rows),
-    make("div", "camwidget-quiz-foot", {}, ...(saves ? [saveLine((name) => sheetOf(game, name))] : []), make("div", "camwidget-quiz-buttons", {}, again)),
+    make("div", "camwidget-quiz-foot", {}, ...(saves ? [saveLine((name) => sheetOf(game, name)).element] : []), make("div", "camwidget-quiz-buttons", {}, again)),
   );
 }
 

@@ -39,6 +39,8 @@ export interface ClassRow {
 /** The most probable class of the masked picture. */
 export interface MostProbable extends ClassRow {
   readonly masked: number;
+  /** Whether it is that of the unmasked picture too. */
+  readonly wasFirst: boolean;
 }
 
 /** The name of a line of the curve, and the height of its end, from 0 at the foot of the chart to 1. */
@@ -263,7 +265,7 @@ export function mostProbable(value: unknown): MostProbable | null {
   const from = fields(value);
   const [row] = rows([from]);
   const masked = number(from["masked"], Number.NaN);
-  return row === undefined || row.index < 0 || Number.isNaN(masked) ? null : { ...row, masked };
+  return row === undefined || row.index < 0 || Number.isNaN(masked) ? null : { ...row, masked, wasFirst: flag(from["was_first"], false) };
 }
 
 export function lineNames(value: unknown): readonly LineName[] {

@@ -92,14 +92,18 @@ def test_a_detection_is_followed_until_it_is_lost(boxes: cw.Explorer) -> None:
     boxes.fraction = 0.01
     boxes.wait(30)
     view = view_of(boxes)
-    assert view.sentence.count("First lost at") == 1
+    assert view.sentence.count("first lost at") == 1
     boxes.fraction = 0.2
     boxes.wait(30)
     curve = boxes.curve
     assert curve is not None
-    lost = 100 * curve.fraction[np.flatnonzero(curve.probability < 0.25)[0]]
-    shown = f"{lost:.0f}" if lost >= 1 else f"{lost:.1g}"
-    assert view.sentence.endswith(f"It is lost. First lost at {shown} %.")
+    lost = int(np.flatnonzero(curve.probability < 0.25)[0])
+    found, first = (
+        f"{share:.0f}" if share >= 1 else f"{share:.1g}"
+        for share in 100 * curve.fraction[lost - 1 : lost + 1]
+    )
+    said = f"It is lost. On the curve: found at {found} %, first lost at {first} %."
+    assert view.sentence.endswith(said)
     kept = {one["name"] for one in view.found_masked["boxes"] if not one["lost"]}
     assert "red #0" not in kept and view.masked[0] < 0.25
 
@@ -159,7 +163,7 @@ def test_another_question_and_another_least_score(
     assert (view.found["questions"][0], view.found["finds_for_itself"]) == ("score", True)
     boxes.target = "red #1"
     boxes.wait(30)
-    lost = view.sentence[view.sentence.index("First lost at") :]
+    lost = view.sentence[view.sentence.index("On the curve") :]
     view.about = "class"  # as the browser sets it
     assert asked(boxes) == ("class", 0.5, "red #1", three)
     assert view.sentence.endswith(lost), "the same map, by another number"
@@ -219,7 +223,7 @@ def test_a_weak_detection_is_not_lost_from_the_beginning() -> None:
         assert listed(explorer)["red #0"] == pytest.approx(0.18, abs=1e-5)
         assert not any(one["lost"] for one in drawn(explorer).values())
         # Its number is 0.11 where 1 % is removed, more than half of 0.18.
-        assert "First lost at 2 %" in view_of(explorer).sentence
+        assert "first lost at 2 %" in view_of(explorer).sentence
         explorer.fraction = 0.2
         explorer.wait(30)
         assert "It is lost." in view_of(explorer).sentence
@@ -259,7 +263,7 @@ def test_an_edge_until_its_box_is_lost(boxes: cw.Explorer, tmp_path: Path) -> No
     boxes.fraction = 0.9
     boxes.wait(30)
     assert view.error == "" and view.masked[[*listed(boxes)].index("red #0")] is None
-    assert "leaves no box that red #0 could be. It is lost. First lost at" in view.sentence
+    assert "leaves no box that red #0 could be. It is lost. On the curve: " in view.sentence
     curve = boxes.curve
     assert curve is not None and curve.probability[0] == 32 and np.isnan(curve.probability[-1])
     assert boxes.figure().axes

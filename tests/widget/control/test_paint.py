@@ -299,7 +299,7 @@ def test_a_map_of_zeros_masks_nothing_but_paint_does(ex: cw.Explorer) -> None:
         ),
         ("remove", 0.25, -1, "for {}, but for the 9.8 % painted to be kept, lowers it by"),
         ("keep", 0, -1, "Keeping only the painted 9.8 % lowers {} by"),
-        ("keep", 0, 1, "Hiding everything lowers {} by"),
+        ("keep", 0, 1, "Blurring everything lowers {} by"),
         (
             "keep",
             0.25,

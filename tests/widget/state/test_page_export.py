@@ -41,6 +41,7 @@ def cases() -> list[dict[str, Any]]:
                     "method": method,
                     "layer": "stage4",
                     "mode": mode,
+                    "baseline": "black" if n % 3 else "blur",
                     "fraction": draw.randrange(201) / 200,
                     "before": before,
                     "after": None if n % 10 == 9 else after,
@@ -79,6 +80,11 @@ def cases() -> list[dict[str, Any]]:
             plain[::3], itertools.cycle(((0, 0), (5, 0), (0, 7), (3, 9), (64, 0))), strict=False
         )
     ]
+    everything = {"mode": "keep", "fraction": 0, "before": 0.5, "after": 0.25, "evident": 1}
+    painted += [
+        {**plain[0], **everything, "baseline": baseline, "painted": {"hidden": 5 / 64, "kept": 0}}
+        for baseline in ("blur", "black")
+    ]
     changed = [
         {**case, "first": "a <b>dog</b>"} for case in [*plain[::11], *rather[::5], *painted[::9]]
     ]
@@ -113,7 +119,7 @@ def said(case: dict[str, Any]) -> str:
     if "painted" in case:
         hidden, kept = (round(64 * case["painted"][name]) for name in ("hidden", "kept"))
         paint = as_paint(np.repeat([1, -1, 0], [hidden, kept, 64 - hidden - kept]).reshape(8, 8))
-    mask = MaskSettings(case["mode"], "blur", case["fraction"], paint)
+    mask = MaskSettings(case["mode"], case["baseline"], case["fraction"], paint)
     # A picture that stays whole has no other answer.
     after = None if is_unmasked(mask, explanation) else case["after"]
     rival = case["rival"]

@@ -118,13 +118,14 @@ export function showNumbers(
 export function mostProbableRow(context: Context): HTMLElement {
   const { model, signal } = context;
   const name = button("camwidget-most-probable-name", { title: "Explain this class" }, "…");
+  const label = make("span", "camwidget-most-probable-label", {}, "now first");
   const bar = make("span", "camwidget-most-probable-bar", { "aria-hidden": "true" });
   const cell = numberCell(context, 0, "most-probable-number");
   const row = make(
     "div",
     "camwidget-most-probable",
     { role: "group", "aria-label": "Most probable class of the masked picture" },
-    make("span", "camwidget-most-probable-label", {}, "now first"),
+    label,
     name,
     bar,
     cell,
@@ -139,6 +140,7 @@ export function mostProbableRow(context: Context): HTMLElement {
     row.hidden = finds || quantity(model.get("quantity")) !== null || rows(model.get("rows")).length < 2;
     row.classList.toggle("camwidget-most-probable-none", now === null);
     if (now === null) return;
+    setText(label, now.wasFirst ? "still first" : "now first");
     setText(name, now.name);
     bar.style.setProperty("--camwidget-value", `${100 * now.masked}%`);
     showNumbers(cell, now.unmasked, now.masked, null);

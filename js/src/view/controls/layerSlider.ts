@@ -13,6 +13,7 @@ const MOST_TICKS = 24;
 const PAUSE = 400;
 
 const NO_LAYER = "This method explains the picture itself, at no layer";
+const ONE_LAYER = "This page has maps of this class at this layer only; at other layers they need Python";
 
 /**
  * Creates the row that chooses the layer of the map, from shallow to deep: by step, by slider, by name.
@@ -30,7 +31,10 @@ export function layerPicker(context: Context, play: HTMLElement, leave: () => vo
   select.addEventListener("change", () => scrub.request(select.value), { signal });
   const shallower = step(context, -1, "‹", "Shallower layer", "[");
   const deeper = step(context, 1, "›", "Deeper layer", "]");
+  const titles = [shallower, deeper, select].map((control) => [control, control.title] as const);
+  const onlyOne = make("span", "camwidget-only-layer", { hidden: true }, "only layer");
   const stops = scrubber(context);
+  stops.append(onlyOne);
   const row = make(
     "div",
     "camwidget-layer camwidget-line",
@@ -50,7 +54,10 @@ export function layerPicker(context: Context, play: HTMLElement, leave: () => vo
     const focused = document.activeElement;
     if (isDisabled && (focused === select || focused === play || stops.contains(focused))) leave();
     setAttribute(row, "aria-disabled", String(isDisabled));
-    row.title = isDisabled ? NO_LAYER : "";
+    const isAlone = context.host === "model" && all.length === 1;
+    row.title = isDisabled ? NO_LAYER : isAlone ? ONE_LAYER : "";
+    for (const [control, title] of titles) setAttribute(control, "title", row.title || title);
+    onlyOne.hidden = isDisabled || !isAlone;
     setChoices(select, choices(all, trait(model, "layer")), scrub.current);
     select.disabled = isDisabled || all.length < 2;
     // aria-disabled and not `disabled`, which would drop the focus at the last layer.

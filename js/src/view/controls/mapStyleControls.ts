@@ -29,6 +29,8 @@ export function mapStyleTool(context: Context, contour: Contours, truth: HTMLEle
   const show = (open: boolean): void => {
     drawer.hidden = !open;
     setAttribute(opener, "aria-expanded", String(open));
+    // Below the bottom edge nobody would see that it has opened.
+    if (open) drawer.scrollIntoView({ block: "nearest" });
   };
   opener.addEventListener("click", () => show(drawer.hidden === true), { signal });
   drawer.addEventListener(

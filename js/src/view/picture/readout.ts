@@ -1,7 +1,6 @@
 /** The readout below the picture: the map's value and the listed classes' evidence at the hovered pixel. */
-import { peakOf } from "../../core/geometry";
 import type { Point } from "../../core/geometry";
-import { enlarge, enlargeAt } from "../../core/interpolation";
+import { enlargeAt, enlargedPeak } from "../../core/interpolation";
 import { threshold } from "../../core/maskingRule";
 import type { Context } from "../context";
 import { legend } from "../controls/mapStyleControls";
@@ -159,14 +158,6 @@ function strengths(known: ClassMaps, peak: number, stage: Stage, { x, y }: Point
     .slice(0, MOST);
 }
 
-/** Returns the highest value of all classes' maps, enlarged to the picture; it may be below that of their cells. */
-function peakOfClasses({ classes }: ClassMaps, { canvas }: Stage): number {
-  const all = classes.map(({ grid }) => ({ grid, bound: peakOf(grid.cells) })).sort((a, b) => b.bound - a.bound);
-  let peak = 0;
-  for (const { grid, bound } of all) {
-    // Interpolated values do not exceed the cells': mostly one map decides.
-    if (bound <= peak) break;
-    peak = Math.max(peak, peakOf(enlarge(grid, canvas.width, canvas.height)));
-  }
-  return peak || 1;
+function peakOfClasses({ classes }: ClassMaps, { canvas: { width, height } }: Stage): number {
+  return enlargedPeak(classes.map(({ grid }) => grid), width, height) || 1;
 }

@@ -1,6 +1,7 @@
 /** ``Zoom``: zooming and panning of the picture by wheel, keys, drag and pinch. */
 import { relativeCenter } from "../../core/geometry";
 import type { Point, Position } from "../../core/geometry";
+import { texts } from "../../core/parse";
 import { moved, revealing, seen, FULL_VIEW, zoomed } from "../../core/viewport";
 import type { Viewport } from "../../core/viewport";
 import type { Context } from "../context";
@@ -35,6 +36,8 @@ export class Zoom {
   dragged = false;
   private viewport: Viewport = FULL_VIEW;
   private size = "";
+  /** The number of pictures when one was last shown. */
+  private count = 0;
   private readonly badge: HTMLButtonElement;
   private readonly panes: Pane[] = [];
   private readonly listeners = new Listeners();
@@ -95,11 +98,14 @@ export class Zoom {
     return seen(this.viewport, this.stage.frames.inFrame(relativeCenter(point, this.stage.canvas)));
   }
 
-  /** Pictures of the same size are compared at the same place. */
+  /** Pictures of the same size are compared at the same place; one that has just been opened is seen whole. */
   private fit(): void {
     const { width, height } = this.stage.canvas;
     const size = this.stage.sceneId === null ? "" : `${width}×${height}`;
-    if (size === this.size) return;
+    const count = texts(this.context.model.get("pictures")).length;
+    const isOpened = count > this.count;
+    this.count = count;
+    if (size === this.size && !isOpened) return;
     this.size = size;
     this.reset();
   }

@@ -217,6 +217,13 @@ def test_methods_are_dealt_evenly(textures: cw.VisionModel) -> None:
         which_class(textures, pictures, n=1, seed=0, method=[])
 
 
+def test_a_control_is_called_one(textures: cw.VisionModel, samples: list[Sample]) -> None:
+    said = "Such a map is made of random numbers, as a control: nobody can read it."
+    for method in ("random", "gradcam"):
+        (question,) = made(which_class(textures, samples, n=1, seed=0, method=method))
+        assert (said in question.reveal) == (method == "random")
+
+
 def test_faithfulness_is_the_metric(textures: cw.VisionModel, samples: list[Sample]) -> None:
     (draft,) = which_class(textures, samples, n=1, seed=0, method="gradcam", faithfulness=True)
     (question,) = made([draft])

@@ -189,6 +189,11 @@ def _cloned(value: torch.Tensor) -> torch.Tensor:
 MOST_CLONED = 2 << 30
 
 
+def _are_large(module: nn.Module) -> bool:
+    """Return whether the parameters of a module are too large together to be cloned."""
+    return sum(p.numel() * p.element_size() for p in module.parameters()) > MOST_CLONED
+
+
 class _ProbedParameter:
     """A parameter of the copy: a clone of the original, or an alias of it if ``original`` is None."""
 
@@ -230,7 +235,7 @@ class IsolationProbe:
         self._buffers = {name for name, _ in module.named_buffers()}
         self._parameters: list[_ProbedParameter] = []
         self._own: list[tuple[str, torch.Tensor, torch.Tensor]] = []
-        are_shared = sum(p.numel() * p.element_size() for p in module.parameters()) > MOST_CLONED
+        are_shared = _are_large(module)
 
         def tensor(value: torch.Tensor) -> torch.Tensor:
             name = names.get(id(value), "")
@@ -301,7 +306,8 @@ class TensorBackup:
 
     Args:
         module: only read until ``restore``.
-        parameters: names of the parameters that are backed up too; None for all.
+        parameters: names of the parameters that are backed up too; None for all, unless they are of more than
+            ``MOST_CLONED`` bytes together.
 
     Attributes:
         changed: names of the tensors that ``restore`` has restored.
@@ -310,13 +316,13 @@ class TensorBackup:
     def __init__(self, module: nn.Module, parameters: frozenset[str] | None) -> None:
         self.changed: list[str] = []
         self._tensors: list[tuple[dict[str, Any], str, str, torch.Tensor, torch.Tensor]] = []
+        if parameters is None and _are_large(module):
+            parameters = frozenset()
         for prefix, part in module.named_modules():
-            for holder in (buffers_of(part), parameters_of(part)):
+            for holder, wanted in ((buffers_of(part), None), (parameters_of(part), parameters)):
                 for name, tensor in holder.items():
                     path = f"{prefix}.{name}".lstrip(".")
-                    is_wanted = (
-                        holder is buffers_of(part) or parameters is None or path in parameters
-                    )
+                    is_wanted = wanted is None or path in wanted
                     if tensor is not None and tensor.device.type != "meta" and is_wanted:
                         self._tensors.append((holder, path, name, tensor, tensor.detach().clone()))
 

@@ -834,3 +834,21 @@ def test_what_a_module_remembers_is_its_own(memory: Any) -> None:
     np.testing.assert_array_equal(values[1], values[0])
     np.testing.assert_array_equal(values[2], values[0])
     assert list(memory) == list(before) if not isinstance(memory, deque) else len(memory) == 1
+
+
+@pytest.mark.parametrize("copyable", [True, False])
+def test_parameters_that_are_too_large_are_not_cloned(
+    copyable: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("camwidget.execution.isolated_pass.MOST_CLONED", 0)
+    module = Renormed("no_grad").eval()
+    owner = module.head
+    if not copyable:
+        module.helper = lambda: owner
+    before = module.conv.weight.clone()
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        cw.wrap(module, cw.Preprocess(16), ["a", "b", "c"])
+    assert not torch.equal(module.conv.weight, before)  # as docs of MOST_CLONED say
+    noticed = any("writes into its own tensors" in str(one.message) for one in said)
+    assert noticed == copyable

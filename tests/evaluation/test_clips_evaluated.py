@@ -8,29 +8,14 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from clip_models import FRAMES, SIDE, clip_model, clips
 from PIL import Image
-from torch import nn
 
 import camwidget as cw
 from camwidget.errors import DataError, MetricError, ModelError
 
-FRAMES, SIDE = 4, 16
-
-
-class Net(nn.Module):
-    def __init__(self) -> None:
-        super().__init__()
-        torch.manual_seed(0)
-        self.conv = nn.Conv3d(3, 6, 3, stride=2, padding=1)
-        self.fc = nn.Linear(6, 3)
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        found: torch.Tensor = self.fc(self.conv(x).relu().mean((2, 3, 4)))
-        return found
-
-
-MODEL = cw.wrap(Net(), cw.Preprocess(SIDE, frames=FRAMES), ["a", "b", "c"])
-CLIPS = np.random.default_rng(0).integers(0, 256, (3, FRAMES, SIDE, SIDE, 3), dtype=np.uint8)
+MODEL = clip_model()
+CLIPS = clips(3)
 MASK = np.zeros((FRAMES, SIDE, SIDE), bool)
 MASK[1:3, 4:12, 2:10] = True
 

@@ -7,33 +7,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from clip_models import FRAMES, SIDE, clip_model, clips
 from saved_page import SavedPage
-from torch import nn
 from torch.nn import functional as nnF
 
 import camwidget as cw
 from camwidget.errors import CamwidgetError
 from camwidget.export import save_page
 
-FRAMES, SIDE = 4, 16
-
-
-class Net(nn.Module):
-    """``conv`` has maps (N, 6, 2, 8, 8): each of two frames of the clip."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        torch.manual_seed(0)
-        self.conv = nn.Conv3d(3, 6, 3, stride=2, padding=1)
-        self.fc = nn.Linear(6, 3)
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        found: torch.Tensor = self.fc(self.conv(x).relu().mean((2, 3, 4)))
-        return found
-
-
-MODEL = cw.wrap(Net(), cw.Preprocess(SIDE, frames=FRAMES), ["a", "b", "c"])
-CLIP = np.random.default_rng(0).integers(0, 256, (FRAMES, SIDE, SIDE, 3), dtype=np.uint8)
+MODEL = clip_model()
+CLIP = clips(1)[0]
 
 
 @pytest.fixture(scope="module")

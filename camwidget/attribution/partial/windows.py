@@ -67,12 +67,15 @@ def can_record(model: VisionModel) -> bool:
     )
 
 
-def record_pass(model: VisionModel, inputs: torch.Tensor) -> RecordedPass:
+def record_pass(
+    model: VisionModel, inputs: torch.Tensor, *, prepare_within: int = 0
+) -> RecordedPass:
     """Record the pass of one picture.
 
     Args:
         model: left unchanged.
         inputs: input of the module (1, C, H, W), in the memory format in which the replays are to run.
+        prepare_within: as of ``RecordedPass``.
 
     Raises:
         UnrecordableError: if the pass cannot be repeated from its operations.
@@ -83,7 +86,7 @@ def record_pass(model: VisionModel, inputs: torch.Tensor) -> RecordedPass:
 
     try:
         with model.isolated() as isolated:
-            return RecordedPass(run, inputs)
+            return RecordedPass(run, inputs, prepare_within=prepare_within)
     except (CamwidgetError, RuntimeError) as error:
         # The model reports an error of its own in a whole pass.
         raise UnrecordableError(str(error)) from error

@@ -273,14 +273,15 @@ class _PredictionCache:
         unchanged: set[int] = set()
 
         def make(start: int, stop: int) -> torch.Tensor:
-            rows = []
-            for number in range(start, stop):
-                subject = keys[number][0]
-                row = changes[keys[number]].make()
-                # Rounding depends on the batch: the unmasked picture must have exactly one prediction.
-                if torch.equal(row, subject.pixels):
-                    unchanged.add(number)
+            rows, same = [], []
+            for key in keys[start:stop]:
+                row = changes[key].make()
                 rows.append(row)
+                same.append((row == key[0].pixels).all())
+            # Rounding depends on the batch: the unmasked picture must have exactly one prediction. Looked at together,
+            # since reading a single one waits for the GPU.
+            flags = torch.stack(same).tolist()
+            unchanged.update(start + n for n, is_same in enumerate(flags) if is_same)
             return model.inputs(torch.stack(rows))
 
         number = 0

@@ -327,6 +327,7 @@ class Flowing(Counted, IterableDataset):
 @pytest.mark.parametrize("kind", [Mapped, Flowing])
 def test_no_more_than_a_batch_is_alive(model, kind):
     data = kind(24)
+
     def scored() -> int:
         return sum(type(thing) is ScoredPicture for thing in gc.get_objects())
 

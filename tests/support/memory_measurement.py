@@ -129,7 +129,7 @@ def first_layers() -> dict[str, object]:
     torch.manual_seed(0)
     model, pictures, before, first = opened(resnet18().eval(), 1)
     ex = cw.Explorer(model, pictures, layer="conv1", method="layercam", mode="multiply").wait(600)
-    for name, value in (("target", 3), ("layer", "bn1")):
+    for name, value in (("target", 3), ("layer", "bn1"), ("method", "guided-gradcam")):
         setattr(ex, name, value)
         ex.wait(600)
     found = {"peak": _status("VmHWM") - first - before}

@@ -41,7 +41,7 @@ __all__ = ["INPUT", "LargeGraphError", "Trace"]
 #: Name of the module's input as a layer. No layer has an empty name, but some are named "input".
 INPUT = ""
 
-#: Layers that are followed by an operation in place, which gets a copy of their output, by module.
+#: Layers, ``INPUT`` among them, one of which is followed by an operation in place, which gets a copy; by module.
 _overwritten: weakref.WeakKeyDictionary[torch.nn.Module, set[tuple[str, ...]]] = (
     weakref.WeakKeyDictionary()
 )
@@ -135,18 +135,17 @@ class Trace:
         self._keeps_graph, self._graph_bytes = with_graph, None
         # Autograd refuses tensors that are made in a caller's inference mode.
         with torch.inference_mode(False):
-            inputs = model.inputs(pixels.clone() if pixels.is_inference() else pixels)
             if self.precision != "fp32":
-                warn_if_slower(model, inputs, self.precision)
+                warn_if_slower(model, self._new_inputs(), self.precision)
             recording.returned = self._forward(
-                inputs, torch.enable_grad if self._with_input else torch.no_grad
+                torch.enable_grad if self._with_input else torch.no_grad
             )
             needs_graph = with_graph and (self.layers or self._with_input)
             attached = any(t.requires_grad for t in tensors_of(recording.returned))
             if self._interrupted or (needs_graph and not attached):
                 # The module switches gradients off for a part of itself, and then restores the mode that it found:
                 # run it again with gradients on.
-                recording.returned = self._forward(inputs, torch.enable_grad)
+                recording.returned = self._forward(torch.enable_grad)
             recording.logits = _full(model.logits_of(recording.returned, len(pixels)))
         recording.is_freed = not with_graph
 
@@ -346,20 +345,28 @@ class Trace:
                 raise self._reentrant() from error
             raise
 
-    def _forward(self, inputs: torch.Tensor, start: Callable[[], Any]) -> Any:
+    def _new_inputs(self) -> torch.Tensor:
+        """Return the module's inputs as a tensor of their own, since a module may write into them."""
+        pixels = self.pixels.clone() if self.pixels.is_inference() else self.pixels
+        inputs = self.model.inputs(pixels)
+        is_shared = inputs.untyped_storage().data_ptr() == pixels.untyped_storage().data_ptr()
+        return inputs.clone() if is_shared else inputs
+
+    def _forward(self, start: Callable[[], Any]) -> Any:
         overwritten = _overwritten.setdefault(self.model.module, set())
-        if self.trims and self.layers not in overwritten:
+        recorded = (INPUT, *self.layers) if self._with_input else self.layers
+        if self.trims and recorded not in overwritten:
             # A copy of a large picture's layer is as large as a quarter of the pass, and is needed only where the next
             # operation is in place: autograd refuses that, or the layer's output has changed.
             with contextlib.suppress(ModelError):
-                returned = self._forward_once(inputs, start(), copies=False)
+                returned = self._forward_once(start(), copies=False)
                 if self._are_unchanged():
                     return returned
                 del returned  # before the second pass
-            overwritten.add(self.layers)
-        return self._forward_once(inputs, start(), copies=True)
+            overwritten.add(recorded)
+        return self._forward_once(start(), copies=True)
 
-    def _forward_once(self, inputs: torch.Tensor, start: Any, *, copies: bool) -> Any:
+    def _forward_once(self, start: Any, *, copies: bool) -> Any:
         outputs, versions = self._recording.outputs, self._versions
         outputs.clear()
         versions.clear()
@@ -378,6 +385,7 @@ class Trace:
             # The next operation may be in place (ReLU).
             return output.clone() if copies else output.view_as(output)
 
+        inputs = self._new_inputs()
         own = self.model.isolated()
         with own as isolated, start, in_precision(self.precision, inputs.device):
             if self.model.gap_head is not None:
@@ -386,11 +394,13 @@ class Trace:
                 self.head_weight = head.weight.detach()
             names = {isolated.module.get_submodule(name): name for name in self.layers}
             if self._with_input:
-                outputs[INPUT] = inputs = inputs.detach().requires_grad_()
+                outputs[INPUT] = leaf = inputs.detach().requires_grad_()
+                versions[INPUT] = version_of(leaf)
+                inputs = leaf.clone() if copies else leaf.view_as(leaf)
             recording = hooked(dict.fromkeys(names, remember))
             trimming = hooked(trimming_hooks(self.model, isolated.module) if self.trims else {})
             with trimming, recording, self._captured_attention(), left_to_graph(isolated.module):
-                return isolated.run(inputs.clone())  # a module may modify its input in place
+                return isolated.run(inputs)
 
     def _are_unchanged(self) -> bool:
         """Return whether no operation in place has changed a recorded layer's output."""

@@ -61,6 +61,22 @@ def test_nor_does_the_search_for_operations_without_a_rule(by_hand: None) -> Non
     assert tensors() == before
 
 
+def test_nor_does_a_pass_that_has_failed(by_hand: None) -> None:
+    """A first try without copies fails where an operation is in place (ReLU); all of it is free, and the second one."""
+    layers = [
+        nn.Conv2d(3, 4, 3),
+        nn.ReLU(inplace=True),
+        nn.Conv2d(4, 5, 3),
+        nn.AdaptiveAvgPool2d(1),
+    ]
+    model = cw.wrap(nn.Sequential(*layers, nn.Flatten()), cw.Preprocess(32), layers=["0"])
+    pixels = torch.rand(1, 3, 32, 32)
+    gc.collect()
+    before = tensors()
+    Trace(model, pixels, ["0"], trims=True)
+    assert tensors() == before
+
+
 def net() -> cw.VisionModel:
     torch.manual_seed(0)
     layers = [nn.Conv2d(3, 8, 3, padding=1), nn.ReLU(), nn.Conv2d(8, 8, 3, padding=1), nn.ReLU()]

@@ -12,7 +12,7 @@ from ...models.model_state import model_state
 from ...models.scores import are_close
 from ...models.vision_model import VisionModel
 from ...runtime import fork_safety
-from ...runtime.caches import BoundedCache, cache_limit, size_of
+from ...runtime.caches import BoundedCache, cache_limit, is_large, size_of
 from .geometry import ChangedRegion, Span
 from .recording import UnrecordableError
 from .replay import RecordedPass
@@ -28,9 +28,10 @@ class StrokePasses:
     """Logits of one picture after another, each of which may differ from the one before in a small part.
 
     After the first small change, the activations of the last picture are kept, within the limit of all caches, with
-    prepared convolutions where both fit. A small change behind a large one is answered by a replay of everything. The
-    first partial pass is checked by a whole one. Where the user has set the batches (``CAMWIDGET_BATCHES``), all passes
-    are whole ones: the last bits of a partial one depend on the pictures before it, and so on the clock.
+    prepared convolutions where both fit; those of a large picture would exceed it, so that all its passes are whole. A
+    small change behind a large one is answered by a replay of everything. The first partial pass is checked by a whole
+    one. Where the user has set the batches (``CAMWIDGET_BATCHES``), all passes are whole ones: the last bits of a
+    partial one depend on the pictures before it, and so on the clock.
 
     Args:
         model: left unchanged. Other weights, submodules, hooks and attributes are noticed
@@ -52,7 +53,9 @@ class StrokePasses:
         Raises:
             ModelError: if the module fails, or the logits are not finite.
         """
-        if self._is_refused or are_batches_given() or not can_record(self.model):
+        refuses = self._is_refused or are_batches_given() or not can_record(self.model)
+        # The activations of a large picture would take more than the caches together.
+        if refuses or is_large(pixels):
             return self.model.logits(pixels[None])
         with self._lock, torch.inference_mode(False), torch.no_grad():
             inputs = self.model.inputs(pixels[None].clone())

@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from small_models import AREA, folder, labeled, picture, run, small_model
+from small_models import AREA, CLASSES, folder, labeled, picture, run, small_model
+from torch.utils.data import Subset
 from torchvision import tv_tensors
 
-from camwidget.errors import DataError
+from camwidget.errors import CamwidgetError, DataError
 from camwidget.evaluation.data import open_data
 from camwidget.evaluation.items import BoxRegions, parse_truth
 from camwidget.evaluation.plan import _to_json
@@ -100,6 +101,46 @@ def test_truths_without_plain_values_are_refused() -> None:
     ):
         with pytest.raises(DataError, match=remedy):
             parse_truth(bad)
+
+
+def test_what_is_no_truth_is_described() -> None:
+    for bad, found in (
+        (np.ones(3, bool), r"bool of shape \(3,\)"),
+        (np.ones((2, 2), int) * 7, r"int64 of shape \(2, 2\)\. Convert other values"),
+        (np.array(["a", "b"]), "ndarray"),
+        (7, "int"),
+    ):
+        with pytest.raises(DataError, match=f"found {found}"):
+            parse_truth(bad)
+
+
+class Named(list):
+    """A data set that names its classes."""
+
+    classes = CLASSES
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        ([(picture(0), np.array([0, 1]))], "Of a picture with several labels give one"),
+        ([(picture(0), ["ant", "bee"])], "Of a picture with several labels give one"),
+        (Subset(Named([(picture(0), 0.5)]), [0]), "is float; it is an index or a name"),
+        (Subset(Named([(picture(0), 9)]), [0]), "is of class 9, of 4 that the data names"),
+    ],
+)
+def test_labels_that_are_no_class_get_their_own_remedy(data: Any, message: str) -> None:
+    with pytest.raises(DataError, match=message):
+        run(small_model(), data)
+
+
+def test_a_batch_that_does_not_fit_may_be_smaller(monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*args: Any, **settings: Any) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
+
+    monkeypatch.setattr("camwidget.evaluation.batch.Trace", full)
+    with pytest.raises(CamwidgetError, match=r"A batch of 2 pictures .* pass a smaller batch="):
+        run(small_model(), labeled(2))
 
 
 def test_settings_as_json_has_them() -> None:

@@ -191,15 +191,19 @@ def baseline(tests: Sequence[str], sources: Sequence[Path], folder: Path) -> Ran
 
 
 def nearest(mutant: Mutant, ran: Ran) -> list[str]:
-    """The tests that execute a mutant's lines, in the order of their times, each file's together."""
+    """The tests that execute a mutant's lines, in the order of their times, each file's together.
+
+    What runs at import, such as a default value, is also seen by tests that call nothing of the file: they come last.
+    """
     lines = ran.lines[mutant.source]
     first, last = mutant.lines
     at = [who for line, who in lines.items() if first <= line <= last]
     names = {name for who in at for name in who}
+    near: set[str] = set()
     if mutant.at_import or (at and not names):  # a test need not call it to see it
         near = {name.partition("::")[0] for who in lines.values() for name in who}
-        names = {name for name in ran.seconds if not near or name.partition("::")[0] in near}
-    order = sorted(names, key=lambda name: ran.seconds[name])
+        names = set(ran.seconds)
+    order = sorted(names, key=lambda name: (name.partition("::")[0] not in near, ran.seconds[name]))
     chosen, total = [], 0.0
     for name in order:
         total += ran.seconds[name]

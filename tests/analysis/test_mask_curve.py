@@ -25,7 +25,7 @@ from camwidget.export.curves import curves
 from camwidget.export.quantized_maps import QuantizedMap
 from camwidget.masking import baselines, inpainting
 from camwidget.masking.baselines import BASELINES, baseline_names, baseline_pixels, fill_pixels
-from camwidget.masking.masked_pixels import mask_pixels, multiply_pixels
+from camwidget.masking.masked_pixels import check_map_size, mask_pixels, multiply_pixels
 from camwidget.masking.rank_rule import (
     hidden_by_rank,
     rank_levels,
@@ -98,7 +98,9 @@ def test_ties_go_in_reading_order() -> None:
 def test_the_frames_of_a_clip_are_ranked_together() -> None:
     values = np.random.default_rng(0).random((3, 4, 5), dtype=np.float32)
     strip = rank_levels(values.reshape(12, 5))
-    np.testing.assert_array_equal(rank_levels(values), strip.reshape(3, 4, 5))
+    levels = rank_levels(values)
+    np.testing.assert_array_equal(levels, strip.reshape(3, 4, 5))
+    np.testing.assert_array_equal(check_map_size(levels, torch.zeros(3, 12, 5), 3), strip)
 
 
 def test_large_pictures_keep_their_order() -> None:

@@ -199,18 +199,24 @@ def nearest(mutant: Mutant, ran: Ran) -> list[str]:
     first, last = mutant.lines
     at = [who for line, who in lines.items() if first <= line <= last]
     names = {name for who in at for name in who}
-    near: set[str] = set()
+    others: set[str] = set()
     if mutant.at_import or (at and not names):  # a test need not call it to see it
         near = {name.partition("::")[0] for who in lines.values() for name in who}
-        names = set(ran.seconds)
-    order = sorted(names, key=lambda name: (name.partition("::")[0] not in near, ran.seconds[name]))
+        names = {name for name in ran.seconds if name.partition("::")[0] in near}
+        others = set(ran.seconds) - names
+    chosen = [*_quickest(names, ran), *_quickest(others, ran)]
+    files = list(dict.fromkeys(name.partition("::")[0] for name in chosen))
+    return sorted(chosen, key=lambda name: files.index(name.partition("::")[0]))
+
+
+def _quickest(names: Collection[str], ran: Ran) -> list[str]:
+    """Tests in the order of their times, as many as take MOST_SECONDS together; at least one."""
     chosen, total = [], 0.0
-    for name in order:
+    for name in sorted(names, key=lambda name: ran.seconds[name]):
         total += ran.seconds[name]
         if not chosen or total <= MOST_SECONDS:
             chosen.append(name)
-    files = list(dict.fromkeys(name.partition("::")[0] for name in chosen))
-    return sorted(chosen, key=lambda name: files.index(name.partition("::")[0]))
+    return chosen
 
 
 # -- mutants ------------------------------------------------------------------------------------

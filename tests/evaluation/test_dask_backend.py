@@ -157,6 +157,19 @@ def test_pictures_that_kill_every_worker_are_named(monkeypatch):
     assert sent == 3 * [dask_backend._identity, dask_backend._work]
 
 
+def test_workers_that_see_no_files_get_what_is_in_them(tmp_path):
+    (path,) = folder(tmp_path, 1).glob("*/*.png")
+    assert dask_backend._with_contents(Item(0, "0.png", path)).picture == path.read_bytes()
+    gone = Item(1, "1.png", tmp_path / "gone.png")
+    assert dask_backend._with_contents(gone) is gone, "the worker says what is wrong"
+
+
+def test_workers_of_another_version_are_refused():
+    packed = dask_backend._PackedPlan(b"", "a plan", ("0.0.1", "1.0"), 1)
+    with pytest.raises(CamwidgetError, match=r"the client 0\.0\.1 with 1\.0: install the same"):
+        dask_backend._unpack(packed)
+
+
 def test_without_dask(monkeypatch):
     model = cw.load(device="cpu")
     with pytest.raises(DataError, match="Client"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +30,9 @@ def test_a_table_names_layers_where_there_are_several(layers: Any, heads: int) -
     assert repr(found).startswith("Evaluation of small: 2 pictures\n") and "skipped" not in repr(
         found
     )
-    assert {"curves", "run", "facts"}.isdisjoint(found.rows.columns)
+    assert {"curves", "run", "facts", "batch", "error"}.isdisjoint(found.rows.columns)
+    ranks = re.findall(r">(?:<b>)?([\d.]+)(?:</b>)?</td></tr>", html)
+    assert ranks == [f"{rank:.2f}" for rank in found.ranks["mean rank"]]
 
 
 def test_what_was_skipped_is_counted(tmp_path: Path) -> None:
@@ -114,6 +117,19 @@ def test_what_is_no_truth_is_described() -> None:
             parse_truth(bad)
 
 
+def test_masks_may_be_as_wide_as_boxes_are_long() -> None:
+    found = parse_truth(np.ones((2, 5, 4), int))
+    assert isinstance(found, np.ndarray) and found.dtype == bool and found.shape == (2, 5, 4)
+
+
+@pytest.mark.parametrize(("count", "end"), [(8, "'x7', which"), (9, "'x7' …, which")])
+def test_eight_unknown_classes_are_named(count: int, end: str) -> None:
+    data = Named(labeled(2))
+    data.classes = tuple(f"x{n}" for n in range(count))
+    with pytest.raises(DataError, match=end):
+        run(small_model(), Subset(data, [0, 1]))
+
+
 class Named(list):
     """A data set that names its classes."""
 
@@ -124,6 +140,8 @@ class Named(list):
     ("data", "message"),
     [
         ([(picture(0), np.array([0, 1]))], "Of a picture with several labels give one"),
+        ([()], "not 0 things"),
+        ([{"what": picture(0), "kind": "ant"}], "mappings of 'what', 'kind', and which of these"),
         ([(picture(0), ["ant", "bee"])], "Of a picture with several labels give one"),
         (Subset(Named([(picture(0), 0.5)]), [0]), "is float; it is an index or a name"),
         (Subset(Named([(picture(0), 9)]), [0]), "is of class 9, of 4 that the data names"),

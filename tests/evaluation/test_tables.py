@@ -403,6 +403,13 @@ def test_figures(found):
     found.plot().canvas.draw()
 
 
+def test_draws_in_parts_are_those_at_once(monkeypatch):
+    values = np.random.default_rng(5).gamma(2, size=(23, 3))
+    at_once = means(values)
+    monkeypatch.setattr("camwidget.evaluation.table._DRAWS", 23 * 300)  # the last part is smaller
+    np.testing.assert_allclose(means(values), at_once, rtol=1e-12)
+
+
 def test_curves_of_several_lengths_are_averaged_by_fraction():
     """As of small pictures that have fewer patches than others: the shorter one is interpolated."""
     rows = pd.DataFrame({"picture": [4, 7], "method": "gradcam", "layer": "first"})

@@ -44,7 +44,7 @@ CACHE = ROOT / ".mutants"
 # Before torch is imported: a fork inherits no threads.
 os.environ.update(OMP_NUM_THREADS="1", TQDM_DISABLE="1")
 
-#: The quick lane, which has whatever the full lane has once; no plugins but our own, so that a child begins at once.
+#: The full lane without browsers; no plugins but our own, so that a child begins at once.
 OPTIONS = [
     "-q",
     "--full",

@@ -42,7 +42,6 @@ __all__ = ["Data", "check_count", "open_data"]
 class Data(Protocol):
     """A data set, iterated in order."""
 
-    kind: str  #: name of the kind of data
     total: int | None  #: number of pictures; None if unknown
     is_shuffled: bool  #: whether the order changes between iterations
 
@@ -145,8 +144,7 @@ def open_data(
             label = split_element(element)[1]
             if not isinstance(label, Mapping):
                 labels.index(label, element_name(element, number))
-    kind = "list" if isinstance(data, (list, tuple)) else type(data).__name__
-    return ListedData(data, reader, evenly_spaced(count, limit), kind)
+    return ListedData(data, reader, evenly_spaced(count, limit))
 
 
 def _listed(data: Any) -> Any:
@@ -178,8 +176,7 @@ class ListedData:
 
     is_shuffled = False
 
-    def __init__(self, data: Any, reader: ElementParser, chosen: Sequence[int], kind: str) -> None:
-        self.kind = kind
+    def __init__(self, data: Any, reader: ElementParser, chosen: Sequence[int]) -> None:
         self.total: int | None = len(chosen)
         self._data, self._reader, self._chosen = data, reader, chosen
         self._names = _names(data)
@@ -214,7 +211,7 @@ class ListedData:
         digest = hashlib.sha256(self._reader.labels.fingerprint().encode())
         for number in self._chosen:
             known_parts = [self._name(number)]
-            if self.kind == "list":
+            if self._element_names is not None:  # in memory
                 picture, label, truth = split_element(self._data[number])
                 known_parts += [_content(picture), str(label), _content(truth)]
             digest.update("\0".join((*known_parts, "")).encode(errors="surrogateescape"))
@@ -313,7 +310,6 @@ class StreamedData:
 
     def __init__(self, data: Iterable[Any], reader: ElementParser, limit: int | None) -> None:
         self.is_loader = isinstance(data, torch.utils.data.DataLoader)
-        self.kind = "DataLoader" if self.is_loader else type(data).__name__
         self.is_shuffled = isinstance(_sampler(data), _SHUFFLERS)
         self._data, self._reader = data, reader
         #: Number of dimensions of a loader's batch of pictures, or of clips.

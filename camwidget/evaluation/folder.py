@@ -30,7 +30,6 @@ class Folder:
         DataError: if the folder does not exist, has no picture, or has a class that the model lacks.
     """
 
-    kind = "folder"
     is_shuffled = False
 
     def __init__(self, root: Path, reader: ElementParser, limit: int | None) -> None:

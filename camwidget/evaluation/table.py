@@ -73,7 +73,7 @@ def means(values: np.ndarray, seed: int = 0) -> np.ndarray:
     is_value = np.isfinite(values)
     filled = np.where(is_value, values, 0.0)
     count = is_value.sum(0)
-    with np.errstate(invalid="ignore", divide="ignore"):
+    with np.errstate(invalid="ignore"):
         center = filled.sum(0) / count
     if len(values) < 2:
         return np.stack([center, np.full_like(center, np.nan), np.full_like(center, np.nan)])
@@ -98,7 +98,7 @@ def _resampled(filled: np.ndarray, is_value: np.ndarray, seed: int) -> Any:
         offset = draws + pictures * np.arange(len(draws))[:, None]
         times = np.bincount(offset.ravel(), minlength=draws.size).reshape(draws.shape)
         times = times.astype(np.float64)
-        with np.errstate(invalid="ignore", divide="ignore"):
+        with np.errstate(invalid="ignore"):
             yield (times @ filled) / (times @ weights)
 
 
@@ -141,7 +141,7 @@ def summary(rows: pd.DataFrame, metrics: Sequence[Metric], index: pd.MultiIndex)
         for place, name in enumerate(("mean", "low", "high")):
             columns[metric.name, name] = found[place, number]
         columns[metric.name, "n"] = counts[number]
-    groups = rows.groupby(["method", "layer"], sort=False)["fault"]
+    groups = rows.groupby(["method", "layer"])["fault"]
     for name, is_counted in (
         ("all", lambda fault: np.ones(len(fault), bool)),
         ("constant", lambda fault: fault == "constant map"),

@@ -212,7 +212,7 @@ class Case:
 
     @cached_property
     def levels(self) -> torch.Tensor:
-        """The rank level of every pixel, int32 (H, W): 0 is the highest saliency (see ``masking.ranks``)."""
+        """The rank level of every pixel, int32 (H, W): 0 is the highest saliency (see ``masking.rank_rule``)."""
         return levels_of(self.saliency[None])[0]
 
     @property

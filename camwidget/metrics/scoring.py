@@ -215,7 +215,6 @@ class _MetricRun:
             self._end(end.value)
 
     def _end(self, result: float | Score) -> None:
-        self.request = None
         self.score = result if isinstance(result, Score) else Score(float(result))
 
 

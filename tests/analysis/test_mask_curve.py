@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import sys
+import weakref
 from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
@@ -24,7 +25,7 @@ from camwidget.export.curves import curves
 from camwidget.export.quantized_maps import QuantizedMap
 from camwidget.masking import baselines, inpainting
 from camwidget.masking.baselines import BASELINES, baseline_names, baseline_pixels, fill_pixels
-from camwidget.masking.masked_pixels import mask_pixels, multiply_pixels
+from camwidget.masking.masked_pixels import check_map_size, mask_pixels, multiply_pixels
 from camwidget.masking.rank_rule import (
     hidden_by_rank,
     rank_levels,
@@ -92,6 +93,14 @@ def test_quarter_is_exact_at_224(saliency: np.ndarray) -> None:
 def test_ties_go_in_reading_order() -> None:
     mask = top_mask(np.zeros((4, 4), np.float32), 0.5)
     np.testing.assert_array_equal(mask, np.repeat([[True], [True], [False], [False]], 4, axis=1))
+
+
+def test_the_frames_of_a_clip_are_ranked_together() -> None:
+    values = np.random.default_rng(0).random((3, 4, 5), dtype=np.float32)
+    strip = rank_levels(values.reshape(12, 5))
+    levels = rank_levels(values)
+    np.testing.assert_array_equal(levels, strip.reshape(3, 4, 5))
+    np.testing.assert_array_equal(check_map_size(levels, torch.zeros(3, 12, 5), 3), strip)
 
 
 def test_large_pictures_keep_their_order() -> None:
@@ -276,6 +285,18 @@ def test_inpainting_as_a_baseline(
     assert change.after == pytest.approx(curve.probability[1])
 
 
+def test_holes_of_a_clip_are_filled_frame_by_frame(noise: torch.Tensor) -> None:
+    frames = noise[:, :24, :20], noise[:, 50:74, 50:70]
+    holes = torch.zeros(2, 24, 20, dtype=torch.bool)
+    holes[0, 4:9, 3:12], holes[1, 20:, 8:] = True, True  # the second at an edge
+    alone = [
+        fill_pixels(frame, hole[None], "inpaint")[0]
+        for frame, hole in zip(frames, holes, strict=True)
+    ]
+    strip = fill_pixels(torch.cat(frames, 1), holes.reshape(1, 48, 20), "inpaint", frames=2)
+    assert torch.equal(strip[0], torch.cat(alone, 1))
+
+
 def test_a_library_that_is_not_there_is_named(
     monkeypatch: pytest.MonkeyPatch, noise: torch.Tensor
 ) -> None:
@@ -309,6 +330,9 @@ def test_the_product_is_not_rounded(noise: torch.Tensor, meter: cw.VisionModel) 
     red = 4 * float(low.astype(np.float64).mean())
     expected = np.exp(red) / (np.exp(red) + 2)
     after = cw.confidence_change(meter, pixels, low, "red").after
+    for bad in (low + 0.01, low - 0.01):
+        with pytest.raises(CamwidgetError, match="divide yours by its maximum"):
+            multiply_pixels(pixels, bad)
     assert after == pytest.approx(expected, abs=1e-6) and after > 1 / 3 + 0.001
     exp = dataclasses.replace(cw.explain(meter, pixels, "red"), saliency=low)
     before = np.exp(4) / (np.exp(4) + 2)
@@ -598,6 +622,9 @@ def test_a_blur_is_made_once_while_its_picture_is_there() -> None:
         assert one is not None
         assert torch.equal(one.expand(3, 20, 20), baseline_pixels(pixels, baseline))
     assert baselines.uniform_baseline(pixels, "blur") is None
+    kept = weakref.ref(fill)
+    del pixels, fill
+    assert kept() is None, "it goes with its picture"
 
 
 def test_answers_are_put_together_once(

@@ -636,6 +636,19 @@ def test_metrics_count_the_pixels_of_all_frames() -> None:
             cw.measure(MODEL, PIXELS, explanation, name, mask=mask)
 
 
+def test_masks_of_clips_that_are_not_square() -> None:
+    wide = cw.wrap(
+        NET, cw.Preprocess((12, SIDE), mean=[0.5] * 3, std=[0.25] * 3, frames=FRAMES), list("abc")
+    )
+    pixels = PIXELS[:, :, 2:14]
+    explanation = cw.explain(wide, pixels, TARGET)
+    mask = np.zeros((FRAMES, 12, SIDE), bool)
+    mask[2, 4:10, 13:] = True
+    score = cw.measure(wide, pixels, explanation, "energy", mask=mask)["energy"]
+    inside = explanation.saliency[mask].sum() / explanation.saliency.sum()
+    assert score.value == pytest.approx(inside, rel=1e-4)
+
+
 def test_metrics_that_recompute_maps_of_clips() -> None:
     explanation = cw.explain(MODEL, PIXELS, TARGET)
     scores = cw.measure(MODEL, PIXELS, explanation, ["max-sensitivity", "random-logit"])

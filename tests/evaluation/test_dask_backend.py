@@ -7,6 +7,7 @@ import signal
 import sys
 import time
 from pathlib import Path
+from unittest.mock import create_autospec
 
 import pandas as pd
 import pytest
@@ -14,6 +15,8 @@ from PIL import Image
 
 import camwidget as cw
 from camwidget.errors import CamwidgetError, DataError
+from camwidget.evaluation import dask_backend
+from camwidget.evaluation.items import Item
 from camwidget.zoo import textures
 
 dask = pytest.importorskip("dask")
@@ -41,8 +44,6 @@ def folder(root: Path, count: int) -> Path:
 
 
 def unpacked() -> tuple[int, list[int]]:
-    from camwidget.evaluation import dask_backend
-
     return os.getpid(), list(dask_backend._unpack_counts.values())
 
 
@@ -125,6 +126,48 @@ def test_threads_as_workers_and_files_that_they_do_not_see(tmp_path, monkeypatch
         monkeypatch.setattr(dask_backend, "_exists", is_here)  # as on another machine
         assert_same(cw.evaluate(model, root, client=client, **OPTIONS), alone)
     assert refused
+
+
+class Lost:
+    """A future whose workers died."""
+
+    def result(self):
+        raise distributed.KilledWorker("task", None, 0)
+
+
+class Completed(list):
+    """Futures in the order in which they end."""
+
+    add = list.append
+
+    def __next__(self):
+        return self.pop(0)
+
+
+def test_pictures_that_kill_every_worker_are_named(monkeypatch):
+    """The third worker is the last that is tried; each gets the plan again, which went with the one before."""
+    sent = []
+    client = create_autospec(distributed.Client, instance=True, asynchronous=False)
+    client.nthreads.return_value = {"one": 1}
+    client.submit.side_effect = lambda function, *_, **__: sent.append(function) or Lost()
+    monkeypatch.setattr(distributed, "as_completed", Completed)
+    batches = iter([(0, [Item(0, "a.png"), Item(1, "b.png")])])
+    with pytest.raises(CamwidgetError, match=r"3 workers in turn .* from a\.png to b\.png"):
+        list(dask_backend.run_on_cluster(client, "the plan", batches))
+    assert sent == 3 * [dask_backend._identity, dask_backend._work]
+
+
+def test_workers_that_see_no_files_get_what_is_in_them(tmp_path):
+    (path,) = folder(tmp_path, 1).glob("*/*.png")
+    assert dask_backend._with_contents(Item(0, "0.png", path)).picture == path.read_bytes()
+    gone = Item(1, "1.png", tmp_path / "gone.png")
+    assert dask_backend._with_contents(gone) is gone, "the worker says what is wrong"
+
+
+def test_workers_of_another_version_are_refused():
+    packed = dask_backend._PackedPlan(b"", "a plan", ("0.0.1", "1.0"), 1)
+    with pytest.raises(CamwidgetError, match=r"the client 0\.0\.1 with 1\.0: install the same"):
+        dask_backend._unpack(packed)
 
 
 def test_without_dask(monkeypatch):

@@ -43,6 +43,8 @@ def test_torchvisions_datasets(model, tmp_path):
     assert found.skipped["name"].tolist() == ["ant/2.png"]
     assert "UnidentifiedImageError" in found.skipped["reason"][0]
     assert len(run(model, FakeData(5, (3, SIDE, SIDE), num_classes=4)).rows) == 5
+    one = ImageFolder(str(folder(tmp_path / "one", 1)))
+    assert known(run(model, one)) == [(0, "ant/0.png", "ant")]
 
 
 def test_classes_that_a_dataset_names_otherwise(model, tmp_path):

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from small_models import AREA, folder, labeled, picture, run, small_model
+from small_models import AREA, CLASSES, folder, labeled, picture, run, small_model
+from torch.utils.data import Subset
 from torchvision import tv_tensors
 
-from camwidget.errors import DataError
+from camwidget.errors import CamwidgetError, DataError
 from camwidget.evaluation.data import open_data
 from camwidget.evaluation.items import BoxRegions, parse_truth
 from camwidget.evaluation.plan import _to_json
@@ -28,7 +30,9 @@ def test_a_table_names_layers_where_there_are_several(layers: Any, heads: int) -
     assert repr(found).startswith("Evaluation of small: 2 pictures\n") and "skipped" not in repr(
         found
     )
-    assert {"curves", "run", "facts"}.isdisjoint(found.rows.columns)
+    assert {"curves", "run", "facts", "batch", "error"}.isdisjoint(found.rows.columns)
+    ranks = re.findall(r">(?:<b>)?([\d.]+)(?:</b>)?</td></tr>", html)
+    assert ranks == [f"{rank:.2f}" for rank in found.ranks["mean rank"]]
 
 
 def test_what_was_skipped_is_counted(tmp_path: Path) -> None:
@@ -100,6 +104,61 @@ def test_truths_without_plain_values_are_refused() -> None:
     ):
         with pytest.raises(DataError, match=remedy):
             parse_truth(bad)
+
+
+def test_what_is_no_truth_is_described() -> None:
+    for bad, found in (
+        (np.ones(3, bool), r"bool of shape \(3,\)"),
+        (np.ones((2, 2), int) * 7, r"int64 of shape \(2, 2\)\. Convert other values"),
+        (np.array(["a", "b"]), "ndarray"),
+        (7, "int"),
+    ):
+        with pytest.raises(DataError, match=f"found {found}"):
+            parse_truth(bad)
+
+
+def test_masks_may_be_as_wide_as_boxes_are_long() -> None:
+    found = parse_truth(np.ones((2, 5, 4), int))
+    assert isinstance(found, np.ndarray) and found.dtype == bool and found.shape == (2, 5, 4)
+
+
+@pytest.mark.parametrize(("count", "end"), [(8, "'x7', which"), (9, "'x7' …, which")])
+def test_eight_unknown_classes_are_named(count: int, end: str) -> None:
+    data = Named(labeled(2))
+    data.classes = tuple(f"x{n}" for n in range(count))
+    with pytest.raises(DataError, match=end):
+        run(small_model(), Subset(data, [0, 1]))
+
+
+class Named(list):
+    """A data set that names its classes."""
+
+    classes = CLASSES
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        ([(picture(0), np.array([0, 1]))], "Of a picture with several labels give one"),
+        ([()], "not 0 things"),
+        ([{"what": picture(0), "kind": "ant"}], "mappings of 'what', 'kind', and which of these"),
+        ([(picture(0), ["ant", "bee"])], "Of a picture with several labels give one"),
+        (Subset(Named([(picture(0), 0.5)]), [0]), "is float; it is an index or a name"),
+        (Subset(Named([(picture(0), 9)]), [0]), "is of class 9, of 4 that the data names"),
+    ],
+)
+def test_labels_that_are_no_class_get_their_own_remedy(data: Any, message: str) -> None:
+    with pytest.raises(DataError, match=message):
+        run(small_model(), data)
+
+
+def test_a_batch_that_does_not_fit_may_be_smaller(monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*args: Any, **settings: Any) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
+
+    monkeypatch.setattr("camwidget.evaluation.batch.Trace", full)
+    with pytest.raises(CamwidgetError, match=r"A batch of 2 pictures .* pass a smaller batch="):
+        run(small_model(), labeled(2))
 
 
 def test_settings_as_json_has_them() -> None:

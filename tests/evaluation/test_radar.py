@@ -28,6 +28,8 @@ def test_what_the_radar_chart_shows() -> None:
         np.testing.assert_allclose(line.get_xydata().T, [x[number], y[number]])
     assert [t.get_text().replace("\n", " ") for t in axes.texts] == [m.label for m in found.metrics]
     assert [t.get_ha() for t in axes.texts] == ["center", "left", "right"]
+    for low, high in (axes.get_xlim(), axes.get_ylim()):
+        assert low < -1 and high > 1, "the outermost ring is within the axes"
     assert axes.texts[0].get_position() == pytest.approx((0, 1.08))
     looks = {(line.get_color(), line.get_linestyle()) for line in lines[7:]}
     assert len(looks) == methods, "told apart"

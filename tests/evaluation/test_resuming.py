@@ -327,7 +327,7 @@ def test_where_nothing_can_be_locked(tmp_path, monkeypatch, module):
         first, second = ResultsFile(path, {"a": 1}), ResultsFile(path, {"a": 1})
     first.add(0, [{"picture": 0}])
     first.add(1, [{"picture": 1}])
-    with pytest.raises(DataError, match="written to by somebody else since"):
+    with pytest.raises(DataError, match=r"run\.jsonl' has been written to by somebody else since"):
         second.add(0, [{"picture": 0}])
     first.close()
     second.close()

@@ -17,7 +17,7 @@ from torch import nn
 import camwidget as cw
 from camwidget.errors import DataError, LayerError, MethodError, MetricError, ModelError
 from camwidget.evaluation import radar_outline, rank_scores
-from camwidget.evaluation.table import RESAMPLES, means, rank_rows
+from camwidget.evaluation.table import RESAMPLES, mean_curves, means, rank_rows
 
 
 @pytest.fixture(scope="module")
@@ -401,6 +401,22 @@ def test_figures(found):
         )
         assert "Drop in\nconfidence" in [t.get_text() for t in axes.texts]
     found.plot().canvas.draw()
+
+
+def test_draws_in_parts_are_those_at_once(monkeypatch):
+    values = np.random.default_rng(5).gamma(2, size=(23, 3))
+    at_once = means(values)
+    monkeypatch.setattr("camwidget.evaluation.table._DRAWS", 23 * 300)  # the last part is smaller
+    np.testing.assert_allclose(means(values), at_once, rtol=1e-12)
+
+
+def test_curves_of_several_lengths_are_averaged_by_fraction():
+    """As of small pictures that have fewer patches than others: the shorter one is interpolated."""
+    rows = pd.DataFrame({"picture": [4, 7], "method": "gradcam", "layer": "first"})
+    index = pd.MultiIndex.from_tuples([("gradcam", "first")], names=["method", "layer"])
+    frame = mean_curves(rows, [{"area": [0, 1]}, {"area": [0, 1, 0]}], index)["area"]
+    assert frame["gradcam", "first", "mean"].to_dict() == {0: 0, 0.5: 0.75, 1: 0.5}
+    assert frame.columns.names[:2] == ["method", "layer"]
 
 
 def test_the_best_rank_is_outermost():

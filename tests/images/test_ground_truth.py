@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -13,7 +14,14 @@ from prompt_models import SIDE, squares
 import camwidget as cw
 from camwidget import zoo
 from camwidget.errors import PictureError
-from camwidget.images.ground_truth import GroundTruth, fit_mask, outline, share_inside
+from camwidget.images.ground_truth import (
+    GroundTruth,
+    fit_mask,
+    locate_objects,
+    objects_of,
+    outline,
+    share_inside,
+)
 from camwidget.masking.rank_rule import saliency_of
 from camwidget.masking.user_mask import as_paint
 
@@ -26,6 +34,24 @@ def test_a_sample_knows_where_the_evidence_is() -> None:
     assert absent is not None and absent.shape == (SIDE, SIDE) and not absent.any()
     assert sample.evidence("yes", "is there a red square") is None
     assert isinstance(zoo.samples("zoo/textures")[0], GroundTruth)
+
+
+def test_objects_are_the_masks_as_far_as_there_is_evidence() -> None:
+    """What evidence lies in no mask is an object of its own."""
+    first, second, evidence = np.zeros((3, 4, 4), bool)
+    first[0], second[3], evidence[:2, 1:3] = True, True, True
+    rest = evidence.copy()
+    rest[0] = False
+
+    def objects(masks: list[np.ndarray], evidence: np.ndarray | None) -> np.ndarray | None:
+        truth = SimpleNamespace(masks=masks, evidence=lambda target, text: evidence)
+        return objects_of(truth, "target", None)
+
+    np.testing.assert_array_equal(objects([first, second], evidence), [first & evidence, rest])
+    np.testing.assert_array_equal(objects([], evidence), [evidence])
+    none = objects([first], np.zeros((4, 4), bool))
+    assert none is not None and none.shape == (0, 4, 4) and none.dtype == bool
+    assert objects([first], None) is None
 
 
 def test_share_inside() -> None:
@@ -51,6 +77,14 @@ def test_a_mask_goes_the_way_of_its_picture() -> None:
     np.testing.assert_array_equal(fit_mask(same, cw.Preprocess(48)), same)
     gray = cw.Preprocess(48, mean=(0.5,), std=(0.5,))
     np.testing.assert_array_equal(fit_mask(same, gray), same)
+    left = np.arange(8) < 3  # of the second of four columns it covers a half, by the antialiasing
+    fitted = fit_mask(np.tile(left, (8, 1)), cw.Preprocess(4))
+    assert fitted.tolist() == [[True, True, False, False]] * 4, "half covered is covered"
+    four = cw.Preprocess(48, mean=(0.5,) * 4, std=(0.5,) * 4)
+    np.testing.assert_array_equal(fit_mask(same, four), same)
+    nothing = locate_objects(np.zeros((0, 60, 100), bool), cw.Preprocess(48))
+    assert nothing.mask.shape == (48, 48) and not nothing.mask.any()
+    assert nothing.boxes.shape == (0, 4)
 
 
 def filled(path: str, side: int) -> np.ndarray:

@@ -57,6 +57,7 @@ def test_runs_come_back_as_they_were(paint: np.ndarray) -> None:
 )
 def test_runs_are_those_of_the_browser(flat: list[int], runs: list[int]) -> None:
     assert encode(np.array(flat, np.int8).reshape(2, 3)) == runs
+    assert encode(None) == encode(np.zeros((0, 3), np.int8)) == []
 
 
 @pytest.mark.parametrize(
@@ -81,9 +82,10 @@ def test_malformed_runs(wrong: Any) -> None:
         decode(wrong, (2, 3))
 
 
-def test_what_paint_cannot_be_is_named() -> None:
-    with pytest.raises(PictureError, match=r"not 7: for 0 and 255, give mask > 0"):
-        as_paint(np.array([[0, -1, 1, 7]]))
+@pytest.mark.parametrize("value", [7, 2, -2])
+def test_what_paint_cannot_be_is_named(value: int) -> None:
+    with pytest.raises(PictureError, match=rf"not {value}: for 0 and 255, give mask > 0"):
+        as_paint(np.array([[0, -1, 1, value]]))
 
 
 def test_paints_are_alike_pixel_by_pixel() -> None:

@@ -71,6 +71,11 @@ def test_every_metric_of_one_map(scenes: cw.VisionModel, method: Any) -> None:
             assert low - 1e-9 <= score.value <= high + 1e-9 and not score.note, (name, score)
 
 
+def test_three_metrics_unless_told(scenes: cw.VisionModel) -> None:
+    e = one(scenes, SAMPLE.image, SAMPLE.label)
+    assert set(cw.measure(scenes, SAMPLE, e, progress=quiet)) == {"drop", "increase", "deletion"}
+
+
 def test_several_maps_share_and_come_in_their_order(scenes: cw.VisionModel) -> None:
     maps = cw.explain(
         scenes, SAMPLE.image, [0, SAMPLE.label], ["gradcam", "saliency"], ["stage2", "stage3"]

@@ -17,7 +17,7 @@ from faithfulness_helpers import SIZE, picture, small_model
 import camwidget as cw
 from camwidget.attribution import batched_inference, trace
 from camwidget.errors import MetricError
-from camwidget.metrics import score_steps, settings
+from camwidget.metrics import confidence, score_steps, settings
 
 #: The papers' numbers, or those that a metric's docstring gives reasons for.
 DEFAULTS: dict[str, dict[str, Any]] = {
@@ -67,6 +67,10 @@ def test_what_metrics_take_unless_told() -> None:
         for m in cw.list_metrics()
     }
     assert found == DEFAULTS
+
+
+def test_a_registered_function_stays_what_it_was() -> None:
+    assert confidence.drop is cw.get_metric("drop").function
 
 
 def test_which_metrics_are_computed_of_answers() -> None:
@@ -206,7 +210,7 @@ def test_fractions() -> None:
 
 
 def test_percentages() -> None:
-    assert settings.check_percentiles([10, np.float64(99.5)]) == (10, 99.5)
+    assert settings.check_percentiles([0.5, np.float64(99.5)]) == (0.5, 99.5)
     assert settings.check_percentiles(50) == (50.0,)
     assert all(type(value) is float for value in settings.check_percentiles((10, 20)))
     for bad in ((), 0, 100, (10, 100), (0, 10), "ab", None, [math.nan]):

@@ -101,6 +101,23 @@ def test_a_net_of_one_class_has_no_other() -> None:
     assert math.isnan(score.value) and "no other class" in score.note
 
 
+def test_another_quantity_may_be_below_0() -> None:
+    """A class of probability 0 has no map; a quantity of −1 has one."""
+    torch.manual_seed(0)
+    head = nn.Linear(4, 2)
+    module = nn.Sequential(
+        nn.Conv2d(3, 4, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), head
+    )
+    nn.init.constant_(head.bias, -9)
+    model = cw.wrap(module, cw.Preprocess(32), classes=["warmth", "height"], scores="value")
+    picture = torch.rand(3, 32, 32)
+    e = cw.explain(model, picture, 0, "layercam")
+    other = cw.explain(model, picture, 1, "layercam")
+    score = cw.measure(model, picture, e, "random-logit", progress=quiet)["random-logit"]
+    expected = spearmanr(e.saliency.ravel(), other.saliency.ravel())[0]
+    assert score.value == pytest.approx(expected, abs=1e-6)
+
+
 @pytest.mark.parametrize(
     ("method", "layer"),
     [("gradcam", "stage3"), ("layercam", "stage2"), ("saliency", None), ("cam", None)],

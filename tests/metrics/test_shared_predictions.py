@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
+from dataclasses import replace
 
 import pytest
 import torch
@@ -21,7 +22,7 @@ from torch import nn
 
 import camwidget as cw
 from camwidget.errors import ModelError
-from camwidget.metrics import Case, get_metric, score_steps
+from camwidget.metrics import Case, ChangedPicture, get_metric, score_steps
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -69,6 +70,18 @@ def test_each_thing_is_asked_once(
         handle.remove()
     assert len(made) == expected
     assert len({m.numpy().tobytes() for m in made}) == expected, "a picture was shown twice"
+
+
+def test_who_asks_for_nothing_gets_nothing(model: cw.VisionModel) -> None:
+    def count(case: Case) -> Generator[list[ChangedPicture], torch.Tensor, float]:
+        found = yield []
+        return len(found)
+
+    metric = replace(get_metric("drop"), name="count", function=count)
+    (case,) = cases_of(model, [0])
+    with counted(model.module) as sizes:
+        assert scores_of([case], metric)[case, "count"].value == 0
+    assert not sizes
 
 
 def test_lerf_shares_with_insertion(model: cw.VisionModel) -> None:

@@ -44,7 +44,7 @@ CACHE = ROOT / ".mutants"
 # Before torch is imported: a fork inherits no threads.
 os.environ.update(OMP_NUM_THREADS="1", TQDM_DISABLE="1")
 
-#: The quick lane, which has whatever the full lane has once; no plugins but our own, so that a child begins at once.
+#: The full lane without browsers; no plugins but our own, so that a child begins at once.
 OPTIONS = [
     "-q",
     "--full",
@@ -191,22 +191,32 @@ def baseline(tests: Sequence[str], sources: Sequence[Path], folder: Path) -> Ran
 
 
 def nearest(mutant: Mutant, ran: Ran) -> list[str]:
-    """The tests that execute a mutant's lines, in the order of their times, each file's together."""
+    """The tests that execute a mutant's lines, in the order of their times, each file's together.
+
+    What runs at import, such as a default value, is also seen by tests that call nothing of the file: they come last.
+    """
     lines = ran.lines[mutant.source]
     first, last = mutant.lines
     at = [who for line, who in lines.items() if first <= line <= last]
     names = {name for who in at for name in who}
+    others: set[str] = set()
     if mutant.at_import or (at and not names):  # a test need not call it to see it
         near = {name.partition("::")[0] for who in lines.values() for name in who}
-        names = {name for name in ran.seconds if not near or name.partition("::")[0] in near}
-    order = sorted(names, key=lambda name: ran.seconds[name])
+        names = {name for name in ran.seconds if name.partition("::")[0] in near}
+        others = set(ran.seconds) - names
+    chosen = [*_quickest(names, ran), *_quickest(others, ran)]
+    files = list(dict.fromkeys(name.partition("::")[0] for name in chosen))
+    return sorted(chosen, key=lambda name: files.index(name.partition("::")[0]))
+
+
+def _quickest(names: Collection[str], ran: Ran) -> list[str]:
+    """Tests in the order of their times, as many as take MOST_SECONDS together; at least one."""
     chosen, total = [], 0.0
-    for name in order:
+    for name in sorted(names, key=lambda name: ran.seconds[name]):
         total += ran.seconds[name]
         if not chosen or total <= MOST_SECONDS:
             chosen.append(name)
-    files = list(dict.fromkeys(name.partition("::")[0] for name in chosen))
-    return sorted(chosen, key=lambda name: files.index(name.partition("::")[0]))
+    return chosen
 
 
 # -- mutants ------------------------------------------------------------------------------------

@@ -212,9 +212,17 @@ def nearest(mutant: Mutant, ran: Ran) -> list[str]:
 # -- mutants ------------------------------------------------------------------------------------
 
 
-def fate(mutant: Mutant, ran: Ran, folder: Path) -> str:
-    """What becomes of a mutant: "killed", "late", "survived", or "not executed" by any test."""
+def fate(mutant: Mutant, ran: Ran, folder: Path, forking: Collection[str] = ()) -> str:
+    """What becomes of a mutant: "killed", "late", "survived", or "not executed" by any test.
+
+    Args:
+        mutant: the mutant.
+        ran: the tests as they ran without it.
+        folder: for temporary files.
+        forking: files of tests that fork. What their children execute is not seen: they meet what nobody else executes.
+    """
     tests = nearest(mutant, ran)
+    tests = tests or [name for name in ran.seconds if name.partition("::")[0] in forking]
     if not tests:
         return "not executed"
     path = ROOT / mutant.source
@@ -265,13 +273,15 @@ def judge(
             olds = {old for _, _, old, _ in alive}
             mutants, total = mutants_of(relative, source.read_text(), olds=olds)
             mutants = [mutant for mutant in mutants if mutant.key in alive]
+            for gone in alive - {mutant.key for mutant in mutants}:  # their lines are others now
+                del known[gone]
         else:
             mutants, total = mutants_of(relative, source.read_text(), chosen.number, chosen.seed)
             mutants = [mutant for mutant in mutants if mutant.key not in known]
         say(f"{relative}: {len(mutants)} mutants of {total}")
         for mutant in mutants:
             before = known.get(mutant.key)
-            end = fate(mutant, ran, folder)
+            end = fate(mutant, ran, folder, group.get("forking", ()))
             facts = {
                 k: v for k, v in asdict(mutant).items() if k not in ("code", "lines", "at_import")
             }

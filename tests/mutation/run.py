@@ -61,8 +61,6 @@ os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
 PATIENCE = 5
 #: What a test has noticed: it failed, or did not end.
 DEAD = ("killed", "late")
-#: Seconds of tests that a mutant meets at most; slow tests beyond them are left out.
-MOST_SECONDS = 30.0
 
 
 # -- what a child does ---------------------------------------------------------------------------
@@ -190,8 +188,8 @@ def baseline(tests: Sequence[str], sources: Sequence[Path], folder: Path) -> Ran
     return found
 
 
-def nearest(mutant: Mutant, ran: Ran) -> list[str]:
-    """The tests that execute a mutant's lines, in the order of their times, each file's together."""
+def nearest(mutant: Mutant, ran: Ran, most: float) -> list[str]:
+    """The quickest tests that execute a mutant's lines, ``most`` seconds of them, each file's together."""
     lines = ran.lines[mutant.source]
     first, last = mutant.lines
     at = [who for line, who in lines.items() if first <= line <= last]
@@ -203,7 +201,7 @@ def nearest(mutant: Mutant, ran: Ran) -> list[str]:
     chosen, total = [], 0.0
     for name in order:
         total += ran.seconds[name]
-        if not chosen or total <= MOST_SECONDS:
+        if not chosen or total <= most:
             chosen.append(name)
     files = list(dict.fromkeys(name.partition("::")[0] for name in chosen))
     return sorted(chosen, key=lambda name: files.index(name.partition("::")[0]))
@@ -212,16 +210,17 @@ def nearest(mutant: Mutant, ran: Ran) -> list[str]:
 # -- mutants ------------------------------------------------------------------------------------
 
 
-def fate(mutant: Mutant, ran: Ran, folder: Path, forking: Collection[str] = ()) -> str:
+def fate(mutant: Mutant, ran: Ran, folder: Path, most: float, forking: Collection[str] = ()) -> str:
     """What becomes of a mutant: "killed", "late", "survived", or "not executed" by any test.
 
     Args:
         mutant: the mutant.
         ran: the tests as they ran without it.
         folder: for temporary files.
+        most: seconds of tests that it meets at most.
         forking: files of tests that fork. What their children execute is not seen: they meet what nobody else executes.
     """
-    tests = nearest(mutant, ran)
+    tests = nearest(mutant, ran, most)
     tests = tests or [name for name in ran.seconds if name.partition("::")[0] in forking]
     if not tests:
         return "not executed"
@@ -281,7 +280,7 @@ def judge(
         say(f"{relative}: {len(mutants)} mutants of {total}")
         for mutant in mutants:
             before = known.get(mutant.key)
-            end = fate(mutant, ran, folder, group.get("forking", ()))
+            end = fate(mutant, ran, folder, chosen.seconds, group.get("forking", ()))
             facts = {
                 k: v for k, v in asdict(mutant).items() if k not in ("code", "lines", "at_import")
             }
@@ -335,6 +334,12 @@ def main() -> None:
         "--number", type=int, default=40, help="mutants drawn of each file; 0 for all (default: 40)"
     )
     parser.add_argument("--seed", type=int, default=0, help="of the draw")
+    parser.add_argument(
+        "--seconds",
+        type=float,
+        default=30,
+        help="of tests that a mutant meets at most, the quickest first (default: 30, of an idle machine)",
+    )
     parser.add_argument(
         "--survivors", action="store_true", help="only those that survived the last time"
     )

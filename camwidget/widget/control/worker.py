@@ -52,7 +52,7 @@ class Worker:
         #: Held while a job runs up to its next yield: a fork waits for it, so that PyTorch holds no lock then.
         self._stepping = fork_safety.rlock(before_fork=True)
         self._waiting: dict[str, Job] = {}
-        #: The running and suspended jobs that were not dropped, as they were submitted: a forked child starts them again.
+        #: The running and suspended jobs but for those dropped, as they were submitted: a forked child begins them.
         self._begun: dict[str, Job] = {}
         self._suspended: dict[str, Iterator[object]] = {}
         self._running: str | None = None

@@ -280,6 +280,7 @@ def test_segments_of_the_model_are_parts() -> None:
         ("segments", "kind='segments'"),
         ("pixels", "how many superpixels"),
         (1, "parts is an integer of at least 2"),
+        (2001, "parts is an integer from 2 to 2000"),
         (Parts(np.indices((8, 8))[0]), "of 8×8 pixels"),
     ],
 )

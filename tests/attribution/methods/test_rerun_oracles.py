@@ -271,7 +271,7 @@ def test_occlusion_equals_captum(
 
 def test_rise_equals_its_equation(small: cw.VisionModel, few: torch.Tensor) -> None:
     """Eq. 6 with masks made one by one: a coarse grid, upsampled, shifted by up to a cell."""
-    count, cells, seed = 30, 5, 11
+    count, cells, seed = 100, 5, 11  # more than are added up at once
     generator = torch.Generator().manual_seed(seed)
     grids = (torch.rand((count, 1, cells, cells), generator=generator) < 0.4).double()
     high, wide = -(-24 // cells), -(-28 // cells)

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from explorer_internals import panels_of, send_from_page, view_of, worker_of
+from explorer_internals import panels_of, parts_of, send_from_page, view_of, worker_of
 from waiting import until
 
 import camwidget as cw
@@ -142,6 +142,17 @@ def test_cancel_from_python_and_with_nothing_to_cancel(gated: tuple[cw.Explorer,
     explorer.method = "occlusion"
     explorer.wait(60)
     assert explorer.explanation.method == "occlusion"
+
+
+def test_what_is_displayed_has_a_map_already_while_another_grows(
+    gated: tuple[cw.Explorer, Gate],
+) -> None:
+    explorer, gate = gated
+    gate.pause = 0.1
+    explorer.method = "occlusion"
+    until(lambda: view_of(explorer).partial)
+    parts_of(explorer).requests.main.wait_for_result(60)
+    assert view_of(explorer).busy, "it has waited for a map although there was one"
 
 
 def test_another_request_takes_a_slow_ones_place(gated: tuple[cw.Explorer, Gate]) -> None:

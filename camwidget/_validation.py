@@ -17,6 +17,7 @@ __all__ = [
     "check_integer",
     "check_no_masked_values",
     "check_number",
+    "encodable_text",
     "is_integer",
     "is_number",
 ]
@@ -110,3 +111,8 @@ def check_no_masked_values(array: Any, name: str, fill: str = "0") -> None:
         raise PictureError(
             f"Some values of {name} are masked: replace them, for instance with array.filled({fill})."
         )
+
+
+def encodable_text(text: object) -> str:
+    """A user's text with "?" in place of what UTF-8 cannot encode: a file name may contain such bytes."""
+    return str(text).encode("utf-8", "replace").decode("utf-8")

@@ -22,9 +22,11 @@ from module_fingerprint import fingerprint
 
 import camwidget as cw
 from camwidget import zoo
+from camwidget.attribution.batched_inference import rerun_probabilities
 from camwidget.attribution.methods import get_method
 from camwidget.attribution.targets import resolve_target
 from camwidget.attribution.trace import Trace
+from camwidget.execution.host_copies import copied_to_host
 
 if not torch.cuda.is_available():
     pytest.skip("no CUDA device", allow_module_level=True)
@@ -206,6 +208,36 @@ def test_the_host_waits_only_for_results(
             compute(trace, target, model.default_layer)
         finally:
             torch.cuda.set_sync_debug_mode("default")
+
+
+def test_a_batch_is_queued_before_the_last_ones_results_are_waited_for() -> None:
+    """While the host prepares the next batch, the GPU computes; the results are each batch's own."""
+    begun: list[int] = []
+
+    def batches() -> Iterator[list[torch.Tensor]]:
+        for number in range(4):
+            begun.append(number)
+            large = torch.full((4096, 4096), float(number), device="cuda")
+            yield [(large @ torch.eye(4096, device="cuda"))[:2, 0].clone(), large[0, :3]]
+
+    for number, (product, row) in enumerate(copied_to_host(batches())):
+        assert begun == list(range(min(number + 2, 4)))
+        assert product.tolist() == [number] * 2 and row.tolist() == [number] * 3
+        assert product.device.type == "cpu"
+
+
+def test_a_series_of_several_batches_equals_the_cpus(
+    textures_pair: tuple[cw.VisionModel, cw.VisionModel],
+) -> None:
+    pixels = torch.rand((400, 3, 192, 192), generator=torch.Generator().manual_seed(0))
+    expected, found = (
+        torch.cat(
+            list(rerun_probabilities(model, 400, lambda a, b, m=model: m.inputs(pixels[a:b])))
+        )
+        for model in textures_pair
+    )
+    assert found.device.type == "cpu"
+    torch.testing.assert_close(found, expected, rtol=0, atol=1e-4)
 
 
 def test_lack_of_memory_halves_the_batch() -> None:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from .._validation import encodable_text
 from ..errors import QuizError
 from ..runtime.atomic_files import check_folder, write_file
 
@@ -255,7 +256,7 @@ def _text(value: Any, name: str, place: str) -> str:
     if not isinstance(found, str):
         raise QuizError(f"The {name} of {place} is no text.")
     # A lone surrogate is valid JSON, and no file or page can be written with it.
-    return found.encode("utf-8", "replace").decode("utf-8")
+    return encodable_text(found)
 
 
 def _is_finite(value: Any) -> bool:

@@ -207,11 +207,14 @@ def mask_curve(
     # A baseline is computed once; inpainting depends on the mask and runs batch by batch.
     frames = model.frames
     fill = None if baseline in INPAINTINGS else baseline_pixels(pixels, baseline, frames)[None]
+    # On the model's device: of its masked pictures only the masks are copied there.
+    own = pixels.to(model.device)
+    fill = None if fill is None else fill.to(model.device)
 
     def masked(start: int, stop: int) -> torch.Tensor:
         part = hidden[start:stop]
         inside = fill_pixels(pixels, part, baseline, frames) if fill is None else fill
-        return model.inputs(torch.where(part[:, None], inside, pixels))
+        return model.inputs(torch.where(part[:, None].to(own.device), inside.to(own.device), own))
 
     label = "rerunning the model"
     found = gather_probabilities(while_masked(model), len(hidden), masked, label, progress)
@@ -291,10 +294,10 @@ def _highest(
     A rival is one of them in any case.
     """
     peaks = np.fmax(np.fmax.reduce(values), unmasked)
+    rivals = np.array([i for i in order if i != target], int)
     # Sorting is stable: of equal peaks, the class that is more probable for the unmasked picture comes first.
-    rivals = [i for i in order if i != target]
-    chosen = set(sorted(rivals, key=lambda i: (i != rival, -peaks[i]))[:3])
-    return tuple(i for i in rivals if i in chosen)
+    highest = np.lexsort((-peaks[rivals], rivals != rival))[:3]
+    return tuple(rivals[np.sort(highest)].tolist())
 
 
 @dataclass(frozen=True)

@@ -22,6 +22,7 @@ from ..execution.batch_search import (
     search_of,
 )
 from ..execution.device_errors import is_out_of_memory
+from ..execution.host_copies import copied_to_host
 from ..execution.running import hooked, needs_contiguous_input
 from ..models.scores import are_close
 from ..models.vision_model import VisionModel
@@ -171,6 +172,20 @@ def rerun(
     Raises:
         ModelError: if a single picture does not fit into memory, or logits are not finite.
     """
+    for returned, logits in _unchecked(model, total, make, start, max_batch, precision):
+        model.check_finite(logits)
+        yield returned, logits
+
+
+def _unchecked(
+    model: VisionModel,
+    total: int,
+    make: Make,
+    start: int = 0,
+    max_batch: int = _UNLIMITED,
+    precision: str = "fp32",
+) -> Iterator[tuple[Any, torch.Tensor]]:
+    """As ``rerun``; the logits may be NaN or infinite, since looking at them waits for a GPU."""
     if start >= total:
         return
     first = make(start, start + 1)
@@ -188,7 +203,6 @@ def rerun(
         return returned, model.logits_of(returned, end - begin)
 
     for _, (returned, logits) in in_batches(model, start, total, series, run):
-        model.check_finite(logits)
         yield returned, logits
 
 
@@ -204,10 +218,15 @@ def rerun_probabilities(
         precision: as in ``Trace``.
 
     Raises:
-        ModelError: if not even one picture fits into memory.
+        ModelError: if a single picture does not fit into memory, or logits are not finite.
     """
-    for _, logits in rerun(model, total, make, precision=precision):
-        yield model.probabilities(logits.float()).cpu()
+    batches = (
+        (logits, model.probabilities(logits.float()))
+        for _, logits in _unchecked(model, total, make, precision=precision)
+    )
+    for logits, probabilities in copied_to_host(batches):
+        model.check_finite(logits)
+        yield probabilities
 
 
 def gather_probabilities(

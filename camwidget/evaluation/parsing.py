@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from .._validation import encodable_text
 from ..errors import DataError, TargetError
 from ..images.array_pictures import transformed_beyond
 from ..images.dataset_rows import ROW_KEYS, as_mapping, row_of_mapping
@@ -49,7 +50,7 @@ class ElementParser:
         _check_range(picture, name)
         if isinstance(picture, (str, os.PathLike)):
             picture = Path(picture).expanduser()
-        return Item(number, name, picture, self.labels.index(label, name), truth)
+        return Item(number, encodable_text(name), picture, self.labels.index(label, name), truth)
 
 
 def split_element(element: Any) -> tuple[Any, Any, Any]:

@@ -248,7 +248,7 @@ def weights_fingerprint(model: VisionModel) -> str:
             continue
         digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
         values = tensor.detach().cpu().contiguous()
-        digest.update(values.flatten().view(torch.uint8).numpy().tobytes())
+        digest.update(values.flatten().view(torch.uint8).numpy())
     for name, module in model.module.named_modules():
         described = _to_json([type(module).__qualname__, module.extra_repr(), _attributes(module)])
         digest.update(json.dumps([name, described]).encode())

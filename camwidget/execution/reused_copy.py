@@ -116,13 +116,14 @@ class CopyRecord:
         parts = [(one, copy) for one, copy in pairs if isinstance(one, nn.Module)]
         self._parameters = _holders(parts, parameters_of)
         self._buffers = _holders(parts, buffers_of)
-        self._names = [(holder, tuple(holder)) for holder, _ in (*self._parameters, *self._buffers)]
+        self._holders = [*self._parameters, *self._buffers]
+        self._names = [(holder, tuple(holder)) for holder, _ in self._holders]
         self._module_contents = _Held([one for one, _ in pairs])
         self._copy_contents = _Held([copy for _, copy in pairs])
-        self._filled: _Holders = []
+        self._tensors = _Dictionaries([copied for _, copied in self._holders])
         replaced = {
             id(tensor)
-            for holder, _ in (*self._parameters, *self._buffers)
+            for holder, _ in self._holders
             for tensor in holder.values()
             if tensor is not None
         }
@@ -141,10 +142,7 @@ class CopyRecord:
 
     def is_unchanged(self) -> bool:
         """Return whether the copy holds what it held when it was filled."""
-        return self._copy_contents.are_unchanged() and all(
-            len(copied) == len(given) and all(copied.get(name) is given[name] for name in given)
-            for copied, given in self._filled
-        )
+        return self._copy_contents.are_unchanged() and self._tensors.are_unchanged()
 
     def fill(self, alias: Callable[[Any], torch.Tensor]) -> None:
         """Give the copy aliases of the module's present parameters, and clones of its present buffers."""
@@ -157,16 +155,16 @@ class CopyRecord:
             for parameter in holder.values():
                 if id(parameter) not in made:
                     made[id(parameter)] = alias(parameter)
-        for holder, copied in (*self._parameters, *self._buffers):
+        for holder, copied in self._holders:
             for name, value in holder.items():
                 copied[name] = made[id(value)]
-            self._filled.append((copied, copied.copy()))
+        self._tensors.note()
 
     def empty(self) -> None:
         """Take the tensors out of the copy, so that it keeps none in memory that the module has no more."""
-        self._filled.clear()
-        for _, copied in (*self._parameters, *self._buffers):
+        for _, copied in self._holders:
             copied.update(dict.fromkeys(copied))
+        self._tensors.note()
 
 
 def _holders(
@@ -174,6 +172,38 @@ def _holders(
 ) -> _Holders:
     """Return the dictionaries of tensors of the submodules that have any, with those of their copies."""
     return [(tensors_of(one), tensors_of(copy)) for one, copy in parts if tensors_of(one)]
+
+
+class _Dictionaries:
+    """What dictionaries hold, noted at a moment.
+
+    All are compared at once: a module has hundreds, and they are compared twice a pass.
+    """
+
+    def __init__(self, dictionaries: list[dict[Any, Any]]) -> None:
+        self._dictionaries = dictionaries
+        self.note()
+
+    def note(self) -> None:
+        """Note what they hold now."""
+        self._lengths, self._names, self.values = self._contents()
+
+    def are_unchanged(self) -> bool:
+        """Return whether they hold the same objects, under the same names and in the same order, as when noted."""
+        lengths, names, values = self._contents()
+        return (
+            lengths == self._lengths
+            and all(map(operator.is_, values, self.values))
+            and names == self._names
+        )
+
+    def _contents(self) -> tuple[list[int], list[Any], list[Any]]:
+        names: list[Any] = []
+        values: list[Any] = []
+        for dictionary in self._dictionaries:
+            names += dictionary
+            values += dictionary.values()
+        return list(map(len, self._dictionaries)), names, values
 
 
 class _Held:
@@ -186,8 +216,8 @@ class _Held:
     def __init__(self, owners: list[Any]) -> None:
         #: Most are empty dictionaries of hooks, which are compared all at once.
         self._empty: list[Any] = []
-        self._dictionaries: list[tuple[dict[Any, Any], tuple[Any, ...], tuple[Any, ...]]] = []
         self._others: list[tuple[Any, tuple[Any, ...]]] = []
+        dictionaries: list[dict[Any, Any]] = []
         for owner in owners:
             if isinstance(owner, nn.Module):
                 state = vars(owner)
@@ -198,27 +228,23 @@ class _Held:
                 if not one:
                     self._empty.append(one)
                 elif isinstance(one, dict):
-                    self._dictionaries.append((one, tuple(one), tuple(one.values())))
+                    dictionaries.append(one)
                 else:
                     self._others.append((one, tuple(one)))
+        self._dictionaries = _Dictionaries(dictionaries)
 
     def are_unchanged(self) -> bool:
         """Return whether all still hold the same objects under the same names."""
-        if any(self._empty):
-            return False
-        for dictionary, names, values in self._dictionaries:
-            if (
-                len(dictionary) != len(names)
-                or not all(map(operator.is_, dictionary.values(), values))
-                or tuple(dictionary) != names
-            ):
-                return False
-        return all(
-            len(other) == len(values) and all(map(operator.is_, other, values))
-            for other, values in self._others
+        return (
+            not any(self._empty)
+            and self._dictionaries.are_unchanged()
+            and all(
+                len(other) == len(values) and all(map(operator.is_, other, values))
+                for other, values in self._others
+            )
         )
 
     def has_any_of(self, identities: set[int]) -> bool:
         """Return whether one of these objects is held."""
-        held = (values for *_, values in (*self._dictionaries, *self._others))
+        held = [self._dictionaries.values, *(values for _, values in self._others)]
         return any(not identities.isdisjoint(map(id, values)) for values in held)

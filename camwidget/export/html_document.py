@@ -17,12 +17,12 @@ from pathlib import Path
 from typing import Any
 
 from .._assets import STATIC
+from .._validation import encodable_text
 from .._version import __version__
 from ..errors import CamwidgetError
 from ..runtime.atomic_files import check_folder
 
 __all__ = [
-    "encodable_text",
     "escape_html",
     "html_document",
     "page_path",
@@ -34,11 +34,6 @@ _NONE = "'none'"
 
 #: Text that would end a script element or change how the rest of it is parsed.
 _ENDS = re.compile(r"</script|</style|<!--|<script|\r", re.IGNORECASE)
-
-
-def encodable_text(name: object) -> str:
-    """A user's text with characters replaced that UTF-8 cannot encode, as a file name may contain."""
-    return str(name).encode("utf-8", "replace").decode("utf-8")
 
 
 def escape_html(name: object) -> str:

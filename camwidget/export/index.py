@@ -9,10 +9,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from urllib.parse import quote
 
+from .._validation import encodable_text
 from .._version import __version__
 from ..models.scores import number_text
 from ..runtime.atomic_files import write_file
-from .html_document import encodable_text, escape_html, html_document, page_path, read_static
+from .html_document import escape_html, html_document, page_path, read_static
 from .saved_page import Page
 
 __all__ = ["save_index"]

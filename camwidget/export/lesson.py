@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
+from .._validation import encodable_text
 from ..errors import CamwidgetError
-from .html_document import encodable_text, read_static, script_json
+from .html_document import read_static, script_json
 
 __all__ = ["Lesson", "PageQuiz"]
 

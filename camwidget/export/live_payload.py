@@ -13,6 +13,7 @@ import numpy as np
 import torch
 
 from .._assets import STATIC
+from .._validation import encodable_text
 from ..attribution.explaining import explain
 from ..attribution.methods import Method, get_method
 from ..attribution.methods.perturbation import default_window
@@ -26,7 +27,6 @@ from ..models.vision_model import VisionModel
 from ..plotting import DIFFERENCE, lookup_tables
 from .binary_bundle import BinaryBundle
 from .closed_forms import FORWARD_FORMS, GRADIENT_FORMS, PooledHead, closed_form, terms_of
-from .html_document import encodable_text
 from .method_payload import method_payload
 from .onnx_model import ExportedModel, HeadWeights, weights_size
 

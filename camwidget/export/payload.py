@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from .._validation import encodable_text
 from ..analysis.localizing import THRESHOLD, localize
 from ..attribution.explaining import explain
 from ..attribution.explanation import Explanation
@@ -28,7 +29,6 @@ from ..progress import Progress
 from .binary_bundle import BinaryBundle
 from .curves import curves
 from .findings_payload import drawn_findings
-from .html_document import encodable_text
 from .live_payload import detections_payload, live_payload
 from .method_payload import method_payload
 from .onnx_model import ExportedModel

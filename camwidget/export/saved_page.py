@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 
-from .._validation import as_name_list, is_integer
+from .._validation import as_name_list, encodable_text, is_integer
 from .._version import __version__
 from ..analysis.localizing import THRESHOLD, check_share
 from ..attribution.explanation import Explanation
@@ -33,7 +33,7 @@ from ..models.segmentation_model import SegmentationModel
 from ..models.vision_model import VisionModel
 from ..progress import Progress
 from ..runtime.atomic_files import write_file
-from .html_document import encodable_text, escape_html, html_document, page_path, read_static
+from .html_document import escape_html, html_document, page_path, read_static
 from .lesson import Lesson, PageQuiz
 from .live_payload import (
     RUNTIME_NAME,

@@ -11,6 +11,7 @@ import torch
 
 from ..attribution.batched_inference import rerun_probabilities
 from ..errors import MetricError
+from ..execution.host_copies import HostCopies
 from ..models.vision_model import VisionModel
 from .cases import Case, ChangedPicture, Recomputation, ScoredPicture
 from .recomputation import recompute_maps, sharing_key
@@ -270,24 +271,25 @@ class _PredictionCache:
         precision: str,
     ) -> Iterator[None]:
         keys = list(changes)
-        unchanged: set[int] = set()
+        #: By the first change of a batch, which of its pictures are the unmasked one.
+        unchanged: dict[int, HostCopies] = {}
 
         def make(start: int, stop: int) -> torch.Tensor:
-            rows = []
-            for number in range(start, stop):
-                subject = keys[number][0]
-                row = changes[keys[number]].make()
-                # Rounding depends on the batch: the unmasked picture must have exactly one prediction.
-                if torch.equal(row, subject.pixels):
-                    unchanged.add(number)
+            rows, same = [], []
+            for key in keys[start:stop]:
+                row = changes[key].make()
                 rows.append(row)
+                same.append((row == key[0].pixels).all())
+            unchanged[start] = HostCopies([torch.stack(same)])
             return model.inputs(torch.stack(rows))
 
         number = 0
         for values in rerun_probabilities(model, len(keys), make, precision=precision):
-            for row in values.double():
+            (flags,) = unchanged[number].read()
+            for row, is_unchanged in zip(values.double(), flags.tolist(), strict=True):
                 subject = keys[number][0]
-                self._rows[keys[number]] = subject.probabilities if number in unchanged else row
+                # Rounding depends on the batch: the unmasked picture must have exactly one prediction.
+                self._rows[keys[number]] = subject.probabilities if is_unchanged else row
                 number += 1
             self.done += len(values)
             yield

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gc
+import os
+import sys
 import weakref
 from pathlib import Path
 from typing import Any
@@ -252,6 +254,16 @@ def test_a_flat_folder_has_no_classes(model, tmp_path):
     with pytest.raises(DataError, match="class folders"):
         run(model, tmp_path)
     assert len(run(model, tmp_path, target="predicted").rows) == 2
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="file names are bytes there only")
+def test_a_file_name_that_is_no_text_can_be_written(model, tmp_path):
+    """It has bytes that UTF-8 cannot encode, and a table of it could not be saved."""
+    Image.fromarray(picture(0)).save(tmp_path / "a.png")
+    (tmp_path / "a.png").rename(os.fsdecode(bytes(tmp_path / "a") + b"\xff.png"))
+    found = run(model, tmp_path, target="predicted")
+    assert found.rows["name"].tolist() == ["a?.png"]
+    found.rows.to_csv(tmp_path / "rows.csv")
 
 
 def test_an_empty_folder(model, tmp_path):

@@ -17,6 +17,7 @@ from torch import nn
 from torch.utils.checkpoint import checkpoint
 
 import camwidget as cw
+from camwidget._compat.pytorch import cloned_tensors, version_of
 from camwidget.execution import reused_copy
 
 PICTURE = np.random.default_rng(0).integers(0, 256, (16, 16, 3), np.uint8)
@@ -182,6 +183,27 @@ def test_no_tensor_is_kept(model: cw.VisionModel, module: Net) -> None:
     del isolated
     gc.collect()
     assert alias() is None and mean() is None
+
+
+def test_copies_of_many_tensors_are_apart() -> None:
+    """Small ones of a shape are copied together: each has the values of its own, and a version counter of its own."""
+    tensors = [torch.full((16,), float(n)) for n in range(3)]
+    tensors += [torch.tensor(n) for n in range(3)]
+    tensors += [torch.full((3,), 7.0), torch.full((3,), 8.0)]  # too short to be aligned in a row
+    last = torch.rand(2, 3, 4, 4).contiguous(memory_format=torch.channels_last)
+    tensors += [last, last + 1, nn.Parameter(torch.ones(16)), torch.empty(0), torch.empty(0)]
+    copies = cloned_tensors(tensors)
+    for copied, tensor in zip(copies, tensors, strict=True):
+        assert torch.equal(copied, tensor) and copied.stride() == tensor.stride()
+        assert not copied.requires_grad
+        assert tensor.ndim == 0 or copied.data_ptr() % 64 == 0
+    versions = [version_of(copied) for copied in copies]
+    copies[0].zero_()
+    copies[3].add_(5)
+    assert [float(t.flatten()[0]) for t in copies[:6]] == [0, 1, 2, 5, 1, 2]
+    assert [float(t.flatten()[0]) for t in tensors[:6]] == [0, 1, 2, 0, 1, 2]
+    changed = [n for n, copied in enumerate(copies) if version_of(copied) != versions[n]]
+    assert changed == [0, 3]
 
 
 def test_a_remembered_pass_is_not_affected_by_the_next(model: cw.VisionModel, module: Net) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Annotated, Any
 
+import numpy as np
 import torch
 from torch.nn import functional as nnF
 
@@ -106,7 +107,9 @@ def occlusion(
         ]
         series = _rerun_hidden_blocks(trace, picture, places, frames)
     total = len(places) + 1
-    drop_sums, counts = inputs.new_zeros(shape), inputs.new_zeros(shape)
+    # On the CPU, since on a GPU each of the small additions would take longer than a picture's pass.
+    dtype = np.float64 if inputs.dtype == torch.float64 else np.float32
+    drop_sums, counts = np.zeros(shape, dtype), np.zeros(shape, dtype)
     added = 0
     key = ("occlusion", picture, window, stride)
     for scores in rerun_scores(trace, target, key, total, series):
@@ -115,7 +118,8 @@ def occlusion(
             drop_sums[place] += drop
             counts[place] += 1
         added += len(drops)
-        yield Step(len(scores), total, (drop_sums / counts.clamp(min=1)).reshape(-1, width))
+        mean = torch.from_numpy(drop_sums / counts.clip(min=1)).reshape(-1, width)
+        yield Step(len(scores), total, mean.to(inputs.device))
 
 
 def _rerun_hidden_blocks(

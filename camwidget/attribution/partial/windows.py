@@ -107,11 +107,13 @@ def rerun_hidden_squares(
     total = len(corners) + 1
 
     def make(start: int, stop: int) -> torch.Tensor:
-        batch = inputs.repeat(stop - start, 1, 1, 1)
-        for row in range(max(start, 1), stop):
-            y, x = corners[row - 1]
-            batch[row - start, :, y : y + side, x : x + side] = 0
-        return batch
+        # The unchanged picture comes first: its square lies outside.
+        places = torch.tensor([(-side, -side), *corners][start:stop], device=inputs.device)
+        rows, columns = (
+            _within(places[:, axis], side, length) for axis, length in enumerate(inputs.shape[-2:])
+        )
+        hidden = rows[:, None, :, None] & columns[:, None, None]
+        return inputs.masked_fill(hidden, 0)
 
     whole = rerun_from_input(trace, picture, total, make)
 
@@ -133,6 +135,12 @@ def rerun_hidden_squares(
             yield logits, logits
 
     return series
+
+
+def _within(starts: torch.Tensor, side: int, length: int) -> torch.Tensor:
+    """Return which of ``length`` cells lie in each of several squares that begin at ``starts``: bool (n, length)."""
+    cells = torch.arange(length, device=starts.device)
+    return (cells >= starts[:, None]) & (cells < starts[:, None] + side)
 
 
 def _recorded_squares(

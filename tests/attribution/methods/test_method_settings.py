@@ -88,11 +88,6 @@ def test_which_methods_have_no_map_against_a_class_or_rather_than_another() -> N
         assert m.target_reason(PerPictureTarget((ClassTarget(0, ""),))) is None
 
 
-def test_the_number_of_parts_has_a_range_and_a_word() -> None:
-    parts, *_ = settings_payload(get_method("kernelshap").settings, words=["segments"])
-    assert (parts["low"], parts["high"], parts["words"]) == (2, 2000, ["segments"])
-
-
 def test_a_default_that_depends_on_the_model_is_shown_for_it() -> None:
     def gamma(model: cw.VisionModel | None) -> float | None:
         (payload,) = settings_payload(get_method("lrp").settings, model=model)

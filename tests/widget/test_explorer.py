@@ -129,6 +129,8 @@ def test_what_is_set_is_in_the_view_at_once(ex: cw.Explorer) -> None:
     assert (view_of(ex).fraction, view_of(ex).baseline, view_of(ex).layer) == (
         0.3, "black", "stage2",
     )  # fmt: skip
+    ex.compare = {"method": "layercam"}
+    assert view_of(ex).compare == {"method": "layercam"}
 
 
 def test_multiply_is_the_models_own(ex: cw.Explorer, samples: list) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -60,11 +61,13 @@ def class_colors(count: int, chosen: int) -> list[str]:
 
 
 def lookup_tables(names: Sequence[str] = COLORMAPS) -> dict[str, bytes]:
-    """Each colormap as 256 RGB triples, 768 bytes, by name."""
-    from matplotlib import colormaps
+    """Each colormap as 256 RGB triples, 768 bytes, by name: one of ``COLORMAPS``, or ``DIFFERENCE``.
 
-    steps = np.linspace(0, 1, 256)
-    return {name: colormaps[name](steps, bytes=True)[:, :3].tobytes() for name in names}
+    They are matplotlib's, from a file: a map is on the screen before matplotlib, which draws figures, is needed.
+    """
+    content = Path(__file__).with_name("colormaps.bin").read_bytes()
+    places = {name: 768 * number for number, name in enumerate((*COLORMAPS, DIFFERENCE))}
+    return {name: content[places[name] : places[name] + 768] for name in names}
 
 
 def plain_text(text: str) -> str:

@@ -8,10 +8,10 @@ import pytest
 import torch
 
 import camwidget as cw
-from camwidget._compat import locks, pytorch
+from camwidget._compat import locks, onednn, pytorch
 from camwidget.errors import CompatibilityError
 
-CHECKS = {**pytorch.CHECKS, **locks.CHECKS}
+CHECKS = {**pytorch.CHECKS, **onednn.CHECKS, **locks.CHECKS}
 
 
 @pytest.mark.parametrize("check", CHECKS.values(), ids=CHECKS.keys())

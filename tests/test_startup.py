@@ -65,5 +65,17 @@ def test_a_first_map_imports_nothing_that_it_does_not_need() -> None:
 
 @pytest.mark.full
 def test_nor_does_an_explorer() -> None:
+    """bqplot, which draws its charts, imports pandas; nothing else that is heavy is needed."""
     found = imported(EXPLORED)
-    assert not found & {"matplotlib.pyplot", "skimage", "sklearn", "torch._dynamo", "torchvision"}
+    assert "bqplot" in found
+    assert not found & {"matplotlib", "skimage", "sklearn", "torch._dynamo", "torchvision"}
+    assert not found & {
+        f"camwidget.{name}"
+        for name in (
+            "evaluation.evaluating",
+            "export.saved_page",
+            "survey.clusters",
+            "widget.quiz",
+            "widget.survey",
+        )
+    }

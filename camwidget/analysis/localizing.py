@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy import ndimage
 
 from ..attribution.explanation import Explanation
 from ..errors import CamwidgetError, PictureError
@@ -99,6 +98,8 @@ def localize(saliency: SaliencyLike, threshold: float = THRESHOLD) -> Localizati
     high = _above(values, check_share("threshold", threshold))
     if not high.any():
         return None
+    from scipy import ndimage  # not at the top: a map is shown before its parts are found
+
     parts, _ = ndimage.label(high, structure=_NEIGHBORS)
     sizes = np.bincount(parts.ravel())
     sizes[0] = 0

@@ -6,6 +6,7 @@ perturbation methods, mask curves and metrics that modify pictures use this modu
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -32,6 +33,7 @@ from .precision import in_precision, warn_if_slower
 from .target_scores import score_of, uses_module_output
 from .targets import Target
 from .trace import Trace
+from .trimmed_passes import trimming_hooks, trims_in_pass
 
 __all__ = [
     "batch_series",
@@ -95,7 +97,8 @@ def search_for(
     usual = max(1, min(pixels // (height * width), 256))
     most = max(1, min(_MOST * pixels // (height * width), 256))
     if size is not None:
-        usual, most = size, min(_MOST * size, 256)
+        # A single one is large: several would take more memory, and no less time.
+        usual, most = size, min(_MOST * size, 256) if size > 1 else 1
     if model.mixes_pictures:
         usual = most = 1
     has_formats = formats and model.takes_channels_last
@@ -321,6 +324,7 @@ def _run(model: VisionModel, inputs: torch.Tensor, precision: str, channels_last
         model.isolated() as isolated,
         torch.no_grad(),
         in_precision(precision, inputs.device),
+        _trimming(model, isolated.module, inputs),
     ):
         if channels_last and model.takes_channels_last:
             try:
@@ -330,6 +334,13 @@ def _run(model: VisionModel, inputs: torch.Tensor, precision: str, channels_last
                     raise
                 model.takes_channels_last = False
         return isolated.run(inputs.contiguous())
+
+
+def _trimming(
+    model: VisionModel, module: torch.nn.Module, inputs: torch.Tensor
+) -> contextlib.AbstractContextManager[None]:
+    """Return hooks that give memory back behind each layer, if the inputs are large."""
+    return hooked(trimming_hooks(model, module) if trims_in_pass(inputs) else {})
 
 
 @dataclass
@@ -431,7 +442,8 @@ def rerun_from_layer(trace: Trace, layer: str, picture: int, total: int, change:
     inputs = trace.model.inputs(trace.pixels[picture : picture + 1])
     height, width = trace.activation(layer).shape[-2:]
     # The fewer cells a layer has, the less is computed behind it, and the larger a batch may be.
-    size = max(8, min(8 * 28 * 28 // (height * width), 256))
+    whole = search_for(model, "pictures", *inputs.shape[-2:]).first.size
+    size = max(min(8, whole), min(8 * 28 * 28 // (height * width), 256))
     expected = trace.logits[picture]
 
     def run(rows: torch.Tensor, shared: bool) -> tuple[Any, torch.Tensor]:
@@ -440,6 +452,7 @@ def rerun_from_layer(trace: Trace, layer: str, picture: int, total: int, change:
             model.isolated() as isolated,
             torch.no_grad(),
             in_precision(trace.precision, inputs.device),
+            _trimming(model, isolated.module, inputs),
             hooked({isolated.module.get_submodule(layer): lambda *_: rows.clone()}),
         ):
             returned = isolated.run(batch.clone())
@@ -456,8 +469,8 @@ def rerun_from_layer(trace: Trace, layer: str, picture: int, total: int, change:
         return are_close(logits[0], expected, 1e-3 if trace.precision == "fp32" else 0.1, 1)
 
     def series(start: int, max_batch: int) -> Iterator[tuple[Any, torch.Tensor]]:
-        # Two rows are enough to see whether the batch size matters.
-        shared = is_right(change(0, min(2, total)))
+        # Two rows are enough to see whether the batch size matters; a large picture has one in a batch.
+        shared = is_right(change(0, min(2, size, total)))
         search = search_for(
             model,
             f"behind {layer}" if shared else "before a layer",

@@ -21,7 +21,7 @@ import torch
 from .._compat.pytorch import version_of
 from ..errors import LayerError, MethodError, ModelError, TargetError
 from ..execution.attention_capture import AttentionCapture, mean_over_heads
-from ..execution.autograd_graph import gradient_rows, graph_nodes, has_reentrant_checkpoint
+from ..execution.autograd_graph import gradient_rows, has_reentrant_checkpoint
 from ..execution.graph_memory import graph_bytes
 from ..execution.reused_copy import left_to_graph
 from ..execution.running import hooked
@@ -29,18 +29,19 @@ from ..images.film_strip import enlarge
 from ..models.layer_table import AT_INPUT
 from ..models.output_tensors import is_plain, tensors_of
 from ..models.vision_model import VisionModel
-from ..runtime.caches import size_of, trim_heap
+from ..runtime.caches import size_of
 from .precision import check_precision, in_precision, warn_if_slower
 from .relu_rules import ReluRule, relu_rule
 from .target_scores import score_of
 from .targets import ClassTarget, Counterfactual, PerPictureTarget, Target
+from .trimmed_passes import trim_before_nodes, trimming_hooks
 
 __all__ = ["INPUT", "LargeGraphError", "Trace"]
 
 #: Name of the module's input as a layer. No layer has an empty name, but some are named "input".
 INPUT = ""
 
-#: Layers that are followed by an operation in place, which gets a copy of their output, by module.
+#: Layers, ``INPUT`` among them, one of which is followed by an operation in place, which gets a copy; by module.
 _overwritten: weakref.WeakKeyDictionary[torch.nn.Module, set[tuple[str, ...]]] = (
     weakref.WeakKeyDictionary()
 )
@@ -74,12 +75,13 @@ class Trace:
         with_input: whether the gradient at ``INPUT`` is needed, for which the whole pass has a graph.
         with_attention: whether attention weights, averaged over heads, are recorded in ``attention``.
         most_bytes: largest size of the graph in bytes, checked at each of the layers; any if None.
-        trims: whether freed memory goes back to the system on the way, and not when the allocator likes; for a large
-            picture this is as much as half of the pass.
+        trims: whether freed memory goes back to the system on the way (see ``trimmed_passes``).
+        with_graph: whether the pass keeps a graph; without one, the first gradient runs the module again.
 
     Attributes:
         pixels: the pixels given.
         precision: the precision given.
+        trims: as given, on a CPU.
         logits: logits (N, classes), detached; float32, or float64 in a float64 model.
         head_weight: weight of the linear layer behind a global average pooling; None if the model has none.
         attention: weights (N, queries, keys) of each attention operation; None unless ``with_attention``.
@@ -100,6 +102,7 @@ class Trace:
         with_attention: bool = False,
         most_bytes: int | None = None,
         trims: bool = False,
+        with_graph: bool = True,
     ) -> None:
         check_precision(precision)
         self.model = model
@@ -113,38 +116,38 @@ class Trace:
         self.memory: dict[Hashable, Any] = {}
         self._with_input = with_input
         self._most_bytes = most_bytes
-        self._trims = trims and pixels.device.type == "cpu"
+        self.trims = trims and pixels.device.type == "cpu"
         self._graph_bytes: int | None = None
         self._versions: dict[str, int] = {}
         self._recording = _Recording()
         self.head_weight: torch.Tensor | None = None
         #: By target, layer and rule; None if the target's score does not depend on the layer.
         self._gradients: dict[tuple[Target, str, ReluRule | None], torch.Tensor | None] = {}
-        self._record()
+        self._record(with_graph)
         self.logits = self._recording.logits.detach()
         self._is_finite = bool(torch.isfinite(self.logits).all())
         if not self._is_finite:
             model.check_finite(self.logits)
 
-    def _record(self) -> None:
+    def _record(self, with_graph: bool = True) -> None:
         """Run the module, and keep what it returns with its graph."""
         model, pixels, recording = self.model, self.pixels, self._recording
+        self._keeps_graph, self._graph_bytes = with_graph, None
         # Autograd refuses tensors that are made in a caller's inference mode.
         with torch.inference_mode(False):
-            inputs = model.inputs(pixels.clone() if pixels.is_inference() else pixels)
             if self.precision != "fp32":
-                warn_if_slower(model, inputs, self.precision)
+                warn_if_slower(model, self._new_inputs(), self.precision)
             recording.returned = self._forward(
-                inputs, torch.enable_grad if self._with_input else torch.no_grad
+                torch.enable_grad if self._with_input else torch.no_grad
             )
-            needs_graph = self.layers or self._with_input
+            needs_graph = with_graph and (self.layers or self._with_input)
             attached = any(t.requires_grad for t in tensors_of(recording.returned))
             if self._interrupted or (needs_graph and not attached):
                 # The module switches gradients off for a part of itself, and then restores the mode that it found:
                 # run it again with gradients on.
-                recording.returned = self._forward(inputs, torch.enable_grad)
+                recording.returned = self._forward(torch.enable_grad)
             recording.logits = _full(model.logits_of(recording.returned, len(pixels)))
-        recording.is_freed = False
+        recording.is_freed = not with_graph
 
     def free_graph_early(self) -> None:
         """Let each pass for gradients free the graph behind it, and the next one run the module again.
@@ -284,9 +287,8 @@ class Trace:
                 return [[None] * len(leaves)] * len(targets)
             with contextlib.nullcontext() if rule is None else relu_rule(scores, rule):
                 recording.is_freed = recording.frees_early
-                if recording.is_freed and self._trims:
-                    for node in graph_nodes(scores):
-                        node.register_prehook(_trim_before)
+                if recording.is_freed and self.trims:
+                    trim_before_nodes(scores)
                 return self._rows(scores, leaves)
 
     def _unreached(self, target: Target, name: str) -> LayerError | MethodError:
@@ -343,37 +345,47 @@ class Trace:
                 raise self._reentrant() from error
             raise
 
-    def _forward(self, inputs: torch.Tensor, start: Callable[[], Any]) -> Any:
+    def _new_inputs(self) -> torch.Tensor:
+        """Return the module's inputs as a tensor of their own, since a module may write into them."""
+        pixels = self.pixels.clone() if self.pixels.is_inference() else self.pixels
+        inputs = self.model.inputs(pixels)
+        is_shared = inputs.untyped_storage().data_ptr() == pixels.untyped_storage().data_ptr()
+        return inputs.clone() if is_shared else inputs
+
+    def _forward(self, start: Callable[[], Any]) -> Any:
         overwritten = _overwritten.setdefault(self.model.module, set())
-        if self._trims and self.layers not in overwritten:
+        recorded = (INPUT, *self.layers) if self._with_input else self.layers
+        if self.trims and recorded not in overwritten:
             # A copy of a large picture's layer is as large as a quarter of the pass, and is needed only where the next
             # operation is in place: autograd refuses that, or the layer's output has changed.
             with contextlib.suppress(ModelError):
-                returned = self._forward_once(inputs, start(), copies=False)
+                returned = self._forward_once(start(), copies=False)
                 if self._are_unchanged():
                     return returned
                 del returned  # before the second pass
-            overwritten.add(self.layers)
-        return self._forward_once(inputs, start(), copies=True)
+            overwritten.add(recorded)
+        return self._forward_once(start(), copies=True)
 
-    def _forward_once(self, inputs: torch.Tensor, start: Any, *, copies: bool) -> Any:
+    def _forward_once(self, start: Any, *, copies: bool) -> Any:
         outputs, versions = self._recording.outputs, self._versions
         outputs.clear()
         versions.clear()
         self._interrupted = False
 
         def remember(module: torch.nn.Module, args: Any, output: torch.Tensor) -> torch.Tensor:
-            if len(outputs) > self._with_input and not torch.is_grad_enabled():
-                self._interrupted = True
-            torch.set_grad_enabled(True)
-            if not output.requires_grad:
-                output = output.detach().requires_grad_()
+            if self._keeps_graph:
+                if len(outputs) > self._with_input and not torch.is_grad_enabled():
+                    self._interrupted = True
+                torch.set_grad_enabled(True)
+                if not output.requires_grad:
+                    output = output.detach().requires_grad_()
             outputs[names[module]] = output
             versions[names[module]] = version_of(output)
             self._check_size(output)
             # The next operation may be in place (ReLU).
             return output.clone() if copies else output.view_as(output)
 
+        inputs = self._new_inputs()
         own = self.model.isolated()
         with own as isolated, start, in_precision(self.precision, inputs.device):
             if self.model.gap_head is not None:
@@ -382,24 +394,17 @@ class Trace:
                 self.head_weight = head.weight.detach()
             names = {isolated.module.get_submodule(name): name for name in self.layers}
             if self._with_input:
-                outputs[INPUT] = inputs = inputs.detach().requires_grad_()
+                outputs[INPUT] = leaf = inputs.detach().requires_grad_()
+                versions[INPUT] = version_of(leaf)
+                inputs = leaf.clone() if copies else leaf.view_as(leaf)
             recording = hooked(dict.fromkeys(names, remember))
-            trimming = hooked(self._trimming(isolated.module))
+            trimming = hooked(trimming_hooks(self.model, isolated.module) if self.trims else {})
             with trimming, recording, self._captured_attention(), left_to_graph(isolated.module):
-                return isolated.run(inputs.clone())  # a module may modify its input in place
+                return isolated.run(inputs)
 
     def _are_unchanged(self) -> bool:
         """Return whether no operation in place has changed a recorded layer's output."""
         return self._versions == {n: version_of(self._recording.outputs[n]) for n in self._versions}
-
-    def _trimming(self, module: torch.nn.Module) -> dict[torch.nn.Module, Any]:
-        """Return hooks that trim the heap behind each of the model's layers."""
-
-        def trim(module: torch.nn.Module, args: Any, output: Any) -> None:
-            trim_heap()
-
-        layers = self.model.layers if self._trims and not self.model.no_maps else ()
-        return {module.get_submodule(layer.name): trim for layer in layers}
 
     @contextlib.contextmanager
     def _captured_attention(self) -> Iterator[None]:
@@ -482,11 +487,6 @@ class Trace:
                 "picture. Choose the block that contains it."
             )
         return maps
-
-
-def _trim_before(gradients: Any) -> None:
-    """Trim the heap before a node of the graph computes."""
-    trim_heap()
 
 
 def _full(tensor: torch.Tensor) -> torch.Tensor:

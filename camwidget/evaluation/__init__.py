@@ -6,8 +6,8 @@ one batch; ``results_file`` stores the rows; ``table`` summarizes them. Only ``d
 Scores of a single map belong in ``metrics``. Colors and figures that other packages draw too belong in ``plotting``.
 """
 
-from .evaluating import evaluate
-from .evaluation import Evaluation
-from .radar_geometry import radar_outline, rank_scores
+import lazy_loader
 
-__all__ = ["Evaluation", "evaluate", "radar_outline", "rank_scores"]
+# ``__init__.pyi`` lists the public names. They are loaded at first use: whoever reads data needs
+# nothing that scores it.
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

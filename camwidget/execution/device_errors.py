@@ -133,9 +133,14 @@ def translated_device_errors(name: str, device: torch.device) -> Iterator[None]:
         yield
     except (MemoryError, RuntimeError) as error:
         translated = translated_error(error, name, device)
-        if translated is error:
-            raise
-        raise translated from error
+        try:
+            if translated is error:
+                raise
+            raise translated from error
+        finally:
+            del (
+                translated
+            )  # its traceback refers to this frame, and to what has failed: no circle of references
 
 
 def can_be_lost(device: torch.device) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, NoReturn
 
 import torch
 from torch import nn
@@ -15,10 +15,10 @@ from ..errors import ModelError
 from .device_errors import device_lost_error, is_device_lost, is_out_of_memory
 
 __all__ = [
-    "failed_pass_error",
     "hooked",
     "needs_contiguous_input",
     "non_finite_error",
+    "raise_failed_pass",
     "running_modules",
     "unwrapped_module",
 ]
@@ -50,7 +50,7 @@ def non_finite_error(module: nn.Module, name: str, dtype: torch.dtype) -> ModelE
     return ModelError(f"{name} gives NaN or infinity for this picture. {remedy}")
 
 
-def failed_pass_error(
+def _failed_pass_error(
     error: Exception, name: str, device: torch.device, shape: torch.Size
 ) -> Exception:
     """Return the error for a pass that failed, with the remedy.
@@ -70,6 +70,21 @@ def failed_pass_error(
         f"{name} fails on inputs of shape {tuple(shape)}: {type(error).__name__}: {error}. "
         "Explain pictures of the size it was made for, with preprocess=camwidget.Preprocess(size, …)."
     )
+
+
+def raise_failed_pass(
+    error: Exception, name: str, device: torch.device, shape: torch.Size
+) -> NoReturn:
+    """Raise what ``_failed_pass_error`` returns, from the error; within an ``except`` block."""
+    translated = _failed_pass_error(error, name, device, shape)
+    try:
+        if translated is error:
+            raise error
+        raise translated from error
+    finally:
+        # Its traceback refers to this frame, and to those of the pass: a circle of references would keep the pass in
+        # memory until Python's garbage collector runs.
+        del translated, error
 
 
 def needs_contiguous_input(error: BaseException) -> bool:

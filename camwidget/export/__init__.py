@@ -4,7 +4,8 @@ Code that needs a kernel belongs in ``widget``; code that masks pictures or comp
 ``attribution``.
 """
 
-from .index import save_index
-from .saved_page import Page, save_page
+import lazy_loader
 
-__all__ = ["Page", "save_index", "save_page"]
+# ``__init__.pyi`` lists the public names. They are loaded at first use: an explorer needs none before
+# a page is saved.
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

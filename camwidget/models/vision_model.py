@@ -16,7 +16,7 @@ from ..errors import CamwidgetError, ModelError, PromptError
 from ..execution.isolated_pass import PassIsolation, isolated_module
 from ..execution.random_numbers import PrivateRandomNumbers
 from ..execution.reused_copy import ReusedCopy
-from ..execution.running import failed_pass_error, non_finite_error, unwrapped_module
+from ..execution.running import non_finite_error, raise_failed_pass, unwrapped_module
 from ..images.conversion import PictureLike
 from ..images.pixel_batches import pixel_batch
 from ..images.preprocess import Preprocess
@@ -374,10 +374,7 @@ class VisionModel(ClassScores):
         except CamwidgetError:
             raise
         except Exception as error:  # a user's module may raise anything
-            translated = failed_pass_error(error, self.name, self.device, inputs.shape)
-            if translated is error:
-                raise
-            raise translated from error
+            raise_failed_pass(error, self.name, self.device, inputs.shape)
 
     def logits_of(self, output: Any, count: int) -> torch.Tensor:
         """Return the logits (N, classes) in an output of ``run``; (N, 0) for a model without classes.

@@ -7,20 +7,8 @@ of ``evaluation``; ``result`` holds what it found; ``clusters`` and ``layouts`` 
 Comparisons of saliency methods belong in ``evaluation``, what is shown in a notebook in ``widget``.
 """
 
-from .clusters import Cluster, Clusters, find_clusters
-from .intervening import Intervention, intervene
-from .layouts import lay_out
-from .result import SurveyResult
-from .surveying import mistakes, survey_pictures
+import lazy_loader
 
-__all__ = [
-    "Cluster",
-    "Clusters",
-    "Intervention",
-    "SurveyResult",
-    "find_clusters",
-    "intervene",
-    "lay_out",
-    "mistakes",
-    "survey_pictures",
-]
+# ``__init__.pyi`` lists the public names. They are loaded at first use: a survey that is shown
+# needs no clusters yet.
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -216,6 +216,25 @@ def test_a_graph_that_is_freed_early_gives_the_same_gradients(
         torch.testing.assert_close(freed.gradient(target, "left"), kept.gradient(target, "left"))
 
 
+def test_a_pass_without_a_graph_makes_one_for_its_first_gradient(
+    model: cw.VisionModel, pixels: torch.Tensor, passes: list[int]
+) -> None:
+    usual = Trace(model, pixels, ["left", "right"])
+    trace = Trace(model, pixels, ["left", "right"], with_graph=False)
+    assert torch.equal(trace.activation("left"), usual.activation("left"))
+    assert torch.equal(trace.logits, usual.logits)
+    before = trace.nbytes
+    assert before < usual.nbytes, "nothing is saved for gradients"
+    passes.clear()
+    for target in targets(model):
+        for layer in ("left", "right"):
+            assert torch.equal(trace.gradient(target, layer), usual.gradient(target, layer))
+    assert len(passes) == 1
+    assert torch.equal(trace.activation("left"), usual.activation("left"))
+    trace.drop_gradients()
+    assert trace.nbytes > before, "the graph that there is now counts"
+
+
 class Following(nn.Module):
     """A layer, and an operation behind it."""
 

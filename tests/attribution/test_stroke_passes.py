@@ -11,6 +11,8 @@ from test_partial_passes import Mirrored, Odd, deep, off_by_one
 from torch import nn
 
 import camwidget as cw
+from camwidget._compat import onednn
+from camwidget.attribution.partial import prepared_convolutions
 from camwidget.attribution.partial.geometry import SlidingWindow
 from camwidget.attribution.partial.replay import RecordedPass
 from camwidget.attribution.partial.stroke_passes import StrokePasses
@@ -37,6 +39,23 @@ def updates(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     return seen
 
 
+def narrow() -> nn.Sequential:
+    """Convolutions of few cells, with and without a normalization and a rectifier, and a head that reads every cell."""
+    torch.manual_seed(0)
+    module = nn.Sequential(
+        *(nn.Conv2d(3, 8, 5, 2, 2, bias=False), nn.BatchNorm2d(8), nn.ReLU(), nn.MaxPool2d(2)),
+        *(nn.Conv2d(8, 24, 3, padding=1), nn.BatchNorm2d(24, affine=False)),
+        *(nn.Conv2d(24, 24, 3, padding=1, groups=4), nn.ReLU(inplace=True)),
+        *(nn.Conv2d(24, 32, 1, 2), nn.BatchNorm2d(32), nn.ReLU(inplace=True)),
+        *(nn.AdaptiveAvgPool2d(4), nn.Flatten(), nn.Linear(32 * 16, 3)),
+    )
+    for part in module:
+        if isinstance(part, nn.BatchNorm2d):
+            part.running_mean.uniform_(-0.3, 0.3)
+            part.running_var.uniform_(0.2, 2)
+    return module.eval()
+
+
 def pictures(count: int, side: int = 9) -> list[torch.Tensor]:
     """A picture under a growing stroke of a brush."""
     generator = torch.Generator().manual_seed(3)
@@ -61,7 +80,9 @@ def test_with_fixed_batches_a_picture_has_the_same_bits_whatever_came_before(
     assert not updates
 
 
-@pytest.mark.parametrize("make", [deep, lambda: Odd().eval()], ids=["deep", "odd"])
+@pytest.mark.parametrize(
+    "make", [deep, lambda: Odd().eval(), narrow], ids=["deep", "odd", "narrow"]
+)
 def test_strokes_are_answered_exactly(make: Any, updates: list[int]) -> None:
     """In float64 no error adds up; the first small change records, and the second starts from there."""
     torch.manual_seed(0)
@@ -92,6 +113,34 @@ def test_no_error_adds_up(updates: list[int]) -> None:
         last = passes.logits(one)
     assert len(updates) == 29
     torch.testing.assert_close(last, first, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("fits", [True, False])
+def test_prepared_convolutions(
+    fits: bool, updates: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In float32 those of few cells are packed, unless weights and activations pass the limit of the caches."""
+    packed: list[torch.Size] = []
+
+    def counted(weights: torch.Tensor, *settings: Any) -> torch.Tensor | None:
+        packed.append(weights.shape)
+        return onednn.pack_weights(weights, *settings)
+
+    monkeypatch.setattr(prepared_convolutions, "pack_weights", counted)
+    module = narrow()
+    before = fingerprint(module)
+    model = cw.wrap(module, cw.Preprocess(SIZE))
+    passes = StrokePasses(model)
+    limit = cw.set_cache_limit(256 * 2**20 if fits else 160_000)
+    try:
+        for masked in (*pictures(6), *pictures(6)):
+            expected = model.logits(masked[None])
+            torch.testing.assert_close(passes.logits(masked), expected, rtol=1e-5, atol=1e-6)
+    finally:
+        cw.set_cache_limit(limit)
+    assert len(updates) >= 8 and fingerprint(module) == before
+    has_onednn = onednn.takes_weights(module[0].weight)
+    assert len(packed) == (3 if fits and has_onednn else 0)
 
 
 def test_new_weights_are_noticed(updates: list[int]) -> None:

@@ -183,7 +183,7 @@ def test_occlusion(
             "camwidget": lambda: cw.explain(model, pixels, 7, "occlusion", progress=quiet),
         },
         rounds=3,
-        warm=0,
+        warm=1 if inputs.is_cuda else 0,
     )
 
 
@@ -232,7 +232,7 @@ def test_rise(
             ),
         },
         rounds=3,
-        warm=0,
+        warm=1 if inputs.is_cuda else 0,
     )
 
 

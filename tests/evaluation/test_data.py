@@ -32,6 +32,7 @@ from torchvision.transforms.functional import to_tensor
 import camwidget as cw
 from camwidget.errors import DataError, MetricError
 from camwidget.evaluation.data import open_data
+from camwidget.metrics import ScoredPicture
 from camwidget.zoo import textures
 
 
@@ -306,7 +307,6 @@ class Counted:
     def made(self, number: int) -> tuple[Image.Image, int]:
         image = Image.fromarray(picture(number))
         self.given.append(weakref.ref(image))
-        gc.collect()
         self.most = max(self.most, sum(ref() is not None for ref in self.given))
         return image, number % 4
 
@@ -327,11 +327,17 @@ class Flowing(Counted, IterableDataset):
 @pytest.mark.parametrize("kind", [Mapped, Flowing])
 def test_no_more_than_a_batch_is_alive(model, kind):
     data = kind(24)
-    gc.freeze()  # or every collection would go through all that other tests have left
+
+    def scored() -> int:
+        return sum(type(thing) is ScoredPicture for thing in gc.get_objects())
+
+    before = scored()
+    gc.disable()  # what needs it stays for long
     try:
         found = run(model, data, batch=4)
+        assert scored() == before
     finally:
-        gc.unfreeze()
+        gc.enable()
     assert len(found.rows) == 24
     assert 0 < data.most <= 5
 

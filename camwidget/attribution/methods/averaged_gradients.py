@@ -81,9 +81,12 @@ def integrated_gradients(
     def weighted_gradients(begin: int, end: int) -> torch.Tensor:
         alpha = torch.as_tensor(alphas[begin:end], dtype=pixels.dtype, device=pixels.device)
         inputs = pixels * alpha[:, None, None, None]
-        other = Trace(model, inputs, (), precision=trace.precision, with_input=True)
-        gradient = other.gradient(target, INPUT)
+        other = Trace(
+            model, inputs, (), precision=trace.precision, with_input=True, trims=trace.trims
+        )
         limit_graph(model, series, other.nbytes, end - begin)
+        other.free_graph_early()  # this is its only gradient
+        gradient = other.gradient(target, INPUT)
         weight = torch.as_tensor(weights[begin:end], dtype=gradient.dtype, device=gradient.device)
         return torch.einsum("nchw,n->chw", gradient, weight)
 
@@ -159,11 +162,19 @@ def smoothgrad(
     def noisy_maps(begin: int, end: int) -> torch.Tensor:
         draws = [_unit_noise(pixels, seed, number) for number in range(begin, end)]
         noisy = pixels + sigma * torch.cat(draws)
-        other = Trace(model, noisy, layers, precision=trace.precision, with_input=with_input)
-        compute = saliency if base is None else base.compute
-        maps = compute(other, target, layer).sum(0)
+        other = Trace(
+            model,
+            noisy,
+            layers,
+            precision=trace.precision,
+            with_input=with_input,
+            trims=trace.trims,
+        )
         limit_graph(model, series, other.nbytes, end - begin)
-        return maps
+        if base is None or trace.trims:  # another method may need several gradients
+            other.free_graph_early()
+        compute = saliency if base is None else base.compute
+        return compute(other, target, layer).sum(0)
 
     total: torch.Tensor | None = None
     series = _batches(

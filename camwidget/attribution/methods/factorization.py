@@ -60,6 +60,7 @@ def deep_feature_factorization(
         (12, 12)
     """
     activation = trace.activation(layer)
+    gradient = trace.gradient(target, layer)  # first: a large picture's graph is free afterwards
     key = ("parts", layer, parts)
     if key not in trace.memory:
         found = [activation_parts(one[None], parts) for one in activation]
@@ -68,7 +69,7 @@ def deep_feature_factorization(
             torch.stack([concepts for _, concepts in found]),
         )
     raw, concepts = trace.memory[key]
-    best, index = part_evidence(trace.gradient(target, layer), raw, concepts).max(1)
+    best, index = part_evidence(gradient, raw, concepts).max(1)
     chosen: torch.Tensor = raw[torch.arange(len(raw), device=raw.device), index]
     share = chosen / chosen.sum((1, 2), keepdim=True).clamp(min=torch.finfo(chosen.dtype).tiny)
     return (share * best[:, None, None]).to(activation)

@@ -96,7 +96,11 @@ def refinecam(
     names = _refining_layers(trace.model, layer, layers)
     key = ("refinecam", *names)
     if key not in trace.memory:
-        trace.memory[key] = Trace(trace.model, trace.pixels, names, precision=trace.precision)
+        trace.memory[key] = Trace(
+            trace.model, trace.pixels, names, precision=trace.precision, trims=trace.trims
+        )
+        if trace.trims:  # one pass for gradients gives those of all layers
+            trace.memory[key].free_graph_early()
     deep: Trace = trace.memory[key]
     product: torch.Tensor | None = None
     for name in names:

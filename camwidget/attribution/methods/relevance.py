@@ -415,8 +415,8 @@ def contrastive_excitation(trace: Trace, target: Target, layer: str) -> torch.Te
     """
     forward = _checked_pass(trace, EXCITATION, layer)
     prior = _prior(target, forward.logits)
-    dual = _checked_pass(trace, EXCITATION, layer, forward.last_linear_operations())
-    difference = _relevance_maps(trace, forward, prior, layer) - _relevance_maps(
-        trace, dual, prior, layer
-    )
-    return difference.sum(1)
+    last = forward.last_linear_operations()
+    difference = _relevance_maps(trace, forward, prior, layer)
+    del forward  # each pass is larger than anything else here
+    dual = _checked_pass(trace, EXCITATION, layer, last)
+    return (difference - _relevance_maps(trace, dual, prior, layer)).sum(1)

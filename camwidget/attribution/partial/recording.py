@@ -62,6 +62,7 @@ class RecordedOperation:
         function: the operation as dispatched; None for the picture itself.
         args: its arguments, with ``Source`` in place of tensors that depend on the picture.
         kwargs: its keyword arguments, likewise.
+        is_in_place: whether it writes into its first argument.
         output: which of several results this is; None if there is one.
         value: the result for the recorded picture; None once it is not needed.
         shape: shape of the result.
@@ -72,6 +73,7 @@ class RecordedOperation:
     function: Callable[..., Any] | None
     args: tuple[Any, ...]
     kwargs: dict[str, Any]
+    is_in_place: bool
     output: int | None
     value: torch.Tensor | None
     shape: torch.Size
@@ -153,7 +155,7 @@ class _Recorder(DispatchMode):
     def __init__(self, inputs: torch.Tensor) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self._operations = [
-            RecordedOperation("input", None, (), {}, None, inputs, inputs.shape, ()),
+            RecordedOperation("input", None, (), {}, False, None, inputs, inputs.shape, ()),
         ]
         #: By identity of a tensor, its operation and the tensor, which has to live as long as its identity counts.
         self._known: dict[int, tuple[int, torch.Tensor]] = {id(inputs): (0, inputs)}
@@ -196,7 +198,15 @@ class _Recorder(DispatchMode):
                 self._known[id(output)] = len(self._operations), output
                 place = None if output is result else position
                 operation = RecordedOperation(
-                    short, func, template[0], template[1], place, output, output.shape, sources
+                    short,
+                    func,
+                    template[0],
+                    template[1],
+                    bool(written),
+                    place,
+                    output,
+                    output.shape,
+                    sources,
                 )
                 self._operations.append(operation)
         return result

@@ -9,12 +9,12 @@ from typing import Any
 
 import torch
 
-from ..._compat.pytorch import mutated_arguments
 from .geometry import ChangedRegion
 from .patches import cut, put, repeated, whole_region, with_surroundings
 from .plan import Plan, plan_pass, rules_of, whole_cost
+from .prepared_convolutions import prepared, weight_bytes
 from .recording import RecordedOperation, record, substituted
-from .rules import GlobalMean, Padding, Pointwise, Sliding, unpadded_settings
+from .rules import GlobalMean, Padding, Pointwise, Rule, Sliding, unpadded_settings
 
 __all__ = ["RecordedPass"]
 
@@ -28,6 +28,7 @@ class RecordedPass:
     Args:
         run: function of the module's input (1, C, H, W) to the logits (1, classes); called once.
         inputs: the input; left unchanged.
+        prepare_within: size in bytes up to which convolutions are prepared, activations included; 0 if they are not.
 
     Attributes:
         logits: logits (1, classes) of the recorded picture.
@@ -37,21 +38,43 @@ class RecordedPass:
         UnrecordableError: if the pass cannot be repeated from its operations.
     """
 
-    def __init__(self, run: Callable[[torch.Tensor], torch.Tensor], inputs: torch.Tensor) -> None:
-        self._operations, logits = record(run, inputs.clone())
+    def __init__(
+        self,
+        run: Callable[[torch.Tensor], torch.Tensor],
+        inputs: torch.Tensor,
+        *,
+        prepare_within: int = 0,
+    ) -> None:
+        operations, logits = record(run, inputs.clone())
         self.logits = logits.clone()
-        self._rules = rules_of(self._operations)
-        self._uses = Counter(i for operation in self._operations for i in operation.sources)
-        self.cost = whole_cost(self._operations, self._rules)
-        self._drop_unneeded()
+        self._weight_bytes = 0
+        self._set(operations)
+        weights = weight_bytes(operations)
+        if self.nbytes + weights <= prepare_within:
+            with torch.no_grad():
+                self._set(prepared(operations))
+            self._weight_bytes = weights
+        for index, operation in enumerate(self._operations):
+            if index not in self._needed:
+                operation.value = None
+
+    def _set(self, operations: list[RecordedOperation]) -> None:
+        self._operations = operations
+        self._rules = rules_of(operations)
+        self._uses = Counter(i for operation in operations for i in operation.sources)
+        self.cost = whole_cost(operations, self._rules)
+        self._needed = _needed(operations, self._rules)
 
     @property
     def nbytes(self) -> int:
-        """Size of the stored activations in bytes."""
-        values = [o.value for o in self._operations if o.value is not None]
-        return sum(
-            {v.untyped_storage().data_ptr(): v.untyped_storage().nbytes() for v in values}.values()
-        )
+        """Size of the stored activations in bytes, with that of prepared weights."""
+        values = [self._operations[index].value for index in self._needed]
+        memory = {
+            v.untyped_storage().data_ptr(): v.untyped_storage().nbytes()
+            for v in values
+            if v is not None
+        }
+        return sum(memory.values()) + self._weight_bytes
 
     def plan(self, changed: ChangedRegion) -> Plan:
         """Plan the pass for pictures that differ in a region of the input."""
@@ -104,22 +127,6 @@ class RecordedPass:
         value = self._operations[0].value
         assert value is not None
         return value
-
-    def _drop_unneeded(self) -> None:
-        """Drop the activations around which nothing is ever put together."""
-        needed = {0}
-        for operation, rule in zip(self._operations, self._rules, strict=True):
-            alone = len(operation.sources) == 1
-            if isinstance(rule, Pointwise) and alone:
-                continue
-            if isinstance(rule, Sliding) and rule.is_pointwise:
-                continue
-            needed.update(operation.sources)
-            if isinstance(rule, GlobalMean):
-                needed.add(self._operations.index(operation))
-        for index, operation in enumerate(self._operations):
-            if index not in needed:
-                operation.value = None
 
 
 class _Replay:
@@ -202,7 +209,7 @@ class _Replay:
     ) -> torch.Tensor:
         args = list(substituted(operation.args, value_of))
         kwargs = substituted(operation.kwargs, value_of)
-        if mutated_arguments(operation.function) and (
+        if operation.is_in_place and (
             self._uses[operation.sources[0]] > 1 or _memory(args[0]) in self._kept_memory
         ):
             args[0] = args[0].clone()
@@ -231,6 +238,20 @@ class _Replay:
             assert base is not None
             self._whole[index] = repeated(base, self.values[index], region)
         return self._whole[index]
+
+
+def _needed(operations: list[RecordedOperation], rules: list[Rule]) -> set[int]:
+    """Return the operations around whose changed cells something is put together."""
+    needed = {0}
+    for index, (operation, rule) in enumerate(zip(operations, rules, strict=True)):
+        if isinstance(rule, Pointwise) and len(operation.sources) == 1:
+            continue
+        if isinstance(rule, Sliding) and rule.is_pointwise:
+            continue
+        needed.update(operation.sources)
+        if isinstance(rule, GlobalMean):
+            needed.add(index)
+    return needed
 
 
 def _memory(tensor: torch.Tensor) -> int:

@@ -17,6 +17,8 @@ from .geometry import SlidingWindow
 from .recording import RecordedOperation
 
 __all__ = [
+    "BATCH_NORMS",
+    "PACKED",
     "GlobalMean",
     "Padding",
     "Pointwise",
@@ -43,9 +45,12 @@ _ELEMENTWISE = _names(
 _ARITHMETIC = _names("add sub mul div rsub maximum minimum _prelu_kernel")
 
 #: Normalize each channel by constants in evaluation mode.
-_BATCH_NORMS = _names(
+BATCH_NORMS = _names(
     "native_batch_norm _native_batch_norm_legit_no_training cudnn_batch_norm miopen_batch_norm"
 )
+
+#: A convolution whose weights suit one size of inputs.
+PACKED = "packed_convolution"
 
 #: Position of the argument with the dimension, of operations that join or part tensors along it.
 _ALONG = {"cat": 1, "split": 2, "split_with_sizes": 2, "slice": 1, "narrow": 1}
@@ -160,7 +165,7 @@ def rule_of(operation: RecordedOperation, sources: list[torch.Size]) -> Rule:
         return _padding(operation) or whole
     if any(s[2:] != shape[2:] for s in sources):
         return whole
-    if name in _BATCH_NORMS:
+    if name in BATCH_NORMS:
         return Pointwise(shape[1]) if operation.output == 0 and len(sources) == 1 else whole
     if name in _ALONG:
         place = _ALONG[name]
@@ -267,7 +272,7 @@ def _whole_cost(operation: RecordedOperation) -> int:
     weights = [c for c in _constants(operation) if c.ndim >= 2]
     if operation.name in _names("addmm mm linear") and weights:
         return max(weight.numel() for weight in weights) * max(1, prod(operation.shape[:-1]))
-    if operation.name == "convolution" and weights:
+    if operation.name in ("convolution", PACKED) and weights:
         weight = weights[0]
         return count * (weight.numel() // max(1, weight.shape[0]))
     return count

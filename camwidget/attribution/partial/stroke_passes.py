@@ -12,7 +12,7 @@ from ...models.model_state import model_state
 from ...models.scores import are_close
 from ...models.vision_model import VisionModel
 from ...runtime import fork_safety
-from ...runtime.caches import BoundedCache, size_of
+from ...runtime.caches import BoundedCache, cache_limit, is_large, size_of
 from .geometry import ChangedRegion, Span
 from .recording import UnrecordableError
 from .replay import RecordedPass
@@ -27,9 +27,11 @@ _SMALL = 1 / 8
 class StrokePasses:
     """Logits of one picture after another, each of which may differ from the one before in a small part.
 
-    After the first small change, the activations of the last picture are kept, within the limit of all caches. The
-    first partial pass is checked by a whole one. Where the user has set the batches (``CAMWIDGET_BATCHES``), all passes
-    are whole ones: the last bits of a partial one depend on the pictures before it, and so on the clock.
+    After the first small change, the activations of the last picture are kept, within the limit of all caches, with
+    prepared convolutions where both fit; those of a large picture would exceed it, so that all its passes are whole. A
+    small change behind a large one is answered by a replay of everything. The first partial pass is checked by a whole
+    one. Where the user has set the batches (``CAMWIDGET_BATCHES``), all passes are whole ones: the last bits of a
+    partial one depend on the pictures before it, and so on the clock.
 
     Args:
         model: left unchanged. Other weights, submodules, hooks and attributes are noticed
@@ -51,7 +53,9 @@ class StrokePasses:
         Raises:
             ModelError: if the module fails, or the logits are not finite.
         """
-        if self._is_refused or are_batches_given() or not can_record(self.model):
+        refuses = self._is_refused or are_batches_given() or not can_record(self.model)
+        # The activations of a large picture would take more than the caches together.
+        if refuses or is_large(pixels):
             return self.model.logits(pixels[None])
         with self._lock, torch.inference_mode(False), torch.no_grad():
             inputs = self.model.inputs(pixels[None].clone())
@@ -74,7 +78,7 @@ class StrokePasses:
             self.forget()
 
     def _partial(self, inputs: torch.Tensor, pixels: torch.Tensor) -> torch.Tensor | None:
-        """Return logits by a partial pass; None if there is nothing to start from, or it would not pay."""
+        """Return logits by a replay; None if there is nothing to start from, or it would not pay."""
         recorded = self._passes.peek("last")
         if recorded is None or recorded.inputs.shape != inputs.shape:
             return None
@@ -82,7 +86,7 @@ class StrokePasses:
         if region is None:
             return recorded.logits.to(torch.float32)
         plan = recorded.plan(region)
-        if recorded.cost < WORTH * plan.cost:
+        if recorded.cost < WORTH * plan.cost and not self._is_near_last(inputs):
             return None
         y, x = region.rows.starts[0], region.columns.starts[0]
         patch = inputs[:, :, y : y + region.rows.length, x : x + region.columns.length]
@@ -103,15 +107,12 @@ class StrokePasses:
 
     def _whole(self, inputs: torch.Tensor, pixels: torch.Tensor) -> torch.Tensor:
         """Return logits by a whole pass, which is recorded if the picture is near the last one."""
-        region = (
-            None
-            if self._last is None or self._last.shape != inputs.shape
-            else _changed(self._last, inputs)
-        )
-        if region is not None and region.area <= _SMALL * inputs.shape[2] * inputs.shape[3]:
+        if self._is_near_last(inputs):
             try:
                 # Of a single picture, this memory format is the faster one.
-                recorded = record_pass(self.model, inputs.contiguous())
+                recorded = record_pass(
+                    self.model, inputs.contiguous(), prepare_within=cache_limit()
+                )
             except (UnrecordableError, CamwidgetError):
                 self._refuse()
             else:
@@ -119,6 +120,13 @@ class StrokePasses:
                 self._passes.put("last", recorded)
                 return recorded.logits.to(torch.float32)
         return self.model.logits(pixels[None])
+
+    def _is_near_last(self, inputs: torch.Tensor) -> bool:
+        """Return whether inputs differ from the last ones in a small part, so that more strokes are to be expected."""
+        if self._last is None or self._last.shape != inputs.shape:
+            return False
+        region = _changed(self._last, inputs)
+        return region is not None and region.area <= _SMALL * inputs.shape[2] * inputs.shape[3]
 
     def _refuse(self) -> None:
         self._is_refused = True

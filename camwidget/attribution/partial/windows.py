@@ -67,12 +67,15 @@ def can_record(model: VisionModel) -> bool:
     )
 
 
-def record_pass(model: VisionModel, inputs: torch.Tensor) -> RecordedPass:
+def record_pass(
+    model: VisionModel, inputs: torch.Tensor, *, prepare_within: int = 0
+) -> RecordedPass:
     """Record the pass of one picture.
 
     Args:
         model: left unchanged.
         inputs: input of the module (1, C, H, W), in the memory format in which the replays are to run.
+        prepare_within: as of ``RecordedPass``.
 
     Raises:
         UnrecordableError: if the pass cannot be repeated from its operations.
@@ -83,7 +86,7 @@ def record_pass(model: VisionModel, inputs: torch.Tensor) -> RecordedPass:
 
     try:
         with model.isolated() as isolated:
-            return RecordedPass(run, inputs)
+            return RecordedPass(run, inputs, prepare_within=prepare_within)
     except (CamwidgetError, RuntimeError) as error:
         # The model reports an error of its own in a whole pass.
         raise UnrecordableError(str(error)) from error
@@ -94,8 +97,9 @@ def rerun_hidden_squares(
 ) -> Series:
     """Return the series of a picture as it is, and then with a square of zeros at each of several places.
 
-    Where the arithmetic of the network says that it pays, only what a square can reach is computed again; the logits
-    are those of whole passes up to the order of floating-point additions.
+    Where the arithmetic of the network says that it pays, and memory does not come first (``Trace.trims``), only what a
+    square can reach is computed again; the logits are those of whole passes up to the order of floating-point
+    additions.
 
     Args:
         trace: recorded forward pass of the unmodified picture.
@@ -121,7 +125,8 @@ def rerun_hidden_squares(
         model = trace.model.with_inputs_of(picture)
         found: _HiddenSquares | None = None
         is_long = total - start >= _SHORTEST and max_batch >= _SHORTEST
-        if is_long and trace.precision == "fp32" and can_record(model):
+        # A recorded pass keeps all activations: of a large picture more than the caches together.
+        if is_long and not trace.trims and trace.precision == "fp32" and can_record(model):
             found = _recorded_squares(model, inputs, corners, side)
         if found is None or not found.is_right(make):
             yield from whole(start, max_batch)

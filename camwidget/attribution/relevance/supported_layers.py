@@ -173,7 +173,10 @@ def relevance_pass(
             raise device_lost_error(model.name, model.device, error) from error
         problem = error
         text = f"a copy of {model.name} does not run ({error}). {REMEDY}"
-    raise MethodError(f"Relevance cannot be computed: {text}") from problem
+    try:
+        raise MethodError(f"Relevance cannot be computed: {text}") from problem
+    finally:
+        del problem  # which refers to this frame: the two would wait for Python's garbage collector
 
 
 def check_logits(found: torch.Tensor, expected: torch.Tensor, model: VisionModel) -> None:

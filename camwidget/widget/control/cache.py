@@ -148,14 +148,27 @@ class ModelCache:
         return pixels if frames is None else as_clip(pixels, frames)[:, frames // 2]
 
     def trace(
-        self, picture: Picture, layer: str | None = None, *, with_input: bool = False
+        self,
+        picture: Picture,
+        layer: str | None = None,
+        *,
+        with_input: bool = False,
+        with_graph: bool = True,
     ) -> Trace:
-        """Return the cached forward pass of a picture, cut at a layer, or with a graph from the input."""
+        """Return the cached forward pass of a picture, cut at a layer, or with a graph from the input.
+
+        Args:
+            picture: the picture.
+            layer: the layer; None for a pass of which no layer is needed.
+            with_input: whether the graph begins at the input.
+            with_graph: whether a graph is needed; without one, a large picture's pass is of half the size.
+        """
         self._follow_state()
         layers = [] if layer is None else [layer]
+        with_graph = with_graph or not is_large(self.pixels(picture))
         return self._traces.get(
-            (picture, layer, with_input),
-            lambda: self._run(picture, layers, with_input=with_input),
+            (picture, layer, with_input, with_graph),
+            lambda: self._run(picture, layers, with_input=with_input, with_graph=with_graph),
         )
 
     def _run(
@@ -164,6 +177,7 @@ class ModelCache:
         layers: list[str],
         *,
         with_input: bool = False,
+        with_graph: bool = True,
         most_bytes: int | None = None,
     ) -> Trace:
         pixels = self.pixels(picture)
@@ -175,6 +189,7 @@ class ModelCache:
             with_input=with_input,
             most_bytes=most_bytes,
             trims=is_large(pixels),
+            with_graph=with_graph,
         )
         if trace.nbytes > (limit := cache_limit()):  # not cached, and used for one map
             trace.free_graph_early()
@@ -186,7 +201,10 @@ class ModelCache:
     def _trace_for(self, picture: Picture, method: Method, layer: str) -> Trace:
         """Return the forward pass that a method needs."""
         return self.trace(
-            picture, None if method.at_input else layer, with_input=method.needs_input
+            picture,
+            None if method.at_input else layer,
+            with_input=method.needs_input,
+            with_graph=method.needs_gradients or method.needs_input,
         )
 
     def _shared_trace(self, picture: Picture, method: Method, layer: str) -> Trace:

@@ -12,7 +12,6 @@ from typing import Any
 import ipywidgets
 import numpy as np
 from PIL import Image
-from scipy import ndimage
 
 from ...analysis.decision_description import TextualExplanation, UnitReason, describe_decision
 from ...analysis.dissecting import dissection_steps
@@ -410,6 +409,8 @@ def _choices(dissection: Dissection) -> list[tuple[str, int]]:
 
 def _strip(examples: Sequence[UnitExample], size: Sequence[int]) -> bytes:
     """Encode pictures side by side as PNG, with outlined regions, on a transparent ground."""
+    from scipy import ndimage  # not at the top: it takes longer to import than all panels
+
     side, gap = SIDE * SHARP, 6 * SHARP
     height, width = (max(1, round(side * each / max(size))) for each in size)
     strip = np.zeros((side, PICTURES * (side + gap) - gap, 4), np.uint8)

@@ -282,7 +282,7 @@ def test_the_heap_of_a_large_pass_is_trimmed_on_the_way(
 ) -> None:
     """Behind each listed layer on the way there, and before each operation on the way back."""
     counted: list[int] = []
-    monkeypatch.setattr("camwidget.attribution.trace.trim_heap", lambda: counted.append(1))
+    monkeypatch.setattr("camwidget.attribution.trimmed_passes.trim_heap", lambda: counted.append(1))
     trace = Trace(model, pixels, ["left"], trims=trims)
     assert len(counted) == (len(model.layers) if trims else 0)
     trace.free_graph_early()

@@ -438,7 +438,9 @@ def test_frames_one_by_one_in_the_batch_are_not_ablated() -> None:
 
     module, ready = Frames().eval(), cw.Preprocess(SIDE, frames=FRAMES)
     model = cw.wrap(module, ready, ["a", "b", "c"], reshape=in_time)
-    with pytest.raises(MethodError, match="'conv' gives 6 rows for 1.*Use 'scorecam'"):
+    with pytest.raises(
+        MethodError, match="Ablation-CAM changes.*'conv' gives 6 rows for 1.*Use 'scorecam'"
+    ):
         cw.explain(model, PIXELS, TARGET, "ablationcam", "conv")
     maps = module.conv(PIXELS.movedim(0, 1)).transpose(0, 1).detach()
     expected = volume(module.fc.weight[TARGET].detach(), maps).relu()

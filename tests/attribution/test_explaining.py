@@ -145,6 +145,19 @@ def test_nothing_to_explain(model: cw.VisionModel, pictures: torch.Tensor, empty
         cw.explain(model, pictures, **{empty: []})
 
 
+def test_a_method_that_does_not_apply_is_refused_before_anything_runs(
+    model: cw.VisionModel, pictures: torch.Tensor, passes: list[int]
+) -> None:
+    with pytest.raises(cw.CamwidgetError, match="^CAM does not apply"):
+        cw.explain(model, pictures, 0, ["gradcam", "cam"], "1")
+    assert not passes
+
+
+def test_what_is_no_model_is_refused(pictures: torch.Tensor) -> None:
+    with pytest.raises(cw.CamwidgetError, match="^explain takes a model"):
+        cw.explain(net(), pictures)  # type: ignore[call-overload]
+
+
 def test_a_layer_named_all_is_that_layer(pictures: torch.Tensor) -> None:
     module = nn.Sequential()
     for number, part in enumerate(net()):

@@ -143,3 +143,17 @@ def test_a_model_that_is_timed_keeps_no_other_waiting(monkeypatch: pytest.Monkey
     for thread in (first, second):
         thread.join(60)
     assert not waited
+
+
+@pytest.mark.parametrize(("mixes", "most"), [(True, 1), (False, 4)])
+@pytest.mark.parametrize("clock", [1.0], indirect=True)
+def test_a_model_that_mixes_pictures_is_timed_with_one(
+    clock: Clock, mixes: bool, most: int
+) -> None:
+    """With several, its passes would be others than those that follow; of others, several say more."""
+    net = model(clock)
+    net.mixes_pictures = mixes
+    sizes: list[int] = []
+    net.module.register_forward_pre_hook(lambda _, inputs: sizes.append(len(inputs[0])))
+    precisions.warn_if_slower(net, net.inputs(PIXELS[None]), "bf16")
+    assert max(sizes) == most

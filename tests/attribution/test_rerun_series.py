@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 import torch
@@ -62,6 +63,25 @@ def test_every_row_is_scored_once(trace: Trace, monkeypatch: pytest.MonkeyPatch)
     assert len(first) == 4 and first.data_ptr() == last.data_ptr()
     torch.testing.assert_close(last, expected(trace, 1))
     assert sum(rows) == TOTAL
+
+
+def test_classes_share_passes_of_a_module_that_returns_more_than_logits(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Only of a function of all that it returns, the scores alone are kept."""
+
+    class More(Net):
+        def forward(self, x: torch.Tensor) -> Any:
+            return {"logits": super().forward(x), "mean": x.mean((1, 2, 3))}
+
+    monkeypatch.setenv("CAMWIDGET_BATCHES", "4")
+    model = cw.wrap(More(), cw.Preprocess(SIDE))
+    more = Trace(model, torch.rand(1, 3, SIDE, SIDE), ["layer"])
+    sizes: list[int] = []
+    model.module.register_forward_pre_hook(lambda _, inputs: sizes.append(len(inputs[0])))
+    for number in (1, 2):
+        *_, _last = series(more, ClassTarget(number, "class"))
+    assert sizes == [4] * (TOTAL // 4)
 
 
 def test_two_classes_take_turns(trace: Trace) -> None:

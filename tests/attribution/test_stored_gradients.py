@@ -276,6 +276,21 @@ def test_only_what_is_written_into_is_copied_of_a_large_layer(
         assert torch.equal(trace.gradient(target, "layer"), expected.gradient(target, "layer"))
 
 
+@pytest.mark.parametrize("trims", [True, False])
+def test_the_heap_of_a_large_pass_is_trimmed_on_the_way(
+    trims: bool, model: cw.VisionModel, pixels: torch.Tensor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Behind each listed layer on the way there, and before each operation on the way back."""
+    counted: list[int] = []
+    monkeypatch.setattr("camwidget.attribution.trimmed_passes.trim_heap", lambda: counted.append(1))
+    trace = Trace(model, pixels, ["left"], trims=trims)
+    assert len(counted) == (len(model.layers) if trims else 0)
+    trace.free_graph_early()
+    counted.clear()
+    trace.gradient(targets(model)[0], "left")
+    assert len(counted) >= 5 if trims else not counted, "ReLU, mean, stack, factor and sum"
+
+
 def test_a_graph_of_random_numbers_is_not_freed(pixels: torch.Tensor) -> None:
     class Random(Branches):
         def forward(self, x: torch.Tensor) -> torch.Tensor:

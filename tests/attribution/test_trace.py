@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import torch
 from module_fingerprint import fingerprint
+from tiny_transformers import DEPTH, PATCH, SIDE, Plain, seeded
 from torch import nn
 
 import camwidget as cw
@@ -74,6 +75,11 @@ def test_attention_is_recorded_on_request_only(
     pixels = textures.pixels(picture)[:1]
     assert Trace(textures, pixels, []).attention is None
     assert Trace(textures, pixels, [], with_attention=True).attention == [], "it has none"
+    small = cw.wrap(seeded(Plain()), cw.Preprocess(SIDE))
+    weights = Trace(small, torch.rand(2, 3, SIDE, SIDE), [], with_attention=True).attention
+    tokens = (SIDE // PATCH) ** 2 + 1
+    assert weights is not None and [w.shape for w in weights] == [(2, tokens, tokens)] * DEPTH
+    torch.testing.assert_close(torch.stack(weights).sum(-1), torch.ones(DEPTH, 2, tokens))
 
 
 @pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt, MemoryError])

@@ -525,6 +525,7 @@ def test_pictures_that_change_each_others_outputs_run_one_by_one(
     alone = [cw.probabilities(model, [picture])[0] for picture in pictures]
     np.testing.assert_allclose(cw.probabilities(model, pictures), alone, atol=1e-7)
     found = cw.explain(model, pictures, 1, "eigencam", layer="2")
+    assert [one.picture for one in found] == [0, 1]
     for one, picture in zip(found, pictures, strict=True):
         np.testing.assert_allclose(
             one.raw, cw.explain(model, picture, 1, "eigencam", layer="2").raw, atol=1e-6

@@ -19,6 +19,8 @@ from torch.nn import functional as nnF
 from two_tower_models import Colors, Tokenizer
 
 import camwidget as cw
+from camwidget.attribution.targets import resolve_target
+from camwidget.attribution.trace import Trace
 from camwidget.errors import ModelError, PictureError, PromptError, TargetError
 from camwidget.models.similarity_model import SimilarityModel
 
@@ -399,6 +401,9 @@ def test_a_picture_that_is_its_own_reference_has_no_map_of_gradients(
             with pytest.raises(TargetError, match="the picture is 'one' itself"):
                 cw.explain(model, BOTH, target, method)
         assert not cw.explain(model, BOTH, "two", method).is_empty
+    trace = Trace(model, model.pixels(BOTH), [])
+    slopes = [trace.has_slope(resolve_target(model, name)) for name in ("one", "two")]
+    assert slopes == [False, True]
     assert not cw.explain(model, BOTH, cw.Contrast("two", "one")).is_empty
     assert not cw.explain(model, BOTH, "one", "occlusion").is_empty
     # Unless another one is requested, the first that it is not itself is explained.

@@ -61,8 +61,6 @@ os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
 PATIENCE = 5
 #: What a test has noticed: it failed, or did not end.
 DEAD = ("killed", "late")
-#: Seconds of tests that a mutant meets at most; slow tests beyond them are left out.
-MOST_SECONDS = 30.0
 
 
 # -- what a child does ---------------------------------------------------------------------------
@@ -190,8 +188,8 @@ def baseline(tests: Sequence[str], sources: Sequence[Path], folder: Path) -> Ran
     return found
 
 
-def nearest(mutant: Mutant, ran: Ran) -> list[str]:
-    """The tests that execute a mutant's lines, in the order of their times, each file's together.
+def nearest(mutant: Mutant, ran: Ran, most: float) -> list[str]:
+    """The quickest tests that execute a mutant's lines, ``most`` seconds of them, each file's together.
 
     What runs at import, such as a default value, is also seen by tests that call nothing of the file: they come last.
     """
@@ -204,17 +202,17 @@ def nearest(mutant: Mutant, ran: Ran) -> list[str]:
         near = {name.partition("::")[0] for who in lines.values() for name in who}
         names = {name for name in ran.seconds if name.partition("::")[0] in near}
         others = set(ran.seconds) - names
-    chosen = [*_quickest(names, ran), *_quickest(others, ran)]
+    chosen = [*_quickest(names, ran, most), *_quickest(others, ran, most)]
     files = list(dict.fromkeys(name.partition("::")[0] for name in chosen))
     return sorted(chosen, key=lambda name: files.index(name.partition("::")[0]))
 
 
-def _quickest(names: Collection[str], ran: Ran) -> list[str]:
-    """Tests in the order of their times, as many as take MOST_SECONDS together; at least one."""
+def _quickest(names: Collection[str], ran: Ran, most: float) -> list[str]:
+    """Tests in the order of their times, as many as take ``most`` seconds together; at least one."""
     chosen, total = [], 0.0
     for name in sorted(names, key=lambda name: ran.seconds[name]):
         total += ran.seconds[name]
-        if not chosen or total <= MOST_SECONDS:
+        if not chosen or total <= most:
             chosen.append(name)
     return chosen
 
@@ -222,9 +220,18 @@ def _quickest(names: Collection[str], ran: Ran) -> list[str]:
 # -- mutants ------------------------------------------------------------------------------------
 
 
-def fate(mutant: Mutant, ran: Ran, folder: Path) -> str:
-    """What becomes of a mutant: "killed", "late", "survived", or "not executed" by any test."""
-    tests = nearest(mutant, ran)
+def fate(mutant: Mutant, ran: Ran, folder: Path, most: float, forking: Collection[str] = ()) -> str:
+    """What becomes of a mutant: "killed", "late", "survived", or "not executed" by any test.
+
+    Args:
+        mutant: the mutant.
+        ran: the tests as they ran without it.
+        folder: for temporary files.
+        most: seconds of tests that it meets at most.
+        forking: files of tests that fork. What their children execute is not seen: they meet what nobody else executes.
+    """
+    tests = nearest(mutant, ran, most)
+    tests = tests or [name for name in ran.seconds if name.partition("::")[0] in forking]
     if not tests:
         return "not executed"
     path = ROOT / mutant.source
@@ -275,13 +282,15 @@ def judge(
             olds = {old for _, _, old, _ in alive}
             mutants, total = mutants_of(relative, source.read_text(), olds=olds)
             mutants = [mutant for mutant in mutants if mutant.key in alive]
+            for gone in alive - {mutant.key for mutant in mutants}:  # their lines are others now
+                del known[gone]
         else:
             mutants, total = mutants_of(relative, source.read_text(), chosen.number, chosen.seed)
             mutants = [mutant for mutant in mutants if mutant.key not in known]
         say(f"{relative}: {len(mutants)} mutants of {total}")
         for mutant in mutants:
             before = known.get(mutant.key)
-            end = fate(mutant, ran, folder)
+            end = fate(mutant, ran, folder, chosen.seconds, group.get("forking", ()))
             facts = {
                 k: v for k, v in asdict(mutant).items() if k not in ("code", "lines", "at_import")
             }
@@ -335,6 +344,12 @@ def main() -> None:
         "--number", type=int, default=40, help="mutants drawn of each file; 0 for all (default: 40)"
     )
     parser.add_argument("--seed", type=int, default=0, help="of the draw")
+    parser.add_argument(
+        "--seconds",
+        type=float,
+        default=30,
+        help="of tests that a mutant meets at most, the quickest first (default: 30, of an idle machine)",
+    )
     parser.add_argument(
         "--survivors", action="store_true", help="only those that survived the last time"
     )

@@ -135,6 +135,41 @@ def test_a_session_of_the_child_does_the_work_itself(monkeypatch: pytest.MonkeyP
     assert done == [("first", True), ("second", True)]
 
 
+@pytest.mark.parametrize("dropped", [(), ("first",), ("second",), ("third",)])
+def test_a_child_does_not_take_up_what_was_dropped(
+    monkeypatch: pytest.MonkeyPatch, dropped: tuple[str, ...]
+) -> None:
+    """Whether it was running, had yielded, or was waiting."""
+    monkeypatch.setattr(fork_safety, "FORK_TIMEOUT", 0.01)
+    worker = Worker(("first", "second", "third"), lambda kind, error: None)
+    reached, opened = threading.Event(), threading.Event()
+    done: list[str] = []
+
+    def runs() -> None:
+        reached.set()
+        opened.wait(60)
+        done.append("first")
+
+    def yields() -> Iterator[None]:
+        worker.submit("first", runs)
+        yield
+        done.append("second")
+
+    worker.submit("second", yields)
+    assert reached.wait(60)
+    worker.submit("third", lambda: done.append("third"))
+    worker.drop(*dropped)
+
+    def finishes() -> bool:
+        opened.set()
+        expected = [kind for kind in ("first", "second", "third") if kind not in dropped]
+        return worker.wait(60) and done == expected
+
+    assert in_child(finishes)
+    opened.set()
+    assert worker.wait(60)
+
+
 def test_a_child_does_not_wait_for_the_threads_of_openmp() -> None:
     before = torch.get_num_threads()
     torch.set_num_threads(2)

@@ -117,6 +117,22 @@ def test_the_answer_is_the_models_own(ex: cw.Explorer, samples: list) -> None:
     assert "25 %" in view_of(ex).sentence and ex.target in view_of(ex).sentence
 
 
+def test_the_class_shown_is_no_request(ex: cw.Explorer) -> None:
+    told: list[str] = []
+    ex.observe(lambda change: told.append(change["new"]), "target")
+    ex.target = str(ex.target)
+    assert not told and ex.wait(30).target == ex.explanation.target.label
+
+
+def test_what_is_set_is_in_the_view_at_once(ex: cw.Explorer) -> None:
+    ex.fraction, ex.baseline, ex.layer = 0.3, "black", "stage2"
+    assert (view_of(ex).fraction, view_of(ex).baseline, view_of(ex).layer) == (
+        0.3, "black", "stage2",
+    )  # fmt: skip
+    ex.compare = {"method": "layercam"}
+    assert view_of(ex).compare == {"method": "layercam"}
+
+
 def test_multiply_is_the_models_own(ex: cw.Explorer, samples: list) -> None:
     ex.mode = "multiply"
     ex.wait(30)

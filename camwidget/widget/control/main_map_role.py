@@ -151,6 +151,7 @@ class MainMapRole:
     def prepare(self, result: MapResult[MapInputs], milliseconds: float) -> Callable[[], None]:
         """Encode a finished map for the browser; the function returned shows it."""
         picture, cache, explanation = result.inputs.picture, result.inputs.cache, result.explanation
+        threshold = self._display.view.box_threshold
         drawn = DrawnMap(
             scene=self._display.view.scene,
             model=result.model,
@@ -162,7 +163,6 @@ class MainMapRole:
             overlays=self._overlays(picture, cache, result.target, explanation),
             found=cache.findings(picture),
         )
-        threshold = self._display.view.box_threshold
 
         def box() -> dict[str, Any]:
             return self._box(picture, cache, result.target, explanation)

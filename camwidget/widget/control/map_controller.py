@@ -361,9 +361,7 @@ class MapController(Generic[R, M]):
         ):
             explanation = growing
             if not slow:
-                if done < 1:
-                    yield
-                continue
+                continue  # this was its only step
             with self.lock:
                 if not self._is_current(ticket):
                     return

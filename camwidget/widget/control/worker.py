@@ -52,7 +52,7 @@ class Worker:
         #: Held while a job runs up to its next yield: a fork waits for it, so that PyTorch holds no lock then.
         self._stepping = fork_safety.rlock(before_fork=True)
         self._waiting: dict[str, Job] = {}
-        #: The running and suspended jobs as they were submitted: a forked child starts them again.
+        #: The running and suspended jobs but for those dropped, as they were submitted: a forked child begins them.
         self._begun: dict[str, Job] = {}
         self._suspended: dict[str, Iterator[object]] = {}
         self._running: str | None = None
@@ -83,8 +83,7 @@ class Worker:
                 self._drops[kind] += 1
                 self._waiting.pop(kind, None)
                 self._suspended.pop(kind, None)
-                if kind != self._running:
-                    self._begun.pop(kind, None)
+                self._begun.pop(kind, None)
             self._condition.notify_all()
 
     def superseded(self, kind: str) -> bool:
@@ -145,10 +144,9 @@ class Worker:
 
     def restart_after_fork(self) -> None:
         """Put the interrupted jobs back into the queue of a forked child, which has no thread."""
-        running, self._running, self.thread = self._running, None, None
+        self._running = self.thread = None
         for kind, job in self._begun.items():
-            was_dropped = kind == running and self._drops[kind] != self._drops_at_start
-            if kind not in self._suspended and not was_dropped:
+            if kind not in self._suspended:
                 self._waiting.setdefault(kind, job)
 
     def _next(self) -> tuple[str, Job | Iterator[object]] | None:

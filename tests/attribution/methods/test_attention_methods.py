@@ -213,7 +213,7 @@ def test_attention_pooling_at_the_end() -> None:
     module = Pooled()
     tiny.seeded(module)
     module.double()
-    found = cw.explain(wrap(module), PICTURES[:1], 1, NAMES)
+    found = cw.explain(wrap(module), PICTURES, 1, NAMES)  # of which the first is looked at
     assert cw.attention(wrap(module), PICTURES[0]).class_tokens == ()
 
     tokens, layers, states = module.embedded(inputs(0)), [], []
@@ -392,6 +392,7 @@ def test_the_pass_of_a_trace_serves_rollout() -> None:
     with torch.no_grad():
         maps = [method.compute(trace, target, "") for trace in (own, other)]
     torch.testing.assert_close(*maps)
+    assert maps[0].dtype == torch.float64, "the model's own"
     assert "attention" in other.memory and "attention" not in own.memory
 
 

@@ -13,7 +13,8 @@ from oracles import Rectified, computed, plain
 import camwidget as cw
 from camwidget.attribution.methods import averaged_gradients, get_method, perturbation
 from camwidget.attribution.methods.settings import settings_payload
-from camwidget.attribution.targets import resolve_target
+from camwidget.attribution.methods.target_reasons import target_reasons
+from camwidget.attribution.targets import ClassTarget, PerPictureTarget, resolve_target
 from camwidget.attribution.trace import Trace
 from camwidget.errors import MethodError
 
@@ -46,6 +47,45 @@ def test_what_methods_take_unless_told() -> None:
         for m in cw.list_methods()
     }
     assert {name: kept for name, kept in found.items() if kept} == DEFAULTS
+    for m in cw.list_methods():
+        if m.prepare is not None:
+            prepared = inspect.signature(m.prepare).parameters.values()
+            kept = {p.name: p.default for p in prepared if p.kind is p.KEYWORD_ONLY}
+            assert kept == found[m.name], "else several targets would have other maps than one"
+
+
+def test_a_setting_as_the_browser_gets_it() -> None:
+    strength, references = settings_payload(get_method("finercam").settings)
+    assert strength == {
+        "name": "strength", "default": 1.0, "integer": False, "low": 0, "high": None, "usual": 2,
+        "help": "how much the classes like it are subtracted", "words": [],
+    }  # fmt: skip
+    assert (references["name"], references["integer"]) == ("references", True)
+
+
+def test_nothing_stands_for_the_default_only_where_it_depends_on_the_picture() -> None:
+    masks, *_ = get_method("rise").settings
+    window, _ = get_method("occlusion").settings
+    parts, *_ = get_method("kernelshap").settings
+    assert window.checked(None) is None and window.checked(3) == 3
+    assert parts.checked("segments") == "segments"
+    for value in (None, "segments", 0, 2.5):
+        with pytest.raises(MethodError, match="^masks is an integer of at least 1"):
+            masks.checked(value)
+
+
+def test_which_methods_have_no_map_against_a_class_or_rather_than_another() -> None:
+    found = {m.name: target_reasons(m) for m in cw.list_methods()}
+    rather = {name for name, reasons in found.items() if reasons["rather"]}
+    assert rather == {
+        "cam", "finercam", "eigencam", "attention-rollout", "random", "center",
+        "excitation-backprop", "c-mwp",
+    }  # fmt: skip
+    against = {name for name, reasons in found.items() if reasons["against"]}
+    assert against == rather | {"saliency", "smoothgrad"}
+    for m in cw.list_methods():
+        assert m.target_reason(ClassTarget(0, "")) is None
+        assert m.target_reason(PerPictureTarget((ClassTarget(0, ""),))) is None
 
 
 def test_a_default_that_depends_on_the_model_is_shown_for_it() -> None:
@@ -95,6 +135,23 @@ def test_which_methods_one_pass_serves_at_all_layers() -> None:
         "cam", "gradcam", "gradcam++", "layercam", "hirescam", "xgradcam", "eigencam", "finercam",
         "deep-feature-factorization", "random", "center",
     }  # fmt: skip
+
+
+def test_which_methods_read_the_gradient_at_the_picture() -> None:
+    """They have no map of a picture that is its own reference, where the gradient is rounding."""
+    found = {m.name for m in cw.list_methods() if m.reads_slope}
+    assert found == {m.name for m in cw.list_methods() if not m.slow} - {
+        "cam", "eigencam", "random", "center", "attention-rollout",
+    }  # fmt: skip
+
+
+def test_one_map_for_all_classes_is_refused_against_one() -> None:
+    model = cw.wrap(Rectified(), plain())
+    against, of = (resolve_target(model, target) for target in (cw.Counterfactual(1), 1))
+    with pytest.raises(MethodError, match=f"^Eigen-CAM does not apply to {against.label}: its map"):
+        get_method("eigencam").check_target(against)
+    for method, target in (("eigencam", of), ("gradcam", against)):
+        get_method(method).check_target(target)
 
 
 def test_a_smoothed_method_is_its_base_but_for_the_noise() -> None:
@@ -240,6 +297,17 @@ def test_random_is_noise_of_the_layers_size() -> None:
     assert layer and maps.shape == (2, height, width) and torch.equal(maps[0], maps[1])
     generator = torch.Generator().manual_seed(height * 65537 + width)
     torch.testing.assert_close(maps[0], torch.rand((height, width), generator=generator))
+
+
+def test_center_is_a_gaussian_of_a_quarter_of_each_side() -> None:
+    model = cw.wrap(Rectified(), plain())
+    maps = computed(model, torch.rand(2, 3, 16, 20), "center")
+    height, width = (8, 10)
+    # Of each cell the distance of its middle from the picture's, in sides of the picture.
+    y, x = np.mgrid[:height, :width] + 0.5
+    squared = (y / height - 0.5) ** 2 + (x / width - 0.5) ** 2
+    expected = np.exp(-squared / (2 * 0.25**2))
+    np.testing.assert_allclose(maps, np.stack([expected, expected]), rtol=1e-6)
 
 
 def test_each_noisy_copy_has_noise_of_its_own() -> None:

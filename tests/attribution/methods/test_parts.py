@@ -13,6 +13,7 @@ from torch import nn
 
 import camwidget as cw
 from camwidget.attribution.methods import get_method
+from camwidget.attribution.methods.settings import settings_payload
 from camwidget.attribution.shapley import coalitions, estimate_shapley_values
 from camwidget.attribution.targets import resolve_target
 from camwidget.attribution.trace import Trace
@@ -280,6 +281,7 @@ def test_segments_of_the_model_are_parts() -> None:
         ("segments", "kind='segments'"),
         ("pixels", "how many superpixels"),
         (1, "parts is an integer of at least 2"),
+        (2001, "parts is an integer from 2 to 2000"),
         (Parts(np.indices((8, 8))[0]), "of 8×8 pixels"),
     ],
 )
@@ -289,3 +291,8 @@ def test_parts_that_do_not_fit_are_refused(
     for name in ("kernelshap", "part-occlusion"):
         with pytest.raises(MethodError, match=words):
             cw.explain(model, picture, 1, get_method(name, parts=parts))
+
+
+def test_the_number_of_parts_has_a_range_and_a_word() -> None:
+    parts, *_ = settings_payload(get_method("kernelshap").settings, words=["segments"])
+    assert (parts["low"], parts["high"], parts["words"]) == (2, 2000, ["segments"])

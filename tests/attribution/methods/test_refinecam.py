@@ -68,6 +68,17 @@ def test_it_equals_pytorch_grad_cam(layers: int) -> None:
         )
 
 
+@pytest.mark.parametrize("size", [(24, 24), (12, 48), (48, 12)])
+def test_layers_are_finer_by_their_cells(size: tuple[int, int]) -> None:
+    """The last of each resolution, also where a picture is wide or high."""
+    model = cw.wrap(Stages().eval(), cw.Preprocess(size), layers=STAGES)
+    trace = Trace(model, torch.rand(1, 3, *size), ["three"])
+    for layer, count in (("three", 4), ("three", 2), ("two", 4)):
+        get_method("refinecam", layers=count).compute(trace, resolve_target(model, 0), layer)
+    used = [names for _, *names in trace.memory]
+    assert used == [["three", "also", "one"], ["three", "also"], ["two", "one"]]
+
+
 def test_it_is_the_product_of_scaled_maps() -> None:
     model = stages()
     expected = np.ones((24, 24))

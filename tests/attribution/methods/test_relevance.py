@@ -302,9 +302,11 @@ def test_a_contrast_is_the_difference_of_its_terms() -> None:
     for method in ("lrp", "relevancecam"):
         apart = [compute(model, method, "layer3", ClassTarget(i, ""), one) for i in (3, 5)]
         agree(compute(model, method, "layer3", contrast, one), apart[0] - apart[1])
+    falling = FunctionTarget(lambda z: 2 * z[:, 3] - z[:, 5], "twice 3 rather than 5")
     for method in ("excitation-backprop", "c-mwp"):
-        with pytest.raises(errors.MethodError, match="'lrp' or 'gradcam'"):
-            compute(model, method, "layer3", contrast, one)
+        for refused in (contrast, falling):
+            with pytest.raises(errors.MethodError, match="'lrp' or 'gradcam'"):
+                compute(model, method, "layer3", refused, one)
         together = FunctionTarget(lambda z: z[:, 3] + z[:, 5], "3 or 5")
         apart = [compute(model, method, "layer3", ClassTarget(i, ""), one) for i in (3, 5)]
         agree(compute(model, method, "layer3", together, one), (apart[0] + apart[1]) / 2)

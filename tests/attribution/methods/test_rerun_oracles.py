@@ -271,7 +271,7 @@ def test_occlusion_equals_captum(
 
 def test_rise_equals_its_equation(small: cw.VisionModel, few: torch.Tensor) -> None:
     """Eq. 6 with masks made one by one: a coarse grid, upsampled, shifted by up to a cell."""
-    count, cells, seed = 30, 5, 11
+    count, cells, seed = 100, 5, 11  # more than are added up at once
     generator = torch.Generator().manual_seed(seed)
     grids = (torch.rand((count, 1, cells, cells), generator=generator) < 0.4).double()
     high, wide = -(-24 // cells), -(-28 // cells)
@@ -480,3 +480,38 @@ def test_running_out_of_memory_halves_every_slow_methods_batch(
     monkeypatch.setattr(module, "forward", tight)
     monkeypatch.setattr(module.head, "forward", tight_head)
     torch.testing.assert_close(computed(model, few.float(), name), expected, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("there", "back"),
+    [
+        (lambda t: t.clone(), lambda t: t.clone()),
+        (lambda t: t[:, :, None], lambda t: t[:, :, 0]),
+        (lambda t: t.permute(0, 2, 3, 1), lambda t: t.permute(0, 3, 1, 2)),
+    ],
+    ids=["N, C, H, W", "N, C, 1, H, W", "N, H, W, C"],
+)
+def test_ablation_finds_the_channels_of_a_layer_with_a_reshape(
+    there: Callable[[torch.Tensor], torch.Tensor], back: Callable[[torch.Tensor], torch.Tensor]
+) -> None:
+    class Laid(nn.Module):
+        """A layer's output, laid out in another order of its dimensions."""
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return there(x)
+
+    class Net(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            torch.manual_seed(4)
+            self.conv, self.laid, self.head = nn.Conv2d(3, 6, 3), Laid(), nn.Linear(6, 3)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return self.head(back(self.laid(self.conv(x))).relu().mean((2, 3)))
+
+    module, picture = Net().eval(), torch.rand(3, 12, 14)
+    usual = cw.wrap(module, cw.Preprocess((12, 14)), layers=["conv"])
+    laid = cw.wrap(module, cw.Preprocess((12, 14)), layers=["laid"], reshape=back)
+    expected = cw.explain(usual, picture, 1, "ablationcam", "conv").raw
+    found = cw.explain(laid, picture, 1, "ablationcam", "laid").raw
+    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-6)

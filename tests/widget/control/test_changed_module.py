@@ -55,3 +55,19 @@ def test_a_known_map_is_not_shown_of_a_changed_module(change: Callable[[Net], ob
         ex.explanation.prediction.probabilities, now.prediction.probabilities, atol=1e-6
     )
     ex.close()
+
+
+def test_the_slider_does_not_compute_a_slow_map_of_a_changed_module_again() -> None:
+    """A quick one it does, at once; a slow one would take the map away for its whole time."""
+    torch.manual_seed(0)
+    net = Net().eval()
+    ex = cw.Explorer(cw.wrap(net, cw.Preprocess(24), ["a", "b", "c"]), PICTURE).wait(60)
+    for method, is_new in (("gradcam", True), ("occlusion", False)):
+        ex.method = method
+        ex.wait(60)
+        before = ex.explanation
+        net.gain += 1
+        ex.fraction = 0.3 if is_new else 0.6
+        ex.wait(60)
+        assert (ex.explanation is not before) == is_new
+    ex.close()

@@ -20,6 +20,7 @@ from camwidget.errors import StateError, TargetError
 from camwidget.models.detection_model import DetectionModel
 from camwidget.widget.state import page_export
 from camwidget.widget.state.history import History
+from camwidget.widget.view.findings import FollowedCurve
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -153,6 +154,15 @@ def asked(explorer: cw.Explorer) -> tuple[str, float, Any, list[str]]:
     """What is asked, of which detection, and the detections that are listed."""
     explorer.wait(30)
     return explorer.about, explorer.least_score, explorer.target, [*listed(explorer)]
+
+
+def test_the_curve_of_a_question_says_how_well_its_detection_is_matched(boxes: cw.Explorer) -> None:
+    """By score × overlap, which is the score where nothing is masked; the score itself needs no such thing."""
+    assert type(boxes.curve) is cw.MaskCurve
+    view_of(boxes).about = "class"  # as the browser sets it
+    boxes.wait(30)
+    assert isinstance(boxes.curve, FollowedCurve)
+    assert boxes.curve.matches[0] == pytest.approx(0.9, abs=1e-5)
 
 
 def test_another_question_and_another_least_score(

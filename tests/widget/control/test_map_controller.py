@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from explorer_internals import panels_of, send_from_page, view_of, worker_of
+from explorer_internals import panels_of, parts_of, send_from_page, view_of, worker_of
 from waiting import until
 
 import camwidget as cw
@@ -113,6 +113,21 @@ def test_cancel_brings_back_what_was_shown(gated: tuple[cw.Explorer, Gate]) -> N
     assert explorer.explanation.method == "gradcam++"
 
 
+def test_cancel_of_the_first_map_leaves_nothing_in_its_place() -> None:
+    model = cw.load(device="cpu")
+    gate = Gate(model.module)
+    gate.pause = 0.05
+    explorer = cw.Explorer(model, SAMPLES[:1], method="rise")
+    view = view_of(explorer)
+    until(lambda: view.partial)
+    explorer.cancel()
+    assert (view.partial, view.busy, view.can_cancel) == (False, False, False)
+    assert explorer.explanation is None
+    gate.pause = 0
+    explorer.wait(60)
+    explorer.close()
+
+
 def test_cancel_from_python_and_with_nothing_to_cancel(gated: tuple[cw.Explorer, Gate]) -> None:
     explorer, gate = gated
     explorer.cancel()
@@ -127,6 +142,17 @@ def test_cancel_from_python_and_with_nothing_to_cancel(gated: tuple[cw.Explorer,
     explorer.method = "occlusion"
     explorer.wait(60)
     assert explorer.explanation.method == "occlusion"
+
+
+def test_what_is_displayed_has_a_map_already_while_another_grows(
+    gated: tuple[cw.Explorer, Gate],
+) -> None:
+    explorer, gate = gated
+    gate.pause = 0.1
+    explorer.method = "occlusion"
+    until(lambda: view_of(explorer).partial)
+    parts_of(explorer).requests.main.wait_for_result(60)
+    assert view_of(explorer).busy, "it has waited for a map although there was one"
 
 
 def test_another_request_takes_a_slow_ones_place(gated: tuple[cw.Explorer, Gate]) -> None:
@@ -238,9 +264,10 @@ def test_a_layer_chosen_afterwards_costs_no_pass(gated: tuple[cw.Explorer, Gate]
 
 def test_stages_are_those_of_what_is_shown(gated: tuple[cw.Explorer, Gate]) -> None:
     explorer, _ = gated
+    seen = watch(explorer, "layer_maps")
     explorer.target = 5
     explorer.wait(60)
-    assert view_of(explorer).layer_maps["target"] == 5
+    assert [maps.get("target") for _, maps in seen] == [5], "from one class's to the other's"
     explorer.method = "scorecam"  # which would take a slow run at every layer
     explorer.wait(60)
     assert view_of(explorer).layer_maps == {}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from prompt_models import caption_model, squares
 import camwidget as cw
 from camwidget.analysis.localizing import best_overlap, localize
 from camwidget.errors import CamwidgetError
+from camwidget.widget.control.cache import ModelCache
 from camwidget.widget.control.map_location import MapLocation
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -89,6 +91,21 @@ def test_its_threshold_is_a_setting(ex: cw.Explorer) -> None:
             ex.box_threshold = wrong
         view_of(ex).set_state({"box_threshold": wrong})
         assert view_of(ex).box_threshold == ex.box_threshold == 0.9
+
+
+def test_a_threshold_set_while_a_map_is_encoded_is_not_lost(
+    ex: cw.Explorer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    findings = ModelCache.findings
+
+    def set_meanwhile(*args: Any) -> Any:
+        ex.box_threshold = 0.9  # the box is encoded by then
+        return findings(*args)
+
+    monkeypatch.setattr(ModelCache, "findings", set_meanwhile)
+    ex.target = "red"
+    ex.wait(30)
+    assert view_of(ex).box["box"] == list(localize(ex.explanation, 0.9).box)  # type: ignore[union-attr]
 
 
 def test_it_follows_the_map(ex: cw.Explorer) -> None:

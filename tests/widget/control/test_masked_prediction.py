@@ -13,7 +13,7 @@ from torch import nn
 
 import camwidget as cw
 from camwidget.masking.rank_rule import rank_levels
-from camwidget.widget.control.masked_prediction import refine_curve
+from camwidget.widget.control.masked_prediction import inpainted_payload, refine_curve
 from camwidget.widget.view.mask_settings import MaskSettings
 
 SIDE = 32
@@ -41,7 +41,9 @@ def sizes(model: cw.VisionModel) -> Iterator[list[int]]:
     handle.remove()
 
 
-def curve(model: cw.VisionModel, sizes: list[int]) -> tuple[np.ndarray, list[int]]:
+def curve(
+    model: cw.VisionModel, sizes: list[int], paint: np.ndarray | None = None
+) -> tuple[np.ndarray, list[int]]:
     """The probabilities of the complete curve, and the sizes of the batches."""
     pixels = torch.rand((3, SIDE, SIDE), generator=torch.Generator().manual_seed(1))
     explanation = cw.explain(model, pixels, 1)
@@ -52,7 +54,7 @@ def curve(model: cw.VisionModel, sizes: list[int]) -> tuple[np.ndarray, list[int
         pixels,
         explanation,
         rank_levels(explanation.saliency),
-        MaskSettings("remove", "mean", 0.0, None),
+        MaskSettings("remove", "mean", 0.0, paint),
         unmasked,
     )
     assert found is not None and len(found.fraction) == 21
@@ -117,3 +119,27 @@ def test_a_batch_that_does_not_fit_into_memory_is_halved(
             curve(model, sizes)
     finally:
         handle.remove()
+
+
+def test_what_is_painted_is_hidden_all_along_the_curve(
+    model: cw.VisionModel, sizes: list[int]
+) -> None:
+    paint = np.zeros((SIDE, SIDE), np.int8)
+    paint[4:20, 8:24] = 1
+    found, _ = curve(model, sizes, paint)
+    pixels = torch.rand((3, SIDE, SIDE), generator=torch.Generator().manual_seed(1))
+    painted = cw.mask_picture(model, pixels, paint > 0, baseline="mean")
+    np.testing.assert_allclose(found[0], cw.probabilities(model, painted)[0], atol=1e-6)
+    np.testing.assert_allclose(found[-1], curve(model, sizes)[0][-1], atol=1e-6)
+
+
+def test_the_browser_gets_the_pixels_of_an_inpainted_hole_only() -> None:
+    masked = torch.rand((3, 4, 6), generator=torch.Generator().manual_seed(2))
+    hidden = np.zeros((4, 6), bool)
+    hidden[1, 2:4] = True
+    assert inpainted_payload(masked, hidden, "blur") == {}
+    found = inpainted_payload(masked, hidden, "inpaint")
+    bits = np.unpackbits(np.frombuffer(found["hole"], np.uint8))[: hidden.size]
+    assert found["baseline"] == "inpaint" and np.array_equal(bits.reshape(4, 6), hidden)
+    shown = (masked[:, 1, 2:4] * 255).round().byte().T.numpy()
+    assert found["rgb"] == shown.tobytes()

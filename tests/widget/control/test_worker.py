@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import threading
+import weakref
 from collections.abc import Iterator
 
 import pytest
 from waiting import until
 
 from camwidget.widget.control.worker import Worker
+from camwidget.widget.host import executed_notebooks
 
 
 @pytest.fixture
@@ -147,6 +149,23 @@ def test_errors_are_told_and_the_worker_goes_on(
     assert errors == [error] and done == [1]
 
 
+def test_a_cell_that_nobody_attends_ends_after_all_jobs(worker: Worker) -> None:
+    """Those too that a job submits to another explorer's worker."""
+    other = Worker(("usual",), lambda kind, error: None)
+    gate, done = Gate(), []
+    other.submit("usual", lambda: None)
+    assert other.wait(60)
+    worker.submit("usual", lambda: (gate.hold(), other.submit("usual", lambda: done.append(1)))[0])
+    cell = threading.Thread(target=executed_notebooks.finish)
+    cell.start()
+    assert gate.reached.wait(60)
+    cell.join(0.05)
+    assert cell.is_alive(), "it has not waited"
+    gate.open()
+    cell.join(60)
+    assert done == [1] and not cell.is_alive()
+
+
 def test_waiting_in_the_worker_does_not_hang(worker: Worker) -> None:
     answers: list[bool] = []
     worker.submit("usual", lambda: answers.append(worker.wait(1)))
@@ -157,7 +176,7 @@ def test_waiting_in_the_worker_does_not_hang(worker: Worker) -> None:
 def test_wait_gives_up(worker: Worker) -> None:
     gate = Gate()
     worker.submit("usual", gate.hold)
-    assert not worker.wait(0.05)
+    assert worker.wait(0.05) is False
     gate.open()
     assert worker.wait(60)
 
@@ -228,9 +247,15 @@ def test_a_job_knows_whether_it_was_dropped(worker: Worker) -> None:
     worker.submit("idle", long)
     assert worker.wait(60)
     assert seen == [False, False, True]
-    worker.submit("idle", lambda: seen.append(worker.dropped()))
+
+    def next_job() -> None:
+        seen.append(worker.dropped())
+        worker.drop("idle")
+        seen.append(worker.dropped())
+
+    worker.submit("idle", next_job)
     assert worker.wait(60)
-    assert seen == [False, False, True, False], "a drop is forgotten by the next job"
+    assert seen == [False, False, True, False, True], "a drop is forgotten by the next job"
     assert not worker.dropped(), "here is no job"
 
 
@@ -366,6 +391,31 @@ def test_a_request_wakes_a_thread_that_lingers(
     worker.close()
     thread.join(30)
     assert not thread.is_alive(), "closing wakes it too"
+
+
+@pytest.mark.parametrize("how", ["finished", "finished in pieces", "dropped between them"])
+def test_a_thread_that_lingers_keeps_nothing_of_a_job_alive(
+    worker: Worker, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    """A job refers to its explorer, which would be kept with all its maps."""
+    monkeypatch.setattr(Worker, "LINGER", 600)
+
+    class Explorer:
+        def job(self) -> None:
+            pass
+
+        def pieces(self) -> Iterator[None]:
+            if how == "dropped between them":
+                worker.drop("usual")
+            yield
+
+    explorer = Explorer()
+    known = weakref.ref(explorer)
+    worker.submit("usual", explorer.job if how == "finished" else explorer.pieces)
+    del explorer
+    assert worker.wait(60) and worker.thread is not None
+    until(lambda: known() is None, 20)
+    worker.close()
 
 
 def test_a_kind_that_there_is_not_is_refused(worker: Worker) -> None:

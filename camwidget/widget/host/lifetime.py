@@ -41,11 +41,13 @@ _ELSEWHERE: Cell = ("elsewhere", "")
 
 def weakly(method: Callable[P, R]) -> Callable[P, R | None]:
     """Return a function that calls a bound method as long as its object exists, and then does nothing."""
-    known = weakref.WeakMethod(method)
+    bound: Any = method
+    # No WeakMethod: its callbacks may run after parts of it are gone, at the end of a process.
+    known, function = weakref.ref(bound.__self__), bound.__func__
 
     def call(*args: P.args, **kwargs: P.kwargs) -> R | None:
-        found = known()
-        return None if found is None else found(*args, **kwargs)
+        owner = known()
+        return None if owner is None else function(owner, *args, **kwargs)
 
     return call
 

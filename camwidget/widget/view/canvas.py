@@ -113,5 +113,7 @@ class SharpCanvas:
                 except Exception:
                     # The unfinished commands must not be sent later with those of another drawing.
                     _compat.canvas_queue_drop()
-                    raise
+                    if self.canvas.comm is not None:
+                        raise
+                    # Another thread has closed the canvas meanwhile: there is nothing to draw on.
             _compat.canvas_queue_forget_current()  # the queue would keep a closed canvas alive

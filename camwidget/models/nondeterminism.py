@@ -31,6 +31,9 @@ F = TypeVar("F", bound=Callable[..., Any])
 #: convolutions and products may be computed in fewer bits, by another algorithm for each size of batch.
 _ROUNDING, _COARSE = 1e-4, 1e-2
 
+#: Passes in each of which a module has to draw again, if its outputs do not differ.
+_AGAIN = 3
+
 #: Parts of names of transforms that draw random numbers.
 _RANDOM = ("random", "rand", "autoaugment", "trivialaugment", "augmix", "jitter", "erasing")
 
@@ -162,8 +165,11 @@ def _randomness_of_module(model: RunnableModel) -> str:
             return ""
         # Draws from an unknown generator show in the outputs only.
         differ = not _same_outputs(model, outputs, second_outputs)
-        if not (differ or draws.any or is_drawn):
-            owner.mixes_pictures = True
+        is_random = differ or ours.any or owner.isolation.draws_random_numbers
+        # Python's and NumPy's generators are everybody's: what drew may have been another thread.
+        if not is_random and not (is_drawn and all(_draws(model, inputs) for _ in range(_AGAIN))):
+            if not _same_outputs(model, outputs[0], alone[0]):
+                owner.mixes_pictures = True
             return ""
     seen = ""
     if differ:
@@ -174,6 +180,13 @@ def _randomness_of_module(model: RunnableModel) -> str:
         f"{model.name} draws random numbers in evaluation mode too{seen}. A dropout that is called as a function needs "
         "training=self.training."
     )
+
+
+def _draws(model: RunnableModel, inputs: torch.Tensor) -> bool:
+    """Return whether random numbers are drawn during a pass."""
+    with watch_random_draws(model.device, model.module.modules()) as draws:
+        _pass(model, inputs)
+        return draws.any
 
 
 def _pass(model: RunnableModel, inputs: torch.Tensor) -> torch.Tensor:

@@ -123,6 +123,26 @@ def test_what_leaves_nothing_to_chance_says_nothing(module: nn.Module) -> None:
     assert model.randomness_note == "" and states() == before and module.training
 
 
+def test_another_threads_draws_are_not_the_modules(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Dask's and Jupyter's threads draw from Python's generator, which is the whole process's."""
+    passes = 0
+
+    def sometimes(maps: torch.Tensor) -> torch.Tensor:
+        nonlocal passes
+        passes += 1
+        if passes in drawing:
+            random.random()  # as another thread, at any time during the pass
+        return maps
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for drawing in ({1}, {2}, {3}, {4}, {3, 5}, {3, 4, 6}):
+            passes = 0
+            model = cw.wrap(Net(sometimes))
+            assert not model.randomness_note and not model.mixes_pictures
+            assert passes >= max(drawing)
+
+
 def test_both_are_said_at_once() -> None:
     flip = transforms.Compose([transforms.RandomHorizontalFlip(), transforms.ToTensor()])
     with pytest.warns(CamwidgetWarning, match="preprocessing of Net.*Net draws random") as caught:

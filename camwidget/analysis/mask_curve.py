@@ -206,15 +206,17 @@ def mask_curve(
         hidden = torch.cat([hidden, torch.zeros_like(hidden[:1])])
     # A baseline is computed once; inpainting depends on the mask and runs batch by batch.
     frames = model.frames
-    fill = None if baseline in INPAINTINGS else baseline_pixels(pixels, baseline, frames)[None]
-    # On the model's device: of its masked pictures only the masks are copied there.
-    own = pixels.to(model.device)
-    fill = None if fill is None else fill.to(model.device)
+    # On the model's device: of the masked pictures only the masks are copied there.
+    device = model.device
+    own = pixels.to(device)
+    fill = None
+    if baseline not in INPAINTINGS:
+        fill = baseline_pixels(pixels, baseline, frames)[None].to(device)
 
     def masked(start: int, stop: int) -> torch.Tensor:
         part = hidden[start:stop]
-        inside = fill_pixels(pixels, part, baseline, frames) if fill is None else fill
-        return model.inputs(torch.where(part[:, None].to(own.device), inside.to(own.device), own))
+        inside = fill_pixels(pixels, part, baseline, frames).to(device) if fill is None else fill
+        return model.inputs(torch.where(part[:, None].to(device), inside, own))
 
     label = "rerunning the model"
     found = gather_probabilities(while_masked(model), len(hidden), masked, label, progress)

@@ -158,6 +158,7 @@ def rerun(
     start: int = 0,
     max_batch: int = _UNLIMITED,
     precision: str = "fp32",
+    checks: bool = True,
 ) -> Iterator[tuple[Any, torch.Tensor]]:
     """Run the model on a series of inputs, batch by batch.
 
@@ -168,6 +169,7 @@ def rerun(
         start: index in the series at which to begin.
         max_batch: largest batch.
         precision: "fp32", "bf16" or "fp16", as in ``Trace``.
+        checks: whether logits that are not finite are an error. To look at them is to wait for a GPU.
 
     Yields:
         The module's output of a batch, and its logits.
@@ -175,20 +177,6 @@ def rerun(
     Raises:
         ModelError: if a single picture does not fit into memory, or logits are not finite.
     """
-    for returned, logits in _unchecked(model, total, make, start, max_batch, precision):
-        model.check_finite(logits)
-        yield returned, logits
-
-
-def _unchecked(
-    model: VisionModel,
-    total: int,
-    make: Make,
-    start: int = 0,
-    max_batch: int = _UNLIMITED,
-    precision: str = "fp32",
-) -> Iterator[tuple[Any, torch.Tensor]]:
-    """As ``rerun``; the logits may be NaN or infinite, since looking at them waits for a GPU."""
     if start >= total:
         return
     first = make(start, start + 1)
@@ -206,6 +194,8 @@ def _unchecked(
         return returned, model.logits_of(returned, end - begin)
 
     for _, (returned, logits) in in_batches(model, start, total, series, run):
+        if checks:
+            model.check_finite(logits)
         yield returned, logits
 
 
@@ -225,7 +215,7 @@ def rerun_probabilities(
     """
     batches = (
         (logits, model.probabilities(logits.float()))
-        for _, logits in _unchecked(model, total, make, precision=precision)
+        for _, logits in rerun(model, total, make, precision=precision, checks=False)
     )
     for logits, probabilities in copied_to_host(batches):
         model.check_finite(logits)

@@ -138,9 +138,8 @@ def translated_device_errors(name: str, device: torch.device) -> Iterator[None]:
                 raise
             raise translated from error
         finally:
-            del (
-                translated
-            )  # its traceback refers to this frame, and to what has failed: no circle of references
+            # Its traceback refers to this frame, which would refer to it and keep alive what has failed.
+            del translated
 
 
 def can_be_lost(device: torch.device) -> bool:

@@ -17,21 +17,24 @@ class HostCopies:
     """Copies of tensors to the CPU, begun behind the work that their device has queued.
 
     Args:
-        tensors: tensors of one device.
+        tensors: at least one; all of one device.
     """
 
     def __init__(self, tensors: Sequence[torch.Tensor]) -> None:
         self._event: torch.cuda.Event | None = None
-        self._copies: list[torch.Tensor] = []
-        for tensor in tensors:
-            if tensor.device.type != "cuda":
-                self._copies.append(tensor.cpu())
-                continue
-            # Only a copy to pinned memory does not wait.
-            copy = torch.empty(tensor.shape, dtype=tensor.dtype, pin_memory=True)
-            self._copies.append(copy.copy_(tensor.detach(), non_blocking=True))
-            self._event = torch.cuda.Event()
-            self._event.record(torch.cuda.current_stream(tensor.device))
+        device = tensors[0].device
+        if device.type != "cuda":
+            self._copies = [tensor.cpu() for tensor in tensors]
+            return
+        # Only a copy to pinned memory does not wait.
+        self._copies = [
+            torch.empty(t.shape, dtype=t.dtype, pin_memory=True).copy_(
+                t.detach(), non_blocking=True
+            )
+            for t in tensors
+        ]
+        self._event = torch.cuda.Event()
+        self._event.record(torch.cuda.current_stream(device))
 
     @property
     def are_waited_for(self) -> bool:

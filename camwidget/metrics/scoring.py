@@ -284,7 +284,7 @@ class _PredictionCache:
 
         number = 0
         for values in rerun_probabilities(model, len(keys), make, precision=precision):
-            (flags,) = unchanged[number].read()
+            (flags,) = unchanged.pop(number).read()
             for row, is_unchanged in zip(values.double(), flags.tolist(), strict=True):
                 subject = keys[number][0]
                 # Rounding depends on the batch: the unmasked picture must have exactly one prediction.

@@ -37,7 +37,7 @@ class HostCopies:
         self._event.record(torch.cuda.current_stream(device))
 
     @property
-    def are_waited_for(self) -> bool:
+    def is_pending(self) -> bool:
         """Whether ``read`` may have to wait."""
         return self._event is not None
 
@@ -65,7 +65,7 @@ def copied_to_host(batches: Iterator[Sequence[torch.Tensor]]) -> Iterator[list[t
         if last is not None:
             yield last.read()
         last = copies
-        if not copies.are_waited_for:
+        if not copies.is_pending:
             yield copies.read()
             last = None
     if last is not None:
